@@ -1,0 +1,32 @@
+"""Scikit-learn's handwritten digits: 1797 grey 8 x 8 images of 10 classes, embedded in the package.
+
+Source: UCI "Optical Recognition of Handwritten Digits" test set (Alpaydin and Kaynak, 1998).
+Split: 1437 for training, 360 for validation, a fixed random permutation.
+"""
+
+from functools import cache
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+from darbench.data.base import Dataset
+from darbench.streams import stream
+
+N_TRAIN = 1437
+
+
+@cache
+def load() -> Dataset:
+    digits = load_digits()
+    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., None]
+    labels = digits.target.astype(np.int64)
+    order = stream(0, "digits-split").permutation(len(images))
+    train, val = order[:N_TRAIN], order[N_TRAIN:]
+    return Dataset(
+        name="digits",
+        classes=10,
+        train_images=images[train],
+        train_labels=labels[train],
+        val_images=images[val],
+        val_labels=labels[val],
+    )

@@ -1,0 +1,16 @@
+"""Bad input: one clear message, exit code 2 on the command line, never a traceback."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class BadInput(ValueError):
+    """The user asked for something that cannot be; the message says what, where and what would."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> BadInput:
+    """`unknown("routing", "dra", ["add", "dar"])`: the error, with near names or all of them."""
+    known = sorted(known)
+    near = get_close_matches(name, known, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
+    return BadInput(f"unknown {kind} '{name}'; {hint}")

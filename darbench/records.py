@@ -1,0 +1,363 @@
+"""What travels between the rooms: trials, reports, and the schema of a result row.
+
+Frozen keyword-only dataclasses of plain values. Nothing here imports a third-party package, so a
+leaderboard can be built without torch and a configuration checked without either.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+SCHEMA_VERSION = 1
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces: equal values have equal text. NaN is refused."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def content_hash(value: Any) -> str:
+    """The first 16 hex digits of SHA-256 over the canonical JSON."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What is learnt and how it is judged; fixed for all variants of a comparison."""
+
+    name: str = "???"
+    version: int = 1
+    data: str = "???"  # a dataset of darbench.data
+    extractor: str = "???"  # feature extractor of FD, KID, IS, precision and recall
+    rank_by: str = "???"  # the metric column the board ranks by; lower is better
+    summary: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """The SiT backbone. `size` fills in depth, width and heads where they are not given."""
+
+    size: str = "nano"
+    depth: int | None = None  # blocks; each holds two sites
+    width: int | None = None
+    heads: int | None = None
+    patch: int = 2
+    mlp_ratio: float = 4.0
+    learn_sigma: bool = False
+    zero_t_embed: bool = False  # zero the last layer of the timestep embedder at the start
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """The recipe. `steps` are add-equivalent: the budget is steps x training FLOPs of an add step.
+
+    Checkpoint k is the first step whose cumulative training FLOPs reach checkpoints[k] x budget.
+    """
+
+    steps: int = 500
+    batch: int = 64
+    lr: float = 1e-4
+    weight_decay: float = 0.0
+    warmup: int = 0  # steps of linear learning-rate warm-up
+    ema: float = 0.9999
+    label_dropout: float = 0.1
+    checkpoints: tuple[float, ...] = (0.25, 0.5, 1.0)
+    timeout_s: float = 3600.0  # wall-clock limit of one trial
+
+    def __post_init__(self):
+        _need("training.steps", self.steps, self.steps >= 1, "at least 1")
+        _need("training.batch", self.batch, self.batch >= 1, "at least 1")
+        _need("training.lr", self.lr, self.lr > 0, "positive")
+        _need("training.weight_decay", self.weight_decay, self.weight_decay >= 0, "0 or more")
+        _need("training.warmup", self.warmup, self.warmup >= 0, "0 or more")
+        _need("training.ema", self.ema, 0 <= self.ema < 1, "in [0, 1)")
+        _need("training.label_dropout", self.label_dropout, 0 <= self.label_dropout < 1, "in [0, 1)")
+        marks = tuple(self.checkpoints)
+        ordered = len(marks) > 0 and marks[0] > 0 and marks[-1] == 1.0
+        ordered = ordered and all(a < b for a, b in zip(marks, marks[1:], strict=False))
+        _need("training.checkpoints", list(marks), ordered, "increasing, in (0, 1], the last 1.0")
+        _need("training.timeout_s", self.timeout_s, self.timeout_s > 0, "positive")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """The evaluation protocol. Together with the task it makes the protocol hash."""
+
+    n_gen: int = 1437  # generated samples per evaluation
+    sampler: str = "heun"  # euler | heun | adaptive
+    sampler_steps: int = 8
+    guidance: float = 1.0  # classifier-free guidance scale; 1 is without
+    fd_from: float = 0.5  # generate samples at the checkpoints from this fraction of the budget on
+    val_draws: int = 4  # (noise, t) draws per validation image
+    grid: int = 40  # samples kept as a picture
+
+    def __post_init__(self):
+        _need("evaluation.n_gen", self.n_gen, self.n_gen >= 2, "at least 2")
+        known = ("euler", "heun", "adaptive")
+        _need("evaluation.sampler", self.sampler, self.sampler in known, "one of " + ", ".join(known))
+        _need("evaluation.sampler_steps", self.sampler_steps, self.sampler_steps >= 1, "at least 1")
+        _need("evaluation.guidance", self.guidance, self.guidance >= 1, "at least 1")
+        _need("evaluation.fd_from", self.fd_from, 0 <= self.fd_from <= 1, "in [0, 1]")
+        _need("evaluation.val_draws", self.val_draws, self.val_draws >= 1, "at least 1")
+        _need("evaluation.grid", self.grid, 0 <= self.grid <= self.n_gen, "between 0 and n_gen")
+
+
+def _need(name: str, value: Any, holds: bool, rule: str) -> None:
+    if not holds:
+        raise ValueError(f"{name}={value}: must be {rule}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """A routing with every one of its parameters spelled out, and its changes to the backbone."""
+
+    routing: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    label: str = ""  # how people call it; no part of any identity
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One configuration x one pair id: the unit that runs, is stored and is never run twice."""
+
+    task: Task
+    model: Model
+    training: Training
+    evaluation: Evaluation
+    variant: Variant
+    pair_id: int
+    split: str = "confirm"  # search | confirm | heldout | control
+    code_hash: str = ""  # of the routing's source; finished means id and code hash both match
+
+    def configuration(self) -> dict:
+        """All that decides the result except the seed, as plain values."""
+        model = {k: v for k, v in asdict(self.model).items() if k != "size"}
+        training = {k: v for k, v in asdict(self.training).items() if k != "timeout_s"}
+        evaluation = {k: v for k, v in asdict(self.evaluation).items() if k != "grid"}
+        return {
+            "task": {"name": self.task.name, "version": self.task.version, "data": self.task.data,
+                     "extractor": self.task.extractor},
+            "routing": self.variant.routing,
+            "params": dict(self.variant.params),
+            "model": model,
+            "training": training,
+            "evaluation": evaluation,
+        }  # fmt: skip
+
+    @property
+    def config_hash(self) -> str:
+        return content_hash(self.configuration())
+
+    @property
+    def id(self) -> str:
+        return content_hash({"configuration": self.configuration(), "pair_id": self.pair_id})
+
+    @property
+    def protocol_hash(self) -> str:
+        """Over what decides how a number is measured; budget, depth and width are not in it."""
+        configuration = self.configuration()
+        return content_hash(
+            {
+                "task": configuration["task"],
+                "evaluation": configuration["evaluation"],
+                "ema": self.training.ema,
+            }
+        )
+
+    def to_dict(self) -> dict:
+        """Plain values, for a worker in another process."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, d: Mapping[str, Any]) -> "Trial":
+        training = dict(d["training"], checkpoints=tuple(d["training"]["checkpoints"]))
+        return cls(
+            task=Task(**d["task"]),
+            model=Model(**d["model"]),
+            training=Training(**training),
+            evaluation=Evaluation(**d["evaluation"]),
+            variant=Variant(**d["variant"]),
+            pair_id=d["pair_id"],
+            split=d["split"],
+            code_hash=d["code_hash"],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a trial says at one checkpoint: measured columns of the row, and a picture."""
+
+    step: int
+    final: bool
+    measured: Mapping[str, Any]  # columns of SCHEMA
+    samples: Any = None  # uint8 array (n, H, W, C) in the order of the sample index, or None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    name: str
+    kind: str  # str | int | float | bool | floats
+    doc: str
+    unit: str = ""
+    volatile: bool = False  # wall times and provenance: left out of the row hash
+
+
+def _columns(kind: str, volatile: bool, **docs: str) -> tuple[Column, ...]:
+    made = []
+    for name, doc in docs.items():
+        doc, _, unit = doc.partition(" | ")
+        made.append(Column(name=name, kind=kind, doc=doc, unit=unit, volatile=volatile))
+    return tuple(made)
+
+
+SCHEMA: tuple[Column, ...] = (
+    # keys
+    *_columns("int", False, schema_version="version of this schema"),
+    *_columns("str", True, row_hash="hash of the row without wall times and provenance"),
+    *_columns("str", False, trial_id="hash of configuration, task and seed"),
+    *_columns("int", False, step="optimiser steps done | steps"),
+    *_columns("str", True, leaderboard="name of the sweep that wrote the row"),
+    *_columns("str", False, task="name of the task"),
+    *_columns("int", False, task_version="version of the task"),
+    *_columns("str", False, split="search, confirm, heldout or control"),
+    # variant
+    *_columns(
+        "str", False,
+        routing="registered name of the routing",
+        params_json="canonical JSON of all routing parameters",
+        config_json="canonical JSON of the configuration without the seed",
+        config_hash="hash of config_json",
+        variant_code_hash="hash of the routing's source",
+    ),
+    *_columns("str", True, label="what the space calls the variant"),
+    *_columns("int", False, sites="sublayers, two per block", width="model width | features",
+              heads="attention heads"),
+    # seeds
+    *_columns(
+        "int", False,
+        pair_id="replicate; variants of one pair id share all randomness",
+        init_seed="seed of the initial weights", data_seed="seed of the data order",
+        noise_seed="seed of training noise and times", gen_seed="seed of generation noise",
+    ),
+    # compute
+    *_columns("int", False, samples_seen="training samples seen | samples"),
+    *_columns(
+        "float", False,
+        train_flops="training FLOPs so far, routing included | FLOP",
+        budget_flops="training FLOPs of the whole budget | FLOP",
+        flops_routing_share="share of a step's FLOPs spent in the routing | 1",
+    ),
+    *_columns("int", False, params_total="parameters", params_routing="parameters of the routing"),
+    *_columns(
+        "float", True,
+        train_seconds="wall time in training steps | s", eval_seconds="wall time in evaluation | s",
+        step_ms_p50="median wall time of a training step | ms",
+        step_ms_p95="95th percentile of the wall time of a training step | ms",
+    ),
+    *_columns("int", True, peak_mem_bytes="peak memory: of the device on CUDA, of the process on "
+                                          "the CPU | B"),
+    *_columns("str", True, device="cpu or cuda", hw_class="processor or GPU model"),
+    *_columns("int", True, threads="CPU threads of the trial"),
+    # metrics
+    *_columns(
+        "float", False,
+        train_loss="mean training loss since the last checkpoint | velocity MSE",
+        val_loss="validation loss of the EMA weights at fixed noise and t | velocity MSE",
+    ),
+    *_columns("floats", False, val_loss_bins="val_loss in equal bins of t | velocity MSE"),
+    *_columns(
+        "float", False,
+        fd="Frechet distance to the reference in the extractor's features",
+        fd_inf="fd extrapolated to infinitely many samples", fd_inf_se="its standard error",
+        kid="kernel distance in the extractor's features", kid_se="its standard error",
+        inception_score="inception score with the extractor's classifier",
+        precision="improved precision, k=3 | 1", recall="improved recall, k=3 | 1",
+        nn_distance_ratio="median distance of a sample to its nearest training image, over that "
+                          "of a validation image; below 1 hints at memorisation | 1",
+    ),
+    *_columns("int", False, n_gen="generated samples", n_ref="reference samples"),
+    *_columns("str", False, extractor="feature extractor of fd, kid, inception_score, precision "
+                                      "and recall", protocol_hash="hash of the evaluation protocol"),
+    # diagnostics
+    *_columns(
+        "float", False,
+        fwd_rms_ratio="RMS of the last block's output over that of the first | 1",
+        grad_decay_ratio="gradient RMS at the last block over that at the first | 1",
+        block_cosine="mean cosine between outputs of neighbouring blocks | 1",
+        routing_entropy="mean entropy of the routing weights | nat",
+        lookback_mean="mean distance of the sources read | sites",
+        t_sensitivity="change of the routing weights over t | 1",
+    ),
+    # status
+    *_columns("str", False, status="ok, pruned, diverged, oom, timeout or crashed"),
+    *_columns("bool", False, final="the trial ended with this row"),
+    *_columns("str", True, error="what went wrong, one line"),
+    *_columns("int", True, attempt="1 for the first run of the trial"),
+    *_columns("str", True, resumed_from="trial checkpoint the run went on from"),
+    # provenance
+    *_columns(
+        "str", True,
+        darbench_version="", git_sha="commit of darbench's source tree",
+    ),
+    *_columns("bool", True, git_dirty="the source tree had uncommitted changes"),
+    *_columns(
+        "str", True,
+        python="version of Python", torch="version of torch", cpu="processor model",
+        data_fingerprint="hash of the training and validation data",
+        ref_hash="hash of the reference set", created_utc="when the row was written",
+    ),
+)  # fmt: skip
+
+COLUMNS: dict[str, Column] = {column.name: column for column in SCHEMA}
+STATUSES = ("ok", "pruned", "diverged", "oom", "timeout", "crashed")
+PYTHON_TYPES = {"str": str, "int": int, "float": float, "bool": bool, "floats": list}
+
+
+def row_hash(row: Mapping[str, Any]) -> str:
+    """Equal for two runs that measured the same, on whatever day and however fast."""
+    stable = {c.name: row.get(c.name) for c in SCHEMA if not c.volatile}
+    return content_hash(stable)
+
+
+def make_row(
+    trial: Trial, report: Report, environment: Mapping[str, Any], *, leaderboard: str, attempt: int
+) -> dict:
+    """The full row of one checkpoint: every column of SCHEMA, missing measurements as None."""
+    row: dict[str, Any] = dict.fromkeys(COLUMNS)
+    row |= {
+        "schema_version": SCHEMA_VERSION,
+        "trial_id": trial.id,
+        "step": report.step,
+        "final": report.final,
+        "leaderboard": leaderboard,
+        "task": trial.task.name,
+        "task_version": trial.task.version,
+        "split": trial.split,
+        "routing": trial.variant.routing,
+        "params_json": canonical_json(dict(trial.variant.params)),
+        "config_json": canonical_json(trial.configuration()),
+        "config_hash": trial.config_hash,
+        "variant_code_hash": trial.code_hash,
+        "label": trial.variant.label,
+        "sites": 2 * trial.model.depth,
+        "width": trial.model.width,
+        "heads": trial.model.heads,
+        "pair_id": trial.pair_id,
+        "init_seed": trial.pair_id,
+        "data_seed": trial.pair_id,
+        "noise_seed": trial.pair_id,
+        "gen_seed": trial.pair_id,
+        "extractor": trial.task.extractor,
+        "protocol_hash": trial.protocol_hash,
+        "attempt": attempt,
+        "status": "ok",
+        **environment,
+    }
+    strangers = sorted(report.measured.keys() - COLUMNS.keys())
+    if strangers:
+        raise KeyError(f"not in the row schema: {', '.join(strangers)}")
+    row |= report.measured
+    row["row_hash"] = row_hash(row)
+    return row
