@@ -1,0 +1,135 @@
+"""Rows as a polars table and as Parquet. The ledger is the truth; tables are rebuilt from it."""
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from darbench.errors import BadInput
+from darbench.records import COLUMNS, SCHEMA, SCHEMA_VERSION
+
+POLARS_TYPES = {
+    "str": pl.String(),
+    "int": pl.Int64(),
+    "float": pl.Float64(),
+    "bool": pl.Boolean(),
+    "floats": pl.List(pl.Float64()),
+}
+POLARS_SCHEMA: dict[str, pl.DataType] = {c.name: POLARS_TYPES[c.kind] for c in SCHEMA}
+
+_ORDER = (
+    "task", "protocol_hash", "budget_flops", "config_hash", "variant_code_hash", "pair_id",
+    "trial_id", "step", "status", "row_hash",
+)  # fmt: skip
+
+
+def to_frame(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
+    """The table of the rows: schema v1, one row per measurement, in an order of its own.
+
+    Of several rows for one step of a trial the last stays: highest attempt, then newest. Rows
+    written under another source hash of the variant stay beside it, and a failure does not
+    displace what was measured at the same step. The order of `rows` does not matter, so merging
+    ledgers is commutative and idempotent. Unknown columns survive under x_*; numbers that are
+    not finite become null.
+    """
+    rows = _last(rows)
+    columns = {
+        name: _series(name, dtype, [row.get(name) for row in rows])
+        for name, dtype in POLARS_SCHEMA.items()
+    }
+    for key in sorted({key for row in rows for key in row} - COLUMNS.keys()):
+        values = [row.get(key) for row in rows]
+        name = key if key.startswith("x_") else f"x_{key}"
+        columns[name] = _series(name, _kind(values), values)
+    return pl.DataFrame(columns).sort(_ORDER, nulls_last=True)
+
+
+def _last(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    kept: dict[tuple, Mapping[str, Any]] = {}
+    for row in sorted(rows, key=_age):
+        failed = row.get("status") not in ("ok", "pruned")
+        kept[row.get("trial_id"), row.get("variant_code_hash"), row.get("step"), failed] = row
+    return list(kept.values())
+
+
+def _age(row: Mapping[str, Any]) -> tuple[int, str, str]:
+    return row.get("attempt") or 0, row.get("created_utc") or "", row.get("row_hash") or ""
+
+
+def _kind(values: list[Any]) -> pl.DataType:
+    """Of a column that a newer or patched writer added: numbers stay so, all else is text."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {bool}:
+        return POLARS_TYPES["bool"]
+    if kinds == {int}:
+        return POLARS_TYPES["int"]
+    return POLARS_TYPES["float" if kinds and kinds <= {int, float} else "str"]
+
+
+def _series(name: str, dtype: pl.DataType, values: list[Any]) -> pl.Series:
+    if dtype == pl.Float64:
+        values = [_finite(v) for v in values]
+    elif dtype == pl.List:
+        values = [None if v is None else [_finite(x) for x in v] for v in values]
+    elif name not in COLUMNS and dtype == pl.String:
+        values = [v if v is None or isinstance(v, str) else json.dumps(v) for v in values]
+    try:
+        return pl.Series(name, values, dtype=dtype, strict=True)
+    except (TypeError, pl.exceptions.PolarsError) as error:
+        raise BadInput(f"column '{name}' of the ledger must be {dtype}: {error}") from error
+
+
+def _finite(value: Any) -> Any:
+    """Floats for polars: integers widened, NaN and infinities to null; text is left to fail."""
+    if isinstance(value, (int, float)):
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+def write_parquet(frame: pl.DataFrame, path: Path) -> None:
+    """Write beside the target and rename, so that a reader sees the old file or the new one.
+
+    The file's metadata carry the schema version and, as JSON, the unit of every column with one.
+    """
+    units = {column.name: column.unit for column in SCHEMA if column.unit}
+    metadata = {"schema_version": str(SCHEMA_VERSION), "units": json.dumps(units)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    with partial.open("wb") as file:
+        frame.write_parquet(file, metadata=metadata)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def load_results(name_or_path: str | Path, out: str | Path = "leaderboards") -> pl.DataFrame:
+    """All rows of a sweep, by its name under `out`, or by the path of its folder or file."""
+    path = _results_path(name_or_path, Path(out))
+    if not path.is_file():
+        raise BadInput(
+            f"no results at {path}; run `darbench sweep --space {name_or_path}` to make them, "
+            "or pass the folder of a finished sweep"
+        )
+    try:
+        version = pl.read_parquet_metadata(path).get("schema_version")
+    except pl.exceptions.PolarsError as error:
+        raise BadInput(f"{path} is not a Parquet file: {error}") from error
+    if version != str(SCHEMA_VERSION):
+        raise BadInput(
+            f"{path} has row schema {version or 'unknown'}, this darbench reads "
+            f"{SCHEMA_VERSION}; rebuild it from its ledger with `darbench board`, or install the "
+            "darbench that wrote it (column darbench_version)"
+        )
+    return pl.read_parquet(path)
+
+
+def _results_path(name_or_path: str | Path, out: Path) -> Path:
+    given = Path(name_or_path)
+    if given.suffix == ".parquet":
+        return given
+    folder = given if given.is_dir() else out / given
+    return folder / "results.parquet"
