@@ -73,7 +73,9 @@ class Training:
         _need("training.weight_decay", self.weight_decay, self.weight_decay >= 0, "0 or more")
         _need("training.warmup", self.warmup, self.warmup >= 0, "0 or more")
         _need("training.ema", self.ema, 0 <= self.ema < 1, "in [0, 1)")
-        _need("training.label_dropout", self.label_dropout, 0 <= self.label_dropout < 1, "in [0, 1)")
+        _need(
+            "training.label_dropout", self.label_dropout, 0 <= self.label_dropout < 1, "in [0, 1)"
+        )
         marks = tuple(self.checkpoints)
         ordered = len(marks) > 0 and marks[0] > 0 and marks[-1] == 1.0
         ordered = ordered and all(a < b for a, b in zip(marks, marks[1:], strict=False))
@@ -96,8 +98,12 @@ class Evaluation:
     def __post_init__(self):
         _need("evaluation.n_gen", self.n_gen, self.n_gen >= 2, "at least 2")
         known = ("euler", "heun", "adaptive")
-        _need("evaluation.sampler", self.sampler, self.sampler in known, "one of " + ", ".join(known))
-        _need("evaluation.sampler_steps", self.sampler_steps, self.sampler_steps >= 1, "at least 1")
+        _need(
+            "evaluation.sampler", self.sampler, self.sampler in known, "one of " + ", ".join(known)
+        )
+        _need(
+            "evaluation.sampler_steps", self.sampler_steps, self.sampler_steps >= 1, "at least 1"
+        )
         _need("evaluation.guidance", self.guidance, self.guidance >= 1, "at least 1")
         _need("evaluation.fd_from", self.fd_from, 0 <= self.fd_from <= 1, "in [0, 1]")
         _need("evaluation.val_draws", self.val_draws, self.val_draws >= 1, "at least 1")

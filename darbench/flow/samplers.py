@@ -1,0 +1,67 @@
+"""ODE samplers: integrate dx/dt = v(x, t) from noise at t = 0 to data at t = 1."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from darbench.flow.loss import VelocityModel
+
+Velocity = Callable[[Tensor, Tensor], Tensor]  # (x, t (B,)) -> v
+
+
+def euler(v: Velocity, x: Tensor, steps: int) -> Tensor:
+    """x += h v(x, t): `steps` evaluations, first order."""
+    h = 1 / steps
+    for k in range(steps):
+        x = x + h * v(x, _time(x, k * h))
+    return x
+
+
+def heun(v: Velocity, x: Tensor, steps: int) -> Tensor:
+    """Explicit trapezoid: x += h/2 (v(x, t) + v(x + h v, t + h)): 2 `steps` evaluations."""
+    h = 1 / steps
+    for k in range(steps):
+        slope = v(x, _time(x, k * h))
+        ahead = v(x + h * slope, _time(x, (k + 1) * h))
+        x = x + h / 2 * (slope + ahead)
+    return x
+
+
+def adaptive(v: Velocity, x: Tensor, steps: int, rtol: float = 1e-3, atol: float = 1e-6) -> Tensor:
+    """torchdiffeq's dopri5 with the official SiT's tolerances; `steps` is not used.
+
+    The step size depends on the whole batch, and so does the result, within the tolerances.
+    """
+    from torchdiffeq import odeint
+
+    ends = torch.tensor([0.0, 1.0], device=x.device, dtype=x.dtype)
+    return odeint(lambda t, y: v(y, t.expand(len(y))), x, ends, rtol=rtol, atol=atol)[-1]
+
+
+SAMPLERS: dict[str, Callable[[Velocity, Tensor, int], Tensor]] = {
+    "euler": euler,
+    "heun": heun,
+    "adaptive": adaptive,
+}
+
+
+def guided(model: VelocityModel, label: Tensor, null: int, scale: float) -> Velocity:
+    """Classifier-free guidance (Ho and Salimans, arXiv:2207.12598): v_u + scale (v_c - v_u).
+
+    All channels are guided; the official SiT script leaves the fourth latent channel unguided.
+    With scale 1 it is the conditional model and costs one evaluation.
+    """
+    if scale == 1:
+        return lambda x, t: model(x, t, label)
+    both = torch.cat([label, torch.full_like(label, null)])
+
+    def v(x: Tensor, t: Tensor) -> Tensor:
+        conditional, unconditional = model(x.repeat(2, 1, 1, 1), t.repeat(2), both).chunk(2)
+        return unconditional + scale * (conditional - unconditional)
+
+    return v
+
+
+def _time(x: Tensor, t: float) -> Tensor:
+    return torch.full((len(x),), t, device=x.device, dtype=x.dtype)

@@ -1,0 +1,51 @@
+"""Validation velocity loss at fixed noise and times: the same for every variant and every seed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from darbench.data.base import Dataset, to_model_range
+from darbench.flow.loss import VelocityModel, velocity_loss
+from darbench.streams import stream
+
+BINS = 4
+BATCH = 360
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidationLoss:
+    total: float  # mean over images and draws
+    bins: list[float]  # mean in BINS equal bins of t
+
+
+@torch.no_grad()
+def validation_loss(
+    model: VelocityModel, dataset: Dataset, draws: int, device: str = "cpu"
+) -> ValidationLoss:
+    """Mean velocity MSE on the validation images over `draws` (noise, t) pairs an image.
+
+    In each draw the times of the N images are stratified: one in each of N equal cells of [0, 1).
+    """
+    x1 = torch.from_numpy(to_model_range(dataset.val_images))
+    label = torch.from_numpy(dataset.val_labels)
+    times, losses = [], []
+    for draw in range(draws):
+        x0, t = (torch.from_numpy(a) for a in _draw(draw, tuple(x1.shape)))
+        parts = zip(x1.split(BATCH), label.split(BATCH), x0.split(BATCH), t.split(BATCH))
+        for part in parts:
+            losses.append(velocity_loss(model, *(a.to(device) for a in part)).double().cpu())
+        times.append(t)
+    t, loss = torch.cat(times), torch.cat(losses)
+    cell = (t * BINS).long()
+    bins = [loss[cell == b].mean().item() for b in range(BINS)]
+    return ValidationLoss(total=loss.mean().item(), bins=bins)
+
+
+def _draw(draw: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Noise x_0 of that shape and stratified times (N,), float32; the seed is always 0."""
+    n = shape[0]
+    x0 = stream(0, "validation-noise", draw).standard_normal(shape, dtype=np.float32)
+    times = stream(0, "validation-time", draw)
+    t = (times.permutation(n) + times.random(n)) / n
+    return x0, np.minimum(t, 1 - 1e-6).astype(np.float32)

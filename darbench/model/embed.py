@@ -1,0 +1,55 @@
+"""Embeddings of SiT: patches, positions, timesteps, labels (routing-independent)."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+FREQUENCIES = 128
+
+
+class PatchEmbed(nn.Module):
+    """(B, C, H, W) -> (B, T, D), one token per patch, row by row."""
+
+    def __init__(self, patch: int, channels: int, width: int):
+        super().__init__()
+        self.proj = nn.Conv2d(channels, width, kernel_size=patch, stride=patch)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.proj(x).flatten(2).mT
+
+
+def sincos_positions(width: int, side: int) -> Tensor:
+    """Fixed 2-D positions (side * side, width); the first half of the channels encodes the
+    column, the second the row; each half is [sin | cos] with base 1e4."""
+    omega = 1e4 ** (-torch.arange(width // 4, dtype=torch.float64) / (width // 4))
+    angles = torch.arange(side, dtype=torch.float64)[:, None] * omega
+    axis = torch.cat([angles.sin(), angles.cos()], dim=1)  # (side, width / 2)
+    columns, rows = axis.repeat(side, 1), axis.repeat_interleave(side, 0)
+    return torch.cat([columns, rows], dim=1).float()
+
+
+class TimestepEmbedder(nn.Module):
+    """t (B,) in [0, 1], not scaled, -> (B, D): 128 frequencies, [cos | sin], a two-layer MLP."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.mlp = nn.Sequential(
+            nn.Linear(2 * FREQUENCIES, width), nn.SiLU(), nn.Linear(width, width)
+        )
+
+    def forward(self, t: Tensor) -> Tensor:
+        steps = torch.arange(FREQUENCIES, dtype=torch.float32, device=t.device)
+        angles = t[:, None] * torch.exp(-math.log(1e4) * steps / FREQUENCIES).to(t.dtype)
+        return self.mlp(torch.cat([angles.cos(), angles.sin()], dim=-1))
+
+
+class LabelEmbedder(nn.Module):
+    """Class index (B,) -> (B, D); the index `classes` is the null class of guidance."""
+
+    def __init__(self, classes: int, width: int):
+        super().__init__()
+        self.embedding_table = nn.Embedding(classes + 1, width)
+
+    def forward(self, label: Tensor) -> Tensor:
+        return self.embedding_table(label)

@@ -1,0 +1,76 @@
+"""The one interface of a residual routing.
+
+Shape letters, here and in every routing: B batch, T tokens, D width, N sites, S streams,
+J sources. A site is a sublayer, counted from 0; block k holds the sites 2k (attention) and
+2k + 1 (MLP). The sublayer of site i hands over v_{i+1}; v_0 is the embedding.
+"""
+
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from torch import Tensor, nn
+
+State = Any  # a Tensor, or a NamedTuple of tensors and tuples of them; never a list
+
+
+class Cond(NamedTuple):
+    """What the model is conditioned on; constant over depth."""
+
+    time: Tensor  # (B,) raw t in [0, 1]; 0 is noise, 1 is data
+    label: Tensor  # (B,) class index, the null class included
+    t: Tensor  # (B, D) timestep embedding
+    y: Tensor  # (B, D) label embedding
+    c: Tensor  # (B, D) t + y, what adaLN sees
+
+
+class Routing(nn.Module):
+    """A causal map over depth: before site i it answers h_i = R_i(v_0 .. v_i; cond).
+
+    The trunk is: state = begin(x, cond); for every site v = sublayer(read(state, site)),
+    state = write(state, site, v); then read(state, sites) goes to the head. The verbs are pure:
+    they return new values and change nothing, so a read can be repeated, checkpointed, compiled.
+
+    The keyword-only constructor arguments are the search parameters of the variant; `Literal`
+    annotations name their choices. A routing initialises its own parameters.
+    """
+
+    name: ClassVar[str] = ""  # set by @register
+    paper: ClassVar[str] = ""  # "arXiv:2605.20708"
+    gate: ClassVar[Literal["adaln", "one_plus", "none"]] = "adaln"  # form of the sublayer's gate
+
+    def __init__(self, sites: int, width: int):
+        super().__init__()
+        self.sites = sites
+        self.width = width
+        self.lr_mult = 1.0
+
+    def begin(self, x: Tensor, cond: Cond) -> State:
+        """State after the embedding x = v_0 (B, T, D)."""
+        raise NotImplementedError
+
+    def read(self, state: State, site: int) -> Tensor:
+        """h (B, T, D) for this site; `read(state, sites)` is what the head sees."""
+        raise NotImplementedError
+
+    def write(self, state: State, site: int, v: Tensor) -> State:
+        """State after the sublayer of this site handed over v (B, T, D)."""
+        raise NotImplementedError
+
+    @property
+    def equals_add(self) -> Literal["strong", "weak", "no"]:
+        """Equality to `add` while the routing's parameters are at their initial values.
+
+        strong: the model's output is equal whatever the trunk's weights; weak: only while all
+        sublayers are gated shut.
+        """
+        return "no"
+
+    def elementwise_flops(self, tokens: int) -> int:
+        """Forward FLOPs per sample that are not matrix multiplications (2 per multiply-add).
+
+        Matrix multiplications are counted by torch's FlopCounterMode, which sees no others.
+        """
+        raise NotImplementedError
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Optimiser groups: `params`, `lr_mult`, and `weight_decay` (None: the recipe's)."""
+        return [{"params": list(self.parameters()), "lr_mult": self.lr_mult, "weight_decay": None}]

@@ -1,0 +1,281 @@
+"""One trial: train, and report at a fixed schedule in training FLOPs. Knows no Ray, no Optuna."""
+
+import copy
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from darbench import registry
+from darbench.data import Dataset
+from darbench.data import load as load_dataset
+from darbench.data.base import to_model_range, to_uint8
+from darbench.flow.loss import velocity_loss
+from darbench.flow.samplers import SAMPLERS, guided
+from darbench.metrics.compute import (
+    StepTimer,
+    peak_memory,
+    percentiles,
+    reset_peak_memory,
+    step_flops,
+)
+from darbench.metrics.scores import Reference, reference, score
+from darbench.metrics.validation import validation_loss
+from darbench.model.sit import SiT
+from darbench.records import Evaluation, Model, Report, Training, Trial
+from darbench.streams import normal_per_index, stream
+
+SAMPLE_BATCH = 240  # of the generator: fixed and padded, so that no sample depends on its batch
+BETAS = (0.9, 0.999)
+
+
+def train(trial: Trial, device: str = "cpu") -> Iterator[Report]:
+    """Train the trial and yield a Report at every checkpoint, the last one with final=True.
+
+    A loss that is not finite ends the trial with a report of status diverged.
+    """
+    run = Run.begin(trial, device)
+    for step in range(1, run.checkpoints[-1] + 1):
+        run.step(step)
+        if step in run.checkpoints:
+            report = run.report(step)
+            yield report
+            if report.final:
+                return
+
+
+def build_model(routing: str, params: dict, model: Model, dataset: Dataset, seed: int) -> SiT:
+    """A SiT of that configuration for that dataset; ValueError where they do not fit."""
+    height, width, channels = dataset.image_shape
+    if height != width:
+        raise ValueError(f"dataset {dataset.name}: images must be square, not {height}x{width}")
+    sizes = {k: v for k, v in asdict(model).items() if k != "size"}
+    factory = partial(registry.routing(routing), **params)
+    return SiT(
+        factory, side=height, channels=channels, classes=dataset.classes, seed=seed, **sizes
+    )
+
+
+def checkpoint_steps(training: Training, flops: float, add_flops: float) -> list[int]:
+    """First steps whose cumulative training FLOPs reach each fraction of the budget."""
+    budget = training.steps * add_flops
+    # The small slack keeps rounding from adding a step where the division is exact.
+    steps = (math.ceil(mark * budget / flops - 1e-9) for mark in training.checkpoints)
+    return sorted({max(1, step) for step in steps})
+
+
+@dataclass
+class Batches:
+    """Training batches, each a function of (seed, step) alone."""
+
+    dataset: Dataset
+    batch: int
+    label_dropout: float
+    seed: int
+
+    def __post_init__(self):
+        self.images = torch.from_numpy(to_model_range(self.dataset.train_images))
+        self.labels = torch.from_numpy(self.dataset.train_labels)
+        self._epoch, self._order = -1, None
+
+    def __call__(self, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """x1 (B, C, H, W), label (B,), x0 (B, C, H, W), t (B,) of this step, counted from 1."""
+        index = torch.from_numpy(self._index(step))
+        x1 = self.images[index]
+        noise = stream(self.seed, "noise", step)
+        x0 = torch.from_numpy(noise.standard_normal(tuple(x1.shape), dtype=np.float32))
+        t = torch.from_numpy(noise.random(self.batch, dtype=np.float32))
+        dropped = torch.from_numpy(noise.random(self.batch) < self.label_dropout)
+        label = torch.where(dropped, self.dataset.classes, self.labels[index])
+        return x1, label, x0, t
+
+    def _index(self, step: int) -> np.ndarray:
+        """Epochs are shuffled one by one and laid end to end; batches run across their ends."""
+        n = len(self.labels)
+        positions = np.arange((step - 1) * self.batch, step * self.batch)
+        return np.array([self._shuffled(p // n)[p % n] for p in positions])
+
+    def _shuffled(self, epoch: int) -> np.ndarray:
+        if epoch != self._epoch:
+            self._order = stream(self.seed, "data", epoch).permutation(len(self.labels))
+            self._epoch = epoch
+        return self._order
+
+
+@dataclass
+class Run:
+    """A trial under way."""
+
+    trial: Trial
+    device: str
+    dataset: Dataset
+    reference: Reference
+    model: SiT
+    ema: SiT
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    batches: Batches
+    timer: StepTimer
+    flops: float  # of a training step
+    add_flops: float  # of a training step of add
+    checkpoints: list[int]
+
+    def __post_init__(self):
+        self.losses: list[Tensor] = []
+        self.step_ms: list[float] = []
+        self.train_seconds = self.eval_seconds = 0.0
+
+    @classmethod
+    def begin(cls, trial: Trial, device: str) -> "Run":
+        reset_peak_memory(device)
+        dataset = load_dataset(trial.task.data)
+        build = partial(build_model, model=trial.model, dataset=dataset, seed=trial.pair_id)
+        height, width, channels = dataset.image_shape
+        cost = partial(step_flops, batch=trial.training.batch, shape=(channels, height, width))
+        make = partial(build, trial.variant.routing, dict(trial.variant.params))
+        flops, add_flops = cost(make), cost(partial(build, "add", {}))
+        model = make().to(device)
+        optimizer = make_optimizer(model, trial.training)
+        warmup = trial.training.warmup
+        return cls(
+            trial=trial, device=device, dataset=dataset,
+            reference=reference(
+                trial.task.extractor, dataset.train_images, dataset.val_images
+            ),
+            model=model, ema=copy.deepcopy(model).requires_grad_(False).eval(),
+            optimizer=optimizer,
+            schedule=torch.optim.lr_scheduler.LambdaLR(
+                optimizer, lambda step: min(1.0, (step + 1) / (warmup + 1))
+            ),
+            batches=Batches(
+                dataset, trial.training.batch, trial.training.label_dropout, trial.pair_id
+            ),
+            timer=StepTimer(device), flops=flops, add_flops=add_flops,
+            checkpoints=checkpoint_steps(trial.training, flops, add_flops),
+        )  # fmt: skip
+
+    def step(self, step: int) -> None:
+        if not self.losses:
+            self.timer.mark()
+        x1, label, x0, t = (a.to(self.device, non_blocking=True) for a in self.batches(step))
+        loss = velocity_loss(self.model, x1, label, x0, t).mean()
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.schedule.step()
+        update_ema(self.ema, self.model, self.trial.training.ema)
+        self.losses.append(loss.detach())
+        self.timer.mark()
+
+    def report(self, step: int) -> Report:
+        """Evaluate the EMA weights; the clock of training stands still meanwhile."""
+        times = self.timer.restart()
+        self.step_ms += times
+        self.train_seconds += sum(times) / 1e3
+        train_loss = torch.stack(self.losses).double().mean().item()
+        self.losses = []
+        started = time.perf_counter()
+        measured, samples = self._evaluate(step, train_loss)
+        self.eval_seconds += time.perf_counter() - started
+        final = step == self.checkpoints[-1] or measured["status"] != "ok"
+        return Report(
+            step=step, final=final, measured=measured | self._compute(step), samples=samples
+        )
+
+    def _evaluate(self, step: int, train_loss: float) -> tuple[dict, np.ndarray | None]:
+        evaluation = self.trial.evaluation
+        val = validation_loss(self.ema, self.dataset, evaluation.val_draws, self.device)
+        if not (math.isfinite(train_loss) and math.isfinite(val.total)):
+            return {"status": "diverged", "error": f"loss is not finite by step {step}"}, None
+        measured = {
+            "status": "ok", "train_loss": train_loss,
+            "val_loss": val.total, "val_loss_bins": val.bins,
+        }  # fmt: skip
+        # A checkpoint may overshoot its mark by one step, never fall short of it.
+        if step * self.flops < evaluation.fd_from * self.trial.training.steps * self.add_flops:
+            return measured, None
+        samples = generate(self.ema, self.dataset, evaluation, self.trial.pair_id, self.device)
+        if samples is None:
+            return {"status": "diverged", "error": f"samples are not finite at step {step}"}, None
+        return measured | score(samples, self.reference), samples[: evaluation.grid]
+
+    def _compute(self, step: int) -> dict:
+        parameters = sum(p.numel() for p in self.model.parameters())
+        routing = sum(p.numel() for p in self.model.routing.parameters())
+        return {
+            "samples_seen": step * self.trial.training.batch,
+            "train_flops": step * self.flops,
+            "budget_flops": self.trial.training.steps * self.add_flops,
+            "flops_routing_share": 1 - self._trunk_flops() / self.flops,
+            "params_total": parameters,
+            "params_routing": routing,
+            "train_seconds": self.train_seconds,
+            "eval_seconds": self.eval_seconds,
+            "peak_mem_bytes": peak_memory(self.device),
+            "ref_hash": self.reference.ref_hash,
+            "data_fingerprint": self.dataset.fingerprint,
+            **percentiles(self.step_ms),
+        }
+
+    def _trunk_flops(self) -> float:
+        """A step of add without its additions."""
+        tokens = self.model.pos_embed.shape[1]
+        width = self.model.pos_embed.shape[2]
+        additions = self.model.sites * tokens * width
+        return self.add_flops - 3 * self.trial.training.batch * additions
+
+
+def make_optimizer(model: SiT, training: Training) -> torch.optim.AdamW:
+    """AdamW; the routing declares its own groups, the trunk is one."""
+    owned = {id(p) for p in model.routing.parameters()}
+    trunk = [p for p in model.parameters() if id(p) not in owned and p.requires_grad]
+    groups = [{"params": trunk, "lr_mult": 1.0, "weight_decay": None}]
+    groups += model.routing.parameter_groups()
+    made = []
+    for group in groups:
+        decay = group["weight_decay"]
+        made.append(
+            {
+                "params": group["params"],
+                "lr": training.lr * group["lr_mult"],
+                "weight_decay": training.weight_decay if decay is None else decay,
+            }
+        )
+    counted = sum(p.numel() for group in made for p in group["params"])
+    wanted = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    assert counted == wanted, f"parameter groups hold {counted} of {wanted} parameters"
+    return torch.optim.AdamW([g for g in made if g["params"]], betas=BETAS, fused=True)
+
+
+@torch.no_grad()
+def update_ema(ema: nn.Module, model: nn.Module, decay: float) -> None:
+    """ema += (1 - decay) (model - ema), over all parameters, the routing's included."""
+    torch._foreach_lerp_(list(ema.parameters()), list(model.parameters()), 1 - decay)
+
+
+@torch.no_grad()
+def generate(
+    model: SiT, dataset: Dataset, evaluation: Evaluation, seed: int, device: str
+) -> np.ndarray | None:
+    """n_gen samples, uint8 (n, H, W, C); None if any is not finite.
+
+    Noise is keyed by the sample's index and its label is index mod classes, so a sample is the
+    same whatever the batch it is made in.
+    """
+    height, width, channels = dataset.image_shape
+    sampler = SAMPLERS[evaluation.sampler]
+    parts = []
+    for start in range(0, evaluation.n_gen, SAMPLE_BATCH):
+        indices = range(start, start + SAMPLE_BATCH)
+        noise = normal_per_index(seed, "sample", indices, (channels, height, width))
+        label = torch.tensor([i % dataset.classes for i in indices], device=device)
+        velocity = guided(model, label, dataset.classes, evaluation.guidance)
+        x = sampler(velocity, torch.from_numpy(noise).to(device), evaluation.sampler_steps)
+        parts.append(x.cpu())
+    x = torch.cat(parts)[: evaluation.n_gen]
+    return to_uint8(x.numpy()) if torch.isfinite(x).all() else None
