@@ -102,8 +102,9 @@ def kernel_distance(generated: Tensor, real: Tensor) -> tuple[float, float]:
     The mean over 50 fixed random subsets of half the smaller set, at most 1000, so a good
     generator may come out slightly negative. The standard error is the delete-d jackknife's (Shao
     and Wu 1989): the standard deviation over subsets of m out of n, times sqrt(m / (n - m)), which
-    is 1 up to n = 2000. It covers the sampling of both sets, and is somewhat too large when both
-    have one distribution. Dividing by sqrt(50) would only state how well the subsets average.
+    is 1 up to n = 2000. It covers the sampling of both sets, and errs upwards when one set is
+    larger or both have the same distribution. Dividing by sqrt(50) would only state how well the
+    subsets average.
     """
     n = min(len(generated), len(real))
     m = min(n // 2, KID_LARGEST_SUBSET)
