@@ -1,11 +1,10 @@
-"""darbench: the architecture-search benchmark suite for residual routing in diffusion transformers.
+"""darbench: architecture-search benchmark suite for residual routing in diffusion transformers.
 
 The public names are imported when they are first used (PEP 562), so that `import darbench` and
 `darbench --help` do not import torch.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
@@ -20,15 +19,6 @@ _HOME = {
     "load_results": "darbench.store.tables",
 }
 __all__ = ["__version__", *_HOME]
-
-if TYPE_CHECKING:
-    from darbench.board.rank import Leaderboard
-    from darbench.records import Trial
-    from darbench.registry import register
-    from darbench.routing.base import Cond, Routing
-    from darbench.search.space import SearchSpace
-    from darbench.search.sweep import sweep
-    from darbench.store.tables import load_results
 
 
 def __getattr__(name: str):

@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
+MOST = 16  # known names that a message lists
+
+
 class BadInput(ValueError):
     """The user asked for something that cannot be; the message says what, where and what would."""
 
@@ -12,5 +15,6 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> BadInput:
     """`unknown("routing", "dra", ["add", "dar"])`: the error, with near names or all of them."""
     known = sorted(known)
     near = get_close_matches(name, known, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
+    some = ", ".join(known[:MOST]) + (", ..." if len(known) > MOST else "")
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {some}"
     return BadInput(f"unknown {kind} '{name}'; {hint}")

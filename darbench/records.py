@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from typing import Any
 
 SCHEMA_VERSION = 1
@@ -33,6 +34,7 @@ class Task:
     extractor: str = "???"  # feature extractor of FD, KID, IS, precision and recall
     rank_by: str = "???"  # the metric column the board ranks by; lower is better
     summary: str = ""
+    quick: tuple[str, ...] = ()  # the overrides that --quick stands for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +80,7 @@ class Training:
         )
         marks = tuple(self.checkpoints)
         ordered = len(marks) > 0 and marks[0] > 0 and marks[-1] == 1.0
-        ordered = ordered and all(a < b for a, b in zip(marks, marks[1:], strict=False))
+        ordered = ordered and all(a < b for a, b in pairwise(marks))
         _need("training.checkpoints", list(marks), ordered, "increasing, in (0, 1], the last 1.0")
         _need("training.timeout_s", self.timeout_s, self.timeout_s > 0, "positive")
 
@@ -180,7 +182,7 @@ class Trial:
     def from_dict(cls, d: Mapping[str, Any]) -> "Trial":
         training = dict(d["training"], checkpoints=tuple(d["training"]["checkpoints"]))
         return cls(
-            task=Task(**d["task"]),
+            task=Task(**dict(d["task"], quick=tuple(d["task"]["quick"]))),
             model=Model(**d["model"]),
             training=Training(**training),
             evaluation=Evaluation(**d["evaluation"]),
@@ -253,16 +255,17 @@ SCHEMA: tuple[Column, ...] = (
         "float", False,
         train_flops="training FLOPs so far, routing included | FLOP",
         budget_flops="training FLOPs of the whole budget | FLOP",
-        flops_routing_share="share of a step's FLOPs spent in the routing | 1",
+        flops_routing_share="share of a step's FLOPs beyond those of an add step | 1",
     ),
-    *_columns("int", False, params_total="parameters", params_routing="parameters of the routing"),
+    *_columns("int", False, params_total="parameters",
+              params_routing="parameters of the routing"),
     *_columns(
         "float", True,
         train_seconds="wall time in training steps | s", eval_seconds="wall time in evaluation | s",
         step_ms_p50="median wall time of a training step | ms",
         step_ms_p95="95th percentile of the wall time of a training step | ms",
     ),
-    *_columns("int", True, peak_mem_bytes="peak memory: of the device on CUDA, of the process on "
+    *_columns("int", True, peak_mem_bytes="peak memory: of the CUDA device, or of the process on "
                                           "the CPU | B"),
     *_columns("str", True, device="cpu or cuda", hw_class="processor or GPU model"),
     *_columns("int", True, threads="CPU threads of the trial"),
@@ -284,8 +287,11 @@ SCHEMA: tuple[Column, ...] = (
                           "of a validation image; below 1 hints at memorisation | 1",
     ),
     *_columns("int", False, n_gen="generated samples", n_ref="reference samples"),
-    *_columns("str", False, extractor="feature extractor of fd, kid, inception_score, precision "
-                                      "and recall", protocol_hash="hash of the evaluation protocol"),
+    *_columns(
+        "str", False,
+        extractor="feature extractor of fd, kid, inception_score, precision and recall",
+        protocol_hash="hash of the evaluation protocol",
+    ),
     # diagnostics
     *_columns(
         "float", False,

@@ -36,6 +36,28 @@ class Parameter:
             raise BadInput(f"{self.name}={value!r}: must be {wanted}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Signature:
+    """The parameters of a routing and the hash of its source; enough to check a search space."""
+
+    name: str
+    parameters: Mapping[str, Parameter]
+    code_hash: str
+
+    def parameter(self, key: str) -> Parameter:
+        if key not in self.parameters:
+            if not self.parameters:
+                raise BadInput(f"routing '{self.name}' has no parameters, got '{key}'")
+            raise unknown(f"parameter of routing '{self.name}'", key, self.parameters)
+        return self.parameters[key]
+
+    def resolve(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """All parameters, the given ones checked and the others at their defaults."""
+        for key, value in params.items():
+            self.parameter(key).check(value)
+        return {key: params.get(key, p.default) for key, p in self.parameters.items()}
+
+
 def register(name: str) -> Callable[[type], type]:
     """Class decorator: makes a Routing known under `name`. The same source twice is a no-op."""
 
@@ -68,13 +90,18 @@ def routing(name: str) -> type:
     return known[name]
 
 
-def parameters(name: str) -> dict[str, Parameter]:
-    """The search parameters of a routing: its constructor's keyword-only arguments."""
+def signature(name: str) -> Signature:
+    """What a search space must know of a routing; the constructor's keyword-only arguments."""
     init = routing(name).__init__
     hints = get_type_hints(init)
     arguments = inspect.signature(init).parameters.values()
     searchable = [a for a in arguments if a.kind is a.KEYWORD_ONLY]
-    return {a.name: _parameter(a.name, a.default, hints.get(a.name, Any)) for a in searchable}
+    found = {a.name: _parameter(a.name, a.default, hints.get(a.name, Any)) for a in searchable}
+    return Signature(name=name, parameters=found, code_hash=_source_hash(routing(name)))
+
+
+def signatures() -> dict[str, Signature]:
+    return {name: signature(name) for name in routings()}
 
 
 def _parameter(name: str, default: Any, hint: Any) -> Parameter:
@@ -84,21 +111,6 @@ def _parameter(name: str, default: Any, hint: Any) -> Parameter:
         return Parameter(name=name, default=default, types=kinds, choices=choices)
     kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     return Parameter(name=name, default=default, types=kinds)
-
-
-def resolve(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    """All parameters of the routing, the given ones checked and the others at their defaults."""
-    known = parameters(name)
-    for key, value in params.items():
-        if key not in known:
-            raise unknown(f"parameter of routing '{name}'", key, known)
-        known[key].check(value)
-    return {key: params.get(key, parameter.default) for key, parameter in known.items()}
-
-
-def code_hash(name: str) -> str:
-    """Hash of the file that defines the routing; it travels with every row."""
-    return _source_hash(routing(name))
 
 
 def _source_hash(cls: type) -> str:

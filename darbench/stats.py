@@ -63,7 +63,7 @@ def paired_effect(log_differences: Sequence[float]) -> Effect | None:
 
 def _p_value(d: np.ndarray) -> float:
     """Two-sided, of mean 0. Draws that are all the same would divide by zero in the t test."""
-    if np.ptp(d) == 0:
+    if np.ptp(d) < _ROUNDING:
         return 1.0 if d[0] == 0 else 0.0
     return float(stats.ttest_1samp(d, 0.0).pvalue)
 

@@ -211,7 +211,7 @@ class Run:
             "samples_seen": step * self.trial.training.batch,
             "train_flops": step * self.flops,
             "budget_flops": self.trial.training.steps * self.add_flops,
-            "flops_routing_share": 1 - self._trunk_flops() / self.flops,
+            "flops_routing_share": 1 - self.add_flops / self.flops,
             "params_total": parameters,
             "params_routing": routing,
             "train_seconds": self.train_seconds,
@@ -221,13 +221,6 @@ class Run:
             "data_fingerprint": self.dataset.fingerprint,
             **percentiles(self.step_ms),
         }
-
-    def _trunk_flops(self) -> float:
-        """A step of add without its additions."""
-        tokens = self.model.pos_embed.shape[1]
-        width = self.model.pos_embed.shape[2]
-        additions = self.model.sites * tokens * width
-        return self.add_flops - 3 * self.trial.training.batch * additions
 
 
 def make_optimizer(model: SiT, training: Training) -> torch.optim.AdamW:

@@ -1,0 +1,190 @@
+"""Search spaces from YAML: Hydra composes them, and its complaints become one clear line."""
+
+import re
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from darbench.errors import BadInput, unknown
+from darbench.records import Evaluation, Model, Task, Training
+from darbench.registry import Signature
+from darbench.search.space import SearchSpace, build_space
+
+_HYDRA = threading.Lock()  # Hydra's compose keeps global state
+
+
+@dataclass(kw_only=True)
+class Confirm:
+    """The second pass of a random or tpe sweep: the best configurations on fresh seeds."""
+
+    top: int = 3
+    seeds: list[int] = field(default_factory=lambda: [100, 101, 102])
+
+
+@dataclass(kw_only=True)
+class SweepConfig:
+    """Keys, types and defaults of a search space: `darbench: sweep` in its defaults list."""
+
+    name: str = ""
+    summary: str = ""
+    sampler: str = "grid"  # grid | random | tpe
+    seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
+    trials: int = 20
+    confirm: Confirm = field(default_factory=Confirm)
+    variants: list[Any] = field(default_factory=list)
+    task: Task = field(default_factory=Task)
+    model: Model = field(default_factory=Model)
+    training: Training = field(default_factory=Training)
+    evaluation: Evaluation = field(default_factory=Evaluation)
+
+
+def spaces_folder() -> Path:
+    """The shipped search spaces: in the package, or beside it in a source tree."""
+    package = Path(__file__).parents[1]
+    shipped = package / "search_spaces"
+    return shipped if shipped.is_dir() else package.parent / "search_spaces"
+
+
+def tasks_folder() -> Path:
+    return Path(__file__).parents[1] / "conf" / "task"
+
+
+def cards(folder: Path) -> dict[str, dict]:
+    """The YAML files of a folder by name, as plain mappings, for listing."""
+    found = sorted(folder.glob("*.yaml"))
+    return {path.stem: yaml.safe_load(path.read_text()) or {} for path in found}
+
+
+def load_space(
+    space: str,
+    overrides: Iterable[str],
+    signatures: Mapping[str, Signature],
+    *,
+    quick: bool = False,
+) -> SearchSpace:
+    """The space of that name, or in that YAML file, with Hydra overrides such as seeds=[0,1].
+
+    quick puts the task's own short-run overrides before the given ones. BadInput says what is
+    wrong where, and what would work.
+    """
+    path = _find(space)
+    overrides = list(overrides)
+    config = _compose(path, overrides)
+    if quick:
+        config = _compose(path, [*config["task"]["quick"], *overrides])
+    config["name"] = config["name"] or path.stem
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", config["name"]):
+        raise BadInput(
+            f"{path}: name={config['name']!r} names a folder; use letters, digits, . _ and -"
+        )
+    try:
+        return build_space(config, signatures)
+    except ValueError as error:
+        raise BadInput(f"{path.name}: {error}") from None
+
+
+def _find(space: str) -> Path:
+    if "/" in space or space.endswith((".yaml", ".yml")):
+        path = Path(space).expanduser().resolve()
+        if not path.is_file():
+            raise BadInput(f"no search space file at {path}")
+        return path
+    folder = spaces_folder()
+    path = folder / f"{space}.yaml"
+    if not path.is_file():
+        error = unknown("search space", space, (p.stem for p in folder.glob("*.yaml")))
+        raise BadInput(f"{error} (or give the path of a .yaml file)")
+    return path
+
+
+def _compose(path: Path, overrides: list[str]) -> dict[str, Any]:
+    """Plain values of the composed file."""
+    _parse(path)
+    ConfigStore.instance().store(
+        group="darbench", name="sweep", package="_global_",
+        node=_thaw(OmegaConf.structured(SweepConfig)),
+    )  # fmt: skip
+    shipped = "hydra.searchpath=[pkg://darbench.conf]"
+    with _HYDRA, initialize_config_dir(config_dir=str(path.parent), version_base="1.3"):
+        try:
+            config = compose(path.stem, overrides=[shipped, *overrides])
+        except (HydraException, OmegaConfBaseException, ValueError) as error:
+            raise _translated(path, overrides, error) from error
+    missing = sorted(OmegaConf.missing_keys(config))
+    plain = OmegaConf.to_container(config, resolve=True)
+    if missing or plain["task"]["name"] == "???":
+        raise BadInput(f"{path}: no task; add `- task: digits-nano` to its defaults list")
+    return plain
+
+
+def _parse(path: Path) -> None:
+    """Refuse what is no YAML mapping, or does not build on the sweep's schema."""
+    try:
+        given = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        raise BadInput(
+            f"{path}{line}: malformed YAML: {getattr(error, 'problem', error)}"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: cannot be read: {error}") from error
+    defaults = given.get("defaults") if isinstance(given, dict) else None
+    if not isinstance(defaults, list) or {"darbench": "sweep"} not in defaults:
+        raise BadInput(
+            f"{path}: not a search space; start it with\n"
+            "defaults:\n  - darbench: sweep\n  - task: digits-nano\n  - _self_"
+        )
+
+
+def _thaw(node: DictConfig) -> DictConfig:
+    """Frozen dataclasses make read-only configurations; composing must be able to write them."""
+    node._set_flag("readonly", None)
+    for child in (node._get_node(key) for key in node):
+        if isinstance(child, DictConfig):
+            _thaw(child)
+    return node
+
+
+def _translated(path: Path, overrides: list[str], error: Exception) -> BadInput:
+    """Hydra's message, with near names for a key and the reason for a value."""
+    text, cause = str(error), str(error.__cause__ or "")
+    key = re.search(r"Could not override '([^']+)'", text)
+    if key:
+        return unknown("override key", key[1], _keys(SweepConfig()))
+    stranger = re.search(r"Key '([^']+)' not in '(\w+)'\n\s+full_key: (\S+)", text + "\n" + cause)
+    if stranger:
+        return BadInput(f"{path}: {unknown('key', stranger[3], _keys(SweepConfig()))}")
+    option = re.search(r"Could not find '([\w/]+)/([^']+)'", text)
+    if option:
+        folder = tasks_folder()
+        return unknown(option[1], option[2], (p.stem for p in folder.glob("*.yaml")))
+    ambiguous = re.search(r"Ambiguous value for argument '([^']+)'", text)
+    if ambiguous:
+        name, _, value = ambiguous[1].partition("=")
+        return BadInput(f"{ambiguous[1]}: for a list write {name}=[{value}]")
+    unparsed = re.search(r"Error parsing override '(.*)'", text)
+    if unparsed:
+        return BadInput(f"override '{unparsed[1]}': write KEY=VALUE, such as training.steps=200")
+    first = (cause or text).splitlines()[0]
+    blamed = re.search(r"Error merging override (.+)", text)
+    return BadInput(f"{blamed[1] if blamed else path.name}: {first}")
+
+
+def _keys(node: Any, prefix: str = "") -> Iterator[str]:
+    """Dotted names of all fields of nested dataclasses."""
+    for name in node.__dataclass_fields__:
+        value = getattr(node, name)
+        if hasattr(value, "__dataclass_fields__"):
+            yield from _keys(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name

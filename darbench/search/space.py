@@ -1,0 +1,256 @@
+"""What is searched: configurations of routings, as choices and ranges of their parameters."""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from darbench.errors import BadInput, unknown
+from darbench.model import sizes
+from darbench.records import Evaluation, Model, Task, Training, Trial, Variant
+from darbench.registry import Parameter, Signature
+
+SAMPLERS = ("grid", "random", "tpe")
+ENTRY_KEYS = ("routing", "params", "model", "label")
+RANGE_KEYS = ("low", "high", "log", "step")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+
+    @property
+    def integer(self) -> bool:
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+    def grid(self) -> list[float]:
+        """low, low + step, ... up to high, both included."""
+        count = int((self.high - self.low) / self.step + 1e-9) + 1
+        return [self.low + k * self.step for k in range(count)]
+
+
+Domain = Choices | Range
+Choose = Callable[[str, Domain], Any]  # (name, domain) -> a value of the domain
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """A point of the space: everything of a trial but the seed."""
+
+    variant: Variant
+    model: Model
+    code_hash: str
+    point: Mapping[str, Any] = field(default_factory=dict)  # what was chosen, by domain name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One item of `variants:`: a routing, fixed parameters, and domains for the others."""
+
+    signature: Signature
+    fixed: Mapping[str, Any]
+    domains: Mapping[str, Domain]
+    model: Model
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        """Label or routing with its fixed parameters: the entry's name among the choices."""
+        return self.label or _label(self.signature.name, self.fixed)
+
+    def configuration(self, chosen: Mapping[str, Any]) -> Configuration:
+        params = self.signature.resolve({**self.fixed, **chosen})
+        if self.label:
+            label = _label(self.label, chosen)
+        else:
+            label = _label(self.signature.name, {**self.fixed, **chosen})
+        variant = Variant(routing=self.signature.name, params=params, label=label)
+        return Configuration(
+            variant=variant, model=self.model, code_hash=self.signature.code_hash,
+            point={"variant": self.name, **{f"{self.name}/{k}": v for k, v in chosen.items()}},
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSpace:
+    """A checked search space; `darbench.search.compose.load_space` makes one from YAML."""
+
+    name: str
+    task: Task
+    model: Model
+    training: Training
+    evaluation: Evaluation
+    entries: tuple[Entry, ...]
+    summary: str = ""
+    sampler: str = "grid"
+    seeds: tuple[int, ...] = (0, 1, 2)
+    trials: int = 20  # configurations that random and tpe draw
+    confirm_top: int = 3  # of those, how many are run again on fresh seeds
+    confirm_seeds: tuple[int, ...] = (100, 101, 102)
+
+    def grid(self) -> Iterator[Configuration]:
+        """Every configuration once, in the order of the entries."""
+        for entry in self.entries:
+            values = [_enumerate(entry, name, d) for name, d in entry.domains.items()]
+            for point in itertools.product(*values):
+                yield entry.configuration(dict(zip(entry.domains, point, strict=True)))
+
+    def draw(self, choose: Choose) -> Configuration:
+        """One configuration; a variant's own parameters are asked for only if it is chosen."""
+        names = tuple(entry.name for entry in self.entries)
+        name = choose("variant", Choices(values=names))
+        entry = self.entries[names.index(name)]
+        return entry.configuration(
+            {key: choose(f"{name}/{key}", domain) for key, domain in entry.domains.items()}
+        )
+
+    def trial(self, configuration: Configuration, pair_id: int, split: str) -> Trial:
+        return Trial(
+            task=self.task, model=configuration.model, training=self.training,
+            evaluation=self.evaluation, variant=configuration.variant, pair_id=pair_id,
+            split=split, code_hash=configuration.code_hash,
+        )  # fmt: skip
+
+    def domains(self) -> dict[str, Domain]:
+        """All domains by the names that `draw` asks with."""
+        names = tuple(entry.name for entry in self.entries)
+        found: dict[str, Domain] = {"variant": Choices(values=names)}
+        for entry in self.entries:
+            found |= {f"{entry.name}/{key}": domain for key, domain in entry.domains.items()}
+        return found
+
+
+def build_space(config: Mapping[str, Any], signatures: Mapping[str, Signature]) -> SearchSpace:
+    """From plain values with the keys of `compose.SweepConfig`; BadInput says where it fails."""
+    model = sizes.resolve(Model(**config["model"]))
+    entries = tuple(
+        _entry(f"variants[{i}]", entry, model, signatures)
+        for i, entry in enumerate(config["variants"])
+    )
+    space = SearchSpace(
+        name=config["name"],
+        summary=config["summary"],
+        task=Task(**dict(config["task"], quick=tuple(config["task"]["quick"]))),
+        model=model,
+        training=Training(
+            **dict(config["training"], checkpoints=tuple(config["training"]["checkpoints"]))
+        ),
+        evaluation=Evaluation(**config["evaluation"]),
+        entries=entries,
+        sampler=config["sampler"],
+        seeds=tuple(config["seeds"]),
+        trials=config["trials"],
+        confirm_top=config["confirm"]["top"],
+        confirm_seeds=tuple(config["confirm"]["seeds"]),
+    )
+    _check(space)
+    return space
+
+
+def _check(space: SearchSpace) -> None:
+    if space.sampler not in SAMPLERS:
+        raise unknown("sampler", space.sampler, SAMPLERS)
+    if not space.entries:
+        raise BadInput("the space has no variants; give `variants:` at least one `- routing: add`")
+    for key, seeds in (("seeds", space.seeds), ("confirm.seeds", space.confirm_seeds)):
+        if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
+            raise BadInput(f"{key}={list(seeds)}: must be distinct and 0 or more, at least one")
+    names = [entry.name for entry in space.entries]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise BadInput(f"variants: '{twice[0]}' stands there twice; give them different labels")
+    if space.sampler != "grid":
+        if space.trials < 1 or space.confirm_top < 0:
+            raise BadInput(f"trials={space.trials}: must be at least 1; confirm.top 0 or more")
+        if set(space.seeds) & set(space.confirm_seeds):
+            raise BadInput("confirm.seeds must be fresh: seeds that picked a winner never rank it")
+
+
+def _entry(where: str, given: Any, model: Model, signatures: Mapping[str, Signature]) -> Entry:
+    if not isinstance(given, Mapping) or "routing" not in given:
+        raise BadInput(f"{where}: must be a mapping with `routing: NAME`, got {given!r}")
+    for key in given:
+        if key not in ENTRY_KEYS:
+            raise BadInput(f"{where}: {unknown('key', str(key), ENTRY_KEYS)}")
+    name = given["routing"]
+    try:
+        if name not in signatures:
+            raise unknown("routing", str(name), signatures)
+        signature = signatures[name]
+        params = given.get("params") or {}
+        fixed, domains = {}, {}
+        for key, value in params.items():
+            domain = _domain(signature.parameter(key), value)
+            if domain is None:
+                fixed[key] = value
+            else:
+                domains[key] = domain
+        signature.resolve(fixed)
+        changes = given.get("model") or {}
+        known = [f for f in Model.__dataclass_fields__ if f != "size"]
+        for key in changes:
+            if key not in known:
+                raise unknown("model key", str(key), known)
+        label = given.get("label") or ""
+        if changes and not label:
+            label = f"{_label(signature.name, fixed)} [{_assignments(changes)}]"
+        return Entry(
+            signature=signature, fixed=fixed, domains=domains, label=label,
+            model=sizes.resolve(replace(model, **changes)),
+        )  # fmt: skip
+    except BadInput as error:
+        raise BadInput(f"{where}: {error}") from None
+
+
+def _domain(parameter: Parameter, value: Any) -> Domain | None:
+    """None for a fixed value; a list is choices, a mapping with low and high a range."""
+    if isinstance(value, Mapping):
+        for key in value:
+            if key not in RANGE_KEYS:
+                raise BadInput(f"{parameter.name}: {unknown('range key', str(key), RANGE_KEYS)}")
+        if "low" not in value or "high" not in value:
+            raise BadInput(f"{parameter.name}: a range needs low and high, got {dict(value)}")
+        domain = Range(**value)
+        parameter.check(domain.low)
+        parameter.check(domain.high)
+        positive_step = domain.step is None or domain.step > 0
+        if not domain.low < domain.high or not positive_step or (domain.log and domain.low <= 0):
+            raise BadInput(
+                f"{parameter.name}: a range needs low < high, step > 0, and low > 0 with log"
+            )
+        return domain
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        if not value:
+            raise BadInput(f"{parameter.name}=[]: choices must not be empty")
+        for item in value:
+            parameter.check(item)
+        return Choices(values=tuple(value))
+    return None
+
+
+def _enumerate(entry: Entry, name: str, domain: Domain) -> Sequence[Any]:
+    if isinstance(domain, Choices):
+        return domain.values
+    if domain.step is None:
+        raise BadInput(
+            f"{entry.name}: a grid cannot walk the range of {name}; give it a step, list its "
+            "values, or use sampler=random or tpe"
+        )
+    return domain.grid()
+
+
+def _label(name: str, given: Mapping[str, Any]) -> str:
+    """The name, and in brackets the parameters that the space gives."""
+    return name + (f" ({_assignments(given)})" if given else "")
+
+
+def _assignments(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in values.items())

@@ -1,0 +1,106 @@
+"""The append-only ledger: one JSON-lines file per worker, the truth all tables derive from."""
+
+import fcntl
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from darbench.errors import BadInput
+from darbench.records import SCHEMA_VERSION, canonical_json
+
+# A trial with such a last row is finished; one that crashed, ran out of memory or out of time is
+# tried again by the next sweep.
+FINISHED = ("ok", "pruned", "diverged")
+
+
+def append(path: Path, row: Mapping[str, Any]) -> None:
+    """One line, written at once and flushed to the disk; numbers that are not finite as null."""
+    line = canonical_json({key: _finite(value) for key, value in row.items()}) + "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        os.write(descriptor, line.encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_ledger(folder: Path) -> list[dict[str, Any]]:
+    """All rows of the folder's *.jsonl files, by file name and then in the order written.
+
+    A last line without its end is a write that was cut off; it is passed over. BadInput for a
+    line that is no row elsewhere, and for rows of another schema version.
+    """
+    return [row for path in sorted(folder.glob("*.jsonl")) for row in _rows(path)]
+
+
+def repair(folder: Path) -> list[str]:
+    """Cut torn last lines off; returns what was done, one line a file. The caller holds `lock`."""
+    done = []
+    for path in sorted(folder.glob("*.jsonl")):
+        data = path.read_bytes()
+        whole = data.rfind(b"\n") + 1
+        if whole < len(data):
+            os.truncate(path, whole)
+            lost = len(data) - whole
+            done.append(f"repaired {path}: dropped a torn last line of {lost} bytes")
+    return done
+
+
+@contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """Only one sweep writes to a folder; BadInput if another one holds it or it is read-only."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / ".lock").open("w")
+    except OSError as error:
+        raise BadInput(
+            f"cannot write to {folder}: {error.strerror}; choose another --out"
+        ) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadInput(
+                f"another sweep is writing to {folder}; wait for it, or use --out"
+            ) from None
+        yield
+
+
+def finished(rows: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Last rows of finished trials by (trial id, code hash): what need not run again."""
+    return {
+        (row["trial_id"], row["variant_code_hash"]): row
+        for row in rows
+        if row["final"] and row["status"] in FINISHED
+    }
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(path.read_text().split("\n")[:-1], start=1):
+        try:
+            row = json.loads(line)
+            version = row["schema_version"]
+        except (json.JSONDecodeError, TypeError, KeyError) as error:
+            raise BadInput(
+                f"{path}:{number}: not a ledger row; move the file away or mend the line"
+            ) from error
+        if version != SCHEMA_VERSION:
+            raise BadInput(
+                f"{path}:{number}: written with schema version {version}, this darbench reads "
+                f"{SCHEMA_VERSION}; use the darbench that wrote it "
+                f"({row.get('darbench_version', 'unknown')}), or another --out"
+            )
+        yield row
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return value
