@@ -1,0 +1,122 @@
+"""The two plots of a section: metrics over training FLOPs, with bands over the seeds.
+
+Names are escaped because plotly reads texts as pseudo-HTML. Colours of axes and texts come from
+the page's style sheet, so that one figure serves the light and the dark theme.
+"""
+
+import html
+from collections.abc import Mapping
+
+import plotly.graph_objects as go
+import polars as pl
+
+from darbench.board.rank import Leaderboard
+
+# Read on white and on near black alike, and stay apart for most colour-blind readers.
+COLOURS = ("#3a86d8", "#e0772f", "#2f9e77", "#b65fc4", "#c09a1a", "#d9506a", "#3aa6b9", "#9a7b5b")
+BASELINE_COLOUR = "#868e96"
+_DASHES = ("solid", "dash", "dot", "dashdot")
+_CONFIG = {"showSendToCloud": False, "displaylogo": False, "responsive": True,
+           "modeBarButtonsToRemove": ["select2d", "lasso2d"]}  # fmt: skip
+
+
+def styles(board: Leaderboard) -> dict[str, tuple[str, str]]:
+    """entry -> colour and dash; add is grey everywhere."""
+    found, others = {}, 0
+    for entry, baseline in board.frame.select("entry", "baseline").rows():
+        if baseline:
+            found[entry] = BASELINE_COLOUR, "solid"
+        else:
+            dash = _DASHES[others // len(COLOURS) % len(_DASHES)]
+            found[entry] = COLOURS[others % len(COLOURS)], dash
+            others += 1
+    return found
+
+
+def curve_table(board: Leaderboard, metric: str) -> pl.DataFrame:
+    """entry, train_flops, mean, low, high, seeds per checkpoint; low and high are over seeds."""
+    value = pl.col(metric)
+    return (
+        board.curves.filter(value > 0)
+        .group_by("entry", "step", maintain_order=True)
+        .agg(
+            train_flops=pl.col("train_flops").mean(),
+            mean=value.mean(),
+            low=value.min(),
+            high=value.max(),
+            seeds=pl.len(),
+        )
+        .sort("train_flops")
+    )
+
+
+def figure(board: Leaderboard, metric: str, title: str, names: Mapping[str, str]) -> go.Figure:
+    """`metric` over training FLOPs, both logarithmic: means as lines, minimum to maximum as bands.
+
+    `names` gives the traces, entry -> label.
+    """
+    table = curve_table(board, metric).partition_by("entry", as_dict=True)
+    fig = go.Figure()
+    drawn = [(entry, table[(entry,)], style) for entry, style in styles(board).items()
+             if (entry,) in table]  # fmt: skip
+    for entry, curve, (colour, _) in drawn:
+        if curve["seeds"].max() > 1:
+            fig.add_trace(_band(entry, curve, colour))
+    for entry, curve, (colour, dash) in drawn:
+        fig.add_trace(_line(entry, curve, colour, dash, names[entry]))
+    if board.budget_flops:
+        fig.add_vline(x=board.budget_flops, line_width=1, line_dash="dot", line_color="#868e96")
+    fig.update_layout(
+        height=420,
+        margin={"l": 64, "r": 16, "t": 16, "b": 52},
+        showlegend=False,
+        hovermode="closest",
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        template="none",
+        font={"size": 12.5},
+    )
+    fig.update_xaxes(type="log", title="training FLOPs", exponentformat="power")
+    fig.update_yaxes(type="log", title=html.escape(title), automargin=True)
+    return fig
+
+
+def _band(entry: str, curve: pl.DataFrame, colour: str) -> go.Scatter:
+    flops = curve["train_flops"].to_list()
+    return go.Scatter(
+        x=flops + flops[::-1],
+        y=curve["high"].to_list() + curve["low"].to_list()[::-1],
+        fill="toself",
+        fillcolor=f"rgba{(*(int(colour[i : i + 2], 16) for i in (1, 3, 5)), 0.14)}",
+        line={"width": 0},
+        mode="lines",
+        hoverinfo="skip",
+        legendgroup=entry,
+    )
+
+
+def _line(entry: str, curve: pl.DataFrame, colour: str, dash: str, name: str) -> go.Scatter:
+    return go.Scatter(
+        x=curve["train_flops"].to_list(),
+        y=curve["mean"].to_list(),
+        customdata=curve.select("low", "high", "seeds").rows(),
+        name=html.escape(name),
+        legendgroup=entry,
+        mode="lines+markers",
+        line={"color": colour, "dash": dash, "width": 2},
+        marker={"size": 6},
+        hovertemplate="%{y:.4g} at %{x:.3g} FLOPs<br>%{customdata[0]:.4g} to "
+        "%{customdata[1]:.4g} over %{customdata[2]} seeds",
+    )
+
+
+def figure_html(fig: go.Figure, div_id: str, *, with_library: bool) -> str:
+    """A <div> with its script; the first figure of a page brings plotly.js with it."""
+    return fig.to_html(
+        include_plotlyjs=with_library,
+        full_html=False,
+        div_id=div_id,
+        config=_CONFIG,
+        default_width="100%",
+        default_height="420px",
+    )

@@ -1,0 +1,57 @@
+document.documentElement.classList.add("js");
+
+function selectText(node) {
+  const range = document.createRange();
+  range.selectNodeContents(node);
+  getSelection().removeAllRanges();
+  getSelection().addRange(range);
+}
+
+async function copy(button) {
+  const code = document.getElementById(button.dataset.copy);
+  try {
+    await navigator.clipboard.writeText(code.textContent);
+    button.textContent = "Copied";
+  } catch {
+    selectText(code); // an old browser, or permission refused: the keyboard shortcut is left
+    button.textContent = "Selected";
+  }
+  setTimeout(() => { button.textContent = "Copy"; }, 2000);
+}
+
+// A legend button shows and hides one entry in all plots of its section.
+function toggle(button) {
+  const shown = button.getAttribute("aria-pressed") !== "true";
+  button.setAttribute("aria-pressed", shown);
+  for (const plot of button.closest("section").querySelectorAll(".js-plotly-plot")) {
+    const traces = plot.data.flatMap((t, i) => (t.legendgroup === button.dataset.entry ? [i] : []));
+    if (traces.length) Plotly.restyle(plot, { visible: shown }, traces);
+  }
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (button?.dataset.copy) copy(button);
+  if (button?.dataset.entry) toggle(button);
+});
+
+function openTarget() {
+  const target = location.hash && document.getElementById(location.hash.slice(1));
+  if (target?.tagName === "DETAILS") target.open = true;
+}
+addEventListener("hashchange", openTarget);
+
+// The page reloads while a sweep runs; what the reader had opened stays open.
+const memory = "darbench " + location.pathname;
+try {
+  for (const id of JSON.parse(sessionStorage.getItem(memory) ?? "[]")) {
+    document.getElementById(id)?.setAttribute("open", "");
+  }
+  addEventListener("pagehide", () => {
+    const open = [...document.querySelectorAll("details[open][id]")].map((d) => d.id);
+    sessionStorage.setItem(memory, JSON.stringify(open));
+  });
+} catch {
+  // storage is switched off: nothing is remembered
+}
+openTarget();

@@ -1,0 +1,219 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from fake_rows import BUDGET, entry_rows, failed_row, make_trial, seed_level, trial_rows
+from scipy import stats
+
+from darbench.board.rank import rank, sections
+from darbench.errors import BadInput
+from darbench.store.tables import to_frame
+
+
+def board(*groups, **keywords):
+    return rank(to_frame(row for group in groups for row in group), **keywords)
+
+
+def of(leaderboard, label):
+    return next(r for r in leaderboard.frame.to_dicts() if r["label"] == label)
+
+
+def test_effects_are_taken_at_exactly_the_budget():
+    """A variant that overshoots by most of a step has add's curve, so its effect is 0."""
+    leaderboard = board(entry_rows("add"), entry_rows("dar", cost=1.37))
+    dar, add = of(leaderboard, "dar"), of(leaderboard, "add")
+    assert dar["val_loss"] == pytest.approx(add["val_loss"], rel=1e-12)
+    assert dar["val_loss_effect"] == pytest.approx(0, abs=1e-12)
+    assert dar["fd_effect"] == pytest.approx(0, abs=1e-12)
+    overshoot = max(r["train_flops"] for r in entry_rows("dar", cost=1.37))
+    assert overshoot > BUDGET  # or the test would show nothing
+
+
+def test_the_effect_is_the_paired_t_interval_on_log_ratios():
+    leaderboard = board(entry_rows("add"), entry_rows("dar", ratio=0.98, wobble=0.004))
+    dar = of(leaderboard, "dar")
+    add = np.log([seed_level(p) for p in range(3)])
+    variant = add + np.log(0.98) + np.log([1 - 0.004, 1, 1 + 0.004])
+    oracle = stats.ttest_rel(variant, add)
+    interval = oracle.confidence_interval(0.95)
+    for metric in ("val_loss", "fd"):
+        assert dar[f"{metric}_effect"] == pytest.approx(np.expm1(np.mean(variant - add)))
+        assert dar[f"{metric}_low"] == pytest.approx(np.expm1(interval.low))
+        assert dar[f"{metric}_high"] == pytest.approx(np.expm1(interval.high))
+        assert dar[f"{metric}_p"] == pytest.approx(oracle.pvalue)
+        assert dar[f"{metric}_n"] == 3
+    assert dar["val_loss"] == pytest.approx(np.exp(variant).mean())
+
+
+def test_ranks_tiers_and_the_leader():
+    leaderboard = board(
+        entry_rows("add"),
+        entry_rows("dar", ratio=0.95, wobble=0.001),
+        entry_rows("mhc", ratio=0.951, wobble=-0.003),
+        entry_rows("unet", ratio=1.002, wobble=0.05),
+    )
+    table = leaderboard.frame.select("label", "rank", "tier").rows()
+    assert table == [("dar", 1, 1), ("mhc", 2, 1), ("add", 3, 2), ("unet", 4, 2)]
+    assert leaderboard.frame[leaderboard.score_column].is_sorted()
+
+
+def test_ranking_by_fd_uses_fd():
+    worse = [dict(r, fd=None if r["fd"] is None else r["fd"] * 3) for r in entry_rows("dar")]
+    rows = (entry_rows("add", ratio=1.01), worse)
+    assert board(*rows).frame["label"].to_list() == ["dar", "add"]
+    assert board(*rows, rank_by="fd").frame["label"].to_list() == ["add", "dar"]
+    with pytest.raises(BadInput, match="rank metric"):
+        board(*rows, rank_by="recall")
+
+
+def test_holm_counts_the_variants_and_not_add():
+    leaderboard = board(
+        entry_rows("add"),
+        entry_rows("dar", ratio=0.98, wobble=0.004),
+        entry_rows("mhc", ratio=0.99, wobble=0.05),
+    )
+    dar, add = of(leaderboard, "dar"), of(leaderboard, "add")
+    assert dar["val_loss_p_holm"] == pytest.approx(2 * dar["val_loss_p"])
+    assert add["baseline"] and add["val_loss_effect"] is None and add["val_loss_p_holm"] is None
+
+
+def test_one_seed_gives_an_effect_but_no_interval_and_no_tier():
+    leaderboard = board(entry_rows("add", (0,)), entry_rows("dar", (0,), ratio=0.9))
+    dar = of(leaderboard, "dar")
+    assert dar["val_loss_effect"] == pytest.approx(-0.1)
+    assert (dar["val_loss_low"], dar["val_loss_p"], dar["tier"]) == (None, None, None)
+    assert dar["rank"] == 1
+
+
+def test_a_missing_seed_leaves_the_entry_without_score_below_the_ranked():
+    leaderboard = board(
+        entry_rows("add"),
+        entry_rows("dar", (0, 1), ratio=0.5),
+        trial_rows(make_trial("dar", 2), level=0.1, until=0.5),
+    )
+    dar = of(leaderboard, "dar")
+    assert leaderboard.frame["label"].to_list() == ["add", "dar"]
+    assert (dar["score"], dar["rank"], dar["tier"]) == (None, None, None)
+    assert dar["mark"] == "incomplete 2/3"
+    assert (dar["seeds"], dar["seeds_declared"], dar["failures"]) == (2, 3, 0)
+    assert dar["val_loss"] == pytest.approx(0.5 * (seed_level(0) + seed_level(1)) / 2)
+    assert dar["val_loss_n"] == 2
+    assert "unfinished" in leaderboard.trials["status"].to_list()
+
+
+def test_seeds_told_in_advance_keep_a_running_board_from_ranking():
+    rows = (entry_rows("add", (0,)), entry_rows("dar", (0,)))
+    assert board(*rows).frame["rank"].to_list() == [1, 2]
+    early = board(*rows, pair_ids=[0, 1, 2])
+    assert early.frame["rank"].to_list() == [None, None]
+    assert early.frame["mark"].to_list() == ["incomplete 1/3"] * 2
+
+
+def test_a_failed_seed_counts_and_is_never_averaged_over():
+    crash = failed_row(make_trial("dar", 2), "diverged", "loss is NaN at step 12", step=12)
+    leaderboard = board(entry_rows("add"), entry_rows("dar", (0, 1), ratio=0.5), [crash])
+    dar = of(leaderboard, "dar")
+    assert (dar["score"], dar["failures"], dar["trials"]) == (None, 1, 3)
+    failed = leaderboard.trials.filter(status="diverged").to_dicts()
+    assert [f["error"] for f in failed] == ["loss is NaN at step 12"]
+
+
+def test_a_trial_that_failed_first_and_went_on_has_not_failed():
+    trial = make_trial("dar", 2)
+    crash = failed_row(trial, "crashed", "worker died", step=200)
+    rest = [r for r in trial_rows(trial, level=seed_level(2), attempt=2) if r["step"] == 400]
+    start = [r for r in trial_rows(trial, level=seed_level(2)) if r["step"] < 400]
+    leaderboard = board(entry_rows("add"), entry_rows("dar", (0, 1)), start, [crash], rest)
+    dar = of(leaderboard, "dar")
+    assert (dar["failures"], dar["seeds"], dar["mark"]) == (0, 3, "")
+    assert dar["val_loss_effect"] == pytest.approx(0, abs=1e-12)
+
+
+def test_a_crash_before_the_budget_was_known_lands_in_its_section():
+    crashes = [failed_row(make_trial("dar", p), "oom", "out of memory") for p in range(3)]
+    leaderboard = board(entry_rows("add"), crashes)
+    dar = of(leaderboard, "dar")
+    assert (dar["failures"], dar["val_loss"], dar["mark"]) == (3, None, "incomplete 0/3")
+    alone = board(crashes)
+    assert alone.budget_flops is None and alone.frame["failures"].to_list() == [3]
+
+
+def test_only_the_newest_source_is_ranked():
+    old = entry_rows("dar", ratio=0.1, code="old", created="2031-04-01T10:00:00")
+    new = entry_rows("dar", ratio=0.9, code="new", created="2031-06-01T10:00:00")
+    leaderboard = board(new, entry_rows("add"), old)
+    table = leaderboard.frame.select("variant_code_hash", "rank", "stale").rows()
+    assert table == [("new", 1, False), ("c0", 2, False), ("old", None, True)]
+    stale = leaderboard.frame.to_dicts()[-1]
+    assert stale["mark"].startswith("stale")
+    assert stale["val_loss_p_holm"] is None
+
+
+def test_search_rows_are_never_mixed_with_confirmation():
+    leaderboard = board(
+        entry_rows("add"),
+        entry_rows("add", (7,), split="search"),
+        entry_rows("dar", ratio=0.9, wobble=0.001),
+        entry_rows("dar", (7,), ratio=0.1, split="search"),
+        entry_rows("mhc", (7,), ratio=0.8, split="search"),
+    )
+    dar, mhc = of(leaderboard, "dar"), of(leaderboard, "mhc")
+    assert dar["val_loss_effect"] == pytest.approx(-0.1, abs=1e-5)
+    assert (dar["seeds"], dar["seeds_declared"], dar["mark"]) == (3, 3, "")
+    assert (mhc["rank"], mhc["score"], mhc["mark"]) == (None, None, "search only")
+    assert mhc["val_loss_effect"] == pytest.approx(-0.2)  # against add's search seed
+    assert leaderboard.frame["label"].to_list()[-1] == "mhc"
+
+
+def test_the_baseline_has_the_same_backbone_and_prefers_the_same_training():
+    leaderboard = board(
+        entry_rows("add", label="tuned", lr=1e-2, ratio=0.8),
+        entry_rows("add", label="plain"),
+        entry_rows("add", label="deep", depth=4, ratio=0.5),
+        entry_rows("dar", ratio=0.9),
+        entry_rows("mhc", lr=3e-3, ratio=0.9),
+        entry_rows("unet", depth=8),
+    )
+    assert of(leaderboard, "dar")["val_loss_effect"] == pytest.approx(-0.1)
+    assert of(leaderboard, "mhc")["val_loss_effect"] == pytest.approx(0.9 / 0.8 - 1)
+    assert of(leaderboard, "unet")["val_loss_effect"] is None
+
+
+def test_step_time_is_compared_on_the_same_machine_only():
+    leaderboard = board(
+        entry_rows("add"),
+        entry_rows("dar", cost=2.0),
+        entry_rows("mhc", cost=3.0, hw_class="another"),
+    )
+    assert of(leaderboard, "dar")["step_time_ratio"] == pytest.approx(2.0)
+    assert of(leaderboard, "mhc")["step_time_ratio"] is None
+    assert of(leaderboard, "dar")["flops_routing_share"] == pytest.approx(0.5)
+
+
+def test_sections_by_task_protocol_and_budget_largest_first():
+    rows = [
+        *entry_rows("add"),
+        *entry_rows("dar", budget=BUDGET / 10, lr=1e-3),
+        *entry_rows("dar", budget=BUDGET * 10, lr=2e-3),
+        *entry_rows("add", extractor="inception-v3-compat", lr=2e-3, budget=BUDGET * 10),
+    ]
+    found = sections(to_frame(rows))
+    assert [b.budget_flops for b in found] == [BUDGET * 10, BUDGET * 10, BUDGET, BUDGET / 10]
+    assert {b.extractor for b in found[:2]} == {"digits-cnn", "inception-v3-compat"}
+    with pytest.raises(BadInput, match="4 rankings"):
+        rank(to_frame(rows))
+    assert sections(to_frame([])) == []
+
+
+def test_the_order_of_rows_does_not_matter():
+    rows = [*entry_rows("add"), *entry_rows("dar", ratio=0.9), *entry_rows("mhc", (1,))]
+    forward, backward = board(rows), board(rows[::-1])
+    assert forward.frame.equals(backward.frame)
+    assert forward.curves.equals(backward.curves)
+    assert forward.trials.equals(backward.trials)
+
+
+def test_ranking_does_not_import_torch():
+    code = "import sys, darbench.board.rank; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
