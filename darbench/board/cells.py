@@ -7,6 +7,7 @@ from pathlib import Path
 from darbench.board.rank import Leaderboard
 
 MISSING = "–"
+SIGNIFICANT = 0.05
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -32,8 +33,9 @@ def count(value: float | None) -> str:
 def percent(fraction: float | None, signed: bool = True, digits: int = 1) -> str:
     if fraction is None:
         return MISSING
-    text = f"{100 * fraction:{'+' if signed else ''}.{digits}f} %"
-    return text.replace("-", "−")
+    rounded = round(100 * fraction, digits) or 0.0  # no sign for nothing
+    sign = "+" if signed and rounded > 0 else ""
+    return f"{sign}{rounded:.{digits}f} %".replace("-", "−")
 
 
 def power(value: float | None) -> str:
@@ -51,11 +53,11 @@ def p_value(p: float | None) -> str:
 
 
 def verdict(row: dict, metric: str) -> str:
-    """better, worse, or even where the interval contains 0 or there is none."""
-    low, high = row[f"{metric}_low"], row[f"{metric}_high"]
-    if low is None or low <= 0 <= high:
+    """better or worse for a ranked entry whose difference outlives Holm's correction, or even."""
+    p = row[f"{metric}_p_holm"]
+    if row["rank"] is None or p is None or p >= SIGNIFICANT:
         return "even"
-    return "better" if high < 0 else "worse"
+    return "better" if row[f"{metric}_effect"] < 0 else "worse"
 
 
 def interval_bar(row: dict, metric: str, reach: float) -> dict[str, float] | None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import plotly.graph_objects as go
 import polars as pl
 
+from darbench.board.cells import power
 from darbench.board.rank import Leaderboard
 
 # Read on white and on near black alike, and stay apart for most colour-blind readers.
@@ -21,9 +22,9 @@ _CONFIG = {"showSendToCloud": False, "displaylogo": False, "responsive": True,
 
 
 def styles(board: Leaderboard) -> dict[str, tuple[str, str]]:
-    """entry -> colour and dash; add is grey everywhere."""
+    """entry -> colour and dash of what is drawn: all but stale entries; add is grey everywhere."""
     found, others = {}, 0
-    for entry, baseline in board.frame.select("entry", "baseline").rows():
+    for entry, baseline in board.frame.filter(~pl.col("stale")).select("entry", "baseline").rows():
         if baseline:
             found[entry] = BASELINE_COLOUR, "solid"
         else:
@@ -65,7 +66,9 @@ def figure(board: Leaderboard, metric: str, title: str, names: Mapping[str, str]
     for entry, curve, (colour, dash) in drawn:
         fig.add_trace(_line(entry, curve, colour, dash, names[entry]))
     if board.budget_flops:
-        fig.add_vline(x=board.budget_flops, line_width=1, line_dash="dot", line_color="#868e96")
+        fig.add_vline(board.budget_flops, line={"width": 1, "dash": "dot", "color": "#868e96"})
+        ticks = [board.budget_flops / 2**k for k in range(6)]
+        fig.update_xaxes(tickvals=ticks, ticktext=[power(tick) for tick in ticks])
     fig.update_layout(
         height=420,
         margin={"l": 64, "r": 16, "t": 16, "b": 52},
@@ -74,10 +77,11 @@ def figure(board: Leaderboard, metric: str, title: str, names: Mapping[str, str]
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         template="none",
-        font={"size": 12.5},
+        font={"size": 12.5, "family": "system-ui, sans-serif"},
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": "#868e96", "activecolor": COLOURS[0]},
     )
-    fig.update_xaxes(type="log", title="training FLOPs", exponentformat="power")
-    fig.update_yaxes(type="log", title=html.escape(title), automargin=True)
+    fig.update_xaxes(type="log", title="training FLOPs")
+    fig.update_yaxes(type="log", title=html.escape(title), automargin=True, nticks=8)
     return fig
 
 
@@ -87,7 +91,7 @@ def _band(entry: str, curve: pl.DataFrame, colour: str) -> go.Scatter:
         x=flops + flops[::-1],
         y=curve["high"].to_list() + curve["low"].to_list()[::-1],
         fill="toself",
-        fillcolor=f"rgba{(*(int(colour[i : i + 2], 16) for i in (1, 3, 5)), 0.14)}",
+        fillcolor=f"rgba{(*(int(colour[i : i + 2], 16) for i in (1, 3, 5)), 0.1)}",
         line={"width": 0},
         mode="lines",
         hoverinfo="skip",

@@ -22,6 +22,8 @@ from darbench.board.reproduce import reproduce_command
 
 REFRESH_S = 20
 PLOTS = ("fd", "val_loss")
+_TITLES = {"kid": "KID", "precision": "Precision", "recall": "Recall",
+           "inception_score": "Inception score"}  # fmt: skip
 _ENVIRONMENT = ("device", "hw_class", "cpu", "threads", "python", "torch", "darbench_version",
                 "git_sha", "git_dirty", "data_fingerprint", "ref_hash")  # fmt: skip
 
@@ -42,6 +44,8 @@ def write_page(
     page = _template().render(
         name=name,
         sections=_contexts(sections, samples_dir),
+        titles=_TITLES,
+        status=_status(sections),
         in_progress=in_progress,
         refresh_s=REFRESH_S,
         updated=_updated(sections),
@@ -74,6 +78,12 @@ def _updated(sections: Sequence[Leaderboard]) -> str:
     return max(stamps)[:16].replace("T", " ") + " UTC" if stamps else ""
 
 
+def _status(sections: Sequence[Leaderboard]) -> str:
+    counted = [row for board in sections for row in board.frame.filter(stale=False).to_dicts()]
+    complete = sum(row["seeds"] == row["seeds_declared"] for row in counted)
+    return f"{complete} of {len(counted)} entries complete"
+
+
 def _contexts(sections: Sequence[Leaderboard], samples_dir: Path) -> list[dict[str, Any]]:
     contexts, library = [], True
     for index, board in enumerate(sections):
@@ -98,10 +108,14 @@ def _context(board: Leaderboard, key: str, samples_dir: Path, library: bool) -> 
         "ranked": sum(row["rank"] is not None for row in rows),
         "separated": [
             row for row in rows
-            if not row["stale"] and row["rank"] and row["bars"][board.rank_by]["verdict"] != "even"
+            if row["bars"][board.rank_by]["verdict"] != "even"
         ],
         "plots": _plots(board, key, names, library),
-        "legend": [row for row in rows if board.curves.filter(entry=row["entry"]).height],
+        "legend": [
+            row for row in rows
+            if not row["stale"] and board.curves.filter(entry=row["entry"]).height
+        ],
+        "described": [m for m in _TITLES if board.frame[m].count()],
         "samples": _samples(board, rows, samples_dir),
         "failures": [
             trial | {"name": row["name"]}
@@ -111,17 +125,21 @@ def _context(board: Leaderboard, key: str, samples_dir: Path, library: bool) -> 
 
 
 def _names(board: Leaderboard) -> dict[str, str]:
-    """entry -> label; labels that occur twice get the start of the configuration's hash."""
-    rows = board.frame.select("entry", "label", "config_hash").rows()
-    uses = Counter(label for _, label, _ in rows)
-    return {e: label if uses[label] == 1 else f"{label} · {h[:6]}" for e, label, h in rows}
+    """entry -> label, with the start of a hash where the label does not tell entries apart."""
+    rows = board.frame.select("entry", "label", "stale", "config_hash", "variant_code_hash").rows()
+    uses = Counter(label for _, label, stale, _, _ in rows if not stale)
+    names = {}
+    for entry, label, stale, config, code in rows:
+        suffix = f" · source {code[:6]}" if stale else f" · {config[:6]}"
+        names[entry] = label + suffix if stale or uses[label] > 1 else label
+    return names
 
 
 def _row(board: Leaderboard, row: dict, anchor: str, names: dict, looks: dict) -> dict[str, Any]:
     trials = board.trials.filter(entry=row["entry"]).to_dicts()
     judged = [trial for trial in trials if trial["split"] == row["split"]]
     seed = min((trial["pair_id"] for trial in judged), default=0)
-    colour, dash = looks[row["entry"]]
+    colour, dash = looks.get(row["entry"], ("", ""))
     return row | {
         "id": anchor,
         "name": names[row["entry"]],
