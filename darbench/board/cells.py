@@ -38,6 +38,11 @@ def percent(fraction: float | None, signed: bool = True, digits: int = 1) -> str
     return f"{sign}{rounded:.{digits}f} %".replace("-", "−")
 
 
+def interval(low: float, high: float) -> str:
+    """Of fractions, in percent."""
+    return f"[{percent(low)}, {percent(high)}]".replace(" %", "") + " %"
+
+
 def power(value: float | None) -> str:
     """1.23e13 as 1.23 × 10¹³."""
     if value is None:

@@ -71,7 +71,7 @@ def figure(board: Leaderboard, metric: str, title: str, names: Mapping[str, str]
         fig.update_xaxes(tickvals=ticks, ticktext=[power(tick) for tick in ticks])
     fig.update_layout(
         height=420,
-        margin={"l": 64, "r": 16, "t": 16, "b": 52},
+        margin={"l": 64, "r": 44, "t": 24, "b": 52},
         showlegend=False,
         hovermode="closest",
         paper_bgcolor="rgba(0,0,0,0)",

@@ -67,8 +67,8 @@ def _template():
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for function in (cells.number, cells.count, cells.percent, cells.power, cells.p_value):
-        environment.filters[function.__name__] = function
+    for function in ("number", "count", "percent", "interval", "power", "p_value"):
+        environment.filters[function] = getattr(cells, function)
     return environment.get_template("board.html")
 
 

@@ -1,0 +1,239 @@
+import hashlib
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pytest
+from fake_rows import BUDGET, entry_rows, failed_row, make_trial
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from PIL import Image
+
+from darbench.board import cells, page
+from darbench.board.build import build
+from darbench.board.rank import sections
+from darbench.board.reproduce import reproduce_command
+from darbench.errors import BadInput
+from darbench.store.ledger import append
+from darbench.store.tables import load_results, to_frame
+
+EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+
+
+class Parsed(HTMLParser):
+    """Start tags with their attributes, and the text outside of scripts and styles."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.texts, self._inside = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag in ("script", "style"):
+            self._inside.append(tag)
+
+    def handle_endtag(self, tag):
+        if self._inside and self._inside[-1] == tag:
+            self._inside.pop()
+
+    def handle_data(self, data):
+        if not self._inside:
+            self.texts.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.texts).split())
+
+
+def render(tmp_path, *groups, name="toy", in_progress=None, command="darbench sweep --space toy"):
+    boards = sections(to_frame(row for group in groups for row in group))
+    path = page.write_page(name, boards, tmp_path, tmp_path / "samples", in_progress, command)
+    return path.read_text(encoding="utf-8")
+
+
+def sweep_rows():
+    return (entry_rows("add"), entry_rows("dar", ratio=0.95, wobble=0.001, params={"span": 4}))
+
+
+def test_everything_a_user_names_is_escaped(tmp_path):
+    crash = failed_row(make_trial("mhc", 0, label=EVIL), "crashed", EVIL)
+    rows = entry_rows("dar", label=EVIL, params={"mode": EVIL})
+    text = render(tmp_path, entry_rows("add"), rows, [crash], name=EVIL, in_progress=EVIL)
+    parsed = Parsed(text)
+    assert EVIL not in text
+    assert EVIL in parsed.text
+    images = [attrs for tag, attrs in parsed.tags if tag == "img"]
+    assert images == []
+    handlers = [key for _, attrs in parsed.tags for key in attrs if key.startswith("on")]
+    assert handlers == []
+
+
+def test_plotly_is_given_escaped_names(tmp_path):
+    text = render(tmp_path, entry_rows("add"), entry_rows("dar", label="<b>bold</b>"))
+    assert r"\u0026lt;b\u0026gt;bold" in text or "&lt;b&gt;bold" in text
+    assert '"name":"\\u003cb\\u003ebold' not in text and '"name":"<b>bold' not in text
+
+
+def test_nothing_is_loaded_from_a_network(tmp_path):
+    text = render(tmp_path, *sweep_rows())
+    parsed = Parsed(text)
+    for tag, attrs in parsed.tags:
+        for key in ("src", "href", "srcset", "action", "data"):
+            address = attrs.get(key) or "#"
+            assert address.startswith(("#", "data:")), (tag, key, address)
+    policies = [a["content"] for t, a in parsed.tags if a.get("http-equiv", "").startswith("Cont")]
+    assert policies and "default-src 'none'" in policies[0] and "http" not in policies[0]
+    styles = text[text.index("<style>") : text.index("</style>")]
+    assert "url(" not in styles and "@import" not in styles
+    assert '"showSendToCloud": false' in text or '"showSendToCloud":false' in text
+
+
+def test_plotly_comes_once_whatever_the_number_of_sections(tmp_path):
+    one = render(tmp_path, *sweep_rows())
+    two = render(tmp_path, *sweep_rows(), entry_rows("add", budget=BUDGET / 10, lr=1e-3))
+    assert len(one) > 1_000_000
+    assert len(two) - len(one) < 100_000
+    assert two.index("4.00 × 10¹² training") < two.index("4.00 × 10¹¹ training")
+
+
+def test_the_table_says_what_the_leaderboard_says(tmp_path):
+    parsed = Parsed(render(tmp_path, *sweep_rows()))
+    for expected in ("FD(digits-cnn)", "−5.0 %", "3/3", "baseline", "these differ from"):
+        assert expected in parsed.text, expected
+    assert sum(tag == "caption" for tag, _ in parsed.tags) >= 1
+    assert ("th", {"scope": "row"}) in parsed.tags
+
+
+def test_fid_is_said_of_inception_features_only(tmp_path):
+    inception = [r for p in ("add", "dar") for r in entry_rows(p, extractor="inception-v3-compat")]
+    heads = render(tmp_path, inception)
+    assert "FID against add" in heads and "FD(inception" not in heads
+    assert "FID against add" not in render(tmp_path, *sweep_rows())
+
+
+def test_a_running_sweep_has_a_banner_and_reloads(tmp_path):
+    running = render(tmp_path, entry_rows("add", (0,)), in_progress="1 of 36 trials")
+    assert "1 of 36 trials" in running and 'http-equiv="refresh"' in running
+    done = render(tmp_path, entry_rows("add", (0,)))
+    assert 'http-equiv="refresh"' not in done and "1 of 1 entries complete" in done
+
+
+def test_before_the_first_report_there_is_a_page(tmp_path):
+    assert "No trial has reported yet" in render(tmp_path, in_progress="0 of 36 trials")
+
+
+def test_an_incomplete_entry_is_shown_grey_and_unranked(tmp_path):
+    text = render(tmp_path, entry_rows("add"), entry_rows("dar", (0, 1), ratio=0.5))
+    parsed = Parsed(text)
+    assert "incomplete 2/3" in parsed.text
+    assert ("tr", {"class": "unranked"}) in parsed.tags
+    assert "−50.0 %" in parsed.text and "no ranked variant differs" in parsed.text
+
+
+def test_a_section_where_everything_failed(tmp_path):
+    crashes = [failed_row(make_trial("dar", p), "oom", "9 GB wanted") for p in range(2)]
+    parsed = Parsed(render(tmp_path, crashes))
+    assert "9 GB wanted" in parsed.text and "Nothing is ranked yet" in parsed.text
+
+
+def test_samples_are_of_the_lowest_seed_that_most_variants_have(tmp_path):
+    samples = tmp_path / "samples"
+    samples.mkdir()
+    pictures = [("add", 0, 10), ("add", 1, 20), ("dar", 1, 30), ("add", 2, 40), ("dar", 2, 50)]
+    for routing, pair, grey in pictures:
+        params = {"span": 4} if routing == "dar" else {}
+        trial = make_trial(routing, pair, params=params)
+        Image.new("L", (4, 4), grey).save(samples / f"{trial.id}.png")
+    parsed = Parsed(render(tmp_path, *sweep_rows()))
+    shown = [attrs for tag, attrs in parsed.tags if tag == "img"]
+    assert [image["alt"] for image in shown] == ["Samples of dar", "Samples of add"]
+    wanted = [make_trial("dar", 1, params={"span": 4}), make_trial("add", 1)]
+    assert [i["src"] for i in shown] == [cells.picture(samples / f"{t.id}.png") for t in wanted]
+    assert all(image["loading"] == "lazy" for image in shown)
+
+
+def test_the_same_rows_make_the_same_page(tmp_path):
+    rows = [*entry_rows("add"), *entry_rows("dar", ratio=0.9)]
+    first = render(tmp_path / "a", rows)
+    second = render(tmp_path / "b", rows[::-1])
+    digests = {hashlib.sha256(text.encode()).hexdigest() for text in (first, second)}
+    assert len(digests) == 1
+
+
+def test_labels_that_occur_twice_are_told_apart(tmp_path):
+    text = render(tmp_path, *(entry_rows("dar", label="d", params={"span": s}) for s in (2, 4)))
+    for span in (2, 4):
+        assert f"d · {make_trial('dar', params={'span': span}).config_hash[:6]}" in text
+
+
+@pytest.mark.parametrize(
+    "value",
+    [4, 0.5, 1e-5, True, None, "full", "null", "True", "1e3", "", "a b", "it's", "x,y=[z]{w}",
+     "back\\slash", "trailing\\", "quote\\'", "$HOME", "${oc.env:HOME}", [0.25, 0.5, 1.0],
+     ["a", None, "b c"], {"k": 1, "m": "n o"}],
+)  # fmt: skip
+def test_the_command_gives_hydra_the_very_values(value):
+    trial = make_trial("dar", params={"value": value})
+    entry = {"config_json": json.dumps(trial.configuration())}
+    words = shlex.split(reproduce_command(entry, seed=2))
+    assert words[:6] == ["darbench", "train", "--task", "toy", "--routing", "dar"]
+    assert words[-2:] == ["--seed", "2"]
+    parsed = OverridesParser.create().parse_overrides(words[6:-2])
+    values = {override.key_or_group: override.value() for override in parsed}
+    values = {k: getattr(v, "text", v) for k, v in values.items()}
+    assert values["params.value"] == value
+    assert type(values["params.value"]) is type(value)
+    configuration = trial.configuration()
+    for group in ("model", "training", "evaluation"):
+        for key, expected in configuration[group].items():
+            wanted = list(expected) if isinstance(expected, tuple) else expected
+            assert values[f"{group}.{key}"] == wanted
+
+
+def test_numbers_are_written_without_noise():
+    assert [cells.number(v) for v in (None, 0.4, 16.04, 1234567.0)] == ["–", "0.400", "16.0",
+                                                                        "1.23e+06"]  # fmt: skip
+    assert [cells.percent(v) for v in (-0.0001, 0.021, -0.3)] == ["0.0 %", "+2.1 %", "−30.0 %"]
+    assert cells.interval(-0.099, 0.2051) == "[−9.9, +20.5] %"
+    assert cells.power(4e12) == "4.00 × 10¹²"
+
+
+def test_build_makes_the_table_and_the_page_from_the_ledger(tmp_path):
+    for row in (row for group in sweep_rows() for row in group):
+        append(tmp_path / "toy" / "ledger" / "worker.jsonl", row)
+    path = build("toy", tmp_path)
+    assert path == tmp_path / "toy" / "index.html"
+    assert "darbench sweep --space toy" in path.read_text(encoding="utf-8")
+    assert load_results("toy", tmp_path).height == 18
+    left = sorted(p.name for p in path.parent.iterdir())
+    assert left == ["index.html", "ledger", "results.parquet"]
+    with pytest.raises(BadInput, match="darbench sweep --space other"):
+        build("other", tmp_path)
+
+
+def test_a_board_is_built_without_torch():
+    code = "import sys, darbench.board.build; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_the_page_works_in_a_browser(tmp_path):
+    """Scripts run under the page's own content policy, both plots are drawn, and a hostile label
+    stays text. The browser tells through the dumped document and its console."""
+    chromium = shutil.which("chromium") or pytest.skip("needs chromium on the PATH")
+    render(tmp_path, entry_rows("add"), entry_rows("dar", label=EVIL, ratio=0.95, wobble=0.001))
+    picture = tmp_path / "page.png"
+    flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=4000",
+             "--enable-logging=stderr", f"--user-data-dir={tmp_path / 'profile'}"]  # fmt: skip
+    address = (tmp_path / "index.html").as_uri()
+    dumped = subprocess.run([chromium, *flags, "--dump-dom", address],
+                            capture_output=True, text=True, timeout=120)  # fmt: skip
+    assert '<html lang="en" class="js">' in dumped.stdout
+    assert dumped.stdout.count('class="main-svg"') >= 2
+    assert "CONSOLE" not in dumped.stderr
+    subprocess.run([chromium, *flags, "--window-size=1280,1600", f"--screenshot={picture}",
+                    address], capture_output=True, timeout=120, check=True)  # fmt: skip
+    colours = Image.open(picture).convert("RGB").getcolors(maxcolors=10**6)
+    assert len(colours) > 100  # more than a blank page
