@@ -130,6 +130,15 @@ def test_a_trial_that_failed_first_and_went_on_has_not_failed():
     assert dar["val_loss_effect"] == pytest.approx(0, abs=1e-12)
 
 
+def test_a_crashed_trial_that_is_running_again_is_unfinished():
+    trial = make_trial("dar", 2)
+    crash = failed_row(trial, "crashed", "worker died", step=300)
+    again = trial_rows(trial, level=seed_level(2), attempt=2, until=0.5)
+    leaderboard = board(entry_rows("add"), entry_rows("dar", (0, 1)), [crash], again)
+    dar = of(leaderboard, "dar")
+    assert (dar["failures"], dar["mark"]) == (0, "incomplete 2/3")
+
+
 def test_a_crash_before_the_budget_was_known_lands_in_its_section():
     crashes = [failed_row(make_trial("dar", p), "oom", "out of memory") for p in range(3)]
     leaderboard = board(entry_rows("add"), crashes)
