@@ -257,16 +257,15 @@ SCHEMA: tuple[Column, ...] = (
         budget_flops="training FLOPs of the whole budget | FLOP",
         flops_routing_share="share of a step's FLOPs beyond those of an add step | 1",
     ),
-    *_columns("int", False, params_total="parameters",
-              params_routing="parameters of the routing"),
+    *_columns("int", False, params_total="parameters", params_routing="those in the routing"),
     *_columns(
         "float", True,
-        train_seconds="wall time in training steps | s", eval_seconds="wall time in evaluation | s",
+        train_seconds="wall time in training steps | s",
+        eval_seconds="wall time in evaluation | s",
         step_ms_p50="median wall time of a training step | ms",
         step_ms_p95="95th percentile of the wall time of a training step | ms",
     ),
-    *_columns("int", True, peak_mem_bytes="peak memory: of the CUDA device, or of the process on "
-                                          "the CPU | B"),
+    *_columns("int", True, peak_mem_bytes="peak memory of the CUDA device or CPU process | B"),
     *_columns("str", True, device="cpu or cuda", hw_class="processor or GPU model"),
     *_columns("int", True, threads="CPU threads of the trial"),
     # metrics

@@ -61,6 +61,22 @@ def build_model(routing: str, params: dict, model: Model, dataset: Dataset, seed
     )
 
 
+def check(trial: Trial) -> None:
+    """ValueError if the trial cannot be built or measured; nothing is allocated."""
+    dataset = load_dataset(trial.task.data)
+    with torch.device("meta"):
+        build_model(
+            trial.variant.routing, dict(trial.variant.params), trial.model, dataset, seed=0
+        )
+    real = reference(trial.task.extractor, dataset.train_images, dataset.val_images)
+    least = real.features.shape[1]
+    if trial.evaluation.n_gen < least:
+        raise ValueError(
+            f"evaluation.n_gen={trial.evaluation.n_gen}: must be at least {least}, "
+            f"the number of {trial.task.extractor} features"
+        )
+
+
 def checkpoint_steps(training: Training, flops: float, add_flops: float) -> list[int]:
     """First steps whose cumulative training FLOPs reach each fraction of the budget."""
     budget = training.steps * add_flops

@@ -1,4 +1,4 @@
-"""Scikit-learn's handwritten digits: 1797 grey 8 x 8 images of 10 classes, embedded in the package.
+"""Scikit-learn's handwritten digits: 1797 grey 8 x 8 images of 10 classes, shipped with it.
 
 Source: UCI "Optical Recognition of Handwritten Digits" test set (Alpaydin and Kaynak, 1998).
 Split: 1437 for training, 360 for validation, a fixed random permutation.

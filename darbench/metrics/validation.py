@@ -32,7 +32,7 @@ def validation_loss(
     times, losses = [], []
     for draw in range(draws):
         x0, t = (torch.from_numpy(a) for a in _draw(draw, tuple(x1.shape)))
-        parts = zip(x1.split(BATCH), label.split(BATCH), x0.split(BATCH), t.split(BATCH))
+        parts = zip(*(a.split(BATCH) for a in (x1, label, x0, t)), strict=True)
         for part in parts:
             losses.append(velocity_loss(model, *(a.to(device) for a in part)).double().cpu())
         times.append(t)

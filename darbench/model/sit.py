@@ -87,14 +87,15 @@ def initialise(trunk: nn.Module, seed: int, zero_t_embed: bool) -> None:
     Linears xavier uniform, the patch convolution too on its flattened weight; biases zero; label
     and timestep embeddings N(0, 0.02); every adaLN linear and the final one zero.
     """
+    zeros = ("adaLN_modulation", "final_layer")
+    if zero_t_embed:
+        zeros += ("t_embedder.mlp.2",)
     for name, parameter in trunk.named_parameters():
         generator = torch.Generator().manual_seed(_seed_of(seed, name))
         if name == "pos_embed":
             _, tokens, width = parameter.shape
             parameter.copy_(sincos_positions(width, int(tokens**0.5)))
-        elif name.endswith("bias") or "adaLN_modulation" in name or "final_layer" in name:
-            nn.init.zeros_(parameter)
-        elif zero_t_embed and name == "t_embedder.mlp.2.weight":
+        elif name.endswith("bias") or any(zero in name for zero in zeros):
             nn.init.zeros_(parameter)
         elif name.startswith(("t_embedder", "y_embedder")):
             nn.init.normal_(parameter, std=0.02, generator=generator)

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from darbench.errors import BadInput, unknown
-from darbench.records import Evaluation, Model, Task, Training
+from darbench.records import Evaluation, Model, Task, Training, Trial
 from darbench.registry import Signature
 from darbench.search.space import SearchSpace, build_space
 
@@ -90,6 +90,32 @@ def load_space(
         return build_space(config, signatures)
     except ValueError as error:
         raise BadInput(f"{path.name}: {error}") from None
+
+
+def load_trial(
+    routing: str,
+    task: str,
+    overrides: Iterable[str],
+    seed: int,
+    signatures: Mapping[str, Signature],
+) -> Trial:
+    """One trial of a task; overrides are params.KEY=VALUE of the routing, and those of a space."""
+    path = Path(__file__).parents[1] / "conf" / "single.yaml"
+    params, others = {}, [f"task={task}"]
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if key.startswith("params.") and equals:
+            params[key.removeprefix("params.")] = yaml.safe_load(value)
+        else:
+            others.append(override)
+    config = _compose(path, others)
+    config["variants"] = [{"routing": routing, "params": params}]
+    try:
+        space = build_space(config, signatures)
+        configuration = next(space.grid())
+    except ValueError as error:
+        raise BadInput(str(error).removeprefix("variants[0]: ")) from None
+    return space.trial(configuration, seed, "confirm")
 
 
 def _find(space: str) -> Path:

@@ -19,6 +19,9 @@ RANGE_KEYS = ("low", "high", "log", "step")
 class Choices:
     values: tuple[Any, ...]
 
+    def __contains__(self, value: Any) -> bool:
+        return value in self.values
+
 
 @dataclass(frozen=True, kw_only=True)
 class Range:
@@ -30,6 +33,9 @@ class Range:
     @property
     def integer(self) -> bool:
         return isinstance(self.low, int) and isinstance(self.high, int)
+
+    def __contains__(self, value: Any) -> bool:
+        return isinstance(value, (int, float)) and self.low <= value <= self.high
 
     def grid(self) -> list[float]:
         """low, low + step, ... up to high, both included."""
@@ -118,14 +124,6 @@ class SearchSpace:
             evaluation=self.evaluation, variant=configuration.variant, pair_id=pair_id,
             split=split, code_hash=configuration.code_hash,
         )  # fmt: skip
-
-    def domains(self) -> dict[str, Domain]:
-        """All domains by the names that `draw` asks with."""
-        names = tuple(entry.name for entry in self.entries)
-        found: dict[str, Domain] = {"variant": Choices(values=names)}
-        for entry in self.entries:
-            found |= {f"{entry.name}/{key}": domain for key, domain in entry.domains.items()}
-        return found
 
 
 def build_space(config: Mapping[str, Any], signatures: Mapping[str, Signature]) -> SearchSpace:

@@ -80,6 +80,14 @@ def finished(rows: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]
     }
 
 
+def attempts(rows: list[dict[str, Any]]) -> dict[str, int]:
+    """How often each trial has been started and left a row, by trial id."""
+    counted: dict[str, int] = {}
+    for row in rows:
+        counted[row["trial_id"]] = max(counted.get(row["trial_id"], 0), row["attempt"])
+    return counted
+
+
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(path.read_text().split("\n")[:-1], start=1):
         try:

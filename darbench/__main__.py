@@ -1,0 +1,6 @@
+"""`python -m darbench`."""
+
+from darbench.cli import main
+
+if __name__ == "__main__":
+    main()

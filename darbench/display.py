@@ -1,0 +1,63 @@
+"""Progress of a sweep on the terminal; without one, a plain line per event."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from darbench.search.progress import Listener, Progress
+
+SMALL_NEWS = ("started:", "step ")  # shown on the status line, not kept in the scrollback
+
+
+@contextmanager
+def listening(*, quiet: bool) -> Iterator[Listener]:
+    """A listener for `darbench.search.sweep`; quiet says nothing at all."""
+    console = Console(stderr=quiet)
+    if quiet:
+        yield lambda progress: None
+    elif not console.is_terminal:
+        yield lambda progress: print(_plain(progress), file=sys.stdout, flush=True)
+    else:
+        with Live(console=console, refresh_per_second=4, transient=True) as live:
+
+            def listen(progress: Progress) -> None:
+                if not progress.event.startswith(SMALL_NEWS):
+                    console.print(progress.event, highlight=False, markup=False)
+                live.update(_status(progress))
+
+            yield listen
+
+
+def _plain(progress: Progress) -> str:
+    return f"[{_count(progress)}] {progress.event}"
+
+
+def _status(progress: Progress) -> Table:
+    ended = progress.total - progress.left
+    grid = Table.grid(padding=(0, 1))
+    grid.add_row(
+        ProgressBar(total=max(1, progress.total), completed=ended, width=30),
+        f"{_count(progress)}, {progress.running} running{_time(progress)}",
+    )
+    if progress.best:
+        label, value = progress.best
+        grid.add_row("best so far", f"{label}: {progress.rank_by} {value:.4f}")
+    grid.add_row("latest", progress.event)
+    return grid
+
+
+def _count(progress: Progress) -> str:
+    failed = f", {progress.failed} failed" if progress.failed else ""
+    return f"{progress.total - progress.left}/{progress.total}{failed}"
+
+
+def _time(progress: Progress) -> str:
+    if progress.seconds_left is None:
+        return ""
+    minutes, seconds = divmod(round(progress.seconds_left), 60)
+    return f", about {minutes}:{seconds:02d} left"

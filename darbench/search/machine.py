@@ -1,0 +1,51 @@
+"""What this machine can run: which device, and how many trials at a time."""
+
+import os
+from pathlib import Path
+
+import torch
+
+from darbench.errors import BadInput
+
+RAY_BYTES = WORKER_BYTES = 0.7e9  # resident memory of Ray itself, and of a worker with torch
+
+
+def device(asked: str) -> str:
+    """auto is CUDA where there is one; BadInput for what this machine has not."""
+    if asked not in ("auto", "cpu", "cuda"):
+        raise BadInput(f"--device {asked}: must be auto, cpu or cuda")
+    if asked == "cuda" and not torch.cuda.is_available():
+        raise BadInput("--device cuda: torch sees no CUDA device here; use --device cpu")
+    if asked == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return asked
+
+
+def workers(asked: int | None, device: str) -> tuple[int, str]:
+    """Trials at a time, and a note if memory rather than cores decides."""
+    units = torch.cuda.device_count() if device == "cuda" else len(os.sched_getaffinity(0))
+    if asked is not None and asked < 1:
+        raise BadInput(f"--workers {asked}: must be at least 1")
+    if asked is not None and asked > units:
+        what = "GPUs" if device == "cuda" else "cores"
+        raise BadInput(f"--workers {asked}: this machine has {units} {what}")
+    wanted = asked or units
+    free = _free_bytes()
+    fits = max(0, int((free - RAY_BYTES) / WORKER_BYTES)) if free else wanted
+    if fits >= wanted:
+        return wanted, ""
+    if asked is not None or fits == 0:
+        need = RAY_BYTES + WORKER_BYTES * (asked or 1)
+        raise BadInput(
+            f"{asked or 1} workers need about {need / 1e9:.1f} GB of memory, "
+            f"{free / 1e9:.1f} GB are free"
+        )
+    return fits, f"{fits} workers instead of {wanted}: {free / 1e9:.1f} GB of memory are free"
+
+
+def _free_bytes() -> float | None:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    return 1024 * next(int(x.split()[1]) for x in lines if x.startswith("MemAvailable"))

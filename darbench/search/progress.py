@@ -1,0 +1,58 @@
+"""How a sweep is getting on: counted where it runs, shown by whoever listens."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from darbench.records import Trial
+
+
+@dataclass
+class Progress:
+    """Counts of a sweep's trials; `event` says what just happened, in one line."""
+
+    total: int
+    skipped: int  # finished before this sweep began
+    workers: int
+    rank_by: str
+    done: int = 0
+    failed: int = 0
+    running: int = 0
+    best: tuple[str, float] | None = None  # label and mean of the rank metric over seeds
+    event: str = ""
+    _started: float = field(default_factory=time.monotonic)
+    _values: dict[str, list[float]] = field(default_factory=dict)  # by label
+
+    @property
+    def left(self) -> int:
+        return self.total - self.skipped - self.done - self.failed
+
+    @property
+    def seconds_left(self) -> float | None:
+        """From the mean pace so far; None before the first trial has ended."""
+        ended = self.done + self.failed
+        if not ended:
+            return None
+        return (time.monotonic() - self._started) / ended * self.left
+
+    def ended(self, trial: Trial, row: Mapping[str, Any]) -> None:
+        """Count a trial by its last row."""
+        if row["status"] != "ok":
+            self.failed += 1
+            self.event = f"{row['status']}: {name(trial)}: {row['error']}"
+            return
+        self.done += 1
+        value = row[self.rank_by]
+        self.event = f"done: {name(trial)}: {self.rank_by} {value:.4f}"
+        self._values.setdefault(trial.variant.label, []).append(value)
+        means = {label: sum(v) / len(v) for label, v in self._values.items()}
+        label = min(means, key=means.get)
+        self.best = label, means[label]
+
+
+Listener = Callable[[Progress], None]
+
+
+def name(trial: Trial) -> str:
+    return f"{trial.variant.label}, seed {trial.pair_id}"

@@ -1,0 +1,201 @@
+"""Which trial comes next: a grid walked seed by seed, or an Optuna study asked and told.
+
+A configuration is told once all its seeds are in. Nothing is kept on disk: what ran before is
+read from the ledger, and the study is rebuilt from it.
+"""
+
+import json
+import math
+import warnings
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import optuna
+from optuna.trial import TrialState
+
+from darbench.records import Trial, canonical_json
+from darbench.search.space import Choices, Configuration, Domain, SearchSpace
+from darbench.store.ledger import finished
+
+Row = Mapping[str, Any]
+
+
+class Exhausted(Exception):
+    """There is nothing left to run."""
+
+
+class Proposer(Protocol):
+    total: int  # trials of the sweep, those that need not run included
+    skipped: int  # trials found finished so far
+
+    def next(self) -> Trial | None:
+        """A trial to run; None if one may come later; raises Exhausted if none will."""
+
+    def tell(self, trial: Trial, row: Row | None) -> None:
+        """The trial ended with this row; None if it was lost."""
+
+
+def proposer(space: SearchSpace, rows: list[Row]) -> Proposer:
+    """For a space, given the rows its ledger holds."""
+    return Grid(space, rows) if space.sampler == "grid" else Study(space, rows)
+
+
+class Grid:
+    """All configurations with the first seed, then with the next: a board is complete early."""
+
+    def __init__(self, space: SearchSpace, rows: list[Row]):
+        configurations = list(space.grid())
+        trials = [space.trial(c, seed, "confirm") for seed in space.seeds for c in configurations]
+        trials = list({trial.id: trial for trial in trials}.values())
+        known = finished(rows)
+        self._queue = deque(t for t in trials if (t.id, t.code_hash) not in known)
+        self.total = len(trials)
+        self.skipped = self.total - len(self._queue)
+
+    def next(self) -> Trial:
+        if not self._queue:
+            raise Exhausted
+        return self._queue.popleft()
+
+    def tell(self, trial: Trial, row: Row | None) -> None:
+        pass
+
+
+class Study:
+    """Configurations from Optuna on search seeds, then the best and `add` on fresh seeds."""
+
+    def __init__(self, space: SearchSpace, rows: list[Row]):
+        self.space = space
+        self._known = finished(rows)
+        self._metric = space.task.rank_by
+        self._values: dict[str, float] = {}  # trial id -> value, inf for a failure
+        self._queue: deque[Trial] = deque()
+        self._open: dict[str, tuple[optuna.Trial, Configuration]] = {}  # by configuration hash
+        self._told: list[tuple[float, Configuration]] = []
+        self._confirming = False
+        self._asked = self.skipped = 0
+        before = self._before(rows)
+        self._study = optuna.create_study(sampler=_sampler(space.sampler, seed=len(before)))
+        for point in before:
+            self._study.enqueue_trial(point)
+        confirmed = (space.confirm_top + 1) * len(space.confirm_seeds) if space.confirm_top else 0
+        self.total = space.trials * len(space.seeds) + confirmed
+
+    def next(self) -> Trial | None:
+        while not self._queue:
+            if self._asked < self.space.trials:
+                self._ask()
+            elif self._open:
+                return None
+            elif self._confirming or not self.space.confirm_top:
+                raise Exhausted
+            else:
+                self._confirm()
+        return self._queue.popleft()
+
+    def tell(self, trial: Trial, row: Row | None) -> None:
+        value = None if row is None or row["status"] != "ok" else row[self._metric]
+        self._values[trial.id] = math.inf if value is None else value
+        self._settle(trial.config_hash)
+
+    def _ask(self) -> None:
+        """One more configuration; its finished seeds are taken from the ledger."""
+        self._asked += 1
+        asked = self._study.ask()
+        configuration = self.space.draw(lambda name, domain: _suggest(asked, name, domain))
+        trials = [self.space.trial(configuration, seed, "search") for seed in self.space.seeds]
+        if trials[0].config_hash in self._open:
+            self._study.tell(asked, state=TrialState.FAIL)  # drawn twice at the same time
+            self.total -= len(trials)
+            return
+        self._open[trials[0].config_hash] = asked, configuration
+        self._enqueue(trials)
+        self._settle(trials[0].config_hash)
+
+    def _enqueue(self, trials: list[Trial]) -> None:
+        for trial in trials:
+            row = self._known.get((trial.id, trial.code_hash))
+            if row is None:
+                self._queue.append(trial)
+            else:
+                self.skipped += 1
+                self._values[trial.id] = row[self._metric] if row["status"] == "ok" else math.inf
+
+    def _settle(self, config_hash: str) -> None:
+        """Tell the study the mean over seeds, if all are in."""
+        if config_hash not in self._open:
+            return
+        asked, configuration = self._open[config_hash]
+        ids = [self.space.trial(configuration, seed, "search").id for seed in self.space.seeds]
+        if not all(trial_id in self._values for trial_id in ids):
+            return
+        del self._open[config_hash]
+        mean = sum(self._values[trial_id] for trial_id in ids) / len(ids)
+        if math.isfinite(mean):
+            self._study.tell(asked, mean)
+            self._told.append((mean, configuration))
+        else:
+            self._study.tell(asked, state=TrialState.FAIL)
+
+    def _confirm(self) -> None:
+        """The best distinct configurations and the baseline, on seeds that picked nothing."""
+        self._confirming = True
+        best: dict[str, Configuration] = {}
+        for _, configuration in sorted(self._told, key=lambda told: told[0]):
+            trial = self.space.trial(configuration, 0, "confirm")
+            best.setdefault(trial.config_hash, configuration)
+        chosen = dict(list(best.items())[: self.space.confirm_top])
+        for entry in self.space.entries:
+            if entry.signature.name == "add" and not entry.domains:
+                baseline = entry.configuration({})
+                chosen[self.space.trial(baseline, 0, "confirm").config_hash] = baseline
+        trials = [
+            self.space.trial(c, seed, "confirm")
+            for seed in self.space.confirm_seeds
+            for c in chosen.values()
+        ]
+        self.total -= (self.space.confirm_top + 1) * len(self.space.confirm_seeds) - len(trials)
+        self._enqueue(trials)
+
+    def _before(self, rows: list[Row]) -> list[dict[str, Any]]:
+        """Points of this space that the ledger holds search trials of, oldest first."""
+        points: dict[str, dict[str, Any]] = {}
+        for row in rows:
+            if row["split"] == "search":
+                point = _locate(self.space, row)
+                if point is not None:
+                    points[canonical_json(point)] = point
+        return list(points.values())[: self.space.trials]
+
+
+def _sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
+    if name == "random":
+        return optuna.samplers.RandomSampler(seed=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        # group: the parameters of one variant are modelled together, apart from the others'.
+        return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True)
+
+
+def _suggest(asked: optuna.Trial, name: str, domain: Domain) -> Any:
+    if isinstance(domain, Choices):
+        return asked.suggest_categorical(name, domain.values)
+    suggest = asked.suggest_int if domain.integer else asked.suggest_float
+    step = {} if domain.step is None else {"step": domain.step}
+    return suggest(name, domain.low, domain.high, log=domain.log, **step)
+
+
+def _locate(space: SearchSpace, row: Row) -> dict[str, Any] | None:
+    """The point at which the space has the row's configuration; None if it has not."""
+    params = json.loads(row["params_json"])
+    for entry in space.entries:
+        if entry.signature.name != row["routing"]:
+            continue
+        chosen = {key: params.get(key) for key in entry.domains}
+        if not all(chosen[key] in domain for key, domain in entry.domains.items()):
+            continue
+        configuration = entry.configuration(chosen)
+        if space.trial(configuration, 0, "search").config_hash == row["config_hash"]:
+            return dict(configuration.point)
+    return None

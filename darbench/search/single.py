@@ -1,0 +1,46 @@
+"""One trial on its own, in this process: `darbench train`."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from darbench import registry
+from darbench.errors import BadInput
+from darbench.search.compose import load_trial
+from darbench.search.machine import device as resolve_device
+from darbench.search.worker import Desk, run_trial
+from darbench.store import ledger
+from darbench.train import check
+
+NAME = "train"  # of the folder; its board is `darbench board --space train`
+
+
+def train_one(
+    routing: str,
+    task: str,
+    overrides: Iterable[str],
+    *,
+    seed: int = 0,
+    out: str | Path = "leaderboards",
+    device: str = "auto",
+    show: Callable[[dict[str, Any]], None] = lambda row: None,
+) -> list[dict[str, Any]]:
+    """The rows of the trial, written to out/train as they come; `show` is called with each.
+
+    Run again, the trial is trained again: equal row hashes show that it reproduces.
+    """
+    trial = load_trial(routing, task, overrides, seed, registry.signatures())
+    try:
+        check(trial)
+    except ValueError as error:
+        raise BadInput(str(error)) from None
+    folder = Path(out).resolve() / NAME
+    with ledger.lock(folder):
+        ledger.repair(folder / "ledger")
+        attempts = ledger.attempts(ledger.read_ledger(folder / "ledger"))
+        desk = Desk(folder=folder, device=resolve_device(device))
+        rows = []
+        for row in run_trial(trial, desk, attempts.get(trial.id, 0) + 1):
+            show(row)
+            rows.append(row)
+    return rows

@@ -1,0 +1,325 @@
+"""Sweeps: Ray Tune runs the trials a proposer names, the ledger keeps them, the board shows them.
+
+The only file that imports Ray. Workers write the ledger themselves; what travels back through
+Ray is only news, so a driver that dies loses no checkpoint, and the same command goes on.
+"""
+
+import logging
+import os
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from darbench import registry
+from darbench.board.build import build
+from darbench.errors import BadInput
+from darbench.records import Trial
+from darbench.search import machine
+from darbench.search.compose import load_space
+from darbench.search.progress import Listener, Progress, name
+from darbench.search.propose import Exhausted, Proposer, proposer
+from darbench.search.space import SearchSpace
+from darbench.search.worker import Desk, failure, run_trial, watchdog
+from darbench.store import ledger
+from darbench.train import check
+
+BOARD_EVERY = 10.0  # seconds between rebuilds while trials finish
+
+# Before Ray is imported: no output but ours; and no memory monitor, whose kill of one worker
+# makes Tuner.fit raise and the whole sweep with it (seen with Ray 2.60).
+_QUIET = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_memory_monitor_refresh_ms": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a sweep did. `left` trials remain if it was interrupted."""
+
+    name: str
+    total: int
+    skipped: int
+    done: int
+    failed: int
+    interrupted: bool
+    folder: Path
+    board: Path
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def left(self) -> int:
+        return self.total - self.skipped - self.done - self.failed
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results.parquet"
+
+    def summary(self) -> dict[str, Any]:
+        """Plain values, for a machine to read."""
+        paths = {"board": str(self.board), "results": str(self.results)}
+        return {**asdict(self), **paths, "folder": str(self.folder), "left": self.left}
+
+
+def preview(
+    space: str,
+    overrides: Iterable[str] = (),
+    *,
+    out: str | Path = "leaderboards",
+    quick: bool = False,
+) -> dict[str, Any]:
+    """What `sweep` would run, as plain values; nothing is written."""
+    found = plan(space, overrides, quick=quick)
+    proposing = proposer(found, ledger.read_ledger(Path(out).resolve() / found.name / "ledger"))
+    grid = found.sampler == "grid"
+    labels = [c.variant.label for c in found.grid()] if grid else [e.name for e in found.entries]
+    return {
+        "name": found.name, "sampler": found.sampler, "seeds": list(found.seeds),
+        "steps": found.training.steps, "configurations": labels, "total": proposing.total,
+        "finished": proposing.skipped,
+    }  # fmt: skip
+
+
+def plan(space: str, overrides: Iterable[str] = (), *, quick: bool = False) -> SearchSpace:
+    """The space as a sweep would run it, every configuration checked; BadInput otherwise."""
+    found = load_space(space, overrides, registry.signatures(), quick=quick)
+    for entry in found.entries:
+        first = {k: _any_of(domain) for k, domain in entry.domains.items()}
+        trial = found.trial(entry.configuration(first), found.seeds[0], "confirm")
+        try:
+            check(trial)
+        except ValueError as error:
+            raise BadInput(f"{entry.name}: {error}") from None
+    if found.sampler == "grid":
+        list(found.grid())  # a range without a step shows here
+    return found
+
+
+def sweep(
+    space: str,
+    overrides: Iterable[str] = (),
+    *,
+    out: str | Path = "leaderboards",
+    workers: int | None = None,
+    device: str = "auto",
+    quick: bool = False,
+    command: str = "",
+    listener: Listener = lambda progress: None,
+) -> Outcome:
+    """Run every trial of the space that its ledger does not hold, and build the board.
+
+    space and overrides: as for `darbench sweep --space`. workers: trials at a time, by default
+    one a core, or one a GPU. device: auto, cpu or cuda. command: shown on the board. listener is
+    called after every event. Raises BadInput before anything starts if something is wrong.
+    """
+    started = time.monotonic()
+    found = plan(space, overrides, quick=quick)
+    device = machine.device(device)
+    folder = Path(out).resolve() / found.name
+    with ledger.lock(folder):
+        notes = ledger.repair(folder / "ledger")
+        rows = ledger.read_ledger(folder / "ledger")
+        proposing = proposer(found, rows)
+        workers, note = machine.workers(workers, device)
+        notes += [note] if note else []
+        progress = Progress(
+            total=proposing.total, skipped=proposing.skipped, workers=workers,
+            rank_by=found.task.rank_by,
+        )  # fmt: skip
+        office = Office(
+            proposer=proposing, progress=progress, listener=listener, folder=folder,
+            attempts=ledger.attempts(rows), device=device, rank_by=found.task.rank_by, command=command,
+        )  # fmt: skip
+        for note in notes:
+            office.say(note)
+        interrupted = not _run(office, workers)
+        board = office.build_board(final=not interrupted)
+    return Outcome(
+        name=found.name, total=proposing.total, skipped=proposing.skipped, done=progress.done,
+        failed=progress.failed, interrupted=interrupted, folder=folder, board=board,
+        seconds=time.monotonic() - started, notes=tuple(notes),
+    )  # fmt: skip
+
+
+@dataclass
+class Office:
+    """The driver's side of a sweep: hands out trials, counts them, keeps the board fresh."""
+
+    proposer: Proposer
+    progress: Progress
+    listener: Listener
+    folder: Path
+    attempts: Mapping[str, int]
+    device: str
+    rank_by: str
+    command: str
+
+    def __post_init__(self):
+        self._built = 0.0
+        self._next: Trial | None = None
+        self.exhausted = False
+
+    def peek(self) -> bool:
+        """Whether there is a trial to run now."""
+        if self._next is None and not self.exhausted:
+            try:
+                self._next = self.proposer.next()
+            except Exhausted:
+                self.exhausted = True
+        self.progress.total = self.proposer.total
+        self.progress.skipped = self.proposer.skipped
+        return self._next is not None
+
+    def take(self) -> Trial:
+        trial, self._next = self._next, None
+        self.progress.running += 1
+        self.say(f"started: {name(trial)}")
+        return trial
+
+    def end(self, trial: Trial, row: Mapping[str, Any] | None) -> None:
+        """A trial ended with this row; None if its worker was lost without one."""
+        if row is None or not row["final"]:
+            row = self._lost(trial)
+        self.proposer.tell(trial, row)
+        self.progress.running -= 1
+        self.progress.ended(trial, row)
+        self.listener(self.progress)
+        if time.monotonic() - self._built > BOARD_EVERY:
+            try:
+                self.build_board(final=False)
+            except Exception as error:  # the trials matter more than a page of them
+                self.say(f"the board could not be rebuilt: {error}")
+
+    def say(self, event: str) -> None:
+        self.progress.event = event
+        self.listener(self.progress)
+
+    def build_board(self, *, final: bool) -> Path:
+        p = self.progress
+        ended = p.skipped + p.done + p.failed
+        state = None if final else f"{ended} of {p.total} trials ended"
+        path = build(
+            self.folder.name, self.folder.parent, in_progress=state, rank_by=self.rank_by,
+            command=self.command,
+        )  # fmt: skip
+        self._built = time.monotonic()
+        return path
+
+    def _lost(self, trial: Trial) -> dict[str, Any]:
+        """The last row of a trial whose worker died: its own, or one written in its name."""
+        for row in reversed(ledger.read_ledger(self.folder / "ledger")):
+            mine = row["trial_id"] == trial.id and row["attempt"] == self.attempt(trial)
+            if mine and row["final"]:
+                return row
+        desk = Desk(folder=self.folder, writer="driver")
+        report = failure("crashed", 0, "its worker process died")
+        return desk.append(trial, report, self.attempt(trial))
+
+    def attempt(self, trial: Trial) -> int:
+        return self.attempts.get(trial.id, 0) + 1
+
+
+def _run(office: Office, workers: int) -> bool:
+    """Run all trials; False if that was interrupted. Ray starts only if there is one."""
+    if not office.peek():
+        return True
+    os.environ |= {key: os.environ.get(key, value) for key, value in _QUIET.items()}
+    import ray
+
+    logging.getLogger("ray").setLevel(logging.CRITICAL)
+    storage = tempfile.mkdtemp(prefix="darbench-")
+    gpus = workers if office.device == "cuda" else 0
+    try:
+        ray.init(
+            address="local", num_cpus=workers, num_gpus=gpus, include_dashboard=False,
+            log_to_driver=False, logging_level="CRITICAL", object_store_memory=100 * 2**20,
+            _temp_dir=storage,
+        )  # fmt: skip
+        _tune(office, workers, storage)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        ray.shutdown()
+        shutil.rmtree(storage, ignore_errors=True)
+    return office.exhausted and office.progress.running == 0
+
+
+def _tune(office: Office, workers: int, storage: str) -> None:
+    from ray import tune
+    from ray.tune.search import Searcher
+
+    running: dict[str, Trial] = {}  # by Ray's trial id
+    last: dict[str, dict[str, Any]] = {}  # row by trial id
+
+    class Ask(Searcher):
+        """Ray's view of the proposer."""
+
+        def suggest(self, trial_id: str) -> dict | str | None:
+            if not office.peek():
+                return Searcher.FINISHED if office.exhausted else None
+            running[trial_id] = trial = office.take()
+            return {"trial": trial.to_dict(), "attempt": office.attempt(trial)}
+
+        def on_trial_complete(self, trial_id: str, result=None, error: bool = False) -> None:
+            trial = running.pop(trial_id)
+            office.end(trial, last.pop(trial.id, None))
+
+        def save(self, checkpoint_path: str) -> None:
+            """The ledger is the state."""
+
+        def restore(self, checkpoint_path: str) -> None:
+            """The ledger is the state."""
+
+    class Listen(tune.Callback):
+        def on_trial_result(self, iteration, trials, trial, result, **info) -> None:
+            row = result["row"]
+            last[row["trial_id"]] = row
+            if not row["final"]:
+                ran = running[trial.trial_id]
+                office.say(f"step {row['step']}: {name(ran)}: val_loss {row['val_loss']:.4f}")
+
+    gpu = 1 if office.device == "cuda" else 0
+    work = tune.with_parameters(_work, folder=str(office.folder), device=office.device)
+    tuner = tune.Tuner(
+        tune.with_resources(work, {"cpu": 1, "gpu": gpu}),
+        tune_config=tune.TuneConfig(
+            search_alg=Ask(), num_samples=-1,
+            max_concurrent_trials=workers, reuse_actors=True,
+            trial_dirname_creator=lambda trial: trial.trial_id,
+        ),
+        run_config=tune.RunConfig(
+            name="sweep", storage_path=storage, verbose=0, callbacks=[Listen()],
+        ),
+    )  # fmt: skip
+    tuner.fit()
+
+
+def _work(config: dict, folder: str, device: str) -> None:
+    """The trainable: runs in a worker, one trial after another in the same process."""
+    from ray import tune
+
+    torch.set_num_threads(1 if device == "cpu" else torch.get_num_threads())
+    trial = Trial.from_dict(config["trial"])
+    writer = f"{socket.gethostname()}-{os.getpid()}"
+    desk = Desk(folder=Path(folder), device=device, writer=writer)
+    news = ("trial_id", "step", "final", "status", "error", "attempt", "val_loss", "fd")
+    with watchdog(trial, desk, config["attempt"]):
+        for row in run_trial(trial, desk, config["attempt"]):
+            tune.report({"row": {key: row[key] for key in {*news, trial.task.rank_by}}})
+
+
+def _any_of(domain: Any) -> Any:
+    return domain.values[0] if hasattr(domain, "values") else domain.low

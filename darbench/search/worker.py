@@ -1,0 +1,93 @@
+"""One trial where it runs: train, write the ledger first, then the picture; failures are rows."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from darbench.records import Report, Trial, make_row
+from darbench.store import ledger
+from darbench.store.environment import environment
+from darbench.train import train
+
+GRID_COLUMNS = 10  # of the sample picture
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """Where a trial's results go."""
+
+    folder: Path  # leaderboards/<name>
+    device: str = "cpu"
+    writer: str = "worker"  # names this process's ledger file
+
+    def append(self, trial: Trial, report: Report, attempt: int) -> dict[str, Any]:
+        """Row into the ledger, then the samples beside it; returns the row."""
+        gpu = torch.cuda.get_device_name() if self.device == "cuda" else ""
+        where = environment(self.device, torch.get_num_threads(), gpu)
+        row = make_row(trial, report, where, leaderboard=self.folder.name, attempt=attempt)
+        ledger.append(self.folder / "ledger" / f"{self.writer}.jsonl", row)
+        if report.samples is not None and len(report.samples):
+            save_grid(report.samples, self.folder / "samples" / f"{trial.id}.png")
+        return row
+
+
+def run_trial(trial: Trial, desk: Desk, attempt: int = 1) -> Iterator[dict[str, Any]]:
+    """The rows of the trial as they are written; an exception becomes a last row with a status."""
+    step = 0
+    try:
+        for report in train(trial, desk.device):
+            step = report.step
+            yield desk.append(trial, report, attempt)
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        yield desk.append(trial, failure("oom", step, error), attempt)
+    except Exception as error:
+        yield desk.append(trial, failure("crashed", step, error), attempt)
+
+
+def failure(status: str, step: int, error: object) -> Report:
+    """The report that ends a trial which did not finish; step 0 is before the first checkpoint."""
+    first = (str(error).strip() or type(error).__name__).splitlines()[0]
+    kind = f"{type(error).__name__}: " if isinstance(error, BaseException) else ""
+    return Report(step=step, final=True, measured={"status": status, "error": kind + first})
+
+
+@contextmanager
+def watchdog(trial: Trial, desk: Desk, attempt: int) -> Iterator[None]:
+    """Ends this process with a timeout row if the trial outlives its limit, even if it hangs."""
+
+    def end() -> None:
+        limit = trial.training.timeout_s
+        desk.append(trial, failure("timeout", 0, f"ran longer than {limit:g} s"), attempt)
+        os._exit(1)
+
+    timer = threading.Timer(trial.training.timeout_s, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def save_grid(samples: np.ndarray, path: Path) -> None:
+    """uint8 (n, H, W, C) as one PNG, row by row, with a pixel between; replaced at once."""
+    n, height, width, channels = samples.shape
+    rows = -(-n // GRID_COLUMNS)
+    sheet = np.full(
+        (rows * (height + 1) - 1, GRID_COLUMNS * (width + 1) - 1, channels), 128, np.uint8
+    )
+    for i, sample in enumerate(samples):
+        top, left = i // GRID_COLUMNS * (height + 1), i % GRID_COLUMNS * (width + 1)
+        sheet[top : top + height, left : left + width] = sample
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.part")
+    Image.fromarray(sheet.squeeze(-1) if channels == 1 else sheet).save(partial, format="PNG")
+    os.replace(partial, path)
