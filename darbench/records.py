@@ -229,6 +229,7 @@ SCHEMA: tuple[Column, ...] = (
     *_columns("str", True, leaderboard="name of the sweep that wrote the row"),
     *_columns("str", False, task="name of the task"),
     *_columns("int", False, task_version="version of the task"),
+    *_columns("str", False, rank_by="the metric column the task ranks by"),
     *_columns("str", False, split="search, confirm, heldout or control"),
     # variant
     *_columns(
@@ -345,6 +346,7 @@ def make_row(
         "leaderboard": leaderboard,
         "task": trial.task.name,
         "task_version": trial.task.version,
+        "rank_by": trial.task.rank_by,
         "split": trial.split,
         "routing": trial.variant.routing,
         "params_json": canonical_json(dict(trial.variant.params)),

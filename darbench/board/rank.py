@@ -55,26 +55,20 @@ class Leaderboard:
     effect_columns: tuple[str, ...] = tuple(f"{metric}_effect" for metric in COMPARED)
 
 
-def sections(
-    frame: pl.DataFrame, rank_by: str = "val_loss", pair_ids: Sequence[int] = ()
-) -> list[Leaderboard]:
+def sections(frame: pl.DataFrame, pair_ids: Sequence[int] = ()) -> list[Leaderboard]:
     """A leaderboard per task, protocol and budget, the largest budget first.
 
-    The declared seeds are `pair_ids` and all that occur in the rows; naming them keeps a board
+    Each is ranked by the metric its task declares. The declared seeds are `pair_ids` and all that occur in the rows; naming them keeps a board
     that is built during a sweep from ranking entries on the seeds that happen to be done.
     """
-    if rank_by not in COMPARED:
-        raise unknown("rank metric", rank_by, COMPARED)
     parts = _with_budgets(frame).partition_by(SECTION, maintain_order=True)
-    boards = [_leaderboard(part, rank_by, set(pair_ids)) for part in parts]
+    boards = [_leaderboard(part, set(pair_ids)) for part in parts]
     return sorted(boards, key=lambda b: (-(b.budget_flops or 0), b.task, b.protocol_hash))
 
 
-def rank(
-    frame: pl.DataFrame, rank_by: str = "val_loss", pair_ids: Sequence[int] = ()
-) -> Leaderboard:
+def rank(frame: pl.DataFrame, pair_ids: Sequence[int] = ()) -> Leaderboard:
     """The leaderboard of rows that belong to a single section; arguments as for `sections`."""
-    boards = sections(frame, rank_by, pair_ids)
+    boards = sections(frame, pair_ids)
     if len(boards) != 1:
         raise BadInput(
             f"these rows hold {len(boards)} rankings, by {', '.join(SECTION)}; "
@@ -102,8 +96,11 @@ def _cost(config_json: str) -> str:
     return json.dumps([config["task"], model, training["steps"], training["batch"]])
 
 
-def _leaderboard(part: pl.DataFrame, rank_by: str, pair_ids: set[int]) -> Leaderboard:
+def _leaderboard(part: pl.DataFrame, pair_ids: set[int]) -> Leaderboard:
     first = part.row(0, named=True)
+    rank_by = first["rank_by"]
+    if rank_by not in COMPARED:
+        raise unknown("rank metric", str(rank_by), COMPARED)
     found = entries(part.to_dicts(), first["budget_flops"])
     declared = {e.split: _declared(found, e.split, pair_ids) for e in found}
     table = [describe(entry, found, declared[entry.split], rank_by) for entry in found]

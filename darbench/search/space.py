@@ -118,6 +118,15 @@ class SearchSpace:
             {key: choose(f"{name}/{key}", domain) for key, domain in entry.domains.items()}
         )
 
+    def samples(self) -> Iterator[Configuration]:
+        """One configuration of every entry: its first choices, the low ends of its ranges."""
+        for entry in self.entries:
+            firsts = {
+                key: domain.values[0] if isinstance(domain, Choices) else domain.low
+                for key, domain in entry.domains.items()
+            }
+            yield entry.configuration(firsts)
+
     def trial(self, configuration: Configuration, pair_id: int, split: str) -> Trial:
         return Trial(
             task=self.task, model=configuration.model, training=self.training,

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from darbench import registry
-from darbench.board.build import build
+from darbench.board.build import COMMAND, build
 from darbench.errors import BadInput
 from darbench.records import Trial
 from darbench.search import machine
@@ -96,15 +96,12 @@ def preview(
 def plan(space: str, overrides: Iterable[str] = (), *, quick: bool = False) -> SearchSpace:
     """The space as a sweep would run it, every configuration checked; BadInput otherwise."""
     found = load_space(space, overrides, registry.signatures(), quick=quick)
-    for entry in found.entries:
-        first = {k: _any_of(domain) for k, domain in entry.domains.items()}
-        trial = found.trial(entry.configuration(first), found.seeds[0], "confirm")
+    grid = found.sampler == "grid"
+    for configuration in found.grid() if grid else found.samples():
         try:
-            check(trial)
+            check(found.trial(configuration, found.seeds[0], "confirm"))
         except ValueError as error:
-            raise BadInput(f"{entry.name}: {error}") from None
-    if found.sampler == "grid":
-        list(found.grid())  # a range without a step shows here
+            raise BadInput(f"{configuration.variant.label}: {error}") from None
     return found
 
 
@@ -133,6 +130,8 @@ def sweep(
         notes = ledger.repair(folder / "ledger")
         rows = ledger.read_ledger(folder / "ledger")
         proposing = proposer(found, rows)
+        if command:
+            (folder / COMMAND).write_text(command)
         workers, note = machine.workers(workers, device)
         notes += [note] if note else []
         progress = Progress(
@@ -141,7 +140,7 @@ def sweep(
         )  # fmt: skip
         office = Office(
             proposer=proposing, progress=progress, listener=listener, folder=folder,
-            attempts=ledger.attempts(rows), device=device, rank_by=found.task.rank_by, command=command,
+            attempts=ledger.attempts(rows), device=device,
         )  # fmt: skip
         for note in notes:
             office.say(note)
@@ -164,8 +163,6 @@ class Office:
     folder: Path
     attempts: Mapping[str, int]
     device: str
-    rank_by: str
-    command: str
 
     def __post_init__(self):
         self._built = 0.0
@@ -211,10 +208,7 @@ class Office:
         p = self.progress
         ended = p.skipped + p.done + p.failed
         state = None if final else f"{ended} of {p.total} trials ended"
-        path = build(
-            self.folder.name, self.folder.parent, in_progress=state, rank_by=self.rank_by,
-            command=self.command,
-        )  # fmt: skip
+        path = build(self.folder.name, self.folder.parent, in_progress=state)
         self._built = time.monotonic()
         return path
 
@@ -319,7 +313,3 @@ def _work(config: dict, folder: str, device: str) -> None:
     with watchdog(trial, desk, config["attempt"]):
         for row in run_trial(trial, desk, config["attempt"]):
             tune.report({"row": {key: row[key] for key in {*news, trial.task.rank_by}}})
-
-
-def _any_of(domain: Any) -> Any:
-    return domain.values[0] if hasattr(domain, "values") else domain.low

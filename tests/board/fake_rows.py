@@ -17,9 +17,10 @@ def make_trial(
     lr: float = 6e-3,
     depth: int = 2,
     extractor: str = "digits-cnn",
+    rank_by: str = "val_loss",
 ) -> Trial:
     return Trial(
-        task=Task(name="toy", data="digits", extractor=extractor, rank_by="val_loss"),
+        task=Task(name="toy", data="digits", extractor=extractor, rank_by=rank_by),
         model=Model(depth=depth, width=8, heads=2),
         training=Training(steps=STEPS, lr=lr),
         evaluation=Evaluation(),

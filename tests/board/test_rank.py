@@ -60,11 +60,12 @@ def test_ranks_tiers_and_the_leader():
 
 def test_ranking_by_fd_uses_fd():
     worse = [dict(r, fd=None if r["fd"] is None else r["fd"] * 3) for r in entry_rows("dar")]
-    rows = (entry_rows("add", ratio=1.01), worse)
-    assert board(*rows).frame["label"].to_list() == ["dar", "add"]
-    assert board(*rows, rank_by="fd").frame["label"].to_list() == ["add", "dar"]
+    rows = entry_rows("add", ratio=1.01) + worse
+    assert board(rows).frame["label"].to_list() == ["dar", "add"]
+    by_fd = [dict(row, rank_by="fd") for row in rows]
+    assert board(by_fd).frame["label"].to_list() == ["add", "dar"]
     with pytest.raises(BadInput, match="rank metric"):
-        board(*rows, rank_by="recall")
+        board([dict(row, rank_by="recall") for row in rows])
 
 
 def test_holm_counts_the_variants_and_not_add():
