@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -222,7 +223,10 @@ def test_a_board_is_built_without_torch():
 def test_the_page_works_in_a_browser(tmp_path):
     """Scripts run under the page's own content policy, both plots are drawn, and a hostile label
     stays text. The browser tells through the dumped document and its console."""
-    chromium = shutil.which("chromium") or pytest.skip("needs chromium on the PATH")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        assert "CI" not in os.environ, "CI must have chromium"
+        pytest.skip("needs chromium on the PATH")
     render(tmp_path, entry_rows("add"), entry_rows("dar", label=EVIL, ratio=0.95, wobble=0.001))
     picture = tmp_path / "page.png"
     flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=4000",
