@@ -23,6 +23,7 @@ def depth_attention(
     query: broadcasts to (B, T, D); values: J tensors (B, T, D); inv_rms: J tensors (B, T), the
     key norm of each source. Returns (B, T, D). Logits and softmax are float32 or better.
     """
+    query = query.to(inv_rms[0].dtype)  # a bfloat16 product would be rounded before the sum
     logits = torch.stack(
         [(query * v).sum(-1, dtype=r.dtype) * r for v, r in zip(values, inv_rms, strict=True)]
     )

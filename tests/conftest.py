@@ -1,0 +1,1 @@
+"""Lies beside `builders`, so that tests in the folders below can import it by that name."""

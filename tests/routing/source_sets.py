@@ -1,0 +1,23 @@
+"""The source sets of DAR and AttnRes, written down from their definition, reader by reader."""
+
+import math
+
+
+def source_sets(history: str, span: int, sites: int, l: int) -> list[list[int]]:  # noqa: E741
+    """What reader l = 1 .. sites + 1 reads: each source the indices of the v it is the sum of.
+
+    Chunk n = 1, 2, ... holds v_{(n-1) span + 1} .. v_{n span}, the last one perhaps fewer.
+    """
+    if history == "full":
+        return [[i] for i in range(l)]
+    if history == "window":
+        return [[0], *([i] for i in range(max(1, l - span), l))]
+    last_chunk = math.ceil(sites / span)
+    n = min(math.ceil(l / span), last_chunk)
+    if history == "chunk_last":
+        closed = [[m * span] for m in range(n)]  # c_0 = v_0, c_m = v_{m span}
+        return closed + [[i] for i in range((n - 1) * span + 1, l)]
+    assert history == "chunk_sum"
+    closed = [[0], *(list(range((m - 1) * span + 1, m * span + 1)) for m in range(1, n))]
+    partial = list(range((n - 1) * span + 1, l))
+    return closed + ([partial] if partial else [])
