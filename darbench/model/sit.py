@@ -33,13 +33,14 @@ class SiT(nn.Module):
         out = patch**2 * channels * (2 if learn_sigma else 1)
         routing_module = _seeded(seed, lambda: routing(2 * depth, width))
         self.pos_embed = nn.Parameter(torch.empty(1, grid**2, width), requires_grad=False)
-        self.x_embedder = PatchEmbed(patch, channels, width)
-        self.t_embedder = TimestepEmbedder(width)
-        self.y_embedder = LabelEmbedder(classes, width)
-        self.blocks = nn.ModuleList(
-            Block(width, heads, mlp_ratio, routing_module.gate) for _ in range(depth)
-        )
-        self.final_layer = FinalLayer(width, out)
+        with torch.random.fork_rng(devices=[]):  # for the values that `initialise` replaces
+            self.x_embedder = PatchEmbed(patch, channels, width)
+            self.t_embedder = TimestepEmbedder(width)
+            self.y_embedder = LabelEmbedder(classes, width)
+            self.blocks = nn.ModuleList(
+                Block(width, heads, mlp_ratio, routing_module.gate) for _ in range(depth)
+            )
+            self.final_layer = FinalLayer(width, out)
         initialise(self, seed, zero_t_embed)
         self.routing = routing_module
 

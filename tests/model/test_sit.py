@@ -1,0 +1,324 @@
+import math
+from functools import partial
+
+import pytest
+import torch
+from builders import SETTINGS, images, name_of, randomise, randomise_trunk, sit
+from torch import nn
+
+from darbench import registry
+from darbench.model.embed import TimestepEmbedder, sincos_positions
+from darbench.model.sit import SiT
+from darbench.model.sizes import SIZES
+from darbench.model.sublayers import GATES, Attention, Block, Mlp, modulate
+from darbench.routing.base import Routing
+
+
+def imagenet(size, patch=2, learn_sigma=True, setting=("add", {})):
+    """A SiT for 32 x 32 x 4 latents of 1000 classes, without storage."""
+    name, params = setting
+    depth, width, heads = SIZES[size]
+    with torch.device("meta"):
+        return SiT(
+            partial(registry.routing(name), **params), depth=depth, width=width, heads=heads,
+            patch=patch, side=32, channels=4, classes=1000, learn_sigma=learn_sigma,
+        )  # fmt: skip
+
+
+def count(module, trained_only=False):
+    return sum(p.numel() for p in module.parameters() if p.requires_grad or not trained_only)
+
+
+# Parameters and the official state dict
+
+
+@pytest.mark.parametrize(
+    ("size", "patch2", "trained", "without_sigma", "patch4", "patch8"),
+    [
+        ("S", 32_963_360, 32_865_056, 32_957_200, 32_945_024, 33_148_160),
+        ("B", 130_512_416, 130_315_808, 130_500_112, 130_475_648, 130_881_536),
+        ("L", 458_102_816, 457_840_672, 458_086_416, 458_053_760, 458_594_816),
+        ("XL", 675_129_632, 674_834_720, 675_111_184, 675_074_432, 675_683_072),
+    ],
+)
+def test_add_has_the_official_number_of_parameters(
+    size, patch2, trained, without_sigma, patch4, patch8
+):
+    model = imagenet(size)
+    assert (count(model), count(model, trained_only=True)) == (patch2, trained)
+    assert count(imagenet(size, learn_sigma=False)) == without_sigma
+    assert count(imagenet(size, patch=4)) == patch4
+    assert count(imagenet(size, patch=8)) == patch8
+
+
+@pytest.mark.parametrize(
+    ("setting", "small", "extra_large"),
+    [
+        (("denseformer", {}), 90, 434),
+        (("hyper", {"dynamic": False, "streams": 2}), 192, 448),
+        (("hyper", {"dynamic": False, "streams": 4}), 576, 1_344),
+        (("hyper", {"dynamic": True, "streams": 4}), 65_136, 453_040),
+        (("dar", {"query": "static", "history": "full"}), 19_200, 131_328),
+        (("dar", {"query": "static_t", "t_source": "reuse"}), 19_200, 131_328),
+        (("dar", {"query": "static_t"}), 19_200 + 384**2, 131_328 + 1152**2),
+        (("dar", {"query": "dynamic"}), 3_696_000, 75_710_592),
+    ],
+)
+def test_routings_add_the_papers_number_of_parameters(setting, small, extra_large):
+    assert count(imagenet("S", setting=setting).routing) == small
+    assert count(imagenet("XL", setting=setting).routing) == extra_large
+
+
+@pytest.mark.parametrize(("query", "total"), [("static", 675_260_960), ("dynamic", 750_840_224)])
+def test_dar_xl_has_the_size_the_paper_prints(query, total):
+    assert count(imagenet("XL", setting=("dar", {"query": query}))) == total
+
+
+def official_shapes(depth, width, patch, out, tokens):
+    d, p = width, patch
+    shapes = {
+        "pos_embed": (1, tokens, d),
+        "x_embedder.proj.weight": (d, 4, p, p), "x_embedder.proj.bias": (d,),
+        "t_embedder.mlp.0.weight": (d, 256), "t_embedder.mlp.0.bias": (d,),
+        "t_embedder.mlp.2.weight": (d, d), "t_embedder.mlp.2.bias": (d,),
+        "y_embedder.embedding_table.weight": (1001, d),
+        "final_layer.linear.weight": (p * p * out, d), "final_layer.linear.bias": (p * p * out,),
+        "final_layer.adaLN_modulation.1.weight": (2 * d, d),
+        "final_layer.adaLN_modulation.1.bias": (2 * d,),
+    }  # fmt: skip
+    linears = {
+        "attn.qkv": (3 * d, d), "attn.proj": (d, d), "mlp.fc1": (4 * d, d), "mlp.fc2": (d, 4 * d),
+        "adaLN_modulation.1": (6 * d, d),
+    }  # fmt: skip
+    for i in range(depth):
+        for name, shape in linears.items():
+            shapes[f"blocks.{i}.{name}.weight"] = shape
+            shapes[f"blocks.{i}.{name}.bias"] = shape[:1]
+    return shapes
+
+
+@pytest.mark.parametrize(("size", "patch", "keys"), [("S", 2, 132), ("L", 4, 252), ("XL", 2, 292)])
+@pytest.mark.parametrize("learn_sigma", [True, False])
+def test_the_state_dict_of_add_is_the_official_one(size, patch, keys, learn_sigma):
+    depth, width, _ = SIZES[size]
+    state = imagenet(size, patch, learn_sigma).state_dict()
+    out, tokens = (8 if learn_sigma else 4), (32 // patch) ** 2
+    wanted = official_shapes(depth, width, patch, out, tokens)
+    assert {key: tuple(value.shape) for key, value in state.items()} == wanted
+    assert len(state) == keys
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=name_of)
+def test_other_routings_add_keys_under_their_prefix_alone(setting):
+    trunk = set(sit().state_dict())
+    keys = set(sit(setting).state_dict())
+    assert trunk == {key for key in keys if not key.startswith("routing.")}
+
+
+def test_positions_are_kept_and_counted_but_not_trained():
+    model = sit()
+    assert [n for n, p in model.named_parameters() if not p.requires_grad] == ["pos_embed"]
+
+
+# Initial values
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=name_of)
+def test_models_of_one_seed_start_from_the_same_trunk_whatever_the_routing(setting):
+    one, two = sit(setting, seed=3).state_dict(), sit(seed=3).state_dict()
+    assert all(torch.equal(one[key], value) for key, value in two.items())
+
+
+def test_initial_values_depend_on_the_seed_and_on_nothing_else():
+    torch.manual_seed(1)
+    one = sit(seed=3).state_dict()
+    torch.manual_seed(2)
+    same, other = sit(seed=3).state_dict(), sit(seed=4).state_dict()
+    assert all(torch.equal(one[key], value) for key, value in same.items())
+    drawn = [key for key, value in one.items() if value.any() and key != "pos_embed"]
+    assert len(drawn) == 4 + 4 * 4  # patches, timestep twice, labels, four linears a block
+    assert not any(torch.equal(one[key], other[key]) for key in drawn)
+    values = [one[key].flatten()[:5].tolist() for key in drawn]
+    assert len({tuple(v) for v in values}) == len(drawn)  # every parameter has its own stream
+
+
+class Noisy(Routing):
+    """Draws its initial values from torch's global generator, as torch's own modules do."""
+
+    def __init__(self, sites, width):
+        super().__init__(sites, width)
+        self.noise = nn.Parameter(torch.randn(sites, width))
+
+    def begin(self, x, cond):
+        return x
+
+    def read(self, state, site):
+        return state
+
+    def write(self, state, site, v):
+        return state + v
+
+
+def noisy(seed):
+    return SiT(
+        Noisy, depth=1, width=16, heads=2, patch=2, side=4, channels=1, classes=2, seed=seed
+    )  # fmt: skip
+
+
+def test_a_routings_own_random_values_are_seeded_and_the_global_generator_is_left_alone():
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    one, two, other = noisy(0), noisy(0), noisy(1)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(one.routing.noise, two.routing.noise)
+    assert not torch.equal(one.routing.noise, other.routing.noise)
+
+
+def test_initial_values_follow_the_official_recipe():
+    model = sit(width=64, heads=4)
+    zero = {n for n, p in model.named_parameters() if not p.any()}
+    named = {n for n, _ in model.named_parameters()}
+    assert zero == {
+        n for n in named if n.endswith("bias") or "adaLN" in n or n == "final_layer.linear.weight"
+    }
+    for name, parameter in model.named_parameters():
+        if name in zero or name == "pos_embed":
+            continue
+        if name.startswith(("t_embedder", "y_embedder")):
+            assert parameter.std().item() == pytest.approx(0.02, rel=0.2), name
+        else:
+            fan_out, fan_in = parameter.flatten(1).shape
+            bound = math.sqrt(6 / (fan_in + fan_out))
+            assert 0.98 * bound < parameter.abs().max() <= bound, name
+            assert parameter.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.1), name
+
+
+def test_zero_t_embed_zeroes_the_last_timestep_layer_and_nothing_else():
+    plain, zeroed = sit().state_dict(), sit(zero_t_embed=True).state_dict()
+    changed = [key for key in plain if not torch.equal(plain[key], zeroed[key])]
+    assert changed == ["t_embedder.mlp.2.weight"]
+    assert not zeroed["t_embedder.mlp.2.weight"].any()
+
+
+def without_time(setting):
+    """A model whose timestep embedding is zero and whose trunk is random otherwise."""
+    model = sit(setting, zero_t_embed=True).double()
+    for part in (model.x_embedder, model.y_embedder, model.blocks, model.final_layer):
+        randomise(part)
+    return model
+
+
+def test_with_a_zero_timestep_embedding_dars_paper_form_starts_as_add():
+    paper = without_time(("dar", {"query": "static_t", "t_source": "reuse", "history": "full"}))
+    with torch.no_grad():
+        found, add = paper(*images()), without_time(("add", {}))(*images())
+    torch.testing.assert_close(found, add, rtol=0, atol=1e-4 * add.abs().max().item())
+
+
+# The pieces, against their definitions
+
+
+def test_timestep_features_are_128_cosines_then_128_sines_of_raw_t():
+    embedder = TimestepEmbedder(16).double()
+    seen = []
+    embedder.mlp.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    t = torch.tensor([0.0, 0.3, 1.0], dtype=torch.float64)
+    embedder(t)
+    for row, time in zip(seen[0].tolist(), t.tolist(), strict=True):
+        angles = [time * math.exp(-math.log(1e4) * i / 128) for i in range(128)]
+        wanted = [math.cos(a) for a in angles] + [math.sin(a) for a in angles]
+        assert row == pytest.approx(wanted, abs=1e-7)  # the frequencies are float32
+
+
+def test_positions_encode_the_column_first_then_the_row():
+    width, side = 16, 3
+    found = sincos_positions(width, side)
+    assert found.shape == (side * side, width)
+    for token, row in enumerate(found.tolist()):
+        wanted = []
+        for position in (token % side, token // side):
+            angles = [position / 1e4 ** (i / 4) for i in range(4)]
+            wanted += [math.sin(a) for a in angles] + [math.cos(a) for a in angles]
+        assert row == pytest.approx(wanted, abs=1e-6)
+
+
+def test_attention_is_that_of_the_formula():
+    attention = Attention(width=12, heads=3).double()
+    x = torch.randn(2, 5, 12, dtype=torch.float64)
+    q, k, v = attention.qkv(x).chunk(3, dim=-1)
+    heads = []
+    for part in zip(q.chunk(3, -1), k.chunk(3, -1), v.chunk(3, -1), strict=True):
+        weight = (part[0] @ part[1].mT / 2).softmax(-1)
+        heads.append(weight @ part[2])
+    wanted = attention.proj(torch.cat(heads, -1))
+    torch.testing.assert_close(attention.op(x), wanted, rtol=1e-12, atol=1e-13)
+
+
+def test_mlp_has_the_tanh_form_of_gelu():
+    mlp = Mlp(width=8, hidden=20).double()
+    x = torch.randn(2, 5, 8, dtype=torch.float64)
+    a = mlp.fc1(x)
+    gelu = a / 2 * (1 + torch.tanh(math.sqrt(2 / math.pi) * (a + 0.044715 * a**3)))
+    torch.testing.assert_close(mlp.op(x), mlp.fc2(gelu), rtol=1e-12, atol=1e-13)
+
+
+def test_modulation_shifts_and_scales_a_plain_layer_norm():
+    h, shift, scale = torch.randn(3, 2, 5, 8, dtype=torch.float64)
+    shift, scale = shift[:, :1], scale[:, :1]
+    centred = h - h.mean(-1, keepdim=True)
+    normed = centred / (centred.square().mean(-1, keepdim=True) + 1e-6).sqrt()
+    wanted = normed * (1 + scale) + shift
+    torch.testing.assert_close(modulate(h, shift, scale), wanted, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("gate", "form"),
+    [("adaln", lambda g: g), ("one_plus", lambda g: 1 + g), ("none", lambda _: 1)],
+)
+def test_a_block_hands_out_shift_scale_gate_of_attention_then_of_the_mlp(gate, form):
+    block = Block(width=8, heads=2, mlp_ratio=2.0, gate=gate).double()
+    assert set(GATES) == {"adaln", "one_plus", "none"}
+    c, h = torch.randn(2, 8, dtype=torch.float64), torch.randn(2, 3, 8, dtype=torch.float64)
+    linear = block.adaLN_modulation[1]
+    six = (nn.functional.silu(c) @ linear.weight.T + linear.bias).view(2, 6, 1, 8).unbind(1)
+    (attn, first), (mlp, second) = block.sublayers(c)
+    assert (attn, mlp) == (block.attn, block.mlp)
+    for sublayer, bound, (shift, scale, raw) in ((attn, first, six[:3]), (mlp, second, six[3:])):
+        wanted = form(raw) * sublayer.op(modulate(h, shift, scale))
+        torch.testing.assert_close(sublayer(h, *bound), wanted, rtol=1e-12, atol=1e-13)
+
+
+def plain_sit(model, x, t, label):
+    """SiT with plain additions, from the formulas and the model's weights."""
+    c = model.t_embedder(t) + model.y_embedder.embedding_table.weight[label]
+    p, (batch, channels, side, _) = model.patch, x.shape
+    grid = side // p
+    patches = x.view(batch, channels, grid, p, grid, p).permute(0, 2, 4, 1, 3, 5)
+    weight = model.x_embedder.proj.weight.flatten(1)
+    stream = patches.reshape(batch, grid**2, -1) @ weight.T + model.x_embedder.proj.bias
+    stream = stream + model.pos_embed
+    for block in model.blocks:
+        six = block.adaLN_modulation(c).unsqueeze(1).chunk(6, dim=-1)
+        stream = stream + six[2] * block.attn.op(modulate(stream, *six[:2]))
+        stream = stream + six[5] * block.mlp.op(modulate(stream, *six[3:5]))
+    shift, scale = model.final_layer.adaLN_modulation(c).unsqueeze(1).chunk(2, dim=-1)
+    out = model.final_layer.linear(modulate(stream, shift, scale))
+    out = torch.einsum("nhwpqc->nchpwq", out.view(batch, grid, grid, p, p, -1))
+    return out.reshape(batch, -1, side, side)[:, :channels]
+
+
+@pytest.mark.parametrize("learn_sigma", [False, True])
+@pytest.mark.parametrize("patch", [2, 4])
+def test_add_is_a_plain_stack_of_blocks(patch, learn_sigma):
+    model = sit(patch=patch, learn_sigma=learn_sigma).double()
+    randomise_trunk(model)
+    with torch.no_grad():
+        found, wanted = model(*images()), plain_sit(model, *images())
+    assert found.shape == (3, 3, 8, 8)
+    assert wanted.std() > 0.1
+    torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-10)
+
+
+def test_a_patch_must_divide_the_image_side():
+    with pytest.raises(ValueError, match="patch=3: must divide the image side, 8"):
+        sit(patch=3)
