@@ -62,7 +62,11 @@ def register(name: str) -> Callable[[type], type]:
     """Class decorator: makes a Routing known under `name`. The same source twice is a no-op."""
 
     def decorate(cls: type) -> type:
-        missing = [verb for verb in VERBS if not callable(getattr(cls, verb, None))]
+        verbs = {verb: getattr(cls, verb, None) for verb in VERBS}
+        missing = [
+            verb for verb, method in verbs.items()
+            if not callable(method) or getattr(method, "__isabstractmethod__", False)
+        ]  # fmt: skip
         if missing:
             raise BadInput(f"routing '{name}' ({cls.__name__}) lacks {', '.join(missing)}")
         known = _ROUTINGS.get(name)

@@ -5,6 +5,7 @@ J sources. A site is a sublayer, counted from 0; block k holds the sites 2k (att
 2k + 1 (MLP). The sublayer of site i hands over v_{i+1}; v_0 is the embedding.
 """
 
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from torch import Tensor, nn
@@ -22,7 +23,7 @@ class Cond(NamedTuple):
     c: Tensor  # (B, D) t + y, what adaLN sees
 
 
-class Routing(nn.Module):
+class Routing(nn.Module, ABC):
     """A causal map over depth: before site i it answers h_i = R_i(v_0 .. v_i; cond).
 
     The trunk is: state = begin(x, cond); for every site v = sublayer(read(state, site)),
@@ -43,17 +44,17 @@ class Routing(nn.Module):
         self.width = width
         self.lr_mult = 1.0
 
+    @abstractmethod
     def begin(self, x: Tensor, cond: Cond) -> State:
         """State after the embedding x = v_0 (B, T, D)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, state: State, site: int) -> Tensor:
         """h (B, T, D) for this site; `read(state, sites)` is what the head sees."""
-        raise NotImplementedError
 
+    @abstractmethod
     def write(self, state: State, site: int, v: Tensor) -> State:
         """State after the sublayer of this site handed over v (B, T, D)."""
-        raise NotImplementedError
 
     @property
     def equals_add(self) -> Literal["strong", "weak", "no"]:

@@ -1,0 +1,192 @@
+import importlib.util
+import sys
+from typing import Literal
+
+import pytest
+
+from darbench import registry
+from darbench.errors import BadInput
+from darbench.registry import Parameter, Signature, register
+from darbench.routing.base import Routing
+
+SOURCE = '''
+from darbench.registry import register
+from darbench.routing.base import Routing
+
+
+@register("{name}")
+class Mine(Routing):
+    """{doc}"""
+
+    def begin(self, x, cond):
+        return x
+
+    def read(self, state, site):
+        return state
+
+    def write(self, state, site, v):
+        return state + v
+'''
+
+
+@pytest.fixture
+def own_registry(monkeypatch):
+    """What a test registers is forgotten after it."""
+    monkeypatch.setattr(registry, "_ROUTINGS", dict(registry.routings()))
+
+
+@pytest.fixture
+def user_file(tmp_path, own_registry):
+    """Writes a routing of that name and imports the file, each time as a new module."""
+
+    def load(file, name="mine", doc=""):
+        path = tmp_path / f"{file}.py"
+        path.write_text(SOURCE.format(name=name, doc=doc))
+        spec = importlib.util.spec_from_file_location(file, path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[file] = module
+        spec.loader.exec_module(module)
+        return module.Mine
+
+    before = set(sys.modules)
+    yield load
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+# Names
+
+
+def test_the_built_in_routings_are_known_by_name_in_order():
+    known = registry.routings()
+    assert list(known) == sorted(known) and {"add", "dar", "denseformer", "hyper"} <= set(known)
+    assert all(cls.name == name and registry.routing(name) is cls for name, cls in known.items())
+
+
+def test_a_users_file_is_known_once_it_is_imported(user_file):
+    cls = user_file("mine_a")
+    assert registry.routing("mine") is cls
+    assert registry.signature("mine").parameters == {}
+
+
+def test_the_same_source_twice_is_no_error(user_file):
+    user_file("mine_a")
+    again = user_file("mine_b")
+    assert registry.routing("mine") is again
+
+
+def test_another_source_under_a_known_name_is_refused(user_file):
+    first = user_file("mine_a")
+    with pytest.raises(BadInput, match=r"a routing 'mine' exists already: mine_a\.Mine"):
+        user_file("mine_b", doc="changed")
+    assert registry.routing("mine") is first
+
+
+def test_a_built_in_name_cannot_be_taken(user_file):
+    with pytest.raises(BadInput, match=r"'add' exists already: darbench\.routing\.add\.Add"):
+        user_file("mine_a", name="add")
+
+
+def test_an_unknown_name_is_refused_with_the_near_ones():
+    with pytest.raises(BadInput, match="unknown routing 'dra'; did you mean dar"):
+        registry.routing("dra")
+    with pytest.raises(BadInput, match="unknown routing 'zzz'; known: add, "):
+        registry.routing("zzz")
+
+
+def test_a_class_without_the_verbs_is_refused_with_their_names(own_registry):
+    class Nothing:
+        def begin(self, x, cond): ...
+
+    with pytest.raises(BadInput, match=r"routing 'nothing' \(Nothing\) lacks read, write"):
+        register("nothing")(Nothing)
+
+
+def test_a_routing_that_leaves_a_verb_to_its_base_is_refused(own_registry):
+    class Half(Routing):
+        def begin(self, x, cond): ...
+
+        def read(self, state, site): ...
+
+    with pytest.raises(BadInput, match="lacks write"):
+        register("half")(Half)
+    assert "half" not in registry.routings()
+
+
+# Signatures
+
+
+def test_a_signature_is_the_keyword_only_arguments_with_types_and_choices():
+    found = registry.signature("dar").parameters
+    assert list(found) == ["query", "t_source", "history", "span", "lr_mult"]
+    assert found["query"].choices == ("static", "static_t", "dynamic")
+    assert (found["span"].types, found["span"].default) == ((int,), 4)
+    assert (found["lr_mult"].types, found["lr_mult"].default) == ((float,), 1.0)
+    assert registry.signature("hyper").parameters["dynamic"].types == (bool,)
+
+
+@pytest.mark.parametrize("name", registry.routings())
+def test_the_defaults_of_a_signature_pass_its_own_checks_and_build_the_routing(name):
+    resolved = registry.signature(name).resolve({})
+    assert registry.signature(name).resolve(resolved) == resolved
+    assert isinstance(registry.routing(name)(8, 16, **resolved), Routing)
+
+
+def test_resolving_fills_in_the_defaults():
+    resolved = registry.signature("hyper").resolve({"streams": 2})
+    assert resolved == {"streams": 2, "dynamic": True, "tanh": True, "lr_mult": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "message"),
+    [
+        ("hyper", {"streams": True}, "streams=True: must be int"),
+        ("hyper", {"streams": 2.0}, r"streams=2\.0: must be int"),
+        ("hyper", {"streams": "2"}, "streams='2': must be int"),
+        ("hyper", {"dynamic": 1}, "dynamic=1: must be bool"),
+        ("hyper", {"lr_mult": False}, "lr_mult=False: must be float"),
+        ("hyper", {"lr_mult": None}, "lr_mult=None: must be float"),
+        ("dar", {"query": "statik"}, "query=statik: must be one of static, static_t, dynamic"),
+        ("dar", {"querry": "static"}, "routing 'dar'.*'querry'; did you mean query"),
+        ("add", {"lr_mult": 1.0}, "routing 'add' has no parameters, got 'lr_mult'"),
+    ],
+)
+def test_wrong_parameters_are_refused(name, params, message):
+    with pytest.raises(BadInput, match=message):
+        registry.signature(name).resolve(params)
+
+
+def test_an_int_will_do_for_a_float():
+    assert registry.signature("hyper").resolve({"lr_mult": 3})["lr_mult"] == 3
+
+
+class Hinted:
+    def __init__(self, sites, width, *, a: int | None = None, b: Literal[1, 2] = 1): ...
+
+    begin = read = write = __init__
+
+
+def test_optional_and_numeric_choices_are_checked_by_type_too(own_registry):
+    register("hinted")(Hinted)
+    signature = registry.signature("hinted")
+    assert signature.resolve({"a": None, "b": 2}) == {"a": None, "b": 2}
+    for wrong in ({"a": 1.5}, {"a": True}, {"b": 3}, {"b": True}, {"b": 1.0}):
+        with pytest.raises(BadInput):
+            signature.resolve(wrong)
+
+
+def test_the_code_hash_follows_the_source(user_file):
+    user_file("mine_a", name="one")
+    user_file("mine_b", name="two")
+    user_file("mine_c", name="three", doc="changed")
+    one, two, three = (registry.signature(name).code_hash for name in ("one", "two", "three"))
+    assert len(one) == 16 and len({one, two, three}) == 3
+    assert registry.signature("add").code_hash == registry.signatures()["add"].code_hash
+
+
+def test_a_signature_is_enough_to_check_parameters_without_the_routing():
+    span = Parameter(name="span", default=4, types=(int,))
+    signature = Signature(name="x", parameters={"span": span}, code_hash="0")
+    assert signature.resolve({"span": 2}) == {"span": 2}
+    with pytest.raises(BadInput, match=r"routing 'x'.*'spam'; did you mean span"):
+        signature.resolve({"spam": 2})
