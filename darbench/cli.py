@@ -1,6 +1,7 @@
 """The command line: argv to one call per verb. Heavy imports stay inside the verbs."""
 
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -16,7 +17,6 @@ EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 app = typer.Typer(
     help="Architecture-search benchmark suite for residual routing in diffusion transformers.",
     epilog="First run:  darbench sweep --space dar_variants --quick",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -34,15 +34,27 @@ Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 def main() -> NoReturn:
     """Entry point: bad input is one line and exit code 2, an interruption exit code 130."""
     try:
-        app()
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
     except BadInput as error:
-        print(f"darbench: {error}", file=sys.stderr)
-        sys.exit(EXIT_BAD_INPUT)
+        code = _complain(str(error), EXIT_BAD_INPUT)
     except KeyboardInterrupt:
+        code = EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader has seen enough; nor can the rest be written at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_FAILED
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # the mark of a usage error of Typer's
+            raise
+        code = _complain(error.format_message(), EXIT_BAD_INPUT)
+    if code == EXIT_INTERRUPTED:
         print("darbench: interrupted", file=sys.stderr)
-        sys.exit(EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        sys.exit(EXIT_FAILED)
+    sys.exit(code)
+
+
+def _complain(message: str, code: int) -> int:
+    print("darbench:", " ".join(message.split()), file=sys.stderr)
+    return code
 
 
 def _version(wanted: bool) -> None:
@@ -51,13 +63,15 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def darbench(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")
     ] = False,
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 @app.command("list", epilog="Example:  darbench list routings")
@@ -75,12 +89,13 @@ def list_(
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
     for column in rows[0]:
         table.add_column(column, style="bold" if column == "name" else "")
     for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
+        table.add_row(*(Text(_cell(value)) for value in row.values()))
     Console().print(table)
 
 

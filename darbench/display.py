@@ -1,13 +1,13 @@
 """Progress of a sweep on the terminal; without one, a plain line per event."""
 
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from darbench.search.progress import Listener, Progress
 
@@ -21,7 +21,7 @@ def listening(*, quiet: bool) -> Iterator[Listener]:
     if quiet:
         yield lambda progress: None
     elif not console.is_terminal:
-        yield lambda progress: print(_plain(progress), file=sys.stdout, flush=True)
+        yield _print
     else:
         with Live(console=console, refresh_per_second=4, transient=True) as live:
 
@@ -33,8 +33,9 @@ def listening(*, quiet: bool) -> Iterator[Listener]:
             yield listen
 
 
-def _plain(progress: Progress) -> str:
-    return f"[{_count(progress)}] {progress.event}"
+def _print(progress: Progress) -> None:
+    with suppress(BrokenPipeError):  # whoever read this is gone; the sweep goes on
+        print(f"[{_count(progress)}] {progress.event}", flush=True)
 
 
 def _status(progress: Progress) -> Table:
@@ -44,10 +45,11 @@ def _status(progress: Progress) -> Table:
         ProgressBar(total=max(1, progress.total), completed=ended, width=30),
         f"{_count(progress)}, {progress.running} running{_time(progress)}",
     )
+    # As Text, for which brackets are no markup: a label may hold them.
     if progress.best:
         label, value = progress.best
-        grid.add_row("best so far", f"{label}: {progress.rank_by} {value:.4f}")
-    grid.add_row("latest", progress.event)
+        grid.add_row("best so far", Text(f"{label}: {progress.rank_by} {value:.4f}"))
+    grid.add_row("latest", Text(progress.event))
     return grid
 
 

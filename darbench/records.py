@@ -6,6 +6,7 @@ leaderboard can be built without torch and a configuration checked without eithe
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
@@ -17,6 +18,13 @@ SCHEMA_VERSION = 1
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces: equal values have equal text. NaN is refused."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def finite(value: Any) -> Any:
+    """The value, or None in place of a number that is not finite, also within a list."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return [finite(item) for item in value] if isinstance(value, list) else value
 
 
 def content_hash(value: Any) -> str:
@@ -49,6 +57,9 @@ class Model:
     mlp_ratio: float = 4.0
     learn_sigma: bool = False
     zero_t_embed: bool = False  # zero the last layer of the timestep embedder at the start
+
+    def __post_init__(self):
+        _need("model.mlp_ratio", self.mlp_ratio, self.mlp_ratio > 0, "positive")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +124,8 @@ class Evaluation:
 
 
 def _need(name: str, value: Any, holds: bool, rule: str) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name}={value}: must be finite")
     if not holds:
         raise ValueError(f"{name}={value}: must be {rule}")
 
@@ -371,6 +384,6 @@ def make_row(
     strangers = sorted(report.measured.keys() - COLUMNS.keys())
     if strangers:
         raise KeyError(f"not in the row schema: {', '.join(strangers)}")
-    row |= report.measured
+    row |= {name: finite(value) for name, value in report.measured.items()}
     row["row_hash"] = row_hash(row)
     return row

@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -21,19 +22,34 @@ class Parameter:
 
     name: str
     default: Any
-    types: tuple[type, ...]
+    types: tuple[type, ...]  # none: whatever the constructor takes
     choices: tuple[Any, ...] = ()
 
-    def check(self, value: Any) -> None:
-        """BadInput unless the value is of the declared type and among the declared choices."""
-        if self.choices and value not in self.choices:
-            known = ", ".join(map(str, self.choices))
-            raise BadInput(f"{self.name}={value}: must be one of {known}")
-        # bool is an int to Python, not to a researcher; an int will do for a float.
-        fits = type(value) in self.types or (type(value) is int and float in self.types)
-        if not self.choices and not fits:
-            wanted = " or ".join(t.__name__ for t in self.types)
+    @property
+    def real(self) -> bool:
+        """A float, for which an integer will do."""
+        return float in self.types and int not in self.types
+
+    def read(self, value: Any) -> Any:
+        """The value as the constructor takes it; BadInput unless it is of the declared type and
+        among the declared choices.
+
+        An integer for a float becomes one: 1 and 1.0 are the same configuration.
+        """
+        if self.choices:
+            # bool is an int to Python, not to a researcher.
+            if not any(value == c and type(value) is type(c) for c in self.choices):
+                known = ", ".join(map(str, self.choices))
+                raise BadInput(f"{self.name}={value}: must be one of {known}")
+            return value
+        if type(value) is int and self.real:
+            return float(value)
+        if self.types and type(value) not in self.types:
+            wanted = " or ".join("null" if t is type(None) else t.__name__ for t in self.types)
             raise BadInput(f"{self.name}={value!r}: must be {wanted}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise BadInput(f"{self.name}={value}: must be finite")
+        return value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,14 +64,13 @@ class Signature:
         if key not in self.parameters:
             if not self.parameters:
                 raise BadInput(f"routing '{self.name}' has no parameters, got '{key}'")
-            raise unknown(f"parameter of routing '{self.name}'", key, self.parameters)
+            raise unknown(f"parameter of routing '{self.name}':", str(key), self.parameters)
         return self.parameters[key]
 
     def resolve(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """All parameters, the given ones checked and the others at their defaults."""
-        for key, value in params.items():
-            self.parameter(key).check(value)
-        return {key: params.get(key, p.default) for key, p in self.parameters.items()}
+        given = {key: self.parameter(key).read(value) for key, value in params.items()}
+        return {key: given.get(key, p.default) for key, p in self.parameters.items()}
 
 
 def register(name: str) -> Callable[[type], type]:
@@ -100,7 +115,10 @@ def signature(name: str) -> Signature:
     hints = get_type_hints(init)
     arguments = inspect.signature(init).parameters.values()
     searchable = [a for a in arguments if a.kind is a.KEYWORD_ONLY]
-    found = {a.name: _parameter(a.name, a.default, hints.get(a.name, Any)) for a in searchable}
+    bare = [a.name for a in searchable if a.default is a.empty]
+    if bare:
+        raise BadInput(f"routing '{name}': parameter {bare[0]} needs a default")
+    found = {a.name: parameter(a.name, a.default, hints.get(a.name, Any)) for a in searchable}
     return Signature(name=name, parameters=found, code_hash=_source_hash(routing(name)))
 
 
@@ -108,11 +126,14 @@ def signatures() -> dict[str, Signature]:
     return {name: signature(name) for name in routings()}
 
 
-def _parameter(name: str, default: Any, hint: Any) -> Parameter:
+def parameter(name: str, default: Any, hint: Any) -> Parameter:
+    """From a type annotation: a class, a union of classes, or a Literal of choices."""
     if get_origin(hint) is Literal:
         choices = get_args(hint)
         kinds = tuple({type(choice) for choice in choices})
         return Parameter(name=name, default=default, types=kinds, choices=choices)
+    if hint is Any:
+        return Parameter(name=name, default=default, types=())
     kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     return Parameter(name=name, default=default, types=kinds)
 

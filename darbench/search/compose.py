@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -77,7 +78,7 @@ def load_space(
     wrong where, and what would work.
     """
     path = _find(space)
-    overrides = list(overrides)
+    overrides = [*map(str, overrides)]
     config = _compose(path, overrides)
     if quick:
         config = _compose(path, [*config["task"]["quick"], *overrides])
@@ -103,19 +104,32 @@ def load_trial(
     path = Path(__file__).parents[1] / "conf" / "single.yaml"
     params, others = {}, [f"task={task}"]
     for override in overrides:
-        key, equals, value = override.partition("=")
+        key, equals, value = override.lstrip("+").partition("=")
         if key.startswith("params.") and equals:
-            params[key.removeprefix("params.")] = yaml.safe_load(value)
+            params[key.removeprefix("params.")] = _value(override, value)
         else:
             others.append(override)
     config = _compose(path, others)
-    config["variants"] = [{"routing": routing, "params": params}]
+    if config["variants"]:
+        raise BadInput("variants: one trial has one; give --routing and params.KEY=VALUE")
+    config |= {"variants": [{"routing": routing, "params": params}], "seeds": [seed]}
     try:
         space = build_space(config, signatures)
-        configuration = next(space.grid())
     except ValueError as error:
         raise BadInput(str(error).removeprefix("variants[0]: ")) from None
-    return space.trial(configuration, seed, "confirm")
+    searched = [f"params.{key}" for key in space.entries[0].domains]
+    if searched:
+        raise BadInput(f"{searched[0]}: one trial takes one value; to search, write a space")
+    return space.trial(next(space.grid()), seed, "confirm")
+
+
+def _value(override: str, text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise BadInput(
+            f"{override}: malformed value: {getattr(error, 'problem', error)}"
+        ) from None
 
 
 def _find(space: str) -> Path:
@@ -123,6 +137,8 @@ def _find(space: str) -> Path:
         path = Path(space).expanduser().resolve()
         if not path.is_file():
             raise BadInput(f"no search space file at {path}")
+        if path.suffix != ".yaml":
+            raise BadInput(f"{path}: the name of a search space file must end in .yaml")
         return path
     folder = spaces_folder()
     path = folder / f"{space}.yaml"
@@ -143,33 +159,47 @@ def _compose(path: Path, overrides: list[str]) -> dict[str, Any]:
     with _HYDRA, initialize_config_dir(config_dir=str(path.parent), version_base="1.3"):
         try:
             config = compose(path.stem, overrides=[shipped, *overrides])
-        except (HydraException, OmegaConfBaseException, ValueError) as error:
+            missing = OmegaConf.missing_keys(config)
+            plain = OmegaConf.to_container(config, resolve=True)
+        except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
             raise _translated(path, overrides, error) from error
-    missing = sorted(OmegaConf.missing_keys(config))
-    plain = OmegaConf.to_container(config, resolve=True)
+    _same_keys(plain, OmegaConf.to_container(OmegaConf.structured(SweepConfig)))
     if missing or plain["task"]["name"] == "???":
         raise BadInput(f"{path}: no task; add `- task: digits-nano` to its defaults list")
     return plain
 
 
+def _same_keys(given: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = "") -> None:
+    """Hydra's + adds keys that nobody reads, its ~ takes away some that are needed."""
+    for key in wanted.keys() - given.keys():
+        raise BadInput(f"{prefix}{key} is missing; it cannot be taken away, only be changed")
+    for key, value in given.items():
+        if key not in wanted:
+            raise unknown("key", f"{prefix}{key}", _keys(SweepConfig()))
+        if isinstance(wanted[key], dict):
+            _same_keys(value, wanted[key], f"{prefix}{key}.")
+
+
 def _parse(path: Path) -> None:
     """Refuse what is no YAML mapping, or does not build on the sweep's schema."""
     try:
-        given = yaml.safe_load(path.read_text())
+        given = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
-        raise BadInput(
-            f"{path}{line}: malformed YAML: {getattr(error, 'problem', error)}"
-        ) from error
+        raise _malformed(path, error) from error
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read: {error}") from error
     defaults = given.get("defaults") if isinstance(given, dict) else None
     if not isinstance(defaults, list) or {"darbench": "sweep"} not in defaults:
         raise BadInput(
-            f"{path}: not a search space; start it with\n"
-            "defaults:\n  - darbench: sweep\n  - task: digits-nano\n  - _self_"
+            f"{path}: not a search space; start it with "
+            "`defaults: [{darbench: sweep}, {task: digits-nano}, _self_]`"
         )
+
+
+def _malformed(path: Path, error: yaml.YAMLError) -> BadInput:
+    mark = getattr(error, "problem_mark", None)
+    line = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+    return BadInput(f"{path}{line}: malformed YAML: {getattr(error, 'problem', error)}")
 
 
 def _thaw(node: DictConfig) -> DictConfig:
@@ -183,27 +213,51 @@ def _thaw(node: DictConfig) -> DictConfig:
 
 def _translated(path: Path, overrides: list[str], error: Exception) -> BadInput:
     """Hydra's message, with near names for a key and the reason for a value."""
+    if isinstance(error, yaml.YAMLError):  # a duplicate key, which plain YAML lets pass
+        return _malformed(path, error)
     text, cause = str(error), str(error.__cause__ or "")
     key = re.search(r"Could not override '([^']+)'", text)
+    if key and key[1].startswith("variants."):
+        return BadInput(f"{key[1]}: that variant does not give it; to add it, write +{key[1]}=...")
     if key:
         return unknown("override key", key[1], _keys(SweepConfig()))
     stranger = re.search(r"Key '([^']+)' not in '(\w+)'\n\s+full_key: (\S+)", text + "\n" + cause)
     if stranger:
         return BadInput(f"{path}: {unknown('key', stranger[3], _keys(SweepConfig()))}")
-    option = re.search(r"Could not find '([\w/]+)/([^']+)'", text)
+    option = re.search(r"Could not find '([\w/]+)/([^']*)'", text)
+    if option and option[1] == "task":
+        return unknown("task", option[2], (p.stem for p in tasks_folder().glob("*.yaml")))
     if option:
-        folder = tasks_folder()
-        return unknown(option[1], option[2], (p.stem for p in folder.glob("*.yaml")))
+        return BadInput(f"{path.name}: there is no '{option[1]}: {option[2]}' to build on")
     ambiguous = re.search(r"Ambiguous value for argument '([^']+)'", text)
     if ambiguous:
         name, _, value = ambiguous[1].partition("=")
         return BadInput(f"{ambiguous[1]}: for a list write {name}=[{value}]")
-    unparsed = re.search(r"Error parsing override '(.*)'", text)
-    if unparsed:
-        return BadInput(f"override '{unparsed[1]}': write KEY=VALUE, such as training.steps=200")
-    first = (cause or text).splitlines()[0]
+    unparsed = _unparsed(overrides)
+    if unparsed is not None:
+        return BadInput(
+            f"override '{unparsed}': write KEY=VALUE, such as training.steps=200; "
+            "a value with special characters goes in quotes within the quotes of the shell"
+        )
     blamed = re.search(r"Error merging override (.+)", text)
-    return BadInput(f"{blamed[1] if blamed else path.name}: {first}")
+    where = re.search(r"full_key: (\S+)", text + "\n" + cause)
+    place = blamed[1] if blamed else path.name + (f": {where[1]}" if where else "")
+    # Hydra's first line says that composing failed, the first of the cause why.
+    said = [line for line in (cause or text).splitlines() if "raised while composing" not in line]
+    return BadInput(f"{place}: {said[0] if said else text}")
+
+
+def _unparsed(overrides: list[str]) -> str | None:
+    """The first override that is none to Hydra's parser."""
+    parser = OverridesParser.create()
+    for override in overrides:
+        try:
+            key = parser.parse_override(override).key_or_group
+        except HydraException:
+            return override
+        if not key:
+            return override
+    return None
 
 
 def _keys(node: Any, prefix: str = "") -> Iterator[str]:

@@ -3,16 +3,23 @@
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, get_type_hints
 
 from darbench.errors import BadInput, unknown
 from darbench.model import sizes
 from darbench.records import Evaluation, Model, Task, Training, Trial, Variant
-from darbench.registry import Parameter, Signature
+from darbench.registry import Parameter, Signature, parameter
 
 SAMPLERS = ("grid", "random", "tpe")
 ENTRY_KEYS = ("routing", "params", "model", "label")
 RANGE_KEYS = ("low", "high", "log", "step")
+RANKING = ("val_loss", "fd")  # the metrics a board can rank by
+MAX_SEED = 2**63 - 1  # a seed is a column of 64-bit integers
+MODEL = {
+    name: parameter(f"model.{name}", None, hint)
+    for name, hint in get_type_hints(Model).items()
+    if name != "size"
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,13 +126,14 @@ class SearchSpace:
         )
 
     def samples(self) -> Iterator[Configuration]:
-        """One configuration of every entry: its first choices, the low ends of its ranges."""
+        """Enough configurations to try every choice and both ends of every range once."""
         for entry in self.entries:
-            firsts = {
-                key: domain.values[0] if isinstance(domain, Choices) else domain.low
-                for key, domain in entry.domains.items()
-            }
+            tried = {key: _ends(domain) for key, domain in entry.domains.items()}
+            firsts = {key: values[0] for key, values in tried.items()}
             yield entry.configuration(firsts)
+            for key, values in tried.items():
+                for value in values[1:]:
+                    yield entry.configuration({**firsts, key: value})
 
     def trial(self, configuration: Configuration, pair_id: int, split: str) -> Trial:
         return Trial(
@@ -165,11 +173,15 @@ def build_space(config: Mapping[str, Any], signatures: Mapping[str, Signature]) 
 def _check(space: SearchSpace) -> None:
     if space.sampler not in SAMPLERS:
         raise unknown("sampler", space.sampler, SAMPLERS)
+    if space.task.rank_by not in RANKING:
+        raise unknown("metric task.rank_by:", space.task.rank_by, RANKING)
     if not space.entries:
         raise BadInput("the space has no variants; give `variants:` at least one `- routing: add`")
     for key, seeds in (("seeds", space.seeds), ("confirm.seeds", space.confirm_seeds)):
-        if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
-            raise BadInput(f"{key}={list(seeds)}: must be distinct and 0 or more, at least one")
+        if not seeds or len(set(seeds)) < len(seeds):
+            raise BadInput(f"{key}={list(seeds)}: must be distinct, at least one")
+        if min(seeds) < 0 or max(seeds) > MAX_SEED:
+            raise BadInput(f"{key}={list(seeds)}: must be between 0 and {MAX_SEED}")
     names = [entry.name for entry in space.entries]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -187,60 +199,77 @@ def _entry(where: str, given: Any, model: Model, signatures: Mapping[str, Signat
     for key in given:
         if key not in ENTRY_KEYS:
             raise BadInput(f"{where}: {unknown('key', str(key), ENTRY_KEYS)}")
-    name = given["routing"]
+    name = str(given["routing"])
     try:
         if name not in signatures:
-            raise unknown("routing", str(name), signatures)
+            raise unknown("routing", name, signatures)
         signature = signatures[name]
-        params = given.get("params") or {}
         fixed, domains = {}, {}
-        for key, value in params.items():
+        for key, value in _mapping("params", given).items():
             domain = _domain(signature.parameter(key), value)
-            if domain is None:
-                fixed[key] = value
-            else:
+            if isinstance(domain, (Choices, Range)):
                 domains[key] = domain
-        signature.resolve(fixed)
-        changes = given.get("model") or {}
-        known = [f for f in Model.__dataclass_fields__ if f != "size"]
+            else:
+                fixed[key] = domain
+        changes = _mapping("model", given)
         for key in changes:
-            if key not in known:
-                raise unknown("model key", str(key), known)
-        label = given.get("label") or ""
+            if key not in MODEL:
+                raise unknown("model key", str(key), MODEL)
+        changes = {key: MODEL[key].read(value) for key, value in changes.items()}
+        label = str(given.get("label") or "")
+        if not label.isprintable():
+            raise BadInput(f"label {label!r}: must be one line of printable characters")
         if changes and not label:
             label = f"{_label(signature.name, fixed)} [{_assignments(changes)}]"
         return Entry(
             signature=signature, fixed=fixed, domains=domains, label=label,
             model=sizes.resolve(replace(model, **changes)),
         )  # fmt: skip
-    except BadInput as error:
+    except ValueError as error:
         raise BadInput(f"{where}: {error}") from None
 
 
-def _domain(parameter: Parameter, value: Any) -> Domain | None:
-    """None for a fixed value; a list is choices, a mapping with low and high a range."""
+def _mapping(key: str, entry: Mapping) -> Mapping:
+    value = entry.get(key) or {}
+    if not isinstance(value, Mapping):
+        raise BadInput(f"{key}: must be a mapping, got {value!r}")
+    return value
+
+
+def _domain(parameter: Parameter, value: Any) -> Domain | Any:
+    """A list is choices, a mapping with low and high a range; all else is a fixed value."""
     if isinstance(value, Mapping):
-        for key in value:
-            if key not in RANGE_KEYS:
-                raise BadInput(f"{parameter.name}: {unknown('range key', str(key), RANGE_KEYS)}")
-        if "low" not in value or "high" not in value:
-            raise BadInput(f"{parameter.name}: a range needs low and high, got {dict(value)}")
-        domain = Range(**value)
-        parameter.check(domain.low)
-        parameter.check(domain.high)
-        positive_step = domain.step is None or domain.step > 0
-        if not domain.low < domain.high or not positive_step or (domain.log and domain.low <= 0):
-            raise BadInput(
-                f"{parameter.name}: a range needs low < high, step > 0, and low > 0 with log"
-            )
-        return domain
+        return _range(parameter, value)
     if isinstance(value, Sequence) and not isinstance(value, str):
         if not value:
             raise BadInput(f"{parameter.name}=[]: choices must not be empty")
-        for item in value:
-            parameter.check(item)
-        return Choices(values=tuple(value))
-    return None
+        return Choices(values=tuple(parameter.read(item) for item in value))
+    return parameter.read(value)
+
+
+def _range(parameter: Parameter, given: Mapping) -> Range:
+    where = parameter.name
+    for key in given:
+        if key not in RANGE_KEYS:
+            raise BadInput(f"{where}: {unknown('range key', str(key), RANGE_KEYS)}")
+    if "low" not in given or "high" not in given:
+        raise BadInput(f"{where}: a range needs low and high, got {dict(given)}")
+    ends = {key: parameter.read(given[key]) for key in ("low", "high", "step") if key in given}
+    if not all(type(value) in (int, float) for value in ends.values()):
+        raise BadInput(f"{where}: a range needs numbers, got {dict(given)}")
+    log = given.get("log", False)
+    if type(log) is not bool:
+        raise BadInput(f"{where}: log={log!r}: must be true or false")
+    found = Range(log=log, **ends)
+    if not found.low < found.high or ends.get("step", 1) <= 0 or (log and found.low <= 0):
+        raise BadInput(f"{where}: a range needs low < high, step > 0, and low > 0 with log")
+    if log and found.step is not None:
+        raise BadInput(f"{where}: a range has log or step, not both")
+    return found
+
+
+def _ends(domain: Domain) -> Sequence[Any]:
+    return domain.values if isinstance(domain, Choices) else (domain.low, domain.high)
 
 
 def _enumerate(entry: Entry, name: str, domain: Domain) -> Sequence[Any]:
