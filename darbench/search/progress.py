@@ -44,6 +44,9 @@ class Progress:
             return
         self.done += 1
         value = row[self.rank_by]
+        if value is None:
+            self.event = f"done: {name(trial)}: {self.rank_by} was not measured"
+            return
         self.event = f"done: {name(trial)}: {self.rank_by} {value:.4f}"
         self._values.setdefault(trial.variant.label, []).append(value)
         means = {label: sum(v) / len(v) for label, v in self._values.items()}

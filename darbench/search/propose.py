@@ -9,6 +9,7 @@ import math
 import warnings
 from collections import deque
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Protocol
 
 import optuna
@@ -19,6 +20,7 @@ from darbench.search.space import Choices, Configuration, Domain, SearchSpace
 from darbench.store.ledger import finished
 
 Row = Mapping[str, Any]
+REDRAWS = 100  # draws in a row of configurations seen before, after which there are no others
 
 
 class Exhausted(Exception):
@@ -72,10 +74,12 @@ class Study:
         self._values: dict[str, float] = {}  # trial id -> value, inf for a failure
         self._queue: deque[Trial] = deque()
         self._open: dict[str, tuple[optuna.Trial, Configuration]] = {}  # by configuration hash
+        self._drawn: set[str] = set()  # configuration hashes
         self._told: list[tuple[float, Configuration]] = []
         self._confirming = False
         self._asked = self.skipped = 0
         before = self._before(rows)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._study = optuna.create_study(sampler=_sampler(space.sampler, seed=len(before)))
         for point in before:
             self._study.enqueue_trial(point)
@@ -95,23 +99,32 @@ class Study:
         return self._queue.popleft()
 
     def tell(self, trial: Trial, row: Row | None) -> None:
-        value = None if row is None or row["status"] != "ok" else row[self._metric]
-        self._values[trial.id] = math.inf if value is None else value
+        self._values[trial.id] = self._value(row)
         self._settle(trial.config_hash)
+
+    def _value(self, row: Row | None) -> float:
+        value = row[self._metric] if row is not None and row["status"] == "ok" else None
+        return math.inf if value is None else value
 
     def _ask(self) -> None:
         """One more configuration; its finished seeds are taken from the ledger."""
-        self._asked += 1
-        asked = self._study.ask()
-        configuration = self.space.draw(lambda name, domain: _suggest(asked, name, domain))
-        trials = [self.space.trial(configuration, seed, "search") for seed in self.space.seeds]
-        if trials[0].config_hash in self._open:
-            self._study.tell(asked, state=TrialState.FAIL)  # drawn twice at the same time
-            self.total -= len(trials)
+        for _ in range(REDRAWS):
+            asked = self._study.ask()
+            configuration = self.space.draw(partial(_suggest, asked))
+            trials = [self.space.trial(configuration, seed, "search") for seed in self.space.seeds]
+            drawn = trials[0].config_hash
+            if drawn not in self._drawn:
+                break
+            self._study.tell(asked, state=TrialState.FAIL)  # it taught nothing
+        else:  # a small space, all of it drawn
+            self.total -= (self.space.trials - self._asked) * len(self.space.seeds)
+            self._asked = self.space.trials
             return
-        self._open[trials[0].config_hash] = asked, configuration
+        self._asked += 1
+        self._drawn.add(drawn)
+        self._open[drawn] = asked, configuration
         self._enqueue(trials)
-        self._settle(trials[0].config_hash)
+        self._settle(drawn)
 
     def _enqueue(self, trials: list[Trial]) -> None:
         for trial in trials:
@@ -120,7 +133,7 @@ class Study:
                 self._queue.append(trial)
             else:
                 self.skipped += 1
-                self._values[trial.id] = row[self._metric] if row["status"] == "ok" else math.inf
+                self._values[trial.id] = self._value(row)
 
     def _settle(self, config_hash: str) -> None:
         """Tell the study the mean over seeds, if all are in."""
@@ -161,7 +174,7 @@ class Study:
     def _before(self, rows: list[Row]) -> list[dict[str, Any]]:
         """Points of this space that the ledger holds search trials of, oldest first."""
         points: dict[str, dict[str, Any]] = {}
-        for row in rows:
+        for row in sorted(rows, key=lambda row: row["created_utc"]):
             if row["split"] == "search":
                 point = _locate(self.space, row)
                 if point is not None:

@@ -7,10 +7,13 @@ Ray is only news, so a driver that dies loses no checkpoint, and the same comman
 import logging
 import os
 import shutil
+import signal
 import socket
 import tempfile
+import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +44,7 @@ _QUIET = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # it waits until every worker reaches a checkpoint
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
 
@@ -84,6 +88,8 @@ def preview(
     """What `sweep` would run, as plain values; nothing is written."""
     found = plan(space, overrides, quick=quick)
     proposing = proposer(found, ledger.read_ledger(Path(out).resolve() / found.name / "ledger"))
+    with suppress(Exhausted):
+        proposing.next()  # a study finds what is finished only as it goes
     grid = found.sampler == "grid"
     labels = [c.variant.label for c in found.grid()] if grid else [e.name for e in found.entries]
     return {
@@ -126,13 +132,13 @@ def sweep(
     found = plan(space, overrides, quick=quick)
     device = machine.device(device)
     folder = Path(out).resolve() / found.name
+    workers, note = machine.workers(workers, device)
     with ledger.lock(folder):
         notes = ledger.repair(folder / "ledger")
         rows = ledger.read_ledger(folder / "ledger")
         proposing = proposer(found, rows)
         if command:
             (folder / COMMAND).write_text(command)
-        workers, note = machine.workers(workers, device)
         notes += [note] if note else []
         progress = Progress(
             total=proposing.total, skipped=proposing.skipped, workers=workers,
@@ -214,13 +220,13 @@ class Office:
 
     def _lost(self, trial: Trial) -> dict[str, Any]:
         """The last row of a trial whose worker died: its own, or one written in its name."""
-        for row in reversed(ledger.read_ledger(self.folder / "ledger")):
-            mine = row["trial_id"] == trial.id and row["attempt"] == self.attempt(trial)
-            if mine and row["final"]:
-                return row
-        desk = Desk(folder=self.folder, writer="driver")
-        report = failure("crashed", 0, "its worker process died")
-        return desk.append(trial, report, self.attempt(trial))
+        attempt = self.attempt(trial)
+        row = ledger.latest(self.folder / "ledger", trial.id, attempt)
+        if row is not None and row["final"]:
+            return row
+        report = failure("crashed", row["step"] if row else 0, "its worker process died")
+        desk = Desk(folder=self.folder, device=self.device, writer="driver")
+        return desk.append(trial, report, attempt)
 
     def attempt(self, trial: Trial) -> int:
         return self.attempts.get(trial.id, 0) + 1
@@ -234,21 +240,54 @@ def _run(office: Office, workers: int) -> bool:
     import ray
 
     logging.getLogger("ray").setLevel(logging.CRITICAL)
-    storage = tempfile.mkdtemp(prefix="darbench-")
+    storage = _short_folder()
     gpus = workers if office.device == "cuda" else 0
-    try:
-        ray.init(
-            address="local", num_cpus=workers, num_gpus=gpus, include_dashboard=False,
-            log_to_driver=False, logging_level="CRITICAL", object_store_memory=100 * 2**20,
-            _temp_dir=storage,
-        )  # fmt: skip
-        _tune(office, workers, storage)
-    except KeyboardInterrupt:
-        pass
-    finally:
-        ray.shutdown()
-        shutil.rmtree(storage, ignore_errors=True)
+    with _handlers_kept() as interruptible:
+        try:
+            ray.init(
+                address="local", num_cpus=workers, num_gpus=gpus, include_dashboard=False,
+                log_to_driver=False, logging_level="CRITICAL", object_store_memory=100 * 2**20,
+                _temp_dir=storage,
+            )  # fmt: skip
+            interruptible()
+            _tune(office, workers, storage)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            ray.shutdown()
+            shutil.rmtree(storage, ignore_errors=True)
     return office.exhausted and office.progress.running == 0
+
+
+def _short_folder() -> str:
+    """For Ray, whose sockets lie some 60 characters below; 107 is the system's limit."""
+    usual = tempfile.gettempdir()
+    return tempfile.mkdtemp(prefix="darbench-", dir=usual if len(usual) <= 24 else "/tmp")
+
+
+@contextmanager
+def _handlers_kept() -> Iterator[Callable[[], None]]:
+    """Yields a function after whose call Ctrl-C, and a scheduler's SIGTERM, which Ray answers
+    with a stack trace, raise KeyboardInterrupt once; the old handlers return at the end."""
+    in_main = threading.current_thread() is threading.main_thread()  # others have no handlers
+    known = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM) if in_main}
+    # A shell starts its background jobs with SIGINT ignored; that stays so.
+    known = {s: handler for s, handler in known.items() if handler != signal.SIG_IGN}
+
+    def interrupt(number: int, frame: Any) -> None:
+        for each in known:  # to repeat it would only disturb the clearing up
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    def interruptible() -> None:
+        for each in known:
+            signal.signal(each, interrupt)
+
+    try:
+        yield interruptible
+    finally:
+        for each, handler in known.items():
+            signal.signal(each, handler)
 
 
 def _tune(office: Office, workers: int, storage: str) -> None:

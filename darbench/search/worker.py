@@ -64,9 +64,15 @@ def watchdog(trial: Trial, desk: Desk, attempt: int) -> Iterator[None]:
     """Ends this process with a timeout row if the trial outlives its limit, even if it hangs."""
 
     def end() -> None:
+        row = ledger.latest(desk.folder / "ledger", trial.id, attempt)
+        if row is not None and row["final"]:
+            return
         limit = trial.training.timeout_s
-        desk.append(trial, failure("timeout", 0, f"ran longer than {limit:g} s"), attempt)
-        os._exit(1)
+        report = failure("timeout", row["step"] if row else 0, f"ran longer than {limit:g} s")
+        try:
+            desk.append(trial, report, attempt)
+        finally:
+            os._exit(1)
 
     timer = threading.Timer(trial.training.timeout_s, end)
     timer.daemon = True

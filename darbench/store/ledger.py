@@ -1,8 +1,8 @@
 """The append-only ledger: one JSON-lines file per worker, the truth all tables derive from."""
 
+import errno
 import fcntl
 import json
-import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,12 +18,15 @@ FINISHED = ("ok", "pruned", "diverged")
 
 
 def append(path: Path, row: Mapping[str, Any]) -> None:
-    """One line, written at once and flushed to the disk; numbers that are not finite as null."""
-    line = canonical_json({key: _finite(value) for key, value in row.items()}) + "\n"
+    """One line, written at once and flushed to the disk; whole, or OSError and not at all."""
+    line = (canonical_json(row) + "\n").encode()
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
-        os.write(descriptor, line.encode())
+        written = os.write(descriptor, line)
+        if written < len(line):  # as when the disk is full
+            os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
+            raise OSError(errno.ENOSPC, f"{written} of {len(line)} bytes could be written", path)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -36,6 +39,12 @@ def read_ledger(folder: Path) -> list[dict[str, Any]]:
     line that is no row elsewhere, and for rows of another schema version.
     """
     return [row for path in sorted(folder.glob("*.jsonl")) for row in _rows(path)]
+
+
+def latest(folder: Path, trial_id: str, attempt: int) -> dict[str, Any] | None:
+    """The last row that an attempt at a trial has left."""
+    rows = (r for r in read_ledger(folder) if (r["trial_id"], r["attempt"]) == (trial_id, attempt))
+    return max(rows, key=lambda row: (row["final"], row["step"]), default=None)
 
 
 def repair(folder: Path) -> list[str]:
@@ -89,11 +98,11 @@ def attempts(rows: list[dict[str, Any]]) -> dict[str, int]:
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(path.read_text().split("\n")[:-1], start=1):
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
         try:
             row = json.loads(line)
             version = row["schema_version"]
-        except (json.JSONDecodeError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError) as error:
             raise BadInput(
                 f"{path}:{number}: not a ledger row; move the file away or mend the line"
             ) from error
@@ -104,11 +113,3 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
                 f"({row.get('darbench_version', 'unknown')}), or another --out"
             )
         yield row
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return value
