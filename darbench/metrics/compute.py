@@ -28,7 +28,8 @@ def step_flops(build: Callable[[], SiT], batch: int, shape: tuple[int, int, int]
         with FlopCounterMode(display=False) as counter:
             model(x, t, label).sum().backward()
     tokens = model.pos_embed.shape[1]
-    return counter.get_total_flops() + 3 * batch * model.routing.elementwise_flops(tokens)
+    elementwise = 3 * batch * model.routing.elementwise_flops(tokens)
+    return float(counter.get_total_flops() + elementwise)
 
 
 @dataclass

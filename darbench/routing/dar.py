@@ -108,5 +108,7 @@ class Dar(Routing):
     def elementwise_flops(self, tokens: int) -> int:
         reads = sum(windows.sizes(self.history, self.span, self.sites))
         born = self.sites + 1
+        # All outputs but the first of a chunk are added to its sum, which is normed anew.
+        sums = self.sites - math.ceil(self.sites / self.span) if self.history == "chunk_sum" else 0
         # A read's dot and accumulation are two multiply-adds a source, a key norm is one.
-        return (4 * reads + 2 * born) * tokens * self.width
+        return (4 * reads + 2 * born + 3 * sums) * tokens * self.width

@@ -70,11 +70,12 @@ class Hyper(Routing):
 
     def write(self, state: State, site: int, v: Tensor) -> State:
         mixed = state.mix.mT @ state.streams + state.write.unsqueeze(-1) * v.unsqueeze(-2)
+        if site + 1 == self.sites:
+            return state._replace(streams=mixed)  # the head only sums them
         return self._state(mixed, site + 1)
 
     def _state(self, streams: Tensor, site: int) -> State:
-        """With the weights of the coming site; the head needs none, it keeps the last ones."""
-        site = min(site, self.sites - 1)
+        """With the weights of the coming site."""
         read, mix, write = self.read_weight[site], self.mix_weight[site], self.write_weight[site]
         if self.dynamic:
             normed = nn.functional.rms_norm(streams, (self.width,), self.gain[site], EPS)
