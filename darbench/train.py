@@ -78,11 +78,14 @@ def check(trial: Trial) -> None:
 
 
 def checkpoint_steps(training: Training, flops: float, add_flops: float) -> list[int]:
-    """First steps whose cumulative training FLOPs reach each fraction of the budget."""
-    budget = training.steps * add_flops
+    """First steps whose cumulative training FLOPs reach each checkpoint's part of the budget."""
+    return sorted({step_at(mark, training, flops, add_flops) for mark in training.checkpoints})
+
+
+def step_at(fraction: float, training: Training, flops: float, add_flops: float) -> int:
+    """First step whose cumulative training FLOPs reach that fraction of the budget."""
     # The small slack keeps rounding from adding a step where the division is exact.
-    steps = (math.ceil(mark * budget / flops - 1e-9) for mark in training.checkpoints)
-    return sorted({max(1, step) for step in steps})
+    return max(1, math.ceil(fraction * training.steps * add_flops / flops - 1e-9))
 
 
 @dataclass
@@ -212,8 +215,7 @@ class Run:
             "status": "ok", "train_loss": train_loss,
             "val_loss": val.total, "val_loss_bins": val.bins,
         }  # fmt: skip
-        # A checkpoint may overshoot its mark by one step, never fall short of it.
-        if step * self.flops < evaluation.fd_from * self.trial.training.steps * self.add_flops:
+        if step < step_at(evaluation.fd_from, self.trial.training, self.flops, self.add_flops):
             return measured, None
         samples = generate(self.ema, self.dataset, evaluation, self.trial.pair_id, self.device)
         if samples is None:

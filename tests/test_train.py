@@ -1,0 +1,453 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from builders import sit
+from torch import nn
+
+from darbench import train as trainer
+from darbench.data import load
+from darbench.flow.samplers import SAMPLERS, guided
+from darbench.model.sit import SiT
+from darbench.model.sizes import resolve
+from darbench.records import (
+    COLUMNS,
+    PYTHON_TYPES,
+    Evaluation,
+    Model,
+    Task,
+    Training,
+    Trial,
+    Variant,
+)
+from darbench.routing.add import Add
+from darbench.streams import stream
+from darbench.train import Batches, Run, build_model, checkpoint_steps, generate, make_optimizer
+
+DIGITS = Task(name="digits-nano", data="digits", extractor="digits-cnn", rank_by="val_loss")
+TINY = resolve(Model(depth=2))
+
+
+def tiny(routing="add", *, model=TINY, pair_id=0, params=None, **changes):
+    """A trial of three steps with a small model."""
+    training = {"steps": 3, "batch": 8, "lr": 6e-3, "ema": 0.5, "checkpoints": (0.5, 1.0)}
+    evaluation = {"n_gen": 64, "sampler_steps": 2, "val_draws": 1, "grid": 10, "fd_from": 1.0}
+    of_training = {k: v for k, v in changes.items() if k in Training.__dataclass_fields__}
+    of_evaluation = {k: v for k, v in changes.items() if k in Evaluation.__dataclass_fields__}
+    assert len(of_training) + len(of_evaluation) == len(changes)
+    return Trial(
+        task=DIGITS, model=model, pair_id=pair_id,
+        training=Training(**training | of_training),
+        evaluation=Evaluation(**evaluation | of_evaluation),
+        variant=Variant(routing=routing, params=params or {}),
+    )  # fmt: skip
+
+
+def begin(*args, **kwargs):
+    return Run.begin(tiny(*args, **kwargs), "cpu")
+
+
+# The schedule in FLOPs
+
+
+def test_checkpoints_are_the_first_steps_whose_flops_reach_their_mark():
+    training = Training(steps=100, checkpoints=(0.1, 0.25, 0.5, 1.0))
+    for flops in (1.0, 1.37, 2.0, 7.0, 33.3):
+        steps = checkpoint_steps(training, flops, add_flops=1.0)
+        assert steps[-1] * flops >= 100 > (steps[-1] - 1) * flops
+        for mark in training.checkpoints:
+            first = next(k for k in range(1, 200) if k * flops >= mark * 100 - 1e-9)
+            assert first in steps
+
+
+@pytest.mark.parametrize("steps", [1, 7, 60, 100, 500, 1000])
+def test_add_makes_exactly_its_steps_with_marks_that_have_no_exact_binary_form(steps):
+    marks = tuple(k / 100 for k in range(1, 101))
+    training = Training(steps=steps, checkpoints=marks)
+    wanted = sorted({-(-k * steps // 100) for k in range(1, 101)})
+    assert checkpoint_steps(training, flops=3.3e9, add_flops=3.3e9) == wanted
+
+
+def test_a_costly_variant_makes_one_step_at_least_and_marks_may_meet():
+    training = Training(steps=3, checkpoints=(0.1, 0.5, 1.0))
+    assert checkpoint_steps(training, flops=10.0, add_flops=1.0) == [1]
+
+
+@pytest.mark.parametrize("mark", [0.07, 0.14, 0.28, 0.55, 0.56])
+def test_samples_are_made_from_their_mark_on_even_if_it_has_no_exact_binary_form(mark):
+    """mark x 100 is a little above the whole number of the step."""
+    run = begin(steps=100, checkpoints=(mark, 1.0), fd_from=mark)
+    run.step(1)
+    assert run.report(run.checkpoints[0]).samples is not None
+    run.step(2)
+    assert run.report(run.checkpoints[0] - 1).samples is None
+
+
+# Batches
+
+
+def batches(seed=0, batch=64, dropout=0.1):
+    return Batches(load("digits"), batch, dropout, seed)
+
+
+def test_a_batch_is_a_function_of_seed_and_step_whatever_was_drawn_before():
+    straight, mixed = batches(), batches()
+    wanted = [straight(step) for step in range(1, 60)]
+    for step in (50, 3, 51, 23, 24, 1):
+        assert all(map(torch.equal, mixed(step), wanted[step - 1]))
+    assert not torch.equal(batches(seed=1)(1)[2], wanted[0][2])
+
+
+def test_variants_of_one_pair_id_see_the_same_batches():
+    runs = [begin(name, params=params) for name, params in (("add", {}), ("hyper", {}))]
+    for step in (1, 2):
+        assert all(map(torch.equal, *(run.batches(step) for run in runs)))
+    other = begin(pair_id=1).batches(1)
+    assert not any(map(torch.equal, other, runs[0].batches(1)))
+
+
+def test_every_epoch_is_a_new_permutation_and_batches_run_across_its_end():
+    made = batches(batch=100)
+    index = np.concatenate([made._index(step) for step in range(1, 45)])
+    epochs = index[: 3 * 1437].reshape(3, 1437)
+    for epoch in epochs:
+        assert np.array_equal(np.sort(epoch), np.arange(1437))
+    assert not np.array_equal(epochs[0], epochs[1])
+    assert not np.array_equal(epochs[0], np.arange(1437))
+
+
+def test_a_batch_may_be_larger_than_an_epoch():
+    index = batches(batch=3000)._index(1)
+    assert np.bincount(index).min() == 2 and np.bincount(index).max() == 3
+
+
+def test_images_keep_their_labels_and_noise_and_time_are_standard():
+    data, made = load("digits"), batches(dropout=0.0)
+    x1, label, x0, t = made(3)
+    index = made._index(3)
+    pixels = data.train_images[index][..., 0] / np.float32(127.5) - 1
+    assert np.allclose(x1[:, 0].numpy(), pixels, atol=1e-6)
+    assert np.array_equal(label.numpy(), data.train_labels[index])
+    drawn = [made(step) for step in range(1, 40)]
+    noise = torch.cat([x0 for _, _, x0, _ in drawn])
+    times = torch.cat([t for *_, t in drawn])
+    assert (x0.shape, t.shape, x0.dtype, t.dtype) == (
+        x1.shape, (64,), torch.float32, torch.float32,
+    )  # fmt: skip
+    assert noise.mean().abs() < 0.01 and noise.std() == pytest.approx(1, abs=0.01)
+    assert 0 <= times.min() < 0.01 and 0.99 < times.max() < 1
+    assert times.mean() == pytest.approx(0.5, abs=0.03)
+
+
+def test_dropped_labels_become_the_null_class_and_change_nothing_else():
+    kept, some = batches(dropout=0.0), batches(dropout=0.25)
+    dropped = 0
+    for step in range(1, 40):
+        (x1, label, x0, t), (y1, other, y0, s) = kept(step), some(step)
+        assert torch.equal(x1, y1) and torch.equal(x0, y0) and torch.equal(t, s)
+        null = other == 10
+        assert torch.equal(other[~null], label[~null])
+        dropped += null.sum().item()
+    assert dropped / (39 * 64) == pytest.approx(0.25, abs=0.03)
+    assert (batches(dropout=0.0)(1)[1] < 10).all()
+
+
+# Optimiser and average
+
+
+def rates(model, training):
+    """Learning rate and weight decay of every parameter, by name."""
+    names = {id(p): name for name, p in model.named_parameters()}
+    return {
+        names[id(p)]: (group["lr"], group["weight_decay"])
+        for group in make_optimizer(model, training).param_groups
+        for p in group["params"]
+    }
+
+
+def test_the_routing_learns_at_its_multiple_of_the_rate():
+    training = Training(lr=1e-3, weight_decay=0.1)
+    found = rates(sit(("dar", {"lr_mult": 10.0})), training)
+    assert {name for name, (lr, _) in found.items() if lr == pytest.approx(1e-2)} == {
+        "routing.gain", "routing.w", "routing.e_t",
+    }  # fmt: skip
+    trunk = [rate for name, rate in found.items() if not name.startswith("routing.")]
+    assert set(trunk) == {(1e-3, 0.1)}
+
+
+class TwoGroups(Add):
+    """Two parameters with rules of their own."""
+
+    def __init__(self, sites, width):
+        super().__init__(sites, width)
+        self.a, self.b = nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(3))
+
+    def parameter_groups(self):
+        return [
+            {"params": [self.a], "lr_mult": 3.0, "weight_decay": 0.0},
+            {"params": [self.b], "lr_mult": 1.0, "weight_decay": None},
+        ]
+
+
+def model_of(routing):
+    return SiT(routing, depth=1, width=16, heads=2, patch=2, side=4, channels=1, classes=2)
+
+
+def test_a_routings_groups_may_turn_weight_decay_off():
+    found = rates(model_of(TwoGroups), Training(lr=1e-3, weight_decay=0.1))
+    assert found["routing.a"] == (pytest.approx(3e-3), 0.0)
+    assert found["routing.b"] == (1e-3, 0.1)
+
+
+def test_every_trained_parameter_is_in_one_group_and_positions_in_none():
+    model = sit(("hyper", {}))
+    trained = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert set(rates(model, Training())) == trained
+    assert "pos_embed" not in trained
+
+
+def test_a_routing_that_forgets_a_parameter_is_caught():
+    class Forgetful(TwoGroups):
+        def parameter_groups(self):
+            return super().parameter_groups()[:1]
+
+    with pytest.raises(AssertionError, match="parameter groups hold"):
+        make_optimizer(model_of(Forgetful), Training())
+
+
+def test_the_rate_warms_up_in_a_line_and_then_stays():
+    run = begin(warmup=3, lr=1e-3)
+    used = []
+    for step in range(1, 7):
+        used.append(run.optimizer.param_groups[0]["lr"])
+        run.step(step)
+    assert used == pytest.approx([2.5e-4, 5e-4, 7.5e-4, 1e-3, 1e-3, 1e-3])
+
+
+def test_a_step_is_adamw_on_the_mean_velocity_loss():
+    run = begin("dar", params={"query": "static", "lr_mult": 5.0}, weight_decay=0.01)
+    twin = build_model("dar", {"query": "static"}, TINY, load("digits"), seed=0)
+    own = set(twin.routing.parameters())
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": [p for p in twin.parameters() if p.requires_grad and p not in own]},
+            {"params": list(own), "lr": 5 * 6e-3},
+        ],
+        lr=6e-3, betas=(0.9, 0.999), weight_decay=0.01,
+    )  # fmt: skip
+    for step in (1, 2, 3):
+        run.step(step)
+        x1, label, x0, t = batches(batch=8)(step)
+        s = t.view(-1, 1, 1, 1)
+        loss = (twin((1 - s) * x0 + s * x1, t, label) - (x1 - x0)).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        assert run.losses[-1].item() == pytest.approx(loss.item(), rel=1e-5)
+    for (name, a), b in zip(run.model.named_parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_the_average_is_the_closed_form_over_all_parameters_routing_included():
+    run = begin("dar", params={"query": "dynamic"}, ema=0.9)
+    history = [[p.detach().clone() for p in run.model.parameters()]]
+    assert all(map(torch.equal, run.ema.parameters(), history[0]))
+    for step in range(1, 5):
+        run.step(step)
+        history.append([p.detach().clone() for p in run.model.parameters()])
+    for i, (name, average) in enumerate(run.ema.named_parameters()):
+        wanted = 0.9**4 * history[0][i]
+        wanted = wanted + sum(0.1 * 0.9 ** (4 - k) * history[k][i] for k in range(1, 5))
+        torch.testing.assert_close(average, wanted, rtol=1e-5, atol=1e-7, msg=name)
+    moved = dict(run.ema.named_parameters())["routing.w_q"]
+    assert moved.any()
+    assert not any(p.requires_grad for p in run.ema.parameters())
+
+
+# Samples
+
+
+@pytest.fixture(scope="module")
+def trained():
+    run = begin("dar")
+    for step in range(1, 30):
+        run.step(step)
+    return run.ema
+
+
+def sample(model, n=20, seed=0, **changes):
+    evaluation = Evaluation(**{"n_gen": n, "grid": 0, "sampler_steps": 3} | changes)
+    return generate(model, load("digits"), evaluation, seed, "cpu")
+
+
+def test_a_sample_is_its_own_noise_and_label_taken_through_the_sampler(trained):
+    found = sample(trained, n=12, guidance=2.0)
+    assert found.shape == (12, 8, 8, 1) and found.dtype == np.uint8
+    for i in range(12):
+        noise = stream(0, "sample", i).standard_normal((1, 1, 8, 8), dtype=np.float32)
+        velocity = guided(trained, torch.tensor([i % 10]), null=10, scale=2.0)
+        with torch.no_grad():
+            x = SAMPLERS["heun"](velocity, torch.from_numpy(noise), 3)
+        pixels = (x[0, 0].double().numpy() * 127.5 + 127.5).clip(0, 255)
+        assert np.abs(found[i, :, :, 0] - pixels).max() < 0.51
+
+
+def test_samples_are_the_same_bits_however_many_are_made(trained):
+    many = sample(trained, n=250)
+    assert len(many) == 250  # more than one internal batch
+    for n in (2, 7, 64):
+        assert np.array_equal(sample(trained, n=n), many[:n])
+
+
+@pytest.mark.parametrize("batch", [7, 64])
+def test_samples_are_the_same_to_one_grey_level_in_any_internal_batch(trained, monkeypatch, batch):
+    wanted = sample(trained, n=40).astype(int)
+    monkeypatch.setattr(trainer, "SAMPLE_BATCH", batch)
+    assert np.abs(sample(trained, n=40) - wanted).max() <= 1
+
+
+def test_samples_depend_on_the_seed(trained):
+    assert not np.array_equal(sample(trained), sample(trained, seed=1))
+
+
+def test_samples_that_are_not_finite_are_none():
+    broken = sit(depth=1, channels=1, classes=10)
+    with torch.no_grad():
+        broken.final_layer.linear.bias.fill_(float("nan"))
+    assert sample(broken) is None
+
+
+# Whole trials
+
+
+@pytest.fixture(scope="module")
+def reports():
+    nano = resolve(Model(size="nano"))
+    trial = tiny("dar", model=nano, params={"query": "static_t"}, fd_from=0.4)
+    return list(trainer.train(trial))
+
+
+def test_a_trial_reports_at_its_checkpoints_and_ends_with_the_final_one(reports):
+    run = Run.begin(tiny("dar", model=resolve(Model(size="nano"))), "cpu")
+    assert [r.step for r in reports] == run.checkpoints
+    assert [r.final for r in reports] == [False, True]
+    assert run.flops > run.add_flops
+
+
+def test_a_report_holds_the_columns_of_a_row_with_finite_numbers(reports):
+    wanted = {
+        "status", "train_loss", "val_loss", "val_loss_bins", "samples_seen", "train_flops",
+        "budget_flops", "flops_routing_share", "params_total", "params_routing", "train_seconds",
+        "eval_seconds", "peak_mem_bytes", "ref_hash", "data_fingerprint", "step_ms_p50",
+        "step_ms_p95", "fd", "kid", "precision", "recall", "n_gen",
+    }  # fmt: skip
+    types = {column.name: PYTHON_TYPES[column.kind] for column in COLUMNS.values()}
+    for report in reports:
+        assert wanted <= report.measured.keys() <= types.keys()
+        for name, value in report.measured.items():
+            assert isinstance(value, types[name]), name
+            if isinstance(value, float):
+                assert math.isfinite(value), name
+        assert len(report.measured["val_loss_bins"]) == 4
+
+
+def test_a_report_counts_what_was_done(reports):
+    run = Run.begin(
+        tiny("dar", model=resolve(Model(size="nano")), params={"query": "static_t"}), "cpu"
+    )
+    parameters = 25 * 2 * 32 + 32**2
+    for report in reports:
+        m = report.measured
+        assert m["samples_seen"] == 8 * report.step
+        assert m["train_flops"] == report.step * run.flops
+        assert m["budget_flops"] == 3 * run.add_flops
+        assert m["flops_routing_share"] == pytest.approx(1 - run.add_flops / run.flops)
+        assert m["params_routing"] == parameters
+        assert m["params_total"] == sum(p.numel() for p in run.model.parameters())
+        assert m["data_fingerprint"] == load("digits").fingerprint
+        assert m["n_gen"] == 64
+    assert reports[-1].measured["train_flops"] >= reports[-1].measured["budget_flops"]
+    first, last = (r.measured["train_seconds"] for r in reports)
+    assert 0 < first < last
+
+
+def test_the_picture_is_the_first_samples(reports):
+    assert all(r.samples.shape == (10, 8, 8, 1) for r in reports)
+    assert reports[0].samples.dtype == np.uint8
+
+
+def test_the_same_trial_measures_the_same_numbers_again():
+    timed = {"train_seconds", "eval_seconds", "step_ms_p50", "step_ms_p95", "peak_mem_bytes"}
+    runs = [list(trainer.train(tiny("hyper", pair_id=3))) for _ in range(2)]
+    for one, two in zip(*runs, strict=True):
+        assert {k: v for k, v in one.measured.items() if k not in timed} == {
+            k: v for k, v in two.measured.items() if k not in timed
+        }
+
+
+def test_the_training_loss_is_the_mean_since_the_last_checkpoint():
+    run = begin(steps=4)
+    losses = []
+    for step in range(1, 5):
+        run.step(step)
+        losses.append(run.losses[-1].item())
+        if step in (2, 4):
+            found = run.report(step).measured["train_loss"]
+            assert found == pytest.approx(np.mean(losses), rel=1e-6)
+            losses = []
+
+
+def test_a_trial_learns():
+    first, last = trainer.train(tiny(steps=60, batch=32, checkpoints=(0.02, 1.0)))
+    assert last.measured["val_loss"] < 0.7 * first.measured["val_loss"]
+
+
+def test_a_trial_can_be_left_at_any_report():
+    trial = trainer.train(tiny())
+    assert not next(trial).final
+    trial.close()
+
+
+def test_a_loss_that_is_not_finite_ends_the_trial_as_diverged():
+    (*_, last) = found = list(trainer.train(tiny(lr=1e30, steps=50, checkpoints=(0.1, 0.5, 1.0))))
+    assert len(found) == 1 and last.step == 5 and last.final
+    assert last.measured["status"] == "diverged"
+    assert "not finite by step 5" in last.measured["error"]
+    assert "val_loss" not in last.measured and last.samples is None
+    assert last.measured["samples_seen"] == 40
+
+
+def test_samples_that_are_not_finite_end_the_trial_as_diverged():
+    *_, last = trainer.train(tiny(guidance=math.inf))
+    assert last.final and last.measured["status"] == "diverged"
+    assert "samples are not finite at step 3" in last.measured["error"]
+
+
+# Refusals before anything starts
+
+
+def test_a_good_trial_passes_the_check():
+    trainer.check(tiny("dar"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": replace(TINY, patch=3)}, "patch=3"),
+        ({"n_gen": 63}, "evaluation.n_gen=63: must be at least 64"),
+        ({"routing": "dra"}, "unknown routing 'dra'"),
+        ({"routing": "dar", "params": {"span": 0}}, "span=0"),
+    ],
+)
+def test_a_trial_that_cannot_run_is_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        trainer.check(tiny(**change))
+
+
+def test_images_must_be_square():
+    data = load("digits")
+    wide = replace(data, train_images=np.zeros((4, 8, 6, 1), np.uint8))
+    with pytest.raises(ValueError, match="must be square, not 8x6"):
+        build_model("add", {}, TINY, wide, seed=0)
