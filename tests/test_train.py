@@ -420,7 +420,7 @@ def test_a_loss_that_is_not_finite_ends_the_trial_as_diverged():
 
 
 def test_samples_that_are_not_finite_end_the_trial_as_diverged():
-    *_, last = trainer.train(tiny(guidance=math.inf))
+    *_, last = trainer.train(tiny(guidance=1e300))
     assert last.final and last.measured["status"] == "diverged"
     assert "samples are not finite at step 3" in last.measured["error"]
 
