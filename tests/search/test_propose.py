@@ -1,0 +1,276 @@
+import math
+import statistics
+
+import pytest
+from spaces import load, row_of
+
+from darbench.search.propose import Exhausted, proposer
+from darbench.search.space import Range
+
+GRID = """
+seeds: [0, 1]
+variants:
+  - {routing: add}
+  - {routing: dar, params: {span: [2, 4]}}
+"""
+STUDY = """
+sampler: tpe
+trials: 12
+seeds: [0, 1]
+confirm: {top: 2, seeds: [100, 101, 102]}
+variants:
+  - {routing: add}
+  - {routing: dar, params: {query: [static, dynamic], lr_mult: {low: 0.1, high: 10, log: true}}}
+  - {routing: hyper, params: {streams: {low: 1, high: 8}}}
+"""
+
+
+def objective(trial) -> float:
+    """Lowest at dar with a dynamic query and lr_mult = 1; add is 1, seeds differ a little."""
+    params = trial.variant.params
+    value = {"add": 1.0, "hyper": 2.0 + params.get("streams", 0)}.get(trial.variant.routing)
+    if value is None:
+        value = 0.3 + math.log10(params["lr_mult"]) ** 2
+        value += 0.5 * (params.get("query") == "static")
+    return value + 0.01 * trial.pair_id
+
+
+def drive(proposing, rows, *, value=objective, limit=None, status=lambda trial: "ok"):
+    """Run trials one after another until there are none, or `limit` of them; adds to rows."""
+    ran = []
+    while limit is None or len(ran) < limit:
+        try:
+            trial = proposing.next()
+        except Exhausted:
+            break
+        row = row_of(trial, value(trial), status=status(trial), created=f"{len(rows):09}")
+        proposing.tell(trial, row)
+        rows.append(row)
+        ran.append(trial)
+    return ran
+
+
+def searched(trials) -> list:
+    return [t for t in trials if t.split == "search"]
+
+
+def test_a_grid_runs_all_with_the_first_seed_before_the_next(tmp_path):
+    space = load(tmp_path, GRID)
+    proposing = proposer(space, [])
+    assert (proposing.total, proposing.skipped) == (6, 0)
+    ran = drive(proposing, [])
+    assert [t.pair_id for t in ran] == [0, 0, 0, 1, 1, 1]
+    assert {t.split for t in ran} == {"confirm"}
+
+
+def test_a_grid_goes_on_where_it_was_and_tries_failures_again(tmp_path):
+    space = load(tmp_path, GRID)
+    rows = []
+    first = drive(proposer(space, rows), rows, limit=3)
+    crashed, diverged = [], []
+    again = proposer(space, rows)
+    assert (again.total, again.skipped) == (6, 3)
+    crashed.append(again.next())
+    rows.append(row_of(crashed[0], None, status="crashed"))
+    diverged.append(again.next())
+    rows.append(row_of(diverged[0], None, status="diverged"))
+    last = drive(proposer(space, rows), rows)
+    ids = [t.id for t in first + diverged + last]
+    assert len(ids) == len(set(ids)) == 6
+    assert crashed[0].id in {t.id for t in last}
+
+
+def test_another_source_of_a_routing_is_run_anew(tmp_path):
+    space = load(tmp_path, GRID)
+    rows = []
+    drive(proposer(space, rows), rows)
+    for row in rows:
+        if row["routing"] == "dar":
+            row["variant_code_hash"] = "older"
+    assert {t.variant.routing for t in drive(proposer(space, rows), [])} == {"dar"}
+
+
+def test_a_configuration_that_stands_twice_runs_once(tmp_path):
+    space = load(
+        tmp_path,
+        """
+        seeds: [0]
+        variants:
+          - {routing: dar, params: {span: [4, 5]}}
+          - {routing: dar, params: {span: [4, 6]}, label: other}
+        """,
+    )
+    assert [t.variant.params["span"] for t in drive(proposer(space, []), [])] == [4, 5, 6]
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_a_study_runs_every_configuration_on_all_seeds(tmp_path, sampler):
+    space = load(tmp_path, STUDY, f"sampler={sampler}")
+    found = searched(drive(proposer(space, []), []))
+    seeds = {}
+    for trial in found:
+        seeds.setdefault(trial.config_hash, []).append(trial.pair_id)
+    assert len(seeds) == 12
+    assert all(pairs == [0, 1] for pairs in seeds.values())
+
+
+def test_a_study_is_told_the_mean_once_all_seeds_are_in(tmp_path):
+    proposing = proposer(load(tmp_path, STUDY, "trials=1"), [])
+    first, second = proposing.next(), proposing.next()
+    assert proposing.next() is None
+    proposing.tell(first, row_of(first, 1.0))
+    assert not proposing._told and proposing.next() is None
+    proposing.tell(second, row_of(second, 3.0))
+    assert [value for value, _ in proposing._told.values()] == [2.0]
+    assert [t.value for t in proposing._study.trials] == [2.0]
+
+
+@pytest.mark.parametrize("lost", ["crashed", "diverged", "no row"])
+def test_a_failed_seed_fails_the_configuration(tmp_path, lost):
+    proposing = proposer(load(tmp_path, STUDY, "trials=1"), [])
+    first, second = proposing.next(), proposing.next()
+    proposing.tell(first, None if lost == "no row" else row_of(first, None, status=lost))
+    proposing.tell(second, row_of(second, 0.1))
+    assert [t.state.name for t in proposing._study.trials] == ["FAIL"]
+    assert {t.variant.routing for t in drive(proposing, [])} == {"add"}
+
+
+def test_the_best_and_add_are_confirmed_on_fresh_seeds(tmp_path):
+    space = load(tmp_path, STUDY)
+    proposing = proposer(space, [])
+    ran = drive(proposing, [])
+    confirmed = [t for t in ran if t.split == "confirm"]
+    means = {}
+    for trial in searched(ran):
+        means.setdefault(trial.config_hash, []).append(objective(trial))
+    best = sorted(means, key=lambda config: statistics.fmean(means[config]))[:2]
+    add = {t.config_hash for t in ran if t.variant.routing == "add"}
+    assert {t.config_hash for t in confirmed} == {*best, *add}
+    assert {t.pair_id for t in confirmed} == {100, 101, 102}
+    assert {t.variant.routing for t in confirmed} == {"dar", "add"}
+    assert ran[-len(confirmed) :] == confirmed
+    assert proposing.total == len(ran)
+
+
+def test_confirm_top_zero_leaves_confirmation_out(tmp_path):
+    ran = drive(proposer(load(tmp_path, STUDY, "confirm.top=0"), []), [])
+    assert len(ran) == len(searched(ran)) == 24
+
+
+@pytest.mark.parametrize("stop", [0, 1, 2, 5, 13, 24, 25, 30])
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_an_interrupted_study_goes_on_and_runs_nothing_twice(tmp_path, sampler, stop):
+    space = load(tmp_path, STUDY, f"sampler={sampler}")
+    rows = []
+    first = drive(proposer(space, rows), rows, limit=stop)
+    proposing = proposer(space, rows)
+    second = drive(proposing, rows)
+    ids = [t.id for t in first + second]
+    assert len(ids) == len(set(ids)) == proposing.total
+    assert len({t.config_hash for t in searched(first + second)}) == 12
+    assert proposing.skipped == len(first)
+    once_more = proposer(space, rows)
+    assert drive(once_more, rows) == []
+    assert once_more.skipped == once_more.total == len(ids)
+
+
+def test_trials_that_were_running_when_a_study_died_are_run(tmp_path):
+    space = load(tmp_path, STUDY)
+    proposing = proposer(space, [])
+    one, other = proposing.next(), proposing.next()
+    proposing.next()
+    rows = [row_of(other)]  # of the first configuration, whose other seed never ended
+    again = searched(drive(proposer(space, rows), rows))
+    assert again[0].id == one.id
+    assert other.id not in {t.id for t in again}
+
+
+def test_a_study_can_be_extended(tmp_path):
+    rows = []
+    drive(proposer(load(tmp_path, STUDY, "trials=4"), rows), rows)
+    more = searched(drive(proposer(load(tmp_path, STUDY, "trials=6"), rows), rows))
+    assert len({t.config_hash for t in more}) == 2
+
+
+def test_a_space_with_another_variant_keeps_what_it_still_holds(tmp_path):
+    rows = []
+    before = drive(proposer(load(tmp_path, STUDY), rows), rows)
+    wider = load(tmp_path, STUDY + "  - {routing: denseformer}\n", "trials=14")
+    after = searched(drive(proposer(wider, rows), rows))
+    assert not {t.id for t in after} & {t.id for t in before}
+    assert len({t.config_hash for t in after}) == 2
+
+
+def test_a_small_space_is_drawn_once_each_and_then_confirmed(tmp_path):
+    space = load(
+        tmp_path,
+        """
+        sampler: random
+        trials: 20
+        seeds: [0]
+        confirm: {top: 1, seeds: [9]}
+        variants: [{routing: add}, {routing: dar, params: {span: [2, 4]}}]
+        """,
+    )
+    rows = []
+    proposing = proposer(space, rows)
+    ran = drive(proposing, rows)
+    assert sorted(t.variant.label for t in searched(ran)) == [
+        "add",
+        "dar (span=2)",
+        "dar (span=4)",
+    ]
+    assert len(ran) == proposing.total
+    assert drive(proposer(space, rows), rows) == []
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_several_workers_get_different_trials(tmp_path, sampler):
+    """Four trials under way at any time, which end in the wrong order."""
+    proposing = proposer(load(tmp_path, STUDY, f"sampler={sampler}"), [])
+    ids, running = set(), []
+    while True:
+        try:
+            trial = proposing.next() if len(running) < 4 else None
+        except Exhausted:
+            trial = None
+            if not running:
+                break
+        if trial is None:
+            ended = running.pop()
+            proposing.tell(ended, row_of(ended, objective(ended)))
+            continue
+        assert trial.id not in ids
+        ids.add(trial.id)
+        running.append(trial)
+    assert len(ids) == proposing.total
+
+
+def test_parameters_of_one_variant_are_conditional(tmp_path):
+    proposing = proposer(load(tmp_path, STUDY), [])
+    drive(proposing, [])
+    own = {"add": set(), "dar": {"dar/query", "dar/lr_mult"}, "hyper": {"hyper/streams"}}
+    for asked in proposing._study.trials:
+        assert set(asked.params) == {"variant", *own[asked.params["variant"]]}
+
+
+def test_ranges_are_drawn_within_and_on_their_scale(tmp_path):
+    space = load(tmp_path, STUDY, "sampler=random", "trials=60", "seeds=[0]")
+    ran = searched(drive(proposer(space, []), []))
+    streams = {t.variant.params["streams"] for t in ran if t.variant.routing == "hyper"}
+    assert streams <= set(range(1, 9)) and len(streams) > 3
+    rates = [t.variant.params["lr_mult"] for t in ran if t.variant.routing == "dar"]
+    assert all(rate in Range(low=0.1, high=10.0) for rate in rates)
+    assert 0.25 < sum(rate < 1 for rate in rates) / len(rates) < 0.75
+
+
+def test_tpe_finds_better_configurations_than_it_began_with(tmp_path):
+    space = load(tmp_path, STUDY, "trials=40", "seeds=[0]")
+    values = [objective(t) for t in searched(drive(proposer(space, []), []))]
+    assert min(values) < 0.32
+    assert statistics.median(values[20:]) < statistics.median(values[:20])
+
+
+def test_optuna_says_nothing(tmp_path, capfd):
+    drive(proposer(load(tmp_path, STUDY, "trials=2"), []), [])
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,148 @@
+import json
+import os
+import subprocess
+import sys
+from textwrap import dedent
+
+import pytest
+
+from darbench.errors import BadInput
+from darbench.store import ledger
+
+
+def row(trial="t0", *, code="c0", attempt=1, step=5, final=True, status="ok", **more) -> dict:
+    return {
+        "schema_version": 1, "trial_id": trial, "variant_code_hash": code, "attempt": attempt,
+        "step": step, "final": final, "status": status, **more,
+    }  # fmt: skip
+
+
+def test_what_is_appended_is_read_back_in_order(tmp_path):
+    rows = [row(step=step, final=step == 3, label='é "quoted"\nline') for step in (1, 2, 3)]
+    for one in rows:
+        ledger.append(tmp_path / "ledger" / "a.jsonl", one)
+    ledger.append(tmp_path / "ledger" / "b.jsonl", row("t1"))
+    assert ledger.read_ledger(tmp_path / "ledger") == [*rows, row("t1")]
+    assert ledger.read_ledger(tmp_path / "nowhere") == []
+
+
+def test_writers_in_several_processes_do_not_mix_lines(tmp_path):
+    code = f"""
+    from pathlib import Path
+    from darbench.store import ledger
+    row = {{"schema_version": 1, "x": "y" * 3000}}
+    for step in range(50):
+        ledger.append(Path({str(tmp_path)!r}) / "a.jsonl", row)
+    """
+    writers = [subprocess.Popen([sys.executable, "-c", dedent(code)]) for _ in range(2)]
+    assert [writer.wait() for writer in writers] == [0, 0]
+    assert len(ledger.read_ledger(tmp_path)) == 100
+
+
+def test_a_torn_last_line_is_passed_over_then_cut_off_and_said(tmp_path):
+    path = tmp_path / "a.jsonl"
+    ledger.append(path, row())
+    with path.open("ab") as file:
+        file.write(b'{"schema_version": 1, "trial')
+    assert ledger.read_ledger(tmp_path) == [row()]
+    (said,) = ledger.repair(tmp_path)
+    assert str(path) in said and "torn last line of 28 bytes" in said
+    ledger.append(path, row("t1"))
+    assert ledger.read_ledger(tmp_path) == [row(), row("t1")]
+    assert ledger.repair(tmp_path) == []
+
+
+def test_a_line_is_written_whole_or_not_at_all(tmp_path):
+    """A limit on the file's size stands for a full disk."""
+    code = f"""
+    import resource, signal
+    from pathlib import Path
+    from darbench.store import ledger
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+    ledger.append(Path({str(tmp_path)!r}) / "a.jsonl", {{"schema_version": 1, "x": "y" * 600}})
+    try:
+        ledger.append(Path({str(tmp_path)!r}) / "a.jsonl", {{"schema_version": 1, "x": "y" * 600}})
+    except OSError as error:
+        print(error.strerror)
+    """
+    done = subprocess.run([sys.executable, "-c", dedent(code)], capture_output=True, text=True)
+    assert "bytes could be written" in done.stdout
+    assert ledger.repair(tmp_path) == []
+    assert len(ledger.read_ledger(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("line", [b"{", b"[1]", b"7", b"{}", b"\xff\xfe", b"", b'"text"'])
+def test_a_line_in_the_middle_that_is_no_row_is_named(tmp_path, line):
+    good = json.dumps(row()).encode()
+    (tmp_path / "a.jsonl").write_bytes(b"\n".join([good, line, good, b""]))
+    with pytest.raises(BadInput, match=r"a\.jsonl:2: not a ledger row; move the file away"):
+        ledger.read_ledger(tmp_path)
+
+
+def test_another_schema_version_is_refused_with_a_way_out(tmp_path):
+    ledger.append(tmp_path / "a.jsonl", row() | {"schema_version": 99, "darbench_version": "9.9"})
+    with pytest.raises(BadInput, match=r"version 99, this darbench reads 1; use .*9\.9.*--out"):
+        ledger.read_ledger(tmp_path)
+
+
+def test_only_one_sweep_writes_to_a_folder(tmp_path):
+    with (
+        ledger.lock(tmp_path / "x"),
+        pytest.raises(BadInput, match="another sweep is writing"),
+        ledger.lock(tmp_path / "x"),
+    ):
+        pass
+    with ledger.lock(tmp_path / "x"), ledger.lock(tmp_path / "y"):
+        pass
+
+
+def test_a_killed_sweep_leaves_no_lock(tmp_path):
+    code = f"""
+    import os, signal
+    from pathlib import Path
+    from darbench.store import ledger
+    with ledger.lock(Path({str(tmp_path)!r})):
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    assert subprocess.run([sys.executable, "-c", dedent(code)]).returncode == -9
+    with ledger.lock(tmp_path):
+        pass
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(BadInput, match=r"cannot write to .*file/x: .*; choose another --out"),
+        ledger.lock(tmp_path / "file" / "x"),
+    ):
+        pass
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_finished_means_a_last_row_that_another_try_would_not_better():
+    rows = [
+        row("running", final=False), row("ok"), row("crashed", status="crashed"),
+        row("oom", status="oom"), row("timeout", status="timeout"),
+        row("diverged", status="diverged"), row("pruned", status="pruned"),
+    ]  # fmt: skip
+    assert {trial for trial, _ in ledger.finished(rows)} == {"ok", "diverged", "pruned"}
+    assert ("ok", "other") not in ledger.finished(rows)
+
+
+def test_attempts_are_counted_by_trial():
+    rows = [row(attempt=1, final=False), row(attempt=2), row("t1")]
+    assert ledger.attempts(rows) == {"t0": 2, "t1": 1}
+
+
+def test_the_latest_row_of_an_attempt_is_the_final_one(tmp_path):
+    for one in (
+        row(step=4, attempt=1),
+        row(step=2, attempt=2, final=False),
+        row(step=0, attempt=2, status="crashed"),
+        row("t1", step=9, attempt=2),
+    ):
+        ledger.append(tmp_path / "a.jsonl", one)
+    assert ledger.latest(tmp_path, "t0", 2)["status"] == "crashed"
+    assert ledger.latest(tmp_path, "t0", 1)["step"] == 4
+    assert ledger.latest(tmp_path, "t0", 3) is None
