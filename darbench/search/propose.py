@@ -75,12 +75,14 @@ class Study:
         self._queue: deque[Trial] = deque()
         self._open: dict[str, tuple[optuna.Trial, Configuration]] = {}  # by configuration hash
         self._drawn: set[str] = set()  # configuration hashes
-        self._told: list[tuple[float, Configuration]] = []
+        self._told: dict[str, tuple[float, Configuration]] = {}  # mean over seeds
         self._confirming = False
         self._asked = self.skipped = 0
         before = self._before(rows)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._study = optuna.create_study(sampler=_sampler(space.sampler, seed=len(before)))
+        self._sampler = _sampler(space.sampler, seed=len(before))
+        self._random = _sampler("random", seed=space.trials + len(before))
+        self._study = optuna.create_study(sampler=self._sampler)
         for point in before:
             self._study.enqueue_trial(point)
         confirmed = (space.confirm_top + 1) * len(space.confirm_seeds) if space.confirm_top else 0
@@ -115,11 +117,15 @@ class Study:
             drawn = trials[0].config_hash
             if drawn not in self._drawn:
                 break
-            self._study.tell(asked, state=TrialState.FAIL)  # it taught nothing
+            # TPE must hear of it again, or it takes for rare what is only not run twice; but it
+            # may insist on what it knows to be good.
+            self._tell(asked, self._told[drawn][0] if drawn in self._told else math.inf)
+            self._study.sampler = self._random
         else:  # a small space, all of it drawn
             self.total -= (self.space.trials - self._asked) * len(self.space.seeds)
             self._asked = self.space.trials
             return
+        self._study.sampler = self._sampler
         self._asked += 1
         self._drawn.add(drawn)
         self._open[drawn] = asked, configuration
@@ -145,20 +151,21 @@ class Study:
             return
         del self._open[config_hash]
         mean = sum(self._values[trial_id] for trial_id in ids) / len(ids)
+        self._tell(asked, mean)
+        if math.isfinite(mean):
+            self._told[config_hash] = mean, configuration
+
+    def _tell(self, asked: optuna.Trial, mean: float) -> None:
         if math.isfinite(mean):
             self._study.tell(asked, mean)
-            self._told.append((mean, configuration))
         else:
             self._study.tell(asked, state=TrialState.FAIL)
 
     def _confirm(self) -> None:
         """The best distinct configurations and the baseline, on seeds that picked nothing."""
         self._confirming = True
-        best: dict[str, Configuration] = {}
-        for _, configuration in sorted(self._told, key=lambda told: told[0]):
-            trial = self.space.trial(configuration, 0, "confirm")
-            best.setdefault(trial.config_hash, configuration)
-        chosen = dict(list(best.items())[: self.space.confirm_top])
+        best = sorted(self._told, key=lambda config_hash: self._told[config_hash][0])
+        chosen = {c: self._told[c][1] for c in best[: self.space.confirm_top]}
         for entry in self.space.entries:
             if entry.signature.name == "add" and not entry.domains:
                 baseline = entry.configuration({})
