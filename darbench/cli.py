@@ -116,7 +116,12 @@ def train(
         if not as_json:
             print(_checkpoint_line(row), flush=True)
 
-    rows = train_one(routing, task, overrides or [], seed=seed, out=out, device=device, show=show)
+    def say(note: str) -> None:
+        print(note, file=sys.stderr)
+
+    rows = train_one(
+        routing, task, overrides or [], seed=seed, out=out, device=device, show=show, say=say
+    )
     last = rows[-1]
     if as_json:
         print(json.dumps(rows))

@@ -8,7 +8,7 @@ from darbench import registry
 from darbench.errors import BadInput
 from darbench.search.compose import load_trial
 from darbench.search.machine import device as resolve_device
-from darbench.search.worker import Desk, run_trial
+from darbench.search.worker import Desk, run_trial, threads_for
 from darbench.store import ledger
 from darbench.train import check
 
@@ -24,8 +24,10 @@ def train_one(
     out: str | Path = "leaderboards",
     device: str = "auto",
     show: Callable[[dict[str, Any]], None] = lambda row: None,
+    say: Callable[[str], None] = lambda note: None,
 ) -> list[dict[str, Any]]:
-    """The rows of the trial, written to out/train as they come; `show` is called with each.
+    """The rows of the trial, written to out/train as they come; `show` is called with each, and
+    `say` with what was repaired.
 
     Run again, the trial is trained again: equal row hashes show that it reproduces.
     """
@@ -34,13 +36,16 @@ def train_one(
         check(trial)
     except ValueError as error:
         raise BadInput(str(error)) from None
+    device = resolve_device(device)
     folder = Path(out).resolve() / NAME
     with ledger.lock(folder):
-        ledger.repair(folder / "ledger")
+        for note in ledger.repair(folder / "ledger"):
+            say(note)
         attempts = ledger.attempts(ledger.read_ledger(folder / "ledger"))
-        desk = Desk(folder=folder, device=resolve_device(device))
+        desk = Desk(folder=folder, device=device)
         rows = []
-        for row in run_trial(trial, desk, attempts.get(trial.id, 0) + 1):
-            show(row)
-            rows.append(row)
+        with threads_for(device):
+            for row in run_trial(trial, desk, attempts.get(trial.id, 0) + 1):
+                show(row)
+                rows.append(row)
     return rows

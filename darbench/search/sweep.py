@@ -18,8 +18,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from darbench import registry
 from darbench.board.build import COMMAND, build
 from darbench.errors import BadInput
@@ -29,7 +27,7 @@ from darbench.search.compose import load_space
 from darbench.search.progress import Listener, Progress, name
 from darbench.search.propose import Exhausted, Proposer, proposer
 from darbench.search.space import SearchSpace
-from darbench.search.worker import Desk, failure, run_trial, watchdog
+from darbench.search.worker import Desk, failure, run_trial, threads_for, watchdog
 from darbench.store import ledger
 from darbench.train import check
 
@@ -344,11 +342,10 @@ def _work(config: dict, folder: str, device: str) -> None:
     """The trainable: runs in a worker, one trial after another in the same process."""
     from ray import tune
 
-    torch.set_num_threads(1 if device == "cpu" else torch.get_num_threads())
     trial = Trial.from_dict(config["trial"])
     writer = f"{socket.gethostname()}-{os.getpid()}"
     desk = Desk(folder=Path(folder), device=device, writer=writer)
     news = ("trial_id", "step", "final", "status", "error", "attempt", "val_loss", "fd")
-    with watchdog(trial, desk, config["attempt"]):
+    with threads_for(device), watchdog(trial, desk, config["attempt"]):
         for row in run_trial(trial, desk, config["attempt"]):
             tune.report({"row": {key: row[key] for key in {*news, trial.task.rank_by}}})

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,20 @@ class Desk:
         row = make_row(trial, report, where, leaderboard=self.folder.name, attempt=attempt)
         ledger.append(self.folder / "ledger" / f"{self.writer}.jsonl", row)
         if report.samples is not None and len(report.samples):
-            save_grid(report.samples, self.folder / "samples" / f"{trial.id}.png")
+            with suppress(OSError):  # a picture is not worth a trial
+                save_grid(report.samples, self.folder / "samples" / f"{trial.id}.png")
         return row
+
+
+@contextmanager
+def threads_for(device: str) -> Iterator[None]:
+    """One CPU thread: small models gain nothing from more, and sums keep their order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if device == "cpu" else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def run_trial(trial: Trial, desk: Desk, attempt: int = 1) -> Iterator[dict[str, Any]]:
@@ -46,10 +58,15 @@ def run_trial(trial: Trial, desk: Desk, attempt: int = 1) -> Iterator[dict[str, 
         for report in train(trial, desk.device):
             step = report.step
             yield desk.append(trial, report, attempt)
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        yield desk.append(trial, failure("oom", step, error), attempt)
     except Exception as error:
-        yield desk.append(trial, failure("crashed", step, error), attempt)
+        status = "oom" if _out_of_memory(error) else "crashed"
+        yield desk.append(trial, failure(status, step, error), attempt)
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """On the CPU torch has no exception of its own for it."""
+    known = isinstance(error, (torch.OutOfMemoryError, MemoryError))
+    return known or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
 
 
 def failure(status: str, step: int, error: object) -> Report:
