@@ -160,7 +160,7 @@ def test_reads_under_bfloat16_autocast_are_close_to_float64(setting):
         low = reads(routing, v, conditions(dtype=torch.float32))
     high = reads(routing.double(), [x.double() for x in v], conditions())
     for a, b in zip(low, high, strict=True):
-        assert (a.double() - b).norm() < 0.03 * b.norm()
+        assert (a.double() - b).norm() < 0.05 * b.norm()
 
 
 # In a model
