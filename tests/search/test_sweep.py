@@ -1,0 +1,224 @@
+"""Sweeps as they run: real trainings through Ray, killed and gone on with."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from spaces import TINY, write
+
+import darbench
+from darbench.errors import BadInput
+from darbench.search.sweep import preview
+from darbench.store import ledger
+
+TWO = "seeds: [0]\nvariants: [{routing: add}, {routing: denseformer}]\n" + TINY
+LONG = ("seeds=[0,1]", "training.steps=150", "training.checkpoints=[0.1,0.5,1.0]")
+
+
+def rows_of(out: Path) -> list[dict]:
+    return ledger.read_ledger(out / "mine" / "ledger")
+
+
+def finished(out: Path) -> list[dict]:
+    return [row for row in rows_of(out) if row["final"] and row["status"] == "ok"]
+
+
+def start(space: str, out: Path, *more: str) -> subprocess.Popen:
+    """`darbench sweep` in a process group of its own."""
+    command = [sys.executable, "-m", "darbench", "sweep", "--space", space, "--out", str(out)]
+    return subprocess.Popen(
+        [*command, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+
+
+def finish(space: str, out: Path, *more: str) -> tuple[int, str, str]:
+    process = start(space, out, *more)
+    said = process.communicate(timeout=120)
+    return process.returncode, *said
+
+
+def until(condition: Callable[[], object], seconds: float = 60) -> object:
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+    return found
+
+
+def workers_of(out: Path) -> list[int]:
+    """Process ids in the names of the workers' ledger files."""
+    return [int(path.stem.rpartition("-")[2]) for path in (out / "mine" / "ledger").glob("*-*")]
+
+
+def temporary() -> set[Path]:
+    return set(Path(tempfile.gettempdir()).glob("darbench-*"))
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """A sweep of two variants x one seed, its progress, and all that it printed."""
+    folder = tmp_path_factory.mktemp("swept")
+    space, before, events = write(folder, TWO), temporary(), []
+    handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    outcome = darbench.sweep(space, out=folder, listener=lambda p: events.append(p.event))
+    assert temporary() == before
+    assert handlers == (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))
+    return space, folder, outcome, events
+
+
+def test_a_sweep_trains_every_trial_and_leaves_a_leaderboard(swept):
+    _, folder, outcome, events = swept
+    counts = (outcome.total, outcome.done, outcome.failed, outcome.skipped, outcome.left)
+    assert counts == (2, 2, 0, 0, 0) and not outcome.interrupted
+    assert {row["routing"] for row in finished(folder)} == {"add", "denseformer"}
+    assert {row["threads"] for row in rows_of(folder)} == {1}
+    assert len(list((folder / "mine" / "samples").glob("*.png"))) == 2
+    assert darbench.load_results("mine", out=folder).height == len(rows_of(folder))
+    assert "denseformer" in outcome.board.read_text()
+    assert events.count("started: add, seed 0") == 1
+    assert sum(event.startswith("done: ") for event in events) == 2
+
+
+def test_a_second_run_runs_nothing(swept):
+    space, folder, _, _ = swept
+    rows, events = rows_of(folder), []
+    outcome = darbench.sweep(space, out=folder, listener=lambda p: events.append(p.event))
+    assert (outcome.done, outcome.skipped, outcome.failed) == (0, 2, 0)
+    assert events == [] and rows_of(folder) == rows
+    assert preview(space, out=folder)["finished"] == 2
+
+
+def test_a_trial_on_its_own_measures_what_the_sweep_measured(swept, tmp_path):
+    from darbench.search.single import train_one
+
+    _, folder, _, _ = swept
+    tiny = ["model={depth: 2, width: 8, heads: 2}", "training={steps: 3, batch: 8}"]
+    tiny += ["training.checkpoints=[0.5,1.0]", "evaluation.n_gen=72", "evaluation.sampler=euler"]
+    tiny += ["evaluation.sampler_steps=1", "evaluation.val_draws=1", "evaluation.fd_from=1"]
+    alone = train_one("add", "digits-nano", tiny, out=tmp_path)
+    together = [row for row in rows_of(folder) if row["routing"] == "add"]
+    assert [row["row_hash"] for row in alone] == [row["row_hash"] for row in together]
+
+
+def test_nothing_starts_if_one_variant_cannot_be_built(tmp_path):
+    bad = "variants: [{routing: add}, {routing: dar, params: {span: [4, 0]}}]\nseeds: [0]\n"
+    with pytest.raises(BadInput, match=r"dar \(span=0\): span=0: must be at least 1"):
+        darbench.sweep(write(tmp_path, bad + TINY), out=tmp_path / "out")
+    with pytest.raises(BadInput, match=r"dar \(span=0\): span=0: must be at least 1"):
+        darbench.sweep(write(tmp_path, bad + TINY), ["sampler=random"], out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_killed_sweep_loses_nothing_and_the_same_command_goes_on(tmp_path):
+    space, out = write(tmp_path, TWO), tmp_path / "out"
+    driver = start(space, out, *LONG)
+    until(lambda: finished(out))
+    os.killpg(driver.pid, signal.SIGKILL)
+    driver.communicate()
+    with (out / "mine" / "ledger" / "torn.jsonl").open("w") as file:
+        file.write('{"schema_version": 1, "tri')
+    kept = {row["trial_id"] for row in finished(out)}
+    code, said, complaints = finish(space, out, *LONG)
+    assert (code, complaints) == (0, "")
+    assert "repaired " in said and "dropped a torn last line of 26 bytes" in said
+    done = Counter(row["trial_id"] for row in finished(out))
+    assert len(done) == 4 and set(done.values()) == {1}
+    assert 1 <= len(kept) < 4
+    assert all(row["attempt"] == 1 for row in rows_of(out) if row["trial_id"] in kept)
+    assert re.search(rf"4 trials: {4 - len(kept)} done, 0 failed, {len(kept)} finished", said)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_sweep_stops_at_once_and_says_how_to_go_on(tmp_path, number):
+    space, out, before = write(tmp_path, TWO), tmp_path / "a b", temporary()
+    long = ("seeds=[0,1]", "training.steps=100000", "training.checkpoints=[0.001,1.0]")
+    driver = start(space, out, *long)
+    until(lambda: len(rows_of(out)) == 2)
+    workers = workers_of(out)
+    os.kill(driver.pid, number)
+    said, complaints = driver.communicate(timeout=30)
+    assert (driver.returncode, complaints) == (130, "")
+    assert "interrupted with 4 trials left; go on with: darbench sweep --space " in said
+    assert f"--out '{out}'" in said and (out / "mine" / "index.html").is_file()
+    assert {row["status"] for row in rows_of(out)} == {"ok"}
+    assert temporary() == before
+    until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers), 10)
+
+
+@pytest.mark.slow
+def test_a_worker_killed_in_mid_trial_fails_that_trial_alone(tmp_path):
+    space, out = write(tmp_path, TWO), tmp_path / "out"
+    driver = start(space, out, *LONG)
+    until(lambda: rows_of(out))
+    os.kill(workers_of(out)[0], signal.SIGKILL)
+    said, complaints = driver.communicate(timeout=120)
+    assert (driver.returncode, complaints) == (1, "")
+    (lost,) = [row for row in rows_of(out) if row["status"] != "ok"]
+    assert (lost["status"], lost["error"]) == ("crashed", "its worker process died")
+    reached = [r["step"] for r in rows_of(out) if r["trial_id"] == lost["trial_id"]]
+    assert lost["final"] and lost["step"] == max(reached)
+    assert len(finished(out)) == 3 and "3 done, 1 failed" in said
+    code, said, complaints = finish(space, out, *LONG)
+    assert (code, complaints) == (0, "") and "1 done, 0 failed, 3 finished earlier" in said
+    (again,) = [row for row in finished(out) if row["trial_id"] == lost["trial_id"]]
+    assert again["attempt"] == 2
+
+
+@pytest.mark.slow
+def test_trials_that_take_too_long_end_as_timeouts(tmp_path):
+    space, out = write(tmp_path, TWO), tmp_path / "out"
+    limit = ("training.steps=100000", "training.timeout_s=2", "training.checkpoints=[0.001,1.0]")
+    code, said, complaints = finish(space, out, *limit, "--workers", "1")
+    assert (code, complaints) == (1, "")
+    ends = [row for row in rows_of(out) if row["final"]]
+    assert [row["status"] for row in ends] == ["timeout", "timeout"]
+    assert all(row["error"] == "ran longer than 2 s" for row in ends)
+    assert "0 done, 2 failed" in said
+
+
+@pytest.mark.slow
+def test_a_tpe_sweep_searches_then_confirms_and_ends(tmp_path):
+    text = """
+    sampler: tpe
+    trials: 4
+    seeds: [0, 1]
+    confirm: {top: 1, seeds: [7]}
+    variants:
+      - {routing: add}
+      - {routing: dar, params: {query: [static, dynamic], lr_mult: {low: 1, high: 9, log: true}}}
+    """
+    folder = tmp_path / "with space"
+    space, out = write(folder, text + TINY.replace("\n", "\n    ")), folder / "out"
+    code, said, complaints = finish(space, out, "--json", "--workers", "1")
+    summary = json.loads(said)
+    assert (code, complaints) == (0, "")
+    assert summary["done"] == summary["total"] == len(finished(out)) >= 9
+    confirmed = [row for row in finished(out) if row["split"] == "confirm"]
+    assert {row["pair_id"] for row in confirmed} == {7}
+    assert "add" in {row["routing"] for row in confirmed}
+    assert len(list((out / "mine" / "ledger").glob("*-*"))) == 1
+    code, said, _ = finish(space, out, "--json")
+    assert (code, json.loads(said)["done"]) == (0, 0)
+    assert preview(space, out=out)["finished"] == summary["total"]
+
+
+@pytest.mark.slow
+def test_two_sweeps_run_at_the_same_time_in_different_folders(tmp_path):
+    space = write(tmp_path, TWO)
+    first = start(space, tmp_path / "a", "--workers", "1")
+    second = start(space, tmp_path / "b", "--workers", "1")
+    assert [p.communicate(timeout=120)[1] for p in (first, second)] == ["", ""]
+    assert (first.returncode, second.returncode) == (0, 0)
+    hashes = [{row["row_hash"] for row in rows_of(tmp_path / name)} for name in "ab"]
+    assert hashes[0] == hashes[1]
