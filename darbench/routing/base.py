@@ -65,6 +65,15 @@ class Routing(nn.Module, ABC):
         """
         return "no"
 
+    @property
+    def conditioned_on(self) -> frozenset[str]:
+        """What of `cond` the routing looks at beyond its sources: "time", "label", or nothing."""
+        return frozenset()
+
+    def sources(self, site: int) -> set[int]:
+        """Indices i of the v_i that `read(state, site)` depends on: all so far, unless said."""
+        return set(range(site + 1))
+
     def elementwise_flops(self, tokens: int) -> int:
         """Forward FLOPs per sample that are not matrix multiplications (2 per multiply-add).
 

@@ -1,27 +1,16 @@
 """DAR: diffusion-adaptive routing, a softmax read over the history of sublayer outputs."""
 
 import math
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from darbench.ops.depth_attention import depth_attention, inverse_rms
 from darbench.registry import register
 from darbench.routing import history as windows
 from darbench.routing.base import Cond, Routing
-
-
-class Source(NamedTuple):
-    value: Tensor  # (B, T, D)
-    inv_rms: Tensor  # (B, T), of the key norm; it does not depend on the reader
-
-    def __add__(self, other: "Source") -> "Source":
-        return source(self.value + other.value)
-
-
-def source(v: Tensor) -> Source:
-    return Source(v, inverse_rms(v))
+from darbench.routing.conditioners import CONDITIONERS
+from darbench.routing.sources import Source, attend, source
 
 
 class State(NamedTuple):
@@ -39,16 +28,19 @@ class Dar(Routing):
         q_l = w_l (static)  |  w_l + e(t) (static_t)  |  W_q^(l) v_{l-1} (dynamic)
 
     S_l is the history window, see `darbench.routing.history`; the paper's is chunk_last, span 4.
-    The head has a reader of its own (the dedicated final aggregator).
+    The head has a reader of its own (final=dedicated), or shares the last sublayer's query and
+    gain (reuse_last, the paper's form with REPA). heads: one softmax for each of the groups of
+    channels (arXiv:2607.27230). scale=none leaves 1 / sqrt(D) out, as AttnRes does.
 
     State: the sources in the window with their inverse RMS, and the readers' queries.
-    Parameters, each with a leading axis of sites + 1 readers: w (D,) or w_q (D, D), zeros;
-    gain (D,), ones. static_t with t_source=projection adds e_t (D, D), zeros, shared by all
-    readers; with t_source=reuse, e(t) is the timestep embedding itself, and the paper starts it
-    from zero: set the model's zero_t_embed for that.
-    Differs from the paper: t_source=projection is not in it; it keeps equality to `add` and the
-    trunk's initial values. The initial value of W_q and the bias of the projections are not
-    stated there; here W_q is zero and has none.
+    Parameters, each with a leading axis of readers, sites + 1 (reuse_last: sites): w (D,) or w_q
+    (D, D), zeros; gain (D,), ones, unless gain=False. static_t adds those of its conditioner,
+    t_source, see `darbench.routing.conditioners`; the paper's is reuse, which starts from zero
+    only with the model's zero_t_embed. lr_mult is for the queries, not for the gains.
+    Differs from the paper: t_source=projection, the default, is not in it; it keeps equality to
+    `add` and the trunk's initial values. The initial value of W_q and the bias of the
+    projections are not stated there; here W_q is zero and has none. value_gate=False takes the
+    adaLN gate out of v_l, an ablation.
     """
 
     paper = "arXiv:2605.20708"
@@ -56,59 +48,87 @@ class Dar(Routing):
     def __init__(
         self, sites: int, width: int, *,
         query: Literal["static", "static_t", "dynamic"] = "static_t",
-        t_source: Literal["projection", "reuse"] = "projection",
-        history: Literal["full", "chunk_last", "chunk_sum", "window"] = "chunk_last",
+        t_source: Literal[tuple(CONDITIONERS)] = "projection",
+        history: Literal[tuple(windows.WINDOWS)] = "chunk_last",
         span: int = 4,
+        final: Literal["dedicated", "reuse_last"] = "dedicated",
+        heads: int = 1,
+        gain: bool = True,
+        scale: Literal["sqrt", "none"] = "sqrt",
+        value_gate: bool = True,
         lr_mult: float = 1.0,
     ):  # fmt: skip
         super().__init__(sites, width)
         if span < 1:
             raise ValueError(f"span={span}: must be at least 1")
+        if heads < 1 or width % heads:
+            raise ValueError(f"heads={heads}: must divide the width, {width}")
         self.query, self.t_source, self.lr_mult = query, t_source, lr_mult
-        self.history, self.span = history, span
-        self.grow = windows.WINDOWS[history]
-        readers = sites + 1
-        self.gain = nn.Parameter(torch.ones(readers, width))
+        self.history, self.span, self.heads = history, span, heads
+        self.window = windows.WINDOWS[history]
+        self.scale = 1 / math.sqrt(width // heads) if scale == "sqrt" else 1.0
+        if not value_gate:
+            self.gate = "none"
+        self.readers = sites + 1 if final == "dedicated" else sites
+        self.gain = nn.Parameter(torch.ones(self.readers, width)) if gain else 1.0
         if query == "dynamic":
-            self.w_q = nn.Parameter(torch.zeros(readers, width, width))
+            self.w_q = nn.Parameter(torch.zeros(self.readers, width, width))
         else:
-            self.w = nn.Parameter(torch.zeros(readers, width))
-        if query == "static_t" and t_source == "projection":
-            self.e_t = nn.Parameter(torch.zeros(width, width))
+            self.w = nn.Parameter(torch.zeros(self.readers, width))
+        if query == "static_t":
+            self.conditioner = CONDITIONERS[t_source](self.readers, width)
 
     def begin(self, x: Tensor, cond: Cond) -> State:
         return State((source(x),), self._queries(cond).unbind(), x)
 
     def read(self, state: State, site: int) -> Tensor:
-        query = state.queries[site]
+        query = state.queries[min(site, self.readers - 1)]
         if self.query == "dynamic":
             query = nn.functional.linear(state.last, query)
-        values, inv_rms = zip(*state.sources, strict=True)
-        return depth_attention(query, values, inv_rms, scale=1 / math.sqrt(self.width))
+        seen = self.window.select(state.sources, site, self.span)
+        return attend(query, seen, self.scale, self.heads)
 
     def write(self, state: State, site: int, v: Tensor) -> State:
-        sources = self.grow(state.sources, source(v), site, self.span, self.sites)
+        sources = self.window.grow(state.sources, source(v), site, self.span, self.sites)
         return State(sources, state.queries, v)
 
     def _queries(self, cond: Cond) -> Tensor:
         """All readers at once, the key's gain folded in: q . (gain k) = (gain q) . k."""
         if self.query == "dynamic":
-            return self.gain.unsqueeze(-1) * self.w_q  # (N + 1, D, D)
+            gain = self.gain.unsqueeze(-1) if isinstance(self.gain, Tensor) else self.gain
+            return gain * self.w_q  # (R, D, D)
         if self.query == "static":
-            return self.gain * self.w  # (N + 1, D)
-        e_t = cond.t if self.t_source == "reuse" else nn.functional.linear(cond.t, self.e_t)
-        return (self.gain[:, None] * (self.w[:, None] + e_t)).unsqueeze(-2)  # (N + 1, B, 1, D)
+            return self.gain * self.w  # (R, D)
+        gain = self.gain.unsqueeze(1) if isinstance(self.gain, Tensor) else self.gain
+        return (gain * self.conditioner(self.w, cond)).unsqueeze(-2)  # (R, B, 1, D)
 
     @property
-    def equals_add(self) -> Literal["strong", "weak"]:
-        reused = self.query == "static_t" and self.t_source == "reuse"
+    def equals_add(self) -> Literal["strong", "weak", "no"]:
+        if self.gate == "none":
+            return "no"
+        static = self.query != "static_t" or self.conditioner.starts_static
         partition = windows.partitions(self.history, self.span, self.sites)
-        return "strong" if partition and not reused else "weak"
+        return "strong" if partition and static else "weak"
+
+    @property
+    def conditioned_on(self) -> frozenset[str]:
+        return self.conditioner.depends_on if self.query == "static_t" else frozenset()
+
+    def sources(self, site: int) -> set[int]:
+        seen = windows.source_sets(self.history, self.span, self.sites)[site]
+        return {i for part in seen for i in part}
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        gains = [self.gain] if isinstance(self.gain, nn.Parameter) else []
+        queries = [p for p in self.parameters() if not any(p is g for g in gains)]
+        return [
+            {"params": queries, "lr_mult": self.lr_mult, "weight_decay": None},
+            {"params": gains, "lr_mult": 1.0, "weight_decay": None},
+        ]
 
     def elementwise_flops(self, tokens: int) -> int:
-        reads = sum(windows.sizes(self.history, self.span, self.sites))
-        born = self.sites + 1
-        # All outputs but the first of a chunk are added to its sum, which is normed anew.
-        sums = self.sites - math.ceil(self.sites / self.span) if self.history == "chunk_sum" else 0
-        # A read's dot and accumulation are two multiply-adds a source, a key norm is one.
-        return (4 * reads + 2 * born + 3 * sums) * tokens * self.width
+        window = (self.history, self.span, self.sites)
+        reads, sums = sum(windows.sizes(*window)), windows.additions(*window)
+        # A read's dot and accumulation are two multiply-adds a source, a key norm is one, and a
+        # sum of sources is an addition and a norm.
+        return (4 * reads + 2 * (self.sites + 1) + 3 * sums) * tokens * self.width

@@ -1,15 +1,24 @@
 """History windows: which sources a reader over depth sees (DAR sec. 3; AttnRes sec. 3).
 
-A window grows by one source at a time: `grow(sources, source, site, span, sites)` returns the
-sources that the next reader sees after the sublayer of `site` handed over `source`. Before the
-first, the only source is v_0. Sources are added with +, so that any type with a sum will do.
+A window is two pure functions over a tuple of sources, which before the first site is (v_0,).
+`grow(sources, source, site, span, sites)` is what is kept after the sublayer of `site` handed
+over `source`; `select(sources, site, span)` is what the reader of `site` sees of it. Sources are
+added with +, so that any type with a sum will do.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 Sources = tuple[Any, ...]
-Grow = Callable[[Sources, Any, int, int, int], Sources]
+
+
+def everything(sources: Sources, site: int, span: int) -> Sources:
+    return sources
+
+
+class Window(NamedTuple):
+    grow: Callable[[Sources, Any, int, int, int], Sources]
+    select: Callable[[Sources, int, int], Sources] = everything
 
 
 def full(sources: Sources, source: Any, site: int, span: int, sites: int) -> Sources:
@@ -28,8 +37,7 @@ def chunk_last(sources: Sources, source: Any, site: int, span: int, sites: int) 
     The last chunk is never closed: the final reader sees its outputs one by one.
     """
     grown = (*sources, source)
-    closes = (site + 1) % span == 0 and site + 1 < sites
-    return (*grown[:-span], source) if closes else grown
+    return (*grown[:-span], source) if _closes(site, span, sites) else grown
 
 
 def chunk_sum(sources: Sources, source: Any, site: int, span: int, sites: int) -> Sources:
@@ -38,38 +46,82 @@ def chunk_sum(sources: Sources, source: Any, site: int, span: int, sites: int) -
     return (*sources, source) if opens else (*sources[:-1], sources[-1] + source)
 
 
-WINDOWS: dict[str, Grow] = {
-    "full": full,
-    "chunk_last": chunk_last,
-    "chunk_sum": chunk_sum,
-    "window": window,
+def chunk_sum_raw(sources: Sources, source: Any, site: int, span: int, sites: int) -> Sources:
+    """Closed chunks are the sums of their outputs; the open one, and the last, is raw."""
+    grown = (*sources, source)
+    if not _closes(site, span, sites):
+        return grown
+    first, *others = grown[-span:]
+    return (*grown[:-span], sum(others, start=first))
+
+
+def every_span(sources: Sources, site: int, span: int) -> Sources:
+    """dilated: v_0, and v_{l-1}, v_{l-1-span}, v_{l-1-2 span}, ..., oldest first."""
+    return (sources[0], *sources[site:0:-span][::-1])
+
+
+def powers_of_two(sources: Sources, site: int, span: int) -> Sources:
+    """log: v_0, and v_{l-1}, v_{l-2}, v_{l-4}, v_{l-8}, ..., oldest first."""
+    reader = site + 1
+    ages = (2**j for j in range(reader.bit_length()))
+    return (sources[0], *[sources[reader - age] for age in ages if age < reader][::-1])
+
+
+def _closes(site: int, span: int, sites: int) -> bool:
+    return (site + 1) % span == 0 and site + 1 < sites
+
+
+WINDOWS: dict[str, Window] = {
+    "full": Window(full),
+    "chunk_last": Window(chunk_last),
+    "chunk_sum": Window(chunk_sum),
+    "chunk_sum_raw": Window(chunk_sum_raw),
+    "window": Window(window),
+    "dilated": Window(full, every_span),
+    "log": Window(full, powers_of_two),
 }
+
+
+class Parts(tuple):
+    """Stands for a sum of sublayer outputs: the indices that were added up."""
+
+    def __add__(self, other: tuple) -> "Parts":
+        return Parts(tuple(self) + tuple(other))
+
+
+def source_sets(history: str, span: int, sites: int) -> list[tuple[Parts, ...]]:
+    """What each of the sites + 1 readers sees, as indices of the v_i that a source sums up."""
+    grow, select = WINDOWS[history]
+    kept: Sources = (Parts((0,)),)
+    sets = [select(kept, 0, span)]
+    for site in range(sites):
+        kept = grow(kept, Parts((site + 1,)), site, span, sites)
+        sets.append(select(kept, site + 1, span))
+    return sets
 
 
 def partitions(history: str, span: int, sites: int) -> bool:
     """Whether the sources of every reader sum to v_0 + ... + v_{l-1}, each counted once."""
-    sources: Sources = (_Parts({0}),)
-    for site in range(sites):
-        source = _Parts({site + 1})
-        sources = WINDOWS[history](sources, source, site, span, sites)
-        parts = [part for source in sources for part in source]
-        if sorted(parts) != list(range(site + 2)):
-            return False
-    return True
+    sets = source_sets(history, span, sites)
+    return all(sorted(sum(s, Parts())) == list(range(i + 1)) for i, s in enumerate(sets))
 
 
 def sizes(history: str, span: int, sites: int) -> list[int]:
     """Number of sources of each of the sites + 1 readers."""
-    sources: Sources = (0,)
-    counted = [1]
+    return [len(sources) for sources in source_sets(history, span, sites)]
+
+
+def additions(history: str, span: int, sites: int) -> int:
+    """How many sources are sums of two others when they are made."""
+    count = 0
+
+    class Counted(int):
+        def __add__(self, other: int) -> "Counted":
+            nonlocal count
+            count += 1
+            return self
+
+    kept: Sources = (Counted(),)
     for site in range(sites):
-        sources = WINDOWS[history](sources, 0, site, span, sites)
-        counted.append(len(sources))
-    return counted
-
-
-class _Parts(frozenset):
-    """The outputs a source is the sum of."""
-
-    def __add__(self, other: frozenset) -> "_Parts":
-        return _Parts(self | other)
+        kept = WINDOWS[history].grow(kept, Counted(), site, span, sites)
+    return count

@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from darbench.ops.streams import mix_streams
 from darbench.registry import register
 from darbench.routing.base import Cond, Routing
 
@@ -19,7 +20,7 @@ class State(NamedTuple):
 
     streams: Tensor  # X: (B, T, S, D)
     read: Tensor  # A_m: (..., S)
-    mix: Tensor  # A_r: (..., S, S), from stream (rows) to stream (columns)
+    mix: Tensor | tuple[()]  # A_r: (..., S, S), from stream (rows) to stream (columns)
     write: Tensor  # B: (..., S)
 
 
@@ -33,7 +34,8 @@ class Hyper(Routing):
     State: the streams X (B, T, S, D), all v_0 at first.
     Parameters, each with a leading sites axis: read A_m (S,), e_{l mod S} at first (eq. 14);
     mix A_r (S, S), the identity; write B (S,), ones. Dynamic adds w_a (D, S + 1) and w_b (D,),
-    zeros; s_a and s_b, 0.01; the norm's gain (D,), ones.
+    zeros; s_a and s_b, 0.01; the norm's gain (D,), ones. res=identity fixes A_r to the identity
+    (iHC, arXiv:2607.28611) and has none of its parameters.
     Differs from the paper: the norm, unspecified there, is RMSNorm with gain; the output
     matrices are not rescaled by sqrt(S), as every consumer of h starts with a LayerNorm.
     """
@@ -42,19 +44,22 @@ class Hyper(Routing):
 
     def __init__(
         self, sites: int, width: int, *, streams: int = 4, dynamic: bool = True,
-        tanh: bool = True, lr_mult: float = 1.0,
+        res: Literal["full", "identity"] = "full", tanh: bool = True, lr_mult: float = 1.0,
     ):  # fmt: skip
         super().__init__(sites, width)
         if streams < 1:
             raise ValueError(f"streams={streams}: must be at least 1")
         self.streams, self.dynamic, self.lr_mult = streams, dynamic, lr_mult
+        self.identity = res == "identity"
         self.squash = torch.tanh if tanh else nn.Identity()
         eye = torch.eye(streams)
         self.read_weight = nn.Parameter(eye[torch.arange(sites) % streams])
-        self.mix_weight = nn.Parameter(eye.repeat(sites, 1, 1))
+        if not self.identity:
+            self.mix_weight = nn.Parameter(eye.repeat(sites, 1, 1))
         self.write_weight = nn.Parameter(torch.ones(sites, streams))
         if dynamic:
-            self.w_a = nn.Parameter(torch.zeros(sites, width, streams + 1))
+            columns = 1 if self.identity else 1 + streams
+            self.w_a = nn.Parameter(torch.zeros(sites, width, columns))
             self.w_b = nn.Parameter(torch.zeros(sites, width))
             self.s_a = nn.Parameter(torch.full((sites,), 0.01))
             self.s_b = nn.Parameter(torch.full((sites,), 0.01))
@@ -66,22 +71,25 @@ class Hyper(Routing):
     def read(self, state: State, site: int) -> Tensor:
         if site == self.sites:
             return state.streams.sum(-2)
-        return (state.read.unsqueeze(-2) @ state.streams).squeeze(-2)
+        return mix_streams(state.read.unsqueeze(-2), state.streams).squeeze(-2)
 
     def write(self, state: State, site: int, v: Tensor) -> State:
-        mixed = state.mix.mT @ state.streams + state.write.unsqueeze(-1) * v.unsqueeze(-2)
+        kept = state.streams if self.identity else mix_streams(state.mix.mT, state.streams)
+        mixed = kept + state.write.unsqueeze(-1) * v.unsqueeze(-2)
         if site + 1 == self.sites:
             return state._replace(streams=mixed)  # the head only sums them
         return self._state(mixed, site + 1)
 
     def _state(self, streams: Tensor, site: int) -> State:
         """With the weights of the coming site."""
-        read, mix, write = self.read_weight[site], self.mix_weight[site], self.write_weight[site]
+        read, write = self.read_weight[site], self.write_weight[site]
+        mix = () if self.identity else self.mix_weight[site]
         if self.dynamic:
             normed = nn.functional.rms_norm(streams, (self.width,), self.gain[site], EPS)
-            a = self.s_a[site] * self.squash(normed @ self.w_a[site])  # (B, T, S, S + 1)
+            a = self.s_a[site] * self.squash(normed @ self.w_a[site])  # (B, T, S, S + 1 or 1)
             b = self.s_b[site] * self.squash(normed @ self.w_b[site])  # (B, T, S)
-            read, mix, write = read + a[..., 0], mix + a[..., 1:], write + b
+            read, write = read + a[..., 0], write + b
+            mix = () if self.identity else mix + a[..., 1:]
         return State(streams, read, mix, write)
 
     @property

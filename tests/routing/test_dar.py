@@ -33,7 +33,7 @@ def query_of(routing, reader, v, cond):
     q = routing.w[row].expand_as(v[0])
     if routing.query == "static":
         return q
-    e_t = cond.t if routing.t_source == "reuse" else cond.t @ routing.e_t.T
+    e_t = cond.t if routing.t_source == "reuse" else cond.t @ routing.conditioner.e_t.T
     return q + e_t[:, None]
 
 
@@ -143,7 +143,7 @@ def test_the_time_projection_opens_with_its_first_nonzero_entry():
     routing = routing_of(("dar", {"query": "static_t"})).double()
     assert not any(t_matters(routing))
     with torch.no_grad():
-        routing.e_t[3, 5] = 1.0
+        routing.conditioner.e_t[3, 5] = 1.0
     assert t_matters(routing) == [False] + [True] * 8
 
 

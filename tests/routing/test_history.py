@@ -17,12 +17,13 @@ class Parts(tuple):
 
 
 def grown(history, span, sites):
-    """The source sets of all readers, as the window grows them."""
-    sources = (Parts((0,)),)
-    sets = [sources]
+    """The source sets of all readers, as the window grows and selects them."""
+    grow, select = WINDOWS[history]
+    kept = (Parts((0,)),)
+    sets = [select(kept, 0, span)]
     for site in range(sites):
-        sources = WINDOWS[history](sources, Parts((site + 1,)), site, span, sites)
-        sets.append(sources)
+        kept = grow(kept, Parts((site + 1,)), site, span, sites)
+        sets.append(select(kept, site + 1, span))
     return [[list(part) for part in sources] for sources in sets]
 
 

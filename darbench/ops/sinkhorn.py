@@ -1,0 +1,26 @@
+"""Doubly stochastic matrices: Sinkhorn's normalisation, and the permutations they mix."""
+
+import itertools
+
+import torch
+from torch import Tensor
+
+
+def sinkhorn(logits: Tensor, iterations: int) -> Tensor:
+    """exp(logits) (..., n, n) scaled towards row and column sums of 1, float32 or better.
+
+    Columns are normalised, then rows, so that rows, the axis contracted when streams are mixed,
+    sum to 1 to rounding. After 20 iterations the columns are off by 7e-6 for logits of unit
+    size, by 0.1 for logits of size 10.
+    """
+    logits = logits if logits.dtype == torch.float64 else logits.float()
+    m = torch.exp(logits - logits.amax((-2, -1), keepdim=True))
+    for _ in range(iterations):
+        m = m / m.sum(-2, keepdim=True)
+        m = m / m.sum(-1, keepdim=True)
+    return m
+
+
+def permutations(n: int) -> Tensor:
+    """All n! permutation matrices (n!, n, n), the identity first."""
+    return torch.stack([torch.eye(n)[list(p)] for p in itertools.permutations(range(n))])

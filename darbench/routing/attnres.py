@@ -1,0 +1,68 @@
+"""Attention Residuals: every sublayer attends over the outputs before it."""
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from darbench.registry import register
+from darbench.routing import history as windows
+from darbench.routing.base import Cond, Routing
+from darbench.routing.sources import Source, attend, source
+
+
+class State(NamedTuple):
+    sources: tuple[Source, ...]
+    queries: tuple[Tensor, ...]  # gain_l w_l of each reader, (D,)
+
+
+@register("attnres")
+class AttnRes(Routing):
+    """Attention Residuals  (Kimi Team, arXiv:2603.15031):
+
+        h_l = sum_i alpha_i v_i,   alpha = softmax_i(w_l . k_i),   k_i = gain_l * RMSNorm(v_i)
+
+    full: over v_0 .. v_{l-1}. block: over v_0, the sums of the closed blocks of `span` sublayers
+    and the running sum of the open one. No factor 1 / sqrt(D). heads: one softmax for each of
+    the groups of channels (arXiv:2607.27230).
+
+    State: the sources with their inverse RMS, and the readers' queries.
+    Parameters, each with a leading axis of sites + 1 readers: w (D,), zeros; gain (D,), ones.
+    """
+
+    paper = "arXiv:2603.15031"
+
+    def __init__(
+        self, sites: int, width: int, *,
+        form: Literal["full", "block"] = "full", span: int = 4, heads: int = 1,
+        lr_mult: float = 1.0,
+    ):  # fmt: skip
+        super().__init__(sites, width)
+        if span < 1:
+            raise ValueError(f"span={span}: must be at least 1")
+        if heads < 1 or width % heads:
+            raise ValueError(f"heads={heads}: must divide the width, {width}")
+        self.history = "full" if form == "full" else "chunk_sum"
+        self.span, self.heads, self.lr_mult = span, heads, lr_mult
+        self.w = nn.Parameter(torch.zeros(sites + 1, width))
+        self.gain = nn.Parameter(torch.ones(sites + 1, width))
+
+    def begin(self, x: Tensor, cond: Cond) -> State:
+        return State((source(x),), (self.gain * self.w).unbind())
+
+    def read(self, state: State, site: int) -> Tensor:
+        return attend(state.queries[site], state.sources, scale=1.0, heads=self.heads)
+
+    def write(self, state: State, site: int, v: Tensor) -> State:
+        grow = windows.WINDOWS[self.history].grow
+        sources = grow(state.sources, source(v), site, self.span, self.sites)
+        return State(sources, state.queries)
+
+    @property
+    def equals_add(self) -> Literal["strong"]:
+        return "strong"
+
+    def elementwise_flops(self, tokens: int) -> int:
+        reads = sum(windows.sizes(self.history, self.span, self.sites))
+        sums = windows.additions(self.history, self.span, self.sites)  # each with a norm
+        return (4 * reads + 2 * (self.sites + 1) + 3 * sums) * tokens * self.width

@@ -1,0 +1,52 @@
+"""DeepNorm: post-norm residuals with an up-weighted stream."""
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from darbench.registry import register
+from darbench.routing.base import Cond, Routing
+
+EPS = 1e-6
+
+
+@register("deepnorm")
+class DeepNorm(Routing):
+    """DeepNorm  (Wang et al., arXiv:2203.00555, eq. 2):
+
+        s_{l+1} = LN(alpha s_l + v_l),   s_1 = LN(v_0),   h_l = s_l
+
+    alpha = (2 depth)^(1/4), the paper's value for an encoder, unless given.
+
+    State: the stream s (B, T, D), of unit scale. No parameters.
+    Differs from the paper: the norm has no affine part, the sublayers keep SiT's own norms, and
+    the trunk's initial values are not scaled by beta, so that all variants start alike.
+    """
+
+    paper = "arXiv:2203.00555"
+
+    def __init__(self, sites: int, width: int, *, alpha: float | None = None):
+        super().__init__(sites, width)
+        if alpha is not None and alpha <= 0:
+            raise ValueError(f"alpha={alpha}: must be positive")
+        self.alpha = sites**0.25 if alpha is None else alpha
+
+    def begin(self, x: Tensor, cond: Cond) -> Tensor:
+        return self._norm(x)
+
+    def read(self, state: Tensor, site: int) -> Tensor:
+        return state
+
+    def write(self, state: Tensor, site: int, v: Tensor) -> Tensor:
+        return self._norm(self.alpha * state + v)
+
+    def _norm(self, s: Tensor) -> Tensor:
+        return nn.functional.layer_norm(s, (self.width,), eps=EPS)
+
+    @property
+    def equals_add(self) -> Literal["weak"]:
+        return "weak"
+
+    def elementwise_flops(self, tokens: int) -> int:
+        norms = 7 * (self.sites + 1)  # mean, centre, square and sum, scale
+        return (norms + 2 * self.sites) * tokens * self.width

@@ -1,0 +1,72 @@
+"""Delta Attention Residuals: the residual stream, corrected by attention over the outputs."""
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from darbench.registry import register
+from darbench.routing import history as windows
+from darbench.routing.base import Cond, Routing
+from darbench.routing.sources import Source, attend, source
+
+
+class State(NamedTuple):
+    stream: Tensor  # s_l, (B, T, D)
+    sources: tuple[Source, ...]
+    queries: tuple[Tensor, ...]  # gain_l w_l of the readers at the sites from 1 on, (D,)
+
+
+@register("delta_attnres")
+class DeltaAttnRes(Routing):
+    """Delta Attention Residuals  (arXiv:2605.18855):
+
+        h_l = s_l + sum_{i < l} alpha_i v_i,   alpha = softmax_i(w_l . RMSNorm(v_i)) with gain
+        s_{l+1} = s_l + v_l,   h_1 = s_1 = v_0,   the head reads s_{L+1}
+
+    block: the sources are v_0, the sums of closed blocks of `span` sublayers and the running sum.
+    null: one more source, zero, that lets a reader take less than one.
+
+    State: the stream, the sources and the readers' queries.
+    Parameters, each with a leading axis of sites - 1 readers: w (D,), zeros; gain (D,), ones.
+    """
+
+    paper = "arXiv:2605.18855"
+
+    def __init__(
+        self, sites: int, width: int, *,
+        form: Literal["full", "block"] = "full", span: int = 4, null: bool = False,
+        lr_mult: float = 1.0,
+    ):  # fmt: skip
+        super().__init__(sites, width)
+        if span < 1:
+            raise ValueError(f"span={span}: must be at least 1")
+        self.history = "full" if form == "full" else "chunk_sum"
+        self.span, self.null, self.lr_mult = span, null, lr_mult
+        self.w = nn.Parameter(torch.zeros(sites - 1, width))
+        self.gain = nn.Parameter(torch.ones(sites - 1, width))
+
+    def begin(self, x: Tensor, cond: Cond) -> State:
+        return State(x, (source(x),), (self.gain * self.w).unbind())
+
+    def read(self, state: State, site: int) -> Tensor:
+        if site in (0, self.sites):
+            return state.stream
+        null = (source(torch.zeros_like(state.stream)),) if self.null else ()
+        return state.stream + attend(state.queries[site - 1], (*state.sources, *null), scale=1.0)
+
+    def write(self, state: State, site: int, v: Tensor) -> State:
+        grow = windows.WINDOWS[self.history].grow
+        sources = grow(state.sources, source(v), site, self.span, self.sites)
+        return State(state.stream + v, sources, state.queries)
+
+    @property
+    def equals_add(self) -> Literal["strong"]:
+        return "strong"
+
+    def elementwise_flops(self, tokens: int) -> int:
+        sizes = windows.sizes(self.history, self.span, self.sites)[1:-1]
+        reads = sum(sizes) + (len(sizes) if self.null else 0)
+        sums = windows.additions(self.history, self.span, self.sites)  # each with a norm
+        fixed = 2 * self.sites + 2 * (self.sites + 1) + 3 * sums  # stream, corrections, norms
+        return (4 * reads + fixed) * tokens * self.width

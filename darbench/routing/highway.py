@@ -1,0 +1,55 @@
+"""Highway connections: a learnt gate carries the stream or takes the new output."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from darbench.registry import register
+from darbench.routing.base import Cond, Routing
+
+EPS = 1e-6
+
+
+@register("highway")
+class Highway(Routing):
+    """Highway networks  (Srivastava et al., arXiv:1505.00387, eq. 3), h_l = s_l:
+
+        s_{l+1} = (1 - G) (.) s_l + G (.) v_l
+
+    full: G = sigmoid(W_l LN(s_l) + b_l), a gate per channel; scalar: one gate per token, from a
+    single vector. The full form is as large as dynamic DAR and serves as its control.
+
+    State: the stream s (B, T, D).
+    Parameters, each with a leading sites axis: w (D,) or (D, D), zeros; b () or (D,), `bias`.
+    """
+
+    paper = "arXiv:1505.00387"
+
+    def __init__(
+        self, sites: int, width: int, *,
+        form: Literal["scalar", "full"] = "scalar", bias: float = -2.0, lr_mult: float = 1.0,
+    ):  # fmt: skip
+        super().__init__(sites, width)
+        self.lr_mult = lr_mult
+        outputs = width if form == "full" else 1
+        self.w = nn.ParameterList(torch.zeros(outputs, width) for _ in range(sites))
+        self.b = nn.Parameter(torch.full((sites, outputs), float(bias)))
+
+    def begin(self, x: Tensor, cond: Cond) -> Tensor:
+        return x
+
+    def read(self, state: Tensor, site: int) -> Tensor:
+        return state
+
+    def write(self, state: Tensor, site: int, v: Tensor) -> Tensor:
+        normed = nn.functional.layer_norm(state, (self.width,), eps=EPS)
+        gate = torch.sigmoid(nn.functional.linear(normed, self.w[site], self.b[site]))
+        return torch.lerp(state, v.to(state.dtype), gate.to(state.dtype))
+
+    @property
+    def equals_add(self) -> Literal["weak"]:
+        return "weak"
+
+    def elementwise_flops(self, tokens: int) -> int:
+        return (7 + 3) * self.sites * tokens * self.width  # norm, interpolation

@@ -1,0 +1,126 @@
+"""mHC: hyper-connections whose mixing matrices are doubly stochastic."""
+
+import math
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from darbench.ops.sinkhorn import permutations, sinkhorn
+from darbench.ops.streams import mix_streams
+from darbench.registry import register
+from darbench.routing.base import Cond, Routing
+
+EPS = 1e-6
+ALPHA = 0.01  # initial size of the dynamic part
+PERMUTED = 5  # most streams for which all permutations are kept
+
+
+class State(NamedTuple):
+    """The streams, and the maps with which the coming site reads, mixes and writes them."""
+
+    streams: Tensor  # X: (B, T, S, D)
+    read: Tensor  # H_pre: (B, T, S)
+    mix: Tensor  # H_res: (B, T, S, S), rows sum to 1
+    write: Tensor  # H_post: (B, T, S)
+
+
+@register("mhc")
+class ManifoldHyper(Routing):
+    """Manifold-constrained hyper-connections  (Xie et al., arXiv:2512.24880), x = X flattened:
+
+        H_pre = sigmoid(a_pre xn P_pre + b_pre),   H_post = 2 sigmoid(a_post xn P_post + b_post)
+        H_res = Sinkhorn(exp(a_res mat(xn P_res) + b_res)),   xn = RMSNorm(x) over all S D entries
+        h_l = H_pre X,    X' = H_res X + H_post^T v_l,    output the sum of the streams
+
+    form=permutations (mHC-lite, arXiv:2601.05732) makes H_res a convex mixture of the S!
+    permutation matrices, exactly doubly stochastic.
+
+    State: the streams X, all v_0 at first, and the coming site's maps, in float32.
+    Parameters, each with a leading sites axis: p (S D, maps), N(0, p_std); a (3,), 0.01;
+    b_pre (S,), 1 at stream l mod S and -1 elsewhere; b_post (S,), zeros, so H_post = 1;
+    b_res (S, S), 0 on the diagonal and `off` elsewhere, or (S!,), 0 for the identity and `off`
+    for the others.
+    Differs from the paper: its initial biases are not known to us. With p_std = 0 ours equals
+    `add` exactly, but Adam then keeps the streams merged; the small default lets them part.
+    """
+
+    paper = "arXiv:2512.24880"
+
+    def __init__(
+        self, sites: int, width: int, *,
+        streams: int = 4,
+        form: Literal["sinkhorn", "permutations"] = "sinkhorn",
+        iterations: int = 20,
+        off: float = -8.0,
+        p_std: float = 0.02,
+        lr_mult: float = 1.0,
+    ):  # fmt: skip
+        super().__init__(sites, width)
+        if streams < 1 or iterations < 1:
+            raise ValueError(f"streams={streams}, iterations={iterations}: both at least 1")
+        if form == "permutations" and streams > PERMUTED:
+            raise ValueError(f"streams={streams}: form=permutations takes at most {PERMUTED}")
+        self.streams, self.form, self.iterations = streams, form, iterations
+        self.p_std, self.lr_mult = p_std, lr_mult
+        own = torch.eye(streams)[torch.arange(sites) % streams]
+        res = self._initial_mix(off)
+        outputs = 2 * streams + res.numel()
+        self.p = nn.ParameterList(
+            torch.randn(outputs, streams * width) * p_std for _ in range(sites)
+        )
+        self.a = nn.Parameter(torch.full((sites, 3), ALPHA))
+        self.b_pre = nn.Parameter(2 * own - 1)
+        self.b_post = nn.Parameter(torch.zeros(sites, streams))
+        self.b_res = nn.Parameter(res.repeat(sites, *[1] * res.dim()))
+
+    def _initial_mix(self, off: float) -> Tensor:
+        if self.form == "sinkhorn":
+            return off * (1 - torch.eye(self.streams))
+        self.register_buffer("vertices", permutations(self.streams), persistent=False)
+        res = torch.full((math.factorial(self.streams),), off)
+        res[0] = 0.0
+        return res
+
+    def begin(self, x: Tensor, cond: Cond) -> State:
+        return self._state(x.unsqueeze(-2).expand(-1, -1, self.streams, -1), site=0)
+
+    def read(self, state: State, site: int) -> Tensor:
+        if site == self.sites:
+            return state.streams.sum(-2)
+        return mix_streams(state.read.unsqueeze(-2), state.streams).squeeze(-2)
+
+    def write(self, state: State, site: int, v: Tensor) -> State:
+        kept = mix_streams(state.mix, state.streams)
+        mixed = kept + state.write.unsqueeze(-1) * v.unsqueeze(-2)
+        if site + 1 == self.sites:
+            return state._replace(streams=mixed)  # the head only sums them
+        return self._state(mixed, site + 1)
+
+    def _state(self, streams: Tensor, site: int) -> State:
+        """With the maps of the coming site."""
+        flat = streams.flatten(-2)
+        normed = nn.functional.rms_norm(flat, flat.shape[-1:], eps=EPS)
+        s, raw = self.streams, nn.functional.linear(normed, self.p[site])
+        a_pre, a_post, a_res = self.a[site].unbind()
+        read = torch.sigmoid(a_pre * raw[..., :s] + self.b_pre[site])
+        write = 2 * torch.sigmoid(a_post * raw[..., s : 2 * s] + self.b_post[site])
+        mixing = self._mix(a_res * raw[..., 2 * s :] + self.b_res[site].flatten())
+        return State(streams, read, mixing.to(streams.dtype), write)
+
+    def _mix(self, logits: Tensor) -> Tensor:
+        if self.form == "sinkhorn":
+            return sinkhorn(logits.unflatten(-1, (self.streams, self.streams)), self.iterations)
+        weights = torch.softmax(logits, dim=-1)
+        return (weights @ self.vertices.flatten(1)).unflatten(-1, (self.streams, self.streams))
+
+    @property
+    def equals_add(self) -> Literal["strong", "weak"]:
+        return "strong" if self.p_std == 0 else "weak"
+
+    def elementwise_flops(self, tokens: int) -> int:
+        normed, written = 4 * self.streams, 2 * self.streams
+        per_site = (normed + written) * self.width
+        if self.form == "sinkhorn":
+            per_site += 4 * self.iterations * self.streams**2  # two sums, two divisions
+        return (self.sites * per_site + self.streams * self.width) * tokens
