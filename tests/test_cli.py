@@ -218,10 +218,11 @@ def test_an_interruption_is_exit_code_130(run, monkeypatch):
     assert run("train", "--routing", "add") == (130, "", "darbench: interrupted\n")
 
 
-def test_a_reader_that_has_seen_enough_is_no_traceback(tmp_path):
+@pytest.mark.parametrize("command", [["list", "spaces"], ["--version"]])
+def test_a_reader_that_has_seen_enough_is_no_traceback(tmp_path, command):
     reader, writer = os.pipe()
     os.close(reader)
-    command = [sys.executable, "-m", "darbench", "list", "spaces"]
+    command = [sys.executable, "-m", "darbench", *command]
     done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
     os.close(writer)
     assert (done.returncode, done.stderr) == (1, "")

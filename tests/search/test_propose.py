@@ -225,6 +225,17 @@ def test_a_small_space_is_drawn_once_each_and_then_confirmed(tmp_path):
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_a_sampler_that_insists_on_the_best_still_draws_others(tmp_path, sampler):
+    text = """
+    trials: 40
+    seeds: [0]
+    variants: [{routing: hyper, params: {streams: {low: 1, high: 45}}}]
+    """
+    space = load(tmp_path, text, f"sampler={sampler}")
+    assert len(searched(drive(proposer(space, []), []))) == 40
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
 def test_several_workers_get_different_trials(tmp_path, sampler):
     """Four trials under way at any time, which end in the wrong order."""
     proposing = proposer(load(tmp_path, STUDY, f"sampler={sampler}"), [])
