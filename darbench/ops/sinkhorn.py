@@ -5,6 +5,8 @@ import itertools
 import torch
 from torch import Tensor
 
+FLOOR = -60.0  # the least logit below the largest of its column: no row vanishes in float32
+
 
 def sinkhorn(logits: Tensor, iterations: int) -> Tensor:
     """exp(logits) (..., n, n) scaled towards row and column sums of 1, float32 or better.
@@ -14,7 +16,8 @@ def sinkhorn(logits: Tensor, iterations: int) -> Tensor:
     size, by 0.1 for logits of size 10.
     """
     logits = logits if logits.dtype == torch.float64 else logits.float()
-    m = torch.exp(logits - logits.amax((-2, -1), keepdim=True))
+    below = logits - logits.amax(-2, keepdim=True).detach()  # cancels in the first division
+    m = torch.exp(below.clamp(min=FLOOR))
     for _ in range(iterations):
         m = m / m.sum(-2, keepdim=True)
         m = m / m.sum(-1, keepdim=True)

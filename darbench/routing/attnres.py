@@ -1,6 +1,6 @@
 """Attention Residuals: every sublayer attends over the outputs before it."""
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from darbench.registry import register
 from darbench.routing import history as windows
 from darbench.routing.base import Cond, Routing
-from darbench.routing.sources import Source, attend, source
+from darbench.routing.sources import Source, attend, reader_groups, source
 
 
 class State(NamedTuple):
@@ -28,6 +28,7 @@ class AttnRes(Routing):
 
     State: the sources with their inverse RMS, and the readers' queries.
     Parameters, each with a leading axis of sites + 1 readers: w (D,), zeros; gain (D,), ones.
+    lr_mult is for the queries, not for the gains.
     """
 
     paper = "arXiv:2603.15031"
@@ -61,6 +62,9 @@ class AttnRes(Routing):
     @property
     def equals_add(self) -> Literal["strong"]:
         return "strong"
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        return reader_groups(self, self.lr_mult)
 
     def elementwise_flops(self, tokens: int) -> int:
         reads = sum(windows.sizes(self.history, self.span, self.sites))

@@ -10,7 +10,7 @@ from darbench.registry import register
 from darbench.routing import history as windows
 from darbench.routing.base import Cond, Routing
 from darbench.routing.conditioners import CONDITIONERS
-from darbench.routing.sources import Source, attend, source
+from darbench.routing.sources import Source, attend, reader_groups, source
 
 
 class State(NamedTuple):
@@ -119,12 +119,7 @@ class Dar(Routing):
         return {i for part in seen for i in part}
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        gains = [self.gain] if isinstance(self.gain, nn.Parameter) else []
-        queries = [p for p in self.parameters() if not any(p is g for g in gains)]
-        return [
-            {"params": queries, "lr_mult": self.lr_mult, "weight_decay": None},
-            {"params": gains, "lr_mult": 1.0, "weight_decay": None},
-        ]
+        return reader_groups(self, self.lr_mult)
 
     def elementwise_flops(self, tokens: int) -> int:
         window = (self.history, self.span, self.sites)

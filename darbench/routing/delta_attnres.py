@@ -1,6 +1,6 @@
 """Delta Attention Residuals: the residual stream, corrected by attention over the outputs."""
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from darbench.registry import register
 from darbench.routing import history as windows
 from darbench.routing.base import Cond, Routing
-from darbench.routing.sources import Source, attend, source
+from darbench.routing.sources import Source, attend, reader_groups, source
 
 
 class State(NamedTuple):
@@ -29,6 +29,7 @@ class DeltaAttnRes(Routing):
 
     State: the stream, the sources and the readers' queries.
     Parameters, each with a leading axis of sites - 1 readers: w (D,), zeros; gain (D,), ones.
+    lr_mult is for the queries, not for the gains.
     """
 
     paper = "arXiv:2605.18855"
@@ -52,8 +53,10 @@ class DeltaAttnRes(Routing):
     def read(self, state: State, site: int) -> Tensor:
         if site in (0, self.sites):
             return state.stream
-        null = (source(torch.zeros_like(state.stream)),) if self.null else ()
-        return state.stream + attend(state.queries[site - 1], (*state.sources, *null), scale=1.0)
+        seen = state.sources
+        if self.null:  # of no size, so its logit is 0 whatever its key
+            seen = (*seen, Source(*map(torch.zeros_like, seen[0])))
+        return state.stream + attend(state.queries[site - 1], seen, scale=1.0)
 
     def write(self, state: State, site: int, v: Tensor) -> State:
         grow = windows.WINDOWS[self.history].grow
@@ -64,9 +67,12 @@ class DeltaAttnRes(Routing):
     def equals_add(self) -> Literal["strong"]:
         return "strong"
 
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        return reader_groups(self, self.lr_mult)
+
     def elementwise_flops(self, tokens: int) -> int:
         sizes = windows.sizes(self.history, self.span, self.sites)[1:-1]
         reads = sum(sizes) + (len(sizes) if self.null else 0)
         sums = windows.additions(self.history, self.span, self.sites)  # each with a norm
-        fixed = 2 * self.sites + 2 * (self.sites + 1) + 3 * sums  # stream, corrections, norms
+        fixed = self.sites + len(sizes) + 2 * (self.sites + 1) + 3 * sums  # stream, reads, norms
         return (4 * reads + fixed) * tokens * self.width

@@ -1,6 +1,6 @@
 """Hyper-connections: S parallel residual streams with learnt read, mix and write weights."""
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -32,10 +32,11 @@ class Hyper(Routing):
         dynamic:  [A_m | A_r][s] += s_a tanh(norm(X_s) W_a),   B[s] += s_b tanh(norm(X_s) w_b)
 
     State: the streams X (B, T, S, D), all v_0 at first.
-    Parameters, each with a leading sites axis: read A_m (S,), e_{l mod S} at first (eq. 14);
-    mix A_r (S, S), the identity; write B (S,), ones. Dynamic adds w_a (D, S + 1) and w_b (D,),
-    zeros; s_a and s_b, 0.01; the norm's gain (D,), ones. res=identity fixes A_r to the identity
-    (iHC, arXiv:2607.28611) and has none of its parameters.
+    Parameters, each with a leading sites axis: read A_m (S,), 1 at stream site mod S and 0
+    elsewhere (eq. 14); mix A_r (S, S), the identity; write B (S,), ones. Dynamic adds w_a
+    (D, S + 1) and w_b (D,), zeros; s_a and s_b, 0.01; the norm's gain (D,), ones. As in the
+    paper, the static ones have no weight decay. res=identity fixes A_r to the identity (iHC,
+    arXiv:2607.28611) and has none of its parameters.
     Differs from the paper: the norm, unspecified there, is RMSNorm with gain; the output
     matrices are not rescaled by sqrt(S), as every consumer of h starts with a LayerNorm.
     """
@@ -95,6 +96,15 @@ class Hyper(Routing):
     @property
     def equals_add(self) -> Literal["strong"]:
         return "strong"
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        static, dynamic = [], []
+        for name, parameter in self.named_parameters():
+            (static if name.endswith("_weight") else dynamic).append(parameter)
+        return [
+            {"params": static, "lr_mult": self.lr_mult, "weight_decay": 0.0},
+            {"params": dynamic, "lr_mult": self.lr_mult, "weight_decay": None},
+        ]
 
     def elementwise_flops(self, tokens: int) -> int:
         written = 2 * self.sites * self.streams + self.streams  # B v, and the final sum

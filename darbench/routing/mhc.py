@@ -38,7 +38,7 @@ class ManifoldHyper(Routing):
 
     State: the streams X, all v_0 at first, and the coming site's maps, in float32.
     Parameters, each with a leading sites axis: p (S D, maps), N(0, p_std); a (3,), 0.01;
-    b_pre (S,), 1 at stream l mod S and -1 elsewhere; b_post (S,), zeros, so H_post = 1;
+    b_pre (S,), 1 at stream site mod S and -1 elsewhere; b_post (S,), zeros, so H_post = 1;
     b_res (S, S), 0 on the diagonal and `off` elsewhere, or (S!,), 0 for the identity and `off`
     for the others.
     Differs from the paper: its initial biases are not known to us. With p_std = 0 ours equals
@@ -112,14 +112,15 @@ class ManifoldHyper(Routing):
         if self.form == "sinkhorn":
             return sinkhorn(logits.unflatten(-1, (self.streams, self.streams)), self.iterations)
         weights = torch.softmax(logits, dim=-1)
-        return (weights @ self.vertices.flatten(1)).unflatten(-1, (self.streams, self.streams))
+        mixture = mix_streams(weights, self.vertices.flatten(1))  # in full precision
+        return mixture.unflatten(-1, (self.streams, self.streams))
 
     @property
     def equals_add(self) -> Literal["strong", "weak"]:
         return "strong" if self.p_std == 0 else "weak"
 
     def elementwise_flops(self, tokens: int) -> int:
-        normed, written = 4 * self.streams, 2 * self.streams
+        normed, written = 3 * self.streams, 2 * self.streams
         per_site = (normed + written) * self.width
         if self.form == "sinkhorn":
             per_site += 4 * self.iterations * self.streams**2  # two sums, two divisions

@@ -69,4 +69,4 @@ class Mudd(Routing):
     def elementwise_flops(self, tokens: int) -> int:
         depth = self.sites // 2
         sources = sum(range(2, depth + 2))
-        return (self.sites + 4 * depth + 2 * sources) * tokens * self.width
+        return (self.sites + 3 * depth + 2 * sources) * tokens * self.width
