@@ -29,6 +29,10 @@ Overrides = Annotated[
 Out = Annotated[Path, typer.Option(help="Folder under which every result is written.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Load = Annotated[
+    list[Path] | None,
+    typer.Option("--load", help="A Python file that registers routings; may be repeated."),
+]
 
 
 def main() -> NoReturn:
@@ -77,26 +81,79 @@ def darbench(
 @app.command("list", epilog="Example:  darbench list routings")
 def list_(
     what: Annotated[str, typer.Argument(metavar="routings|spaces|tasks")],
+    load: Load = None,
     as_json: Json = False,
 ) -> None:
     """What there is: routings, search spaces, tasks."""
-    listings = {"routings": _routings, "spaces": _spaces, "tasks": _tasks}
-    if what not in listings:
-        raise unknown("thing to list", what, listings)
-    rows = listings[what]()
+    from darbench.catalogue import LISTINGS
+
+    if what not in LISTINGS:
+        raise unknown("thing to list", what, LISTINGS)
+    _load(load)
+    rows = LISTINGS[what]()
     if as_json:
         print(json.dumps(rows, indent=1))
         return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    nested = "search parameters"
+    _print_table([{k: v for k, v in row.items() if k != nested} for row in rows])
+    if nested in rows[0]:
+        print()
+        _print_table([{"name": row["name"], nested: row[nested]} for row in rows if row[nested]])
 
-    table = Table(box=None, pad_edge=False)
-    for column in rows[0]:
-        table.add_column(column, style="bold" if column == "name" else "")
-    for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row.values()))
-    Console().print(table)
+
+@app.command(epilog="Example:  darbench describe dar")
+def describe(
+    name: Annotated[str, typer.Argument(help="A routing, search space or task.")],
+    load: Load = None,
+) -> None:
+    """Equations, parameters and paper of a routing; the card of a space or task."""
+    from darbench import catalogue
+
+    _load(load)
+    print(catalogue.describe(name))
+
+
+@app.command(epilog="Example:  darbench cite dar hyper > papers.bib")
+def cite(names: Annotated[list[str], typer.Argument(metavar="ROUTING...")]) -> None:
+    """BibTeX of the papers behind the routings."""
+    from darbench import catalogue
+
+    print(catalogue.cite(names))
+
+
+@app.command(epilog="Example:  darbench new my_routing")
+def new(
+    name: Annotated[str, typer.Argument(help="Of the routing, and of its file.")],
+    out: Annotated[Path, typer.Option(help="Folder of the file.")] = Path("."),
+) -> None:
+    """Write a routing of your own to start from: NAME.py, commented, 20 lines."""
+    from darbench.scaffold import new
+
+    path = new(name, out)
+    print(f"wrote {path}\nnext: darbench check {shlex.quote(str(path))}")
+
+
+@app.command(epilog="Example:  darbench check my_routing.py")
+def check(
+    routing: Annotated[str, typer.Argument(help="A routing's name, or a Python file.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="Its parameters, such as params.span=2.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Hold a routing against the contract; say what is wrong with it and how to mend it."""
+    from darbench.search.conformance import conformance
+
+    results = conformance(routing, overrides or [])
+    failed = [r for r in results if not r["passed"]]
+    if as_json:
+        print(json.dumps(results, indent=1))
+    else:
+        for r in results:
+            print(_check_line(r))
+        print(f"{len(results) - len(failed)} of {len(results)} checks passed")
+    if failed:
+        raise typer.Exit(EXIT_FAILED)
 
 
 @app.command(epilog="Example:  darbench train --routing dar params.query=dynamic --seed 1")
@@ -107,10 +164,13 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="Pair id: equal seeds share all noise.")] = 0,
     out: Out = Path("leaderboards"),
     device: Device = "auto",
+    load: Load = None,
     as_json: Json = False,
 ) -> None:
     """Train one trial and print its checkpoints; the rows go to OUT/train."""
     from darbench.search.single import train_one
+
+    _load(load)
 
     def show(row: dict[str, Any]) -> None:
         if not as_json:
@@ -141,23 +201,30 @@ def sweep(
         int | None, typer.Option(help="Trials at a time; default: one a core, or one a GPU.")
     ] = None,
     device: Device = "auto",
+    load: Load = None,
     quick: Annotated[bool, typer.Option("--quick", help="The task's short form.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Run every trial of a search space that has not run yet, and build its leaderboard."""
+    """Run every trial of a search space that has not run yet, and build its leaderboard.
+
+    Routings of loaded files join the space's variants with their defaults, unless it names them.
+    """
     from darbench.search import sweep as sweeps
 
     overrides = overrides or []
+    own = _load(load)
     if dry_run:
-        _show_plan(sweeps.preview(space, overrides, out=out, quick=quick), as_json)
+        _show_plan(sweeps.preview(space, overrides, out=out, quick=quick, own=own), as_json)
         return
     from darbench.display import listening
 
-    command = ["darbench", "sweep", "--space", space, *(["--quick"] if quick else []), *overrides]
+    loads = [word for path in load or [] for word in ("--load", str(path))]
+    flags = [*loads, *(["--quick"] if quick else [])]
+    command = ["darbench", "sweep", "--space", space, *flags, *overrides]
     with listening(quiet=as_json) as listener:
         outcome = sweeps.sweep(
-            space, overrides, out=out, workers=workers, device=device, quick=quick,
+            space, overrides, out=out, workers=workers, device=device, quick=quick, own=own,
             command=shlex.join(command), listener=listener,
         )  # fmt: skip
     if as_json:
@@ -179,6 +246,8 @@ def board(
     """Rebuild results.parquet and the leaderboard page from the ledger."""
     from darbench.board.build import build
 
+    if Path(space).name != space:
+        raise BadInput(f"--space {space}: the name of a folder in {out}, not a path")
     if not (out / space / "ledger").is_dir():
         ran = [p.parent.name for p in out.glob("*/ledger")] if out.is_dir() else []
         if not ran:
@@ -191,48 +260,48 @@ def board(
         print(f"leaderboard: {path}\nnext: open it in a browser")
 
 
-def _routings() -> list[dict[str, Any]]:
-    from darbench import registry
+def _load(files: list[Path] | None) -> list[str]:
+    """Run the files the user names; the routings they register."""
+    if not files:
+        return []
+    from darbench.plugins import load_file
 
-    rows = []
-    for name, cls in registry.routings().items():
-        parameters = registry.signature(name).parameters.values()
-        shown = {p.name: list(p.choices) or p.default for p in parameters}
-        title = (sys.modules[cls.__module__].__doc__ or "").strip().partition("\n")[0]
-        rows.append({"name": name, "paper": cls.paper, "parameters": shown, "what": title})
-    return rows
+    return [name for file in files for name in load_file(file)]
 
 
-def _spaces() -> list[dict[str, Any]]:
-    from darbench.search.compose import cards, spaces_folder
-
-    found = cards(spaces_folder()).items()
-    return [
-        {"name": name, "variants": len(card.get("variants", [])), "what": card.get("summary", "")}
-        for name, card in found
-    ]
+def _check_line(result: dict[str, Any]) -> str:
+    mark = "ok  " if result["passed"] else "FAIL"
+    line = f"{mark} {result['name']}: {result['claim']} ({result['seconds']:.1f} s)"
+    if result["passed"]:
+        return line
+    return line + "\n     " + result["message"].replace("\n", "\n     ")
 
 
-def _tasks() -> list[dict[str, Any]]:
-    from darbench.search.compose import cards, tasks_folder
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
-    return [
-        {
-            "name": name,
-            "steps": card["training"]["steps"],
-            "ranked by": card["task"]["rank_by"],
-            "what": card["task"]["summary"],
-        }
-        for name, card in cards(tasks_folder()).items()
-    ]
+    table = Table(box=None, pad_edge=False)
+    for column, value in rows[0].items():
+        right = "right" if isinstance(value, (int, float)) else "left"
+        table.add_column(column, style="bold" if column == "name" else "", justify=right)
+    for row in rows:
+        table.add_row(*(Text(_cell(column, value)) for column, value in row.items()))
+    Console().print(table)
 
 
-def _cell(value: Any) -> str:
+def _cell(column: str, value: Any) -> str:
+    if column.startswith("FLOPs"):
+        return f"{value:+.2%}"
     if isinstance(value, dict):
-        return "\n".join(
-            f"{k}={'|'.join(map(str, v)) if isinstance(v, list) else v}" for k, v in value.items()
-        )
-    return str(value)
+        return ", ".join(_parameter(key, **facts) for key, facts in value.items())
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _parameter(key: str, default: Any, values: list[Any] | str) -> str:
+    others = "|".join(map(str, values)) if isinstance(values, list) else values
+    return f"{key}={default} ({others})"
 
 
 def _checkpoint_line(row: dict[str, Any]) -> str:

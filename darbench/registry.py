@@ -2,18 +2,23 @@
 
 import hashlib
 import inspect
+import linecache
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
-from pathlib import Path
+from importlib.metadata import entry_points
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from darbench.errors import BadInput, unknown
 
 VERBS = ("begin", "read", "write")
+GROUP = "darbench.routings"  # entry points of installed packages that offer routings
 _ROUTINGS: dict[str, type] = {}
+_IMPORTABLE: set[str] = set()  # names that any process with the same packages can find itself
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,9 +79,16 @@ class Signature:
 
 
 def register(name: str) -> Callable[[type], type]:
-    """Class decorator: makes a Routing known under `name`. The same source twice is a no-op."""
+    """Class decorator: makes a Routing known under `name`.
+
+    The same source twice is a no-op; a class defined again in the same place, as when a notebook
+    cell runs anew, replaces the old one. BadInput if the name is taken, a verb is missing, or the
+    constructor is not `(self, sites, width, *, ...)` with a default for every parameter.
+    """
 
     def decorate(cls: type) -> type:
+        if not name.isidentifier():
+            raise BadInput(f"routing name '{name}': use letters, digits and _")
         verbs = {verb: getattr(cls, verb, None) for verb in VERBS}
         missing = [
             verb for verb, method in verbs.items()
@@ -84,11 +96,12 @@ def register(name: str) -> Callable[[type], type]:
         ]  # fmt: skip
         if missing:
             raise BadInput(f"routing '{name}' ({cls.__name__}) lacks {', '.join(missing)}")
+        _check_constructor(name, cls)
         known = _ROUTINGS.get(name)
-        if known is not None and _source_hash(known) != _source_hash(cls):
-            raise BadInput(
-                f"a routing '{name}' exists already: {known.__module__}.{known.__name__}"
-            )
+        elsewhere = known is not None and _place(known) != _place(cls)
+        if elsewhere and _source_hash(known) != _source_hash(cls):
+            place = ".".join(_place(known))
+            raise BadInput(f"a routing '{name}' exists already: {place}; choose another name")
         cls.name = name
         _ROUTINGS[name] = cls
         return cls
@@ -96,10 +109,53 @@ def register(name: str) -> Callable[[type], type]:
     return decorate
 
 
+def _place(cls: type) -> tuple[str, str]:
+    return cls.__module__, cls.__qualname__
+
+
+def _check_constructor(name: str, cls: type) -> None:
+    arguments = list(inspect.signature(cls.__init__).parameters.values())[1:]
+    positional = [a for a in arguments if a.kind in (a.POSITIONAL_ONLY, a.POSITIONAL_OR_KEYWORD)]
+    if [a.name for a in positional] != ["sites", "width"]:
+        shown = ", ".join(["self", *(a.name for a in positional)])
+        raise BadInput(
+            f"routing '{name}': its constructor is ({shown}, ...); it must be "
+            "(self, sites, width, *, ...), search parameters after the star"
+        )
+    bare = [a.name for a in arguments if a.kind is a.KEYWORD_ONLY and a.default is a.empty]
+    if bare:
+        raise BadInput(f"routing '{name}': parameter {bare[0]} needs a default")
+
+
 def routings() -> dict[str, type]:
-    """All registered routings by name; the built-in ones are imported first."""
-    import_module("darbench.routing")
+    """All registered routings by name; built-in and installed ones are imported first."""
+    _load_importable()
     return dict(sorted(_ROUTINGS.items()))
+
+
+@cache
+def _load_importable() -> None:
+    """The built-in routings, then what installed packages offer; a package whose routings fail
+    to load is passed over with a warning."""
+    import_module("darbench.routing")
+    for point in entry_points(group=GROUP):
+        try:
+            point.load()
+        except Exception as error:
+            owner = point.dist.name if point.dist else point.value
+            warnings.warn(f"routings of {owner} ({point.value}): {error}", stacklevel=2)
+    _IMPORTABLE.update(_ROUTINGS)
+
+
+def foreign() -> dict[str, type]:
+    """Routings of a user's file, script or notebook: another process gets them by value only."""
+    return {name: cls for name, cls in routings().items() if name not in _IMPORTABLE}
+
+
+def adopt(classes: Mapping[str, type]) -> None:
+    """Make `foreign` routings of another process known here."""
+    routings()
+    _ROUTINGS.update(classes)
 
 
 def routing(name: str) -> type:
@@ -115,9 +171,6 @@ def signature(name: str) -> Signature:
     hints = get_type_hints(init)
     arguments = inspect.signature(init).parameters.values()
     searchable = [a for a in arguments if a.kind is a.KEYWORD_ONLY]
-    bare = [a.name for a in searchable if a.default is a.empty]
-    if bare:
-        raise BadInput(f"routing '{name}': parameter {bare[0]} needs a default")
     found = {a.name: parameter(a.name, a.default, hints.get(a.name, Any)) for a in searchable}
     return Signature(name=name, parameters=found, code_hash=_source_hash(routing(name)))
 
@@ -139,8 +192,15 @@ def parameter(name: str, default: Any, hint: Any) -> Parameter:
 
 
 def _source_hash(cls: type) -> str:
-    try:
-        source = Path(inspect.getfile(cls)).read_bytes()
-    except (OSError, TypeError):  # defined in a notebook or a string
-        source = inspect.getsource(cls).encode()
-    return hashlib.sha256(source).hexdigest()[:16]
+    """Of the whole file, or notebook cell, in which the class is written."""
+    own = (f for f in vars(cls).values() if inspect.isfunction(f))
+    function = next(own, cls.read)
+    filename = function.__code__.co_filename
+    linecache.checkcache(filename)
+    lines = linecache.getlines(filename)
+    if not lines:
+        raise BadInput(
+            f"the source of routing class {cls.__name__} cannot be found ({filename}); "
+            "write it into a file or a notebook cell, for its hash travels with every result"
+        )
+    return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]

@@ -82,6 +82,12 @@ def test_another_source_under_a_known_name_is_refused(user_file):
     assert registry.routing("mine") is first
 
 
+def test_a_class_written_anew_in_the_same_place_replaces_the_old_one(user_file):
+    old = user_file("mine_a")
+    new = user_file("mine_a", doc="changed")
+    assert registry.routing("mine") is new is not old
+
+
 def test_a_built_in_name_cannot_be_taken(user_file):
     with pytest.raises(BadInput, match=r"'add' exists already: darbench\.routing\.add\.Add"):
         user_file("mine_a", name="add")
@@ -113,12 +119,39 @@ def test_a_routing_that_leaves_a_verb_to_its_base_is_refused(own_registry):
     assert "half" not in registry.routings()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ("sites, width, rate", r"\(self, sites, width, rate, \.\.\.\)"),
+        ("width, sites", r"must be \(self, sites, width, \*"),
+        ("sites, width, *, rate", "parameter rate needs a default"),
+    ],
+)
+def test_a_constructor_of_another_form_is_refused(own_registry, arguments, complaint):
+    scope = {}
+    exec(f"def init(self, {arguments}): ...", scope)
+    verbs = {verb: lambda self, *a: None for verb in registry.VERBS}
+    with pytest.raises(BadInput, match=complaint):
+        register("mine")(type("Mine", (Routing,), verbs | {"__init__": scope["init"]}))
+
+
 # Signatures
 
 
 def test_a_signature_is_the_keyword_only_arguments_with_types_and_choices():
     found = registry.signature("dar").parameters
-    assert list(found) == ["query", "t_source", "history", "span", "lr_mult"]
+    assert list(found) == [
+        "query",
+        "t_source",
+        "history",
+        "span",
+        "final",
+        "heads",
+        "gain",
+        "scale",
+        "value_gate",
+        "lr_mult",
+    ]
     assert found["query"].choices == ("static", "static_t", "dynamic")
     assert (found["span"].types, found["span"].default) == ((int,), 4)
     assert (found["lr_mult"].types, found["lr_mult"].default) == ((float,), 1.0)
@@ -134,7 +167,9 @@ def test_the_defaults_of_a_signature_pass_its_own_checks_and_build_the_routing(n
 
 def test_resolving_fills_in_the_defaults():
     resolved = registry.signature("hyper").resolve({"streams": 2})
-    assert resolved == {"streams": 2, "dynamic": True, "tanh": True, "lr_mult": 1.0}
+    assert resolved == {
+        "streams": 2, "dynamic": True, "res": "full", "tanh": True, "lr_mult": 1.0,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

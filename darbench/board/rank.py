@@ -58,8 +58,9 @@ class Leaderboard:
 def sections(frame: pl.DataFrame, pair_ids: Sequence[int] = ()) -> list[Leaderboard]:
     """A leaderboard per task, protocol and budget, the largest budget first.
 
-    Each is ranked by the metric its task declares. The declared seeds are `pair_ids` and all that occur in the rows; naming them keeps a board
-    that is built during a sweep from ranking entries on the seeds that happen to be done.
+    Each is ranked by the metric its task declares. The declared seeds are `pair_ids` and all that
+    occur in the rows; naming them keeps a board that is built during a sweep from ranking entries
+    on the seeds that happen to be done.
     """
     parts = _with_budgets(frame).partition_by(SECTION, maintain_order=True)
     boards = [_leaderboard(part, set(pair_ids)) for part in parts]

@@ -71,11 +71,13 @@ def load_space(
     signatures: Mapping[str, Signature],
     *,
     quick: bool = False,
+    own: Iterable[str] = (),
 ) -> SearchSpace:
     """The space of that name, or in that YAML file, with Hydra overrides such as seeds=[0,1].
 
-    quick puts the task's own short-run overrides before the given ones. BadInput says what is
-    wrong where, and what would work.
+    quick puts the task's own short-run overrides before the given ones; `own` routings join the
+    variants with their defaults, unless the space names them. BadInput says what is wrong where,
+    and what would work.
     """
     path = _find(space)
     overrides = [*map(str, overrides)]
@@ -87,6 +89,8 @@ def load_space(
         raise BadInput(
             f"{path}: name={config['name']!r} names a folder; use letters, digits, . _ and -"
         )
+    named = [v.get("routing") for v in config["variants"] if isinstance(v, Mapping)]
+    config["variants"] += [{"routing": name} for name in own if name not in named]
     try:
         return build_space(config, signatures)
     except ValueError as error:
@@ -102,14 +106,8 @@ def load_trial(
 ) -> Trial:
     """One trial of a task; overrides are params.KEY=VALUE of the routing, and those of a space."""
     path = Path(__file__).parents[1] / "conf" / "single.yaml"
-    params, others = {}, [f"task={task}"]
-    for override in overrides:
-        key, equals, value = override.lstrip("+").partition("=")
-        if key.startswith("params.") and equals:
-            params[key.removeprefix("params.")] = _value(override, value)
-        else:
-            others.append(override)
-    config = _compose(path, others)
+    params, others = routing_parameters(overrides)
+    config = _compose(path, [f"task={task}", *others])
     if config["variants"]:
         raise BadInput("variants: one trial has one; give --routing and params.KEY=VALUE")
     config |= {"variants": [{"routing": routing, "params": params}], "seeds": [seed]}
@@ -121,6 +119,18 @@ def load_trial(
     if searched:
         raise BadInput(f"{searched[0]}: one trial takes one value; to search, write a space")
     return space.trial(next(space.grid()), seed, "confirm")
+
+
+def routing_parameters(overrides: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
+    """The routing's parameters among overrides, params.KEY=VALUE, and the other overrides."""
+    params, others = {}, []
+    for override in overrides:
+        key, equals, value = override.lstrip("+").partition("=")
+        if key.startswith("params.") and equals:
+            params[key.removeprefix("params.")] = _value(override, value)
+        else:
+            others.append(override)
+    return params, others
 
 
 def _value(override: str, text: str) -> Any:

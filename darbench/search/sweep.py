@@ -6,9 +6,11 @@ Ray is only news, so a driver that dies loses no checkpoint, and the same comman
 
 import logging
 import os
+import pickle
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 import threading
 import time
@@ -82,9 +84,10 @@ def preview(
     *,
     out: str | Path = "leaderboards",
     quick: bool = False,
+    own: Iterable[str] = (),
 ) -> dict[str, Any]:
     """What `sweep` would run, as plain values; nothing is written."""
-    found = plan(space, overrides, quick=quick)
+    found = plan(space, overrides, quick=quick, own=own)
     proposing = proposer(found, ledger.read_ledger(Path(out).resolve() / found.name / "ledger"))
     with suppress(Exhausted):
         proposing.next()  # a study finds what is finished only as it goes
@@ -97,9 +100,11 @@ def preview(
     }  # fmt: skip
 
 
-def plan(space: str, overrides: Iterable[str] = (), *, quick: bool = False) -> SearchSpace:
+def plan(
+    space: str, overrides: Iterable[str] = (), *, quick: bool = False, own: Iterable[str] = ()
+) -> SearchSpace:
     """The space as a sweep would run it, every configuration checked; BadInput otherwise."""
-    found = load_space(space, overrides, registry.signatures(), quick=quick)
+    found = load_space(space, overrides, registry.signatures(), quick=quick, own=own)
     grid = found.sampler == "grid"
     for configuration in found.grid() if grid else found.samples():
         try:
@@ -117,17 +122,19 @@ def sweep(
     workers: int | None = None,
     device: str = "auto",
     quick: bool = False,
+    own: Iterable[str] = (),
     command: str = "",
     listener: Listener = lambda progress: None,
 ) -> Outcome:
     """Run every trial of the space that its ledger does not hold, and build the board.
 
     space and overrides: as for `darbench sweep --space`. workers: trials at a time, by default
-    one a core, or one a GPU. device: auto, cpu or cuda. command: shown on the board. listener is
+    one a core, or one a GPU. device: auto, cpu or cuda. own: registered routings that join the
+    space's variants with their defaults. command: shown on the board. listener is
     called after every event. Raises BadInput before anything starts if something is wrong.
     """
     started = time.monotonic()
-    found = plan(space, overrides, quick=quick)
+    found = plan(space, overrides, quick=quick, own=own)
     device = machine.device(device)
     folder = Path(out).resolve() / found.name
     workers, note = machine.workers(workers, device)
@@ -323,7 +330,9 @@ def _tune(office: Office, workers: int, storage: str) -> None:
                 office.say(f"step {row['step']}: {name(ran)}: val_loss {row['val_loss']:.4f}")
 
     gpu = 1 if office.device == "cuda" else 0
-    work = tune.with_parameters(_work, folder=str(office.folder), device=office.device)
+    work = tune.with_parameters(
+        _work, folder=str(office.folder), device=office.device, foreign=_by_value()
+    )
     tuner = tune.Tuner(
         tune.with_resources(work, {"cpu": 1, "gpu": gpu}),
         tune_config=tune.TuneConfig(
@@ -338,10 +347,27 @@ def _tune(office: Office, workers: int, storage: str) -> None:
     tuner.fit()
 
 
-def _work(config: dict, folder: str, device: str) -> None:
+def _by_value() -> bytes:
+    """The routings that a worker cannot import, with the modules they are written in."""
+    from ray import cloudpickle
+
+    classes = registry.foreign()
+    modules = {sys.modules[cls.__module__] for cls in classes.values()}
+    modules -= {sys.modules["__main__"]}  # is pickled by value anyway
+    for module in modules:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        return cloudpickle.dumps(classes)
+    finally:
+        for module in modules:
+            cloudpickle.unregister_pickle_by_value(module)
+
+
+def _work(config: dict, folder: str, device: str, foreign: bytes) -> None:
     """The trainable: runs in a worker, one trial after another in the same process."""
     from ray import tune
 
+    registry.adopt(pickle.loads(foreign))
     trial = Trial.from_dict(config["trial"])
     writer = f"{socket.gethostname()}-{os.getpid()}"
     desk = Desk(folder=Path(folder), device=device, writer=writer)
