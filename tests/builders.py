@@ -56,7 +56,7 @@ SETTINGS: list[tuple[str, dict]] = [
     ("mgr", {"streams": 3}),
     ("mhc", {"p_std": 0.0}),
     ("mhc", {"streams": 2, "off": -2.0}),
-    ("mhc", {"streams": 3, "form": "permutations"}),
+    ("mhc", {"streams": 3, "form": "permutations", "off": -2.0}),
     ("mudd", {}),
     ("mvsplit", {}),
     ("rezero", {}),

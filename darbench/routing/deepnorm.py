@@ -48,5 +48,5 @@ class DeepNorm(Routing):
         return "weak"
 
     def elementwise_flops(self, tokens: int) -> int:
-        norms = 7 * (self.sites + 1)  # mean, centre, square and sum, scale
+        norms = 5 * (self.sites + 1)  # mean, difference, square, its mean, product
         return (norms + 2 * self.sites) * tokens * self.width

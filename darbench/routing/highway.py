@@ -52,4 +52,4 @@ class Highway(Routing):
         return "weak"
 
     def elementwise_flops(self, tokens: int) -> int:
-        return (7 + 3) * self.sites * tokens * self.width  # norm, interpolation
+        return (5 + 3) * self.sites * tokens * self.width  # norm, interpolation

@@ -50,6 +50,6 @@ class Siamese(Routing):
         return "weak"
 
     def elementwise_flops(self, tokens: int) -> int:
-        norms = 9 * 2 * (self.sites + 1)
+        norms = 7 * 2 * (self.sites + 1)
         sums = 3 * self.sites + self.sites + 1
         return (norms + sums) * tokens * self.width

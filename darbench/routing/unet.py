@@ -103,7 +103,7 @@ class UNet(Routing):
         return "weak" if self.init == "identity" else "no"  # [v_0; v_0] normed is v_0 normed
 
     def elementwise_flops(self, tokens: int) -> int:
-        per_pair = {"add": 2, "linear": 18 if self.skip_norm else 0}[self.fusion]
+        per_pair = {"add": 2, "linear": 14 if self.skip_norm else 0}[self.fusion]
         return (self.sites + per_pair * len(self.partners)) * tokens * self.width
 
 

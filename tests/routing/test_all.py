@@ -24,8 +24,15 @@ from darbench.routing.base import Routing
 
 every_setting = pytest.mark.parametrize("setting", SETTINGS, ids=name_of)
 
+precisions = pytest.mark.parametrize(
+    "autocast", [False, True], ids=["float32", "bfloat16 autocast"]
+)
+
 ADD = ("add", {})
 NAN = float("nan")
+
+# Mix the tokens of a sample, by their definition, from the first write on.
+MEAN_OVER_TOKENS = {"mvsplit"}
 
 
 def random_routing(setting, dtype=torch.float64, std=0.5):
@@ -122,6 +129,48 @@ def test_a_read_depends_on_the_past_alone_and_always_on_the_newest_output(settin
 
 
 @every_setting
+def test_a_read_depends_on_exactly_the_declared_sources(setting):
+    routing, cond = random_routing(setting), conditions()
+    v = [x.requires_grad_() for x in outputs()]
+    for site, (h, weight) in enumerate(zip(reads(routing, v, cond), outputs(seed=1), strict=True)):
+        gradients = torch.autograd.grad(
+            (weight * h).sum(), v, retain_graph=True, materialize_grads=True
+        )
+        matter = {i for i, gradient in enumerate(gradients) if gradient.abs().max() > 0}
+        assert matter == routing.sources(site)
+
+
+@every_setting
+def test_reads_depend_on_exactly_the_declared_conditions(setting):
+    routing, v, cond = random_routing(setting), outputs(), conditions()
+    others = {
+        "time": cond._replace(time=1 - cond.time, t=-cond.t),
+        "label": cond._replace(label=cond.label + 1, y=-cond.y),
+        "their sum": cond._replace(c=-cond.c),
+    }
+    before = reads(routing, v, cond)
+    matter = {
+        name
+        for name, other in others.items()
+        if not all(map(torch.equal, reads(routing, v, other), before))
+    }
+    assert matter == routing.conditioned_on
+
+
+@every_setting
+@pytest.mark.parametrize(("depth", "width"), [(2, 32), (3, 16), (12, 32)])
+def test_other_depths_and_widths_read_and_learn(setting, depth, width):
+    routing = routing_of(setting, 2 * depth, width).double()
+    randomise(routing)
+    v = [x.requires_grad_() for x in outputs(2 * depth, width=width)]
+    h = reads(routing, v)
+    assert len(h) == 2 * depth + 1
+    assert all(x.shape == v[0].shape and x.isfinite().all() for x in h)
+    gradients = torch.autograd.grad(sum(x.square().sum() for x in h), v)
+    assert all(gradient.isfinite().all() and gradient.any() for gradient in gradients)
+
+
+@every_setting
 def test_samples_and_tokens_do_not_mix_and_move_with_their_inputs(setting):
     routing, v, cond = random_routing(setting), outputs(batch=3, tokens=4), conditions(batch=3)
     h = reads(routing, v, cond)
@@ -135,13 +184,16 @@ def test_samples_and_tokens_do_not_mix_and_move_with_their_inputs(setting):
     touched = [x.clone() for x in v]
     for x in touched:
         x[1, 2] = NAN
-    for x in reads(routing, touched, cond):
-        wrong = x.isnan().any(-1)
-        assert wrong.sum() == 1 and wrong[1, 2]
+    reached = torch.zeros(3, 4, dtype=torch.bool)
+    reached[1, 2] = True
+    for site, x in enumerate(reads(routing, touched, cond)):
+        if setting[0] in MEAN_OVER_TOKENS and site:
+            reached[1] = True
+        assert torch.equal(x.isnan().any(-1), reached)
 
 
 @every_setting
-@pytest.mark.parametrize("autocast", [False, True], ids=["float32", "bfloat16 autocast"])
+@precisions
 def test_exactly_zero_outputs_have_finite_reads_and_gradients(setting, autocast):
     routing, cond = random_routing(setting, torch.float32), conditions(dtype=torch.float32)
     v = [x.zero_().requires_grad_() for x in outputs(dtype=torch.float32)]
@@ -196,7 +248,8 @@ def test_the_declared_equality_to_add_is_what_is_measured(setting, monkeypatch):
     if declared == "strong":
         assert strong < 1e-8
     else:
-        assert strong > 1e-2  # far from equal: a real negative, not noise
+        # Far from equal, not noise. mHC with small random projections parts from `add` by 1e-3.
+        assert strong > (1e-4 if setting[0] == "mhc" else 1e-2)
 
 
 def test_dar_chunks_are_not_add_and_attnres_chunks_are():
@@ -215,11 +268,14 @@ def test_equality_to_add_holds_within_the_models_own_eps(setting):
 
 
 @every_setting
-def test_a_fresh_model_answers_exactly_zero_and_learns_from_there(setting):
+@precisions
+def test_a_fresh_model_answers_exactly_zero_and_learns_from_there(setting, autocast):
+    """Also under autocast, where embedding and sublayer outputs are of different precision."""
     model = sit(setting)
-    out = model(*images(dtype=torch.float32))
-    assert (out == 0).all()
-    (out - 1).square().mean().backward()
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+        out = model(*images(dtype=torch.float32))
+        assert (out == 0).all()
+        (out - 1).square().mean().backward()
     assert model.final_layer.linear.weight.grad.abs().max() > 0
     assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
 
@@ -244,7 +300,8 @@ def rows_of(name, parameter):
 def never_opened(model, steps=6):
     """Names of the parameters, with the row, that had no gradient to speak of in that time."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    x, t, label = images(n=6)
+    x, t, label = map(torch.cat, zip(images(n=6), images(n=2), strict=True))
+    t = (torch.arange(8, dtype=t.dtype) + 0.5) / 8  # one in every bin of a table over t
     largest: dict[str, float] = {}
     for _ in range(steps):
         optimizer.zero_grad()
@@ -259,12 +316,30 @@ def never_opened(model, steps=6):
 
 
 # Read parameters of site 0 that never matter: a softmax over one source is 1 whatever its logit.
-DEAD = {"dar": ("gain[0]", "w[0]", "w_q[0]")}
+DEAD = {
+    "attnres": ("gain[0]", "w[0]"),
+    "dar": ("gain[0]", "w[0]", "w_q[0]", "conditioner.coefficients[0]"),
+    "mgr": ("w_a[0]",),
+}
+
+
+def stream_mixing_of_first_and_last_site(routing):
+    """mHC's H_res where it cannot matter: alike streams stay alike under rows that sum to 1, and
+    the head's sum of streams does not change under columns that sum to 1."""
+    if routing.name != "mhc":
+        return set()
+    ends = (0, routing.sites - 1)
+    rows = range(2 * routing.streams, len(routing.p[0]))  # those after reading and writing
+    projections = {f"routing.p.{site}[{row}]" for site in ends for row in rows}
+    return projections | {f"routing.b_res[{site}]" for site in ends}
 
 
 @every_setting
 def test_every_parameter_has_had_a_gradient_within_six_steps(setting):
     model = sit(setting).double()
+    if setting[1].get("p_std") == 0:  # streams that start alike part too slowly to see
+        randomise(model.routing, std=0.02)
     own = {name for name, _ in model.routing.named_parameters()}
     dead = {name for name in DEAD.get(setting[0], ()) if name.split("[")[0] in own}
-    assert never_opened(model) == {f"routing.{name}" for name in dead}
+    never = never_opened(model) - stream_mixing_of_first_and_last_site(model.routing)
+    assert never == {f"routing.{name}" for name in dead}
