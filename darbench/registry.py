@@ -137,6 +137,7 @@ def routings() -> dict[str, type]:
 def _load_importable() -> None:
     """The built-in routings, then what installed packages offer; a package whose routings fail
     to load is passed over with a warning."""
+    own = set(_ROUTINGS)  # of a script that registered before it asked for any
     import_module("darbench.routing")
     for point in entry_points(group=GROUP):
         try:
@@ -144,7 +145,7 @@ def _load_importable() -> None:
         except Exception as error:
             owner = point.dist.name if point.dist else point.value
             warnings.warn(f"routings of {owner} ({point.value}): {error}", stacklevel=2)
-    _IMPORTABLE.update(_ROUTINGS)
+    _IMPORTABLE.update(_ROUTINGS.keys() - own)
 
 
 def foreign() -> dict[str, type]:
