@@ -1,0 +1,141 @@
+"""All checks in the order they are run, and the two ways to hold a routing to them."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
+
+import torch
+
+from darbench import registry
+from darbench.errors import unknown
+from darbench.routing.base import Routing
+from darbench.testing import (
+    capture,
+    construction,
+    cost,
+    dependence,
+    depth,
+    isolation,
+    learning,
+    numerics,
+    training,
+    verbs,
+)
+from darbench.testing.check import Broken, Check, Result
+from darbench.testing.failure import explain
+from darbench.testing.subject import Subject
+
+CHECKS: tuple[Check, ...] = (
+    construction.constructible,
+    construction.reproducible,
+    verbs.shapes_and_dtypes,
+    verbs.state_is_tensors,
+    verbs.pure,
+    verbs.passes_do_not_meet,
+    depth.causal,
+    depth.declared_sources,
+    depth.any_size,
+    dependence.samples_are_independent,
+    dependence.no_randomness_at_evaluation,
+    dependence.declared_conditions,
+    numerics.finite_at_zero_outputs,
+    numerics.finite_at_large_outputs,
+    numerics.bfloat16_is_close,
+    training.fresh_model_is_zero,
+    training.declared_equality_to_add,
+    learning.every_parameter_matters,
+    learning.gradients_open,
+    training.checkpointed_gradients,
+    construction.state_dict_round_trip,
+    construction.parameter_groups,
+    construction.official_keys,
+    cost.flops_per_token,
+    cost.flops_formula,
+    isolation.no_files_no_network,
+    capture.one_graph,
+)
+
+
+def check_routing(
+    routing: type[Routing] | str,
+    params: Mapping[str, Any] | None = None,
+    *,
+    only: Iterable[str] | None = None,
+) -> list[Result]:
+    """The result of every check, or of those named in `only`, in the order of CHECKS.
+
+    A broken routing never raises: an exception in its code is the failure of that check. If it
+    cannot even be constructed, the other checks fail without being run. BadInput is for a routing
+    or check that does not exist.
+    """
+    cls = registry.routing(routing) if isinstance(routing, str) else routing
+    subject = Subject(cls, dict(params or {}))
+    chosen = _chosen(only)
+    with torch.random.fork_rng(devices=[]), torch.enable_grad():
+        torch.random.default_generator.manual_seed(0)
+        obstacle = _message(subject.fresh, cls)
+        return [_result(check, subject, obstacle) for check in chosen]
+
+
+def _chosen(only: Iterable[str] | None) -> list[Check]:
+    if only is None:
+        return list(CHECKS)
+    names = {check.name for check in CHECKS}
+    wanted = [only] if isinstance(only, str) else list(only)
+    for name in wanted:
+        if name not in names:
+            raise unknown("check", name, names)
+    return [check for check in CHECKS if check.name in wanted]
+
+
+def _result(check: Check, subject: Subject, obstacle: str) -> Result:
+    started = time.perf_counter()
+    if obstacle and check is not construction.constructible:
+        message = f"not run, the routing cannot be constructed: {obstacle}"
+    else:
+        message = _message(lambda: check.run(subject), subject.cls)
+    return Result(
+        name=check.name,
+        claim=check.claim,
+        passed=not message,
+        message=message,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _message(action: Callable[[], Any], cls: type) -> str:
+    """Why the action failed, or nothing."""
+    try:
+        action()
+    except Broken as broken:
+        return str(broken)
+    except Exception as error:
+        return explain(error, cls)
+    return ""
+
+
+class RoutingContract:
+    """Base of a pytest class: set `routing`, a class or a name, and perhaps `params`.
+
+    Every check is one test, `test_<name of the check>`.
+    """
+
+    routing: ClassVar[type[Routing] | str]
+    params: ClassVar[Mapping[str, Any]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        for check in CHECKS:
+            name = f"test_{check.name}"
+            if not hasattr(cls, name):
+                setattr(cls, name, _test_of(check))
+
+
+def _test_of(check: Check) -> Callable[[RoutingContract], None]:
+    def test(self: RoutingContract) -> None:
+        __tracebackhide__ = True
+        (result,) = check_routing(self.routing, self.params, only=[check.name])
+        assert result.passed, result.message
+
+    test.__doc__ = check.claim
+    return test

@@ -1,0 +1,115 @@
+"""What a routing costs, counted on the meta device."""
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from darbench.routing.base import Cond
+from darbench.testing.check import check, demand, fail
+from darbench.testing.inputs import outputs, reads
+from darbench.testing.subject import SITES, Subject
+
+WIDTH = 512  # so large that what has one number per token does not show
+CLOSE = 0.25  # a formula counts a sublayer's worth of passes over (T, D), not every rounding
+
+# FLOPs per element of the result; pointwise operations not named count 1.
+POINTWISE = {
+    "addcmul": 2,
+    "addcdiv": 2,
+    "lerp": 3,
+    "clone": 0,
+    "_to_copy": 0,
+    "copy": 0,
+    "fill": 0,
+}
+# FLOPs per element of the argument; reductions not named count 1.
+REDUCTIONS = {
+    "mv": 2, "dot": 2, "linalg_vector_norm": 2, "norm": 2, "var": 3, "std": 3, "var_mean": 4,
+    "native_layer_norm": 7, "_softmax": 4, "_log_softmax": 4, "cumsum": 1, "logsumexp": 3,
+}  # fmt: skip
+
+
+class ElementwiseCounter(TorchDispatchMode):
+    """FLOPs of operations on elements and of reductions, 2 per multiply-add.
+
+    Matrix products with a matrix are counted by torch's FlopCounterMode, which sees no others.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.flops = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        name = func.overloadpacket.__name__.rstrip("_")
+        if name in REDUCTIONS or torch.Tag.reduction in func.tags:
+            self.flops += REDUCTIONS.get(name, 1) * args[0].numel()
+        elif name in POINTWISE or torch.Tag.pointwise in func.tags:
+            self.flops += POINTWISE.get(name, 1) * out.numel()
+        return out
+
+
+def counted(build, tokens: int, sites: int = SITES, width: int = WIDTH) -> tuple[int, int]:
+    """Forward FLOPs of one sample through all verbs of build(sites, width): on elements, and of
+    matrix products."""
+    with torch.device("meta"):
+        routing = build(sites, width)
+        v = [x.to("meta") for x in outputs(sites, 1, tokens, width, torch.float32)]
+        time, label = torch.empty(1), torch.zeros(1, dtype=torch.long)
+        cond = Cond(time, label, *torch.empty(3, 1, width).unbind())
+        with torch.no_grad(), ElementwiseCounter() as elements:
+            reads(routing, v, cond)
+        with torch.no_grad(), FlopCounterMode(display=False) as products:
+            reads(routing, v, cond)
+    return elements.flops, products.get_total_flops()
+
+
+def counted_per_token(build, sites: int = SITES, width: int = WIDTH) -> tuple[float, float]:
+    """The work on parameters, which no token adds to, cancels."""
+    few, many = counted(build, 4, sites, width), counted(build, 8, sites, width)
+    return (many[0] - few[0]) / 4, (many[1] - few[1]) / 4
+
+
+@check("elementwise_flops is a whole number, proportional to the number of tokens")
+def flops_per_token(subject: Subject) -> None:
+    routing = subject.fresh()
+    try:
+        one, ten = routing.elementwise_flops(1), routing.elementwise_flops(10)
+    except NotImplementedError:
+        fail("elementwise_flops is not given", _advice(subject))
+    for value in (one, ten):
+        demand(
+            isinstance(value, int) and value >= 0,
+            f"elementwise_flops answers {value!r}",
+            "a non-negative int: 2 per multiply-add, forward, one sample",
+        )
+    demand(
+        ten == 10 * one,
+        f"elementwise_flops(10) is {ten}, elementwise_flops(1) is {one}: not 10 times as much",
+        "multiply by tokens, and leave out work on parameters alone",
+    )
+
+
+@check("elementwise_flops is what the verbs really do, matrix products left out")
+def flops_formula(subject: Subject) -> None:
+    formula = subject.fresh(SITES, WIDTH).elementwise_flops(1)
+    found, products = counted_per_token(subject.fresh)
+    if abs(formula - found) <= CLOSE * found:
+        return
+    unit = SITES * WIDTH
+    said = f"elementwise_flops gives {formula / unit:.2f} per token, site and channel"
+    if products and abs(formula - found - products) <= CLOSE * (found + products):
+        fail(
+            f"{said}: it includes the matrix products, {products / unit:.2f}",
+            f"leave them out, FlopCounterMode counts them already; {_advice(subject)}",
+        )
+    fail(f"{said}, {found / unit:.2f} were counted", _advice(subject))
+
+
+def _advice(subject: Subject) -> str:
+    found, _ = counted_per_token(subject.fresh)
+    factor = found / (SITES * WIDTH)
+    return (
+        f"counted for {SITES} sites: {factor:.2f} * sites * tokens * width (2 per multiply-add; "
+        "a dot product of each token is 2 * width)"
+    )

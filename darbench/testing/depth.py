@@ -1,0 +1,87 @@
+"""Which outputs a read depends on, and at which sizes."""
+
+import torch
+
+from darbench.testing.check import check, demand, place
+from darbench.testing.inputs import conditions, outputs, reads, states
+from darbench.testing.subject import SITES, Subject
+
+NEGLIGIBLE = 1e-10  # of the largest gradient in float64
+SIZES = ((2, 16), (3, 16), (12, 16), (4, 32))  # depth, width
+
+
+@check("a read depends on what was written before it, never on what comes later")
+def causal(subject: Subject) -> None:
+    routing, v, cond = subject.random(), outputs(), conditions()
+    on_the_way = reads(routing, v, cond)
+    made = states(routing, v, cond)
+    for site, state in enumerate(made):
+        demand(
+            torch.equal(routing.read(state, site), on_the_way[site]),
+            f"read for {place(site, SITES)} answers differently once later sites have written",
+            "write returns a new state; the old one must keep its past (no shared list)",
+        )
+    for i in range(1, SITES + 1):
+        changed = [*v[:i], v[i] + 1, *v[i + 1 :]]
+        after = reads(routing, changed, cond)
+        for site in range(i):
+            demand(
+                torch.equal(on_the_way[site], after[site]),
+                f"read for {place(site, SITES)} depends on v_{i}, written later by site {i - 1}",
+                "read from the state of this pass; nothing may survive from an earlier pass",
+            )
+
+
+@check("a read depends on exactly the v_i that sources(site) names")
+def declared_sources(subject: Subject) -> None:
+    routing, cond = subject.random(), conditions()
+    v = [x.requires_grad_() for x in outputs()]
+    for site, h in enumerate(reads(routing, v, cond)):
+        declared, found = set(routing.sources(site)), _dependence(h, v)
+        possible = set(range(site + 1))
+        where = f"sources({site}), {place(site, SITES)}, is {sorted(declared)}"
+        demand(
+            declared <= possible,
+            f"{where}: only v_0 .. v_{site} exist there",
+            "v_{i + 1} is what site i hands over; before site i there are v_0 .. v_i",
+        )
+        demand(
+            not found - declared,
+            f"{where}, but the read also depends on v_i of i = {sorted(found - declared)}",
+            "declare them in sources(site), or mend the selection (an off-by-one?)",
+        )
+        demand(
+            not declared - found,
+            f"{where}, but the read does not depend on v_i of i = {sorted(declared - found)}",
+            "use them, or override sources(site) to leave them out (an off-by-one?)",
+        )
+
+
+def _dependence(h: torch.Tensor, v: list[torch.Tensor]) -> set[int]:
+    """Indices of the outputs with a gradient, by a random cotangent."""
+    if not h.requires_grad:
+        return set()
+    cotangent = torch.randn(h.shape, generator=torch.Generator().manual_seed(1), dtype=h.dtype)
+    gradients = torch.autograd.grad(h, v, cotangent, retain_graph=True, allow_unused=True)
+    sizes = [0.0 if g is None else g.abs().max().item() for g in gradients]
+    return {i for i, size in enumerate(sizes) if size > NEGLIGIBLE * max(sizes)}
+
+
+@check("works at depths 2, 3 and 12 and at two widths")
+def any_size(subject: Subject) -> None:
+    for depth, width in SIZES:
+        where = f"at depth {depth} ({2 * depth} sites) and width {width}"
+        try:
+            routing = subject.random(2 * depth, width)
+            h = reads(routing, outputs(2 * depth, width=width))
+        except Exception as error:
+            error.args = (f"{where}: {error}; derive every size from `sites` and `width`",)
+            raise
+        for site, x in enumerate(h):
+            good = x.shape == h[0].shape and bool(x.isfinite().all())
+            demand(
+                good,
+                f"{where}, the read for {place(site, 2 * depth)} is {tuple(x.shape)} "
+                f"{'' if x.isfinite().all() else 'and not finite'}",
+                "derive every size from `sites` and `width`",
+            )

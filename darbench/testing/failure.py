@@ -1,0 +1,43 @@
+"""An exception in a user's code, told with the line it comes from."""
+
+import linecache
+import traceback
+from collections.abc import Iterator
+from types import FrameType, FunctionType
+
+from darbench.routing.base import Routing
+
+
+def explain(error: BaseException, cls: type) -> str:
+    """'read(site=3) raised RuntimeError at my_routing.py:31 (`code`): message'."""
+    text = str(error).strip() or "no message"
+    frames = list(_own(error, files_of(cls)))
+    if not frames:
+        return f"{type(error).__name__}: {text}{_last_line(error)}"
+    frame, line = frames[-1]
+    first, _ = frames[0]
+    site = first.f_locals.get("site")
+    verb = first.f_code.co_name + (f"(site={site})" if isinstance(site, int) else "")
+    filename = frame.f_code.co_filename
+    code = linecache.getline(filename, line).strip()
+    quoted = f" (`{code}`)" if code else ""
+    return f"{verb} raised {type(error).__name__} at {filename}:{line}{quoted}: {text}"
+
+
+def files_of(cls: type) -> set[str]:
+    """Where the class and its bases below Routing are written."""
+    classes = [c for c in cls.__mro__ if issubclass(c, Routing) and c is not Routing]
+    members = [member for c in classes for member in vars(c).values()]
+    getters = [m.fget if isinstance(m, property) else m for m in members]
+    return {f.__code__.co_filename for f in getters if isinstance(f, FunctionType)}
+
+
+def _own(error: BaseException, files: set[str]) -> Iterator[tuple[FrameType, int]]:
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_filename in files:
+            yield frame, line
+
+
+def _last_line(error: BaseException) -> str:
+    found = list(traceback.walk_tb(error.__traceback__))
+    return f" (at {found[-1][0].f_code.co_filename}:{found[-1][1]})" if found else ""

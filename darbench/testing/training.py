@@ -1,0 +1,115 @@
+"""A routing in training: what it starts from, and that its reads can be recomputed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from darbench import registry
+from darbench.model import sublayers
+from darbench.model.sit import SiT
+from darbench.routing.base import Routing
+from darbench.testing.check import check, demand
+from darbench.testing.inputs import conditions, images, outputs, randomise_trunk, reads
+from darbench.testing.subject import Subject, model_of
+
+EQUAL = 1e-5  # relative difference to add in float64
+LEVELS = ("no", "weak", "strong")
+
+
+@check("a fresh model answers exactly zero and learns from there")
+def fresh_model_is_zero(subject: Subject) -> None:
+    model = subject.model()
+    out = model(*images(dtype=torch.float32))
+    demand(
+        bool((out == 0).all()),
+        "the model's first output is not zero: the head is, so what it reads is not finite",
+        "make read(state, sites) finite at the initial values",
+    )
+    (out - 1).square().mean().backward()
+    for name, parameter in model.named_parameters():
+        demand(
+            parameter.grad is None or bool(parameter.grad.isfinite().all()),
+            f"the first gradient of {name} is not finite",
+            "norms need an eps inside the root; see finite_at_zero_outputs",
+        )
+
+
+@check("equals add as declared by equals_add, measured with a random trunk")
+def declared_equality_to_add(subject: Subject) -> None:
+    """On a fresh model every routing would pass: the head is zero."""
+    declared = subject.fresh().equals_add
+    demand(declared in LEVELS, f"equals_add is {declared!r}", f"one of {', '.join(LEVELS)}")
+    with _tiny_eps():
+        strong = _difference(subject, randomise_trunk)
+        weak = _difference(subject, _random_but_shut)
+    measured = "strong" if strong < EQUAL else "weak" if weak < EQUAL else "no"
+    demand(
+        measured == declared,
+        f"equals_add is {declared!r}, measured {measured!r}: the output differs from add's by "
+        f"{strong:.1e} of its size with open gates (strong), {weak:.1e} with shut ones (weak)",
+        f"return {measured!r}, or mend the initial values (zero queries, identity mixing, ones)",
+    )
+
+
+@contextmanager
+def _tiny_eps() -> Iterator[None]:
+    """LayerNorm's eps is no part of the equality: h and 2 h are the same to its consumer."""
+    kept, sublayers.EPS = sublayers.EPS, 1e-12
+    try:
+        yield
+    finally:
+        sublayers.EPS = kept
+
+
+def _difference(subject: Subject, randomised) -> float:
+    """Largest difference to the output of add with the same trunk, over the largest output."""
+    found = []
+    for model in (subject.model().double(), model_of(registry.routing("add")).double()):
+        randomised(model)
+        with torch.no_grad():
+            found.append(model(*images()))
+    variant, add = found
+    difference = ((variant - add).abs().max() / add.abs().max()).item()
+    return difference if difference == difference else float("inf")
+
+
+def _random_but_shut(model: SiT) -> None:
+    """All adaLN gates stay zero."""
+    randomise_trunk(model)
+    for block in model.blocks:
+        for parameter in block.adaLN_modulation[1].parameters():
+            parameter.data.unflatten(0, (6, -1))[[2, 5]] = 0
+
+
+@check("gradients are equal when every read is checkpointed")
+def checkpointed_gradients(subject: Subject) -> None:
+    routing = subject.random()
+    plain, recomputed = _gradients(routing, routing), _gradients(routing, Checkpointed(routing))
+    for name, (a, b) in {n: (g, recomputed[n]) for n, g in plain.items()}.items():
+        demand(
+            (a is None) == (b is None) and (a is None or torch.allclose(a, b, rtol=1e-9)),
+            f"the gradient of {name} changes when reads are recomputed in the backward",
+            "read must be a pure function of the state, without randomness or memory",
+        )
+
+
+class Checkpointed:
+    """The same verbs, read recomputed in the backward."""
+
+    def __init__(self, routing: Routing):
+        self.sites, self.width = routing.sites, routing.width
+        self.begin, self.write, self._read = routing.begin, routing.write, routing.read
+
+    def read(self, state, site: int) -> Tensor:
+        return checkpoint(self._read, state, site, use_reentrant=False)
+
+
+def _gradients(owner: nn.Module, routing: Routing | Checkpointed) -> dict[str, Tensor | None]:
+    v = [x.requires_grad_() for x in outputs()]
+    named = {f"v_{i}": x for i, x in enumerate(v)} | dict(owner.named_parameters())
+    loss = sum((h - 1).square().mean() for h in reads(routing, v, conditions()))
+    found = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
+    return dict(zip(named, found, strict=True))
