@@ -17,8 +17,8 @@ LEVELS = {
     2: ("model", "flow", "data"),
     3: ("metrics",),
     4: ("train", "diagnose", "search.space", "search.compose", "store", "stats"),
-    5: ("search", "board", "bench", "testing"),
-    6: ("cli", "display", "__main__"),
+    5: ("search", "board", "bench", "testing", "catalogue"),
+    6: ("cli", "display", "scaffold", "__main__"),
 }
 LEVEL = {f"darbench.{room}": level for level, rooms in LEVELS.items() for room in rooms}
 MODULES = {

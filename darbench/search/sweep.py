@@ -372,6 +372,7 @@ def _work(config: dict, folder: str, device: str, foreign: bytes) -> None:
     writer = f"{socket.gethostname()}-{os.getpid()}"
     desk = Desk(folder=Path(folder), device=device, writer=writer)
     news = ("trial_id", "step", "final", "status", "error", "attempt", "val_loss", "fd")
-    with threads_for(device), watchdog(trial, desk, config["attempt"]):
-        for row in run_trial(trial, desk, config["attempt"]):
+    attempt = config["attempt"]
+    with ledger.working(desk.folder), threads_for(device), watchdog(trial, desk, attempt):
+        for row in run_trial(trial, desk, attempt):
             tune.report({"row": {key: row[key] for key in {*news, trial.task.rank_by}}})

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from darbench.records import SCHEMA_VERSION, canonical_json
 # A trial with such a last row is finished; one that crashed, ran out of memory or out of time is
 # tried again by the next sweep.
 FINISHED = ("ok", "pruned", "diverged")
+ORPHANS_S = 30.0
 
 
 def append(path: Path, row: Mapping[str, Any]) -> None:
@@ -77,7 +79,30 @@ def lock(folder: Path) -> Iterator[None]:
             raise BadInput(
                 f"another sweep is writing to {folder}; wait for it, or use --out"
             ) from None
+        _await_orphans(folder)
         yield
+
+
+@contextmanager
+def working(folder: Path) -> Iterator[None]:
+    """Held by a worker while it runs a trial: it may outlive a driver that was killed."""
+    with (folder / ".working").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        yield
+
+
+def _await_orphans(folder: Path) -> None:
+    """What the workers of a killed sweep still write is waited for, or a trial would run twice.
+
+    Ray ends them within seconds; one that hangs is not waited for longer than ORPHANS_S.
+    """
+    deadline = time.monotonic() + ORPHANS_S
+    with (folder / ".working").open("w") as file:
+        while time.monotonic() < deadline:
+            try:
+                return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(0.05)
 
 
 def finished(rows: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -44,11 +43,11 @@ def start(space: str, out: Path, *more: str) -> subprocess.Popen:
 
 def finish(space: str, out: Path, *more: str) -> tuple[int, str, str]:
     process = start(space, out, *more)
-    said = process.communicate(timeout=120)
+    said = process.communicate(timeout=240)
     return process.returncode, *said
 
 
-def until(condition: Callable[[], object], seconds: float = 60) -> object:
+def until(condition: Callable[[], object], seconds: float = 120) -> object:
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, "waited in vain"
@@ -61,18 +60,27 @@ def workers_of(out: Path) -> list[int]:
     return [int(path.stem.rpartition("-")[2]) for path in (out / "mine" / "ledger").glob("*-*")]
 
 
-def temporary() -> set[Path]:
-    return set(Path(tempfile.gettempdir()).glob("darbench-*"))
+@pytest.fixture(scope="module", autouse=True)
+def scratch(tmp_path_factory):
+    """The temporary folder of these sweeps alone; short, as Ray's sockets lie far below it."""
+    tmp_path_factory.getbasetemp()  # pytest's own stays where it is
+    with (
+        tempfile.TemporaryDirectory(prefix="d", ignore_cleanup_errors=True) as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("TMPDIR", folder)
+        patch.setattr(tempfile, "tempdir", folder)
+        yield Path(folder)
 
 
 @pytest.fixture(scope="module")
-def swept(tmp_path_factory):
-    """A sweep of two variants x one seed, its progress, and all that it printed."""
+def swept(tmp_path_factory, scratch):
+    """A sweep of two variants x one seed, and its progress."""
     folder = tmp_path_factory.mktemp("swept")
-    space, before, events = write(folder, TWO), temporary(), []
+    space, events = write(folder, TWO), []
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     outcome = darbench.sweep(space, out=folder, listener=lambda p: events.append(p.event))
-    assert temporary() == before
+    assert list(scratch.iterdir()) == []
     assert handlers == (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))
     return space, folder, outcome, events
 
@@ -121,13 +129,11 @@ def test_nothing_starts_if_one_variant_cannot_be_built(tmp_path):
 
 
 def test_a_killed_sweep_loses_nothing_and_the_same_command_goes_on(tmp_path):
-    space, out, before = write(tmp_path, TWO), tmp_path / "out", temporary()
+    space, out = write(tmp_path, TWO), tmp_path / "out"
     driver = start(space, out, *LONG)
     until(lambda: finished(out))
     os.killpg(driver.pid, signal.SIGKILL)
     driver.communicate()
-    for left in temporary() - before:  # nobody was there to do it
-        shutil.rmtree(left, ignore_errors=True)
     with (out / "mine" / "ledger" / "torn.jsonl").open("w") as file:
         file.write('{"schema_version": 1, "tri')
     kept = {row["trial_id"] for row in finished(out)}
@@ -136,26 +142,27 @@ def test_a_killed_sweep_loses_nothing_and_the_same_command_goes_on(tmp_path):
     assert "repaired " in said and "dropped a torn last line of 26 bytes" in said
     done = Counter(row["trial_id"] for row in finished(out))
     assert len(done) == 4 and set(done.values()) == {1}
-    assert 1 <= len(kept) < 4
     assert all(row["attempt"] == 1 for row in rows_of(out) if row["trial_id"] in kept)
-    assert re.search(rf"4 trials: {4 - len(kept)} done, 0 failed, {len(kept)} finished", said)
+    ran, earlier = re.search(r"4 trials: (\d) done, 0 failed, (\d) finished", said).groups()
+    # A worker that outlived its driver may have finished one more.
+    assert 1 <= len(kept) <= int(earlier) == 4 - int(ran)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_sweep_stops_at_once_and_says_how_to_go_on(tmp_path, number):
-    space, out, before = write(tmp_path, TWO), tmp_path / "a b", temporary()
+def test_an_interrupted_sweep_stops_at_once_and_says_how_to_go_on(tmp_path, scratch, number):
+    space, out, before = write(tmp_path, TWO), tmp_path / "a b", set(scratch.iterdir())
     long = ("seeds=[0,1]", "training.steps=100000", "training.checkpoints=[0.001,1.0]")
     driver = start(space, out, *long)
     until(lambda: len(rows_of(out)) == 2)
     workers = workers_of(out)
     os.kill(driver.pid, number)
-    said, complaints = driver.communicate(timeout=30)
+    said, complaints = driver.communicate(timeout=60)
     assert (driver.returncode, complaints) == (130, "darbench: interrupted\n")
     assert "interrupted with 4 trials left; go on with: darbench sweep --space " in said
     assert f"--out '{out}'" in said and (out / "mine" / "index.html").is_file()
     assert {row["status"] for row in rows_of(out)} == {"ok"}
-    assert temporary() == before
+    assert set(scratch.iterdir()) == before
     until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers), 10)
 
 
@@ -165,7 +172,7 @@ def test_a_worker_killed_in_mid_trial_fails_that_trial_alone(tmp_path):
     driver = start(space, out, *LONG)
     until(lambda: rows_of(out))
     os.kill(workers_of(out)[0], signal.SIGKILL)
-    said, complaints = driver.communicate(timeout=120)
+    said, complaints = driver.communicate(timeout=240)
     assert (driver.returncode, complaints) == (1, "")
     (lost,) = [row for row in rows_of(out) if row["status"] != "ok"]
     assert (lost["status"], lost["error"]) == ("crashed", "its worker process died")
@@ -221,7 +228,7 @@ def test_two_sweeps_run_at_the_same_time_in_different_folders(tmp_path):
     space = write(tmp_path, TWO)
     first = start(space, tmp_path / "a", "--workers", "1")
     second = start(space, tmp_path / "b", "--workers", "1")
-    assert [p.communicate(timeout=120)[1] for p in (first, second)] == ["", ""]
+    assert [p.communicate(timeout=240)[1] for p in (first, second)] == ["", ""]
     assert (first.returncode, second.returncode) == (0, 0)
     hashes = [{row["row_hash"] for row in rows_of(tmp_path / name)} for name in "ab"]
     assert hashes[0] == hashes[1]

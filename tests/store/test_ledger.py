@@ -110,6 +110,40 @@ def test_a_killed_sweep_leaves_no_lock(tmp_path):
         pass
 
 
+def orphan(tmp_path, seconds: float) -> subprocess.Popen:
+    """A worker in mid-trial, whose driver is gone; it writes a row at the end."""
+    code = f"""
+    import time
+    from pathlib import Path
+    from darbench.store import ledger
+    with ledger.working(Path({str(tmp_path)!r})):
+        print("at work", flush=True)
+        time.sleep({seconds})
+        ledger.append(Path({str(tmp_path)!r}) / "a.jsonl", {row()!r})
+    """
+    process = subprocess.Popen([sys.executable, "-c", dedent(code)], stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"at work\n"
+    return process
+
+
+def test_a_sweep_waits_for_the_workers_of_a_killed_one(tmp_path):
+    with orphan(tmp_path, 1), ledger.lock(tmp_path):
+        assert ledger.read_ledger(tmp_path) == [row()]
+
+
+def test_a_worker_that_hangs_is_not_waited_for_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr(ledger, "ORPHANS_S", 0.2)
+    with orphan(tmp_path, 60) as process:
+        with ledger.lock(tmp_path):
+            assert ledger.read_ledger(tmp_path) == []
+        process.kill()
+
+
+def test_workers_of_one_sweep_do_not_wait_for_each_other(tmp_path):
+    with ledger.working(tmp_path), ledger.working(tmp_path):
+        pass
+
+
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with (
