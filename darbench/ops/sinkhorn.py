@@ -12,8 +12,8 @@ def sinkhorn(logits: Tensor, iterations: int) -> Tensor:
     """exp(logits) (..., n, n) scaled towards row and column sums of 1, float32 or better.
 
     Columns are normalised, then rows, so that rows, the axis contracted when streams are mixed,
-    sum to 1 to rounding. After 20 iterations the columns are off by 7e-6 for logits of unit
-    size, by 0.1 for logits of size 10.
+    sum to 1 to rounding. After 20 iterations the worst column of a 4 x 4 matrix is off by less
+    than 1e-5 in 99 of 100 draws of normal logits; on average by 0.03 for logits of size 10.
     """
     logits = logits if logits.dtype == torch.float64 else logits.float()
     below = logits - logits.amax(-2, keepdim=True).detach()  # cancels in the first division

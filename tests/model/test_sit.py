@@ -3,7 +3,15 @@ from functools import partial
 
 import pytest
 import torch
-from builders import SETTINGS, images, name_of, randomise, randomise_trunk, sit
+from builders import (
+    SETTINGS,
+    images,
+    name_of,
+    randomise,
+    randomise_trunk,
+    routing_of,
+    sit,
+)
 from torch import nn
 
 from darbench import registry
@@ -62,11 +70,41 @@ def test_add_has_the_official_number_of_parameters(
         (("dar", {"query": "static_t", "t_source": "reuse"}), 19_200, 131_328),
         (("dar", {"query": "static_t"}), 19_200 + 384**2, 131_328 + 1152**2),
         (("dar", {"query": "dynamic"}), 3_696_000, 75_710_592),
+        (("dar", {"query": "static", "final": "reuse_last"}), 18_432, 129_024),
+        (("dar", {"query": "static", "history": "chunk_sum_raw"}), 19_200, 131_328),
+        (("dar", {"query": "static", "history": "log", "heads": 6}), 19_200, 131_328),
+        (("dar", {"t_source": "bins"}), 96_000, 656_640),
+        (("dar", {"t_source": "fourier"}), 96_000, 656_640),
+        (("dar", {"t_source": "film"}), 314_880, 2_787_840),
+        (("dar", {"t_source": "label"}), 166_656, 1_458_432),
+        (("hyper", {"res": "identity"}), 27_888, 194_096),
+        (("mhc", {}), 885_384, 6_194_664),
+        (("mhc", {"streams": 2}), 147_720, 1_032_808),
+        (("mhc", {"form": "permutations"}), 1_180_488, 8_259_496),
+        (("attnres", {}), 19_200, 131_328),
+        (("attnres", {"form": "block", "span": 7, "heads": 6}), 19_200, 131_328),
+        (("delta_attnres", {}), 17_664, 126_720),
+        (("rezero", {}), 12, 28),
+        (("rezero", {"share": "sublayer"}), 24, 56),
+        (("layerscale", {}), 9_216, 64_512),
+        (("deepnorm", {}), 0, 0),
+        (("highway", {}), 9_240, 64_568),
+        (("highway", {"form": "full"}), 3_548_160, 74_382_336),
+        (("unet", {}), 1_476_480, 34_519_680),
+        (("unet", {"skip_norm": True}), 1_484_160, 34_579_584),
+        (("unet", {"fusion": "add"}), 5, 13),
+        (("static_scalars", {}), 325, 1_653),
+        (("siamese", {}), 38_400, 262_656),
+        (("mgr", {}), 17_748, 126_932),  # no gates where streams are only filled
+        (("mvsplit", {}), 18_432, 129_024),
+        (("mudd", {}), 35_468, 508_956),
     ],
+    ids=lambda x: name_of(x) if isinstance(x, tuple) else "",
 )
 def test_routings_add_the_papers_number_of_parameters(setting, small, extra_large):
-    assert count(imagenet("S", setting=setting).routing) == small
-    assert count(imagenet("XL", setting=setting).routing) == extra_large
+    with torch.device("meta"):
+        assert count(routing_of(setting, 24, 384)) == small
+        assert count(routing_of(setting, 56, 1152)) == extra_large
 
 
 @pytest.mark.parametrize(("query", "total"), [("static", 675_260_960), ("dynamic", 750_840_224)])

@@ -1,6 +1,9 @@
+import math
+
 import pytest
 import torch
 from builders import conditions, outputs, randomise, reads, routing_of
+from by_attention import attend
 from source_sets import source_sets
 from torch.nn.functional import scaled_dot_product_attention
 
@@ -14,6 +17,9 @@ HISTORIES = [
     {"history": "full"},
     *({"history": h, "span": s} for h in ("chunk_last", "chunk_sum") for s in (1, 2, 3, 4, 7, 8)),
     *({"history": "window", "span": s} for s in (1, 3, 8)),
+    *({"history": "chunk_sum_raw", "span": s} for s in (1, 3, 4)),
+    *({"history": "dilated", "span": s} for s in (1, 2, 3)),
+    {"history": "log"},
 ]
 every_query = pytest.mark.parametrize("query", QUERIES)
 every_history = pytest.mark.parametrize("history", HISTORIES, ids=str)
@@ -48,6 +54,47 @@ def by_torch(routing, v, cond):
         keys = routing.gain[reader - 1] * normed
         h.append(scaled_dot_product_attention(q, keys, values).squeeze(2))
     return h
+
+
+@every_query
+@pytest.mark.parametrize("history", ["full", "chunk_last"])
+@pytest.mark.parametrize(
+    ("heads", "scale", "gain"), [(4, "sqrt", True), (4, "none", False), (1, "none", True)]
+)
+def test_heads_scale_and_gain_are_those_of_torchs_attention(query, history, heads, scale, gain):
+    routing = random_dar(history=history, heads=heads, scale=scale, gain=gain, **query)
+    v, cond = outputs(), conditions()
+    own = 1 / math.sqrt(16 / heads) if scale == "sqrt" else 1.0
+    for reader, h in enumerate(reads(routing, v, cond), start=1):
+        sets = source_sets(history, 4, 8, reader)
+        values = [sum(v[i] for i in source) for source in sets]
+        q = query_of(routing, reader, v, cond) * (routing.gain[reader - 1] if gain else 1)
+        torch.testing.assert_close(h, attend(q, values, own, heads), rtol=1e-12, atol=1e-12)
+
+
+@every_query
+@pytest.mark.parametrize("history", ["full", "chunk_last"])
+def test_the_head_may_share_the_last_readers_query_and_gain(query, history):
+    """As with a dedicated one of the same values; dynamic: made of the head's own newest v."""
+    shared = random_dar(final="reuse_last", history=history, **query)
+    dedicated = random_dar(history=history, **query)
+    own = {
+        name: torch.cat([value, value[-1:]]) if len(value) == 8 else value
+        for name, value in shared.state_dict().items()
+    }
+    dedicated.load_state_dict(own)
+    v, cond = outputs(), conditions()
+    assert all(map(torch.equal, reads(shared, v, cond), reads(dedicated, v, cond)))
+
+
+def test_without_the_value_gate_sublayers_hand_over_ungated_outputs():
+    """An ablation; the model asks the routing, and nothing else of it changes."""
+    gated, bare = routing_of(("dar", {})), routing_of(("dar", {"value_gate": False}))
+    assert (gated.gate, bare.gate) == ("adaln", "none")
+    assert (gated.equals_add, bare.equals_add) == ("weak", "no")
+    randomise(gated.double())
+    bare.double().load_state_dict(gated.state_dict())
+    assert all(map(torch.equal, reads(gated, outputs()), reads(bare, outputs())))
 
 
 @every_history
@@ -194,6 +241,9 @@ def test_logits_do_not_change_when_a_source_grows_so_a_read_is_linear_in_its_siz
         ({"query": "static_t", "t_source": "reuse"}, 9 * 2 * 16),
         ({"query": "static_t"}, 9 * 2 * 16 + 16**2),
         ({"query": "dynamic"}, 9 * (16**2 + 16)),
+        ({"query": "dynamic", "final": "reuse_last"}, 8 * (16**2 + 16)),
+        ({"query": "static", "gain": False}, 9 * 16),
+        ({"query": "static", "heads": 4, "final": "reuse_last"}, 8 * 2 * 16),
     ],
 )
 def test_every_site_and_the_head_have_a_reader_of_their_own(params, count):
@@ -207,6 +257,11 @@ def test_queries_start_at_zero_and_gains_at_one():
             assert (parameter == (1 if name == "gain" else 0)).all(), name
 
 
-def test_a_chunk_holds_at_least_one_site():
-    with pytest.raises(ValueError, match="span=0: must be at least 1"):
-        routing_of(("dar", {"span": 0}))
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [({"span": 0}, "span=0: must be at least 1"), ({"heads": 3}, "heads=3: must divide"),
+     ({"heads": 0}, "heads=0")],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused(params, message):
+    with pytest.raises(ValueError, match=message):
+        routing_of(("dar", params))

@@ -3,7 +3,7 @@ import math
 import pytest
 from source_sets import source_sets
 
-from darbench.routing.history import WINDOWS, partitions, sizes
+from darbench.routing.history import WINDOWS, additions, partitions, sizes
 
 SITES = (1, 2, 7, 8, 12)
 SPANS = (1, 2, 3, 4, 5, 8, 20)
@@ -66,6 +66,8 @@ def test_sizes_and_partition_flag_are_those_of_the_sets(history, sites, span):
         ("chunk_last", 1, True), ("chunk_last", 8, True), ("chunk_last", 9, True),
         ("chunk_last", 2, False), ("chunk_last", 4, False), ("chunk_last", 7, False),
         ("window", 7, False), ("window", 8, True), ("window", 1, False),
+        ("chunk_sum_raw", 1, True), ("chunk_sum_raw", 3, True), ("chunk_sum_raw", 9, True),
+        ("dilated", 1, True), ("dilated", 2, False), ("dilated", 8, False), ("log", 4, False),
     ],
 )  # fmt: skip
 def test_what_partitions_eight_sites(history, span, whole):
@@ -96,3 +98,26 @@ def test_a_ragged_last_chunk_is_read_output_by_output():
     assert source_sets("chunk_last", 3, 8, 9) == [[0], [3], [6], [7], [8]]
     assert grown("chunk_last", 3, 8)[-1] == [[0], [3], [6], [7], [8]]
     assert grown("chunk_sum", 3, 8)[-1] == [[0], [1, 2, 3], [4, 5, 6], [7, 8]]
+    assert grown("chunk_sum_raw", 3, 8)[-1] == [[0], [1, 2, 3], [4, 5, 6], [7], [8]]
+
+
+def test_the_last_of_equal_chunks_is_read_raw_by_the_head():
+    assert grown("chunk_last", 4, 8)[-1] == [[0], [4], [5], [6], [7], [8]]
+    assert grown("chunk_sum_raw", 4, 8)[-1] == [[0], [1, 2, 3, 4], [5], [6], [7], [8]]
+
+
+def test_strides_and_powers_of_two_count_back_from_the_newest():
+    assert grown("dilated", 3, 12)[-1] == [[0], [3], [6], [9], [12]]
+    assert grown("dilated", 3, 12)[-2] == [[0], [2], [5], [8], [11]]
+    assert grown("log", 3, 12)[-1] == [[0], [5], [9], [11], [12]]
+    assert grown("log", 3, 12)[8] == [[0], [1], [5], [7], [8]]
+
+
+@pytest.mark.parametrize(
+    ("history", "sums"),
+    [("full", 0), ("chunk_last", 0), ("window", 0), ("dilated", 0), ("log", 0),
+     ("chunk_sum", 6), ("chunk_sum_raw", 3)],
+)  # fmt: skip
+def test_only_sums_of_outputs_cost_additions(history, sums):
+    """Eight sites in chunks of 4; the last chunk of chunk_sum_raw is never summed."""
+    assert additions(history, 4, 8) == sums

@@ -134,6 +134,38 @@ def test_parameters_of_a_site(params, per_site):
     assert all(len(p) == 6 for p in routing.parameters())  # the leading axis is the site
 
 
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_identity_mixing_is_the_full_form_with_its_matrices_held(dynamic):
+    full = random_hyper({"dynamic": dynamic, "streams": 3})
+    held = routing_of(("hyper", {"dynamic": dynamic, "streams": 3, "res": "identity"})).double()
+    own = {name: value for name, value in full.state_dict().items() if name != "mix_weight"}
+    if dynamic:
+        own["w_a"] = own["w_a"][..., :1]
+        full.w_a.data[..., 1:] = 0
+    held.load_state_dict(own)
+    full.mix_weight.data.copy_(torch.eye(3))
+    v = outputs()
+    torch.testing.assert_close(reads(held, v), reads(full, v), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("params", "per_site"),
+    [({"dynamic": False, "streams": 2}, 4), ({"dynamic": True, "streams": 4}, 8 + 16 * 3 + 2)],
+)
+def test_identity_mixing_has_no_parameters_of_mixing(params, per_site):
+    routing = routing_of(("hyper", {"res": "identity", **params}), sites=6, width=16)
+    assert sum(p.numel() for p in routing.parameters()) == 6 * per_site
+
+
+def test_static_weights_do_not_decay_and_dynamic_ones_do_as_the_recipe_says():
+    routing = routing_of(("hyper", {"lr_mult": 3.0}))
+    decay = {id(p): g["weight_decay"] for g in routing.parameter_groups() for p in g["params"]}
+    for name, parameter in routing.named_parameters():
+        static = name in ("read_weight", "mix_weight", "write_weight")
+        assert decay[id(parameter)] == (0.0 if static else None), name
+    assert all(group["lr_mult"] == 3.0 for group in routing.parameter_groups())
+
+
 def test_there_is_at_least_one_stream():
     with pytest.raises(ValueError, match="streams=0: must be at least 1"):
         routing_of(("hyper", {"streams": 0}))
