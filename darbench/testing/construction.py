@@ -36,7 +36,7 @@ def constructible(subject: Subject) -> None:
     demand(
         routing.gate in GATES,
         f"gate is {routing.gate!r}",
-        f"one of {', '.join(GATES)}",
+        f"set it to one of {', '.join(GATES)}",
     )
 
 
@@ -142,8 +142,8 @@ def _obeys_lr_mult(subject: Subject, routing: Routing) -> None:
 
 @check("the model's state dict is add's, with add's initial values, and routing.*")
 def official_keys(subject: Subject) -> None:
-    own = subject.model().state_dict()
     add = model_of(registry.routing("add")).state_dict()
+    own = subject.model().state_dict()
     trunk = {key: value for key, value in own.items() if not key.startswith("routing.")}
     strange = set(trunk) ^ set(add)
     demand(

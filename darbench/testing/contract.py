@@ -104,13 +104,16 @@ def _result(check: Check, subject: Subject, obstacle: str) -> Result:
 
 
 def _message(action: Callable[[], Any], cls: type) -> str:
-    """Why the action failed, or nothing."""
+    """Why the action failed, or nothing; a global default that it changed is put back."""
+    dtype = torch.get_default_dtype()
     try:
         action()
     except Broken as broken:
         return str(broken)
     except Exception as error:
         return explain(error, cls)
+    finally:
+        torch.set_default_dtype(dtype)
     return ""
 
 

@@ -12,20 +12,15 @@ from darbench.testing.subject import SITES, Subject
 WIDTH = 512  # so large that what has one number per token does not show
 CLOSE = 0.25  # a formula counts a sublayer's worth of passes over (T, D), not every rounding
 
-# FLOPs per element of the result; pointwise operations not named count 1.
-POINTWISE = {
-    "addcmul": 2,
-    "addcdiv": 2,
-    "lerp": 3,
-    "clone": 0,
-    "_to_copy": 0,
-    "copy": 0,
-    "fill": 0,
-}
+# FLOPs per element of the result; pointwise operations not named count 1, functions nothing.
+POINTWISE = {"addcmul": 2, "addcdiv": 2, "lerp": 3, "clone": 0, "_to_copy": 0, "copy": 0}
+POINTWISE |= dict.fromkeys(
+    ("exp", "log", "sigmoid", "tanh", "gelu", "silu", "sqrt", "rsqrt", "sin", "cos", "softplus"), 0
+)
 # FLOPs per element of the argument; reductions not named count 1.
 REDUCTIONS = {
-    "mv": 2, "dot": 2, "linalg_vector_norm": 2, "norm": 2, "var": 3, "std": 3, "var_mean": 4,
-    "native_layer_norm": 7, "_softmax": 4, "_log_softmax": 4, "cumsum": 1, "logsumexp": 3,
+    "mv": 2, "dot": 2, "linalg_vector_norm": 2, "norm": 2, "var": 4, "std": 4, "var_mean": 4,
+    "_softmax": 3, "_log_softmax": 3, "logsumexp": 3, "cumsum": 1,
 }  # fmt: skip
 
 
@@ -33,6 +28,9 @@ class ElementwiseCounter(TorchDispatchMode):
     """FLOPs of operations on elements and of reductions, 2 per multiply-add.
 
     Matrix products with a matrix are counted by torch's FlopCounterMode, which sees no others.
+    A LayerNorm is a mean, a difference, a square, its mean and a product, 5 an element, 7 with
+    weight and bias, in line with an RMSNorm's square, mean and product. Exponentials and roots
+    are free.
     """
 
     def __init__(self):
@@ -42,7 +40,9 @@ class ElementwiseCounter(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         out = func(*args, **(kwargs or {}))
         name = func.overloadpacket.__name__.rstrip("_")
-        if name in REDUCTIONS or torch.Tag.reduction in func.tags:
+        if name == "native_layer_norm":
+            self.flops += (5 if args[2] is None else 7) * args[0].numel()
+        elif name in REDUCTIONS or torch.Tag.reduction in func.tags:
             self.flops += REDUCTIONS.get(name, 1) * args[0].numel()
         elif name in POINTWISE or torch.Tag.pointwise in func.tags:
             self.flops += POINTWISE.get(name, 1) * out.numel()

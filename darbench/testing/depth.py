@@ -19,7 +19,7 @@ def causal(subject: Subject) -> None:
         demand(
             torch.equal(routing.read(state, site), on_the_way[site]),
             f"read for {place(site, SITES)} answers differently once later sites have written",
-            "write returns a new state; the old one must keep its past (no shared list)",
+            "write returns a new state, the old one stays: no shared list, nothing on self",
         )
     for i in range(1, SITES + 1):
         changed = [*v[:i], v[i] + 1, *v[i + 1 :]]
@@ -71,17 +71,16 @@ def _dependence(h: torch.Tensor, v: list[torch.Tensor]) -> set[int]:
 def any_size(subject: Subject) -> None:
     for depth, width in SIZES:
         where = f"at depth {depth} ({2 * depth} sites) and width {width}"
+        mend = "derive every size from `sites` and `width`"
         try:
             routing = subject.random(2 * depth, width)
             h = reads(routing, outputs(2 * depth, width=width))
         except Exception as error:
-            error.args = (f"{where}: {error}; derive every size from `sites` and `width`",)
+            error.add_note(f"This is {where}.\nTo mend: {mend}")
             raise
         for site, x in enumerate(h):
-            good = x.shape == h[0].shape and bool(x.isfinite().all())
             demand(
-                good,
-                f"{where}, the read for {place(site, 2 * depth)} is {tuple(x.shape)} "
-                f"{'' if x.isfinite().all() else 'and not finite'}",
-                "derive every size from `sites` and `width`",
+                x.shape == (2, 3, width) and bool(x.isfinite().all()),
+                f"the read for {place(site, 2 * depth)} is not finite or not (B, T, D) {where}",
+                mend,
             )

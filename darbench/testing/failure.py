@@ -10,7 +10,7 @@ from darbench.routing.base import Routing
 
 def explain(error: BaseException, cls: type) -> str:
     """'read(site=3) raised RuntimeError at my_routing.py:31 (`code`): message'."""
-    text = str(error).strip() or "no message"
+    text = "\n".join([str(error).strip() or "no message", *getattr(error, "__notes__", ())])
     frames = list(_own(error, files_of(cls)))
     if not frames:
         return f"{type(error).__name__}: {text}{_last_line(error)}"
@@ -26,7 +26,8 @@ def explain(error: BaseException, cls: type) -> str:
 
 def files_of(cls: type) -> set[str]:
     """Where the class and its bases below Routing are written."""
-    classes = [c for c in cls.__mro__ if issubclass(c, Routing) and c is not Routing]
+    classes = [c for c in getattr(cls, "__mro__", ()) if issubclass(c, Routing)]
+    classes = [c for c in classes if c is not Routing]
     members = [member for c in classes for member in vars(c).values()]
     getters = [m.fget if isinstance(m, property) else m for m in members]
     return {f.__code__.co_filename for f in getters if isinstance(f, FunctionType)}

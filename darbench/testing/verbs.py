@@ -35,7 +35,7 @@ def state_is_tensors(subject: Subject) -> None:
         for path, part in leaves(state):
             demand(
                 isinstance(part, Tensor),
-                f"the state before {place(site, SITES)} holds a {type(part).__name__} at {path}",
+                f"the state before {place(site, SITES)} holds {type(part).__name__} at {path}",
                 "tensors, tuples and NamedTuples only: instead of appending to a list, return "
                 "(*sources, v); numbers belong into __init__",
             )

@@ -1,0 +1,26 @@
+"""Routings with one mistake each.
+
+Their first line of documentation names the mistake, `caught_by` the check meant for it, and
+`says` what its message must contain.
+"""
+
+from broken import (
+    conditions,
+    construction,
+    cost,
+    depth,
+    numerics,
+    outside,
+    state,
+    training,
+)
+
+FILES = (construction, state, depth, conditions, numerics, training, cost, outside)
+BROKEN = [
+    member
+    for file in FILES
+    for member in vars(file).values()
+    if isinstance(member, type)
+    and member.__module__ == file.__name__
+    and "caught_by" in vars(member)
+]

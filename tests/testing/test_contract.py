@@ -1,0 +1,158 @@
+"""The ways to ask: a function that never raises, and a class for pytest."""
+
+import random
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from healthy import Scaled
+
+from darbench.errors import BadInput
+from darbench.testing import CHECKS, check_routing
+
+NAMES = [check.name for check in CHECKS]
+VERBS_ALONE = ["state_is_tensors", "pure"]
+
+
+class Raises(Scaled):
+    def read(self, state, site):
+        if site == 3:
+            raise ZeroDivisionError("at the third")
+        return state
+
+
+class RaisesInTheConstructor(Scaled):
+    def __init__(self, sites, width):
+        raise KeyError("no such table")
+
+
+class Hostile(Scaled):
+    """Raises wherever it is looked at."""
+
+    @property
+    def equals_add(self):
+        raise RuntimeError("asked about add")
+
+    @property
+    def conditioned_on(self):
+        raise RuntimeError("asked about conditions")
+
+    def sources(self, site):
+        return 1 / 0
+
+    def parameter_groups(self):
+        return None
+
+    def elementwise_flops(self, tokens):
+        return "many"
+
+
+def test_there_are_at_least_fifteen_checks_with_a_name_and_a_claim_each():
+    assert len(NAMES) == len(set(NAMES)) >= 15
+    assert all(name.isidentifier() for name in NAMES)
+    assert all(check.claim and "\n" not in check.claim for check in CHECKS)
+
+
+def test_results_come_in_the_order_of_the_checks():
+    results = check_routing("add", only=reversed(VERBS_ALONE))
+    assert [r.name for r in results] == VERBS_ALONE
+    assert all(r.passed and r.message == "" and r.seconds > 0 for r in results)
+
+
+def test_parameters_are_handed_over():
+    (result,) = check_routing("layerscale", {"init": 0.5}, only="declared_equality_to_add")
+    assert result.passed
+    (result,) = check_routing("layerscale", {"inti": 0.5}, only="constructible")
+    assert "unexpected keyword argument 'inti'" in result.message
+
+
+def test_an_exception_is_told_with_verb_site_line_and_code():
+    (result,) = check_routing(Raises, only=["bfloat16_is_close"])
+    line = Raises.read.__code__.co_firstlineno + 2
+    assert f"read(site=3) raised ZeroDivisionError at {__file__}:{line}" in result.message
+    assert '(`raise ZeroDivisionError("at the third")`): at the third' in result.message
+
+
+def test_without_a_constructor_the_other_checks_are_not_run():
+    first, *others = check_routing(RaisesInTheConstructor)
+    assert first.name == "constructible" and f"{__file__}:" in first.message
+    assert all(not r.passed and r.message.startswith("not run") for r in others)
+
+
+@pytest.mark.parametrize("routing", [Raises, Hostile, int, 3, torch.nn.Linear])
+def test_it_never_raises(routing):
+    results = check_routing(routing, only=[n for n in NAMES if n != "one_graph"])
+    assert not all(r.passed for r in results)
+    assert all(r.message for r in results if not r.passed)
+
+
+def test_hostile_declarations_fail_their_own_checks_alone():
+    failed = [r.name for r in check_routing(Hostile) if not r.passed]
+    assert failed == [
+        "declared_sources", "declared_conditions", "declared_equality_to_add",
+        "parameter_groups", "flops_per_token", "flops_formula",
+    ]  # fmt: skip
+
+
+def test_unknown_names_are_refused_with_a_hint():
+    with pytest.raises(BadInput, match="did you mean pure"):
+        check_routing("add", only=["puer"])
+    with pytest.raises(BadInput, match="unknown routing 'ad'"):
+        check_routing("ad")
+
+
+def test_the_callers_generators_gradients_and_defaults_are_left_alone():
+    torch.manual_seed(5)
+    before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
+    with torch.no_grad():
+        assert all(r.passed for r in check_routing("hyper", only=NAMES[:-1]))
+        assert not torch.is_grad_enabled()
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert (np.random.get_state()[1].tolist(), random.getstate()) == before[1:]
+    assert torch.get_default_dtype() == torch.float32
+
+
+def test_a_class_written_in_a_string_is_checked():
+    scope = {"Scaled": Scaled}
+    exec("class Wrong(Scaled):\n    def read(self, state, site):\n        return state.no", scope)
+    (result,) = check_routing(scope["Wrong"], only=["pure"])
+    assert "raised AttributeError at <string>:3" in result.message
+
+
+CONTRACT = """
+import torch
+from darbench import Routing
+from darbench.testing import RoutingContract
+
+class Mine(Routing):
+    def __init__(self, sites, width, *, gain: float = 1.0):
+        super().__init__(sites, width)
+        self.gain = gain
+    def begin(self, x, cond):
+        return x
+    def read(self, state, site):
+        return state
+    def write(self, state, site, v):
+        return state + self.gain * v
+    def elementwise_flops(self, tokens):
+        return 2 * self.sites * tokens * self.width
+
+class TestMine(RoutingContract):
+    routing = Mine
+
+class TestBuiltIn(RoutingContract):
+    routing = "layerscale"
+    params = {"init": 2.0}
+"""
+
+
+def test_the_class_for_pytest_runs_every_check_as_a_test(tmp_path):
+    file = tmp_path / "test_mine.py"
+    file.write_text(CONTRACT)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(file)]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert f"1 failed, {2 * len(CHECKS) - 1} passed" in run.stdout
+    assert "TestMine::test_declared_equality_to_add" in run.stdout
+    assert "equals_add is 'no', measured 'strong'" in run.stdout
