@@ -93,7 +93,8 @@ class UNet(Routing):
         both = torch.cat([stream, skip], dim=-1)
         if self.skip_norm:
             both = self.norm[pair](both)
-        return nn.functional.linear(both, self.w[pair], self.b[pair])
+        fused = nn.functional.linear(both, self.w[pair], self.b[pair])
+        return fused.to(stream.dtype)  # under autocast, what follows still adds up in full
 
     @property
     def equals_add(self) -> Literal["strong", "weak", "no"]:

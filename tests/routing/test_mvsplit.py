@@ -18,11 +18,13 @@ def test_reads_are_those_of_the_recursion_for_any_gains():
 
 
 def test_without_the_mean_gain_the_mean_over_tokens_stays_that_of_the_embedding():
+    """Also when the outputs are of low precision."""
     routing, v = mvsplit(), outputs(tokens=5)
     randomise(routing)
     torch.nn.init.zeros_(routing.a)
-    for h in reads(routing, v):
-        torch.testing.assert_close(h.mean(1), v[0].mean(1), rtol=1e-12, atol=1e-13)
+    for given in (v, [v[0], *(x.bfloat16() for x in v[1:])]):
+        for h in reads(routing, given):
+            torch.testing.assert_close(h.mean(1), v[0].mean(1), rtol=1e-12, atol=1e-13)
 
 
 def test_a_mean_gain_of_one_takes_the_outputs_mean():

@@ -103,6 +103,14 @@ def test_a_skip_is_forgotten_once_it_is_read():
     assert held[1::2] == [1, 2, 3, 4, 5, 5, 4, 3, 2, 1, 0, 0]
 
 
+@pytest.mark.parametrize("params", [{}, {"skip_norm": True}, {"fusion": "add"}])
+def test_the_stream_stays_in_float32_under_autocast(params):
+    v = outputs(24, dtype=torch.float32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = reads(unet(**params).float(), [v[0], *(x.bfloat16() for x in v[1:])])
+    assert {h.dtype for h in found} == {torch.float32}
+
+
 def test_initial_fusions_are_those_of_the_papers():
     xavier, small = unet(init="xavier", skip_norm=True), unet(init="trunc002")
     limit = (6 / (3 * 16)) ** 0.5
