@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from darbench import registry
 from darbench.board.build import build
 from darbench.cli import app
+from darbench.scaffold import new
 from darbench.search.compose import load_space
 from darbench.store.ledger import append
 
@@ -33,6 +34,7 @@ def folder(tmp_path, monkeypatch):
     space.parent.mkdir(parents=True)
     space.write_text(blocks("yaml")[0])
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(registry, "_ROUTINGS", dict(registry.routings()))
     return tmp_path
 
 
@@ -60,9 +62,11 @@ def test_search_space_composes(folder):
     assert len(list(space.grid())) == 1 + 2 * 4
 
 
-@pytest.mark.parametrize("line", blocks("sh")[1].splitlines())
+@pytest.mark.parametrize("line", (blocks("sh")[1] + blocks("sh")[2]).splitlines())
 def test_commands_are_understood(folder, line):
     words = shlex.split(line, comments=True)[1:]
+    if "my_routing.py" in words:
+        new("my_routing")
     if words[0] == "train":
         words = [*words, "--help"]
     dry = ["--dry-run"] if words[0] == "sweep" and "--dry-run" not in words else []
