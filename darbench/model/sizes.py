@@ -25,8 +25,9 @@ def resolve(model: Model) -> Model:
         width=width if model.width is None else model.width,
         heads=heads if model.heads is None else model.heads,
     )
-    if min(full.depth, full.width, full.heads, full.patch) < 1:
-        raise BadInput(f"model: depth, width, heads and patch must be at least 1, got {full}")
+    for name in ("depth", "width", "heads", "patch"):
+        if getattr(full, name) < 1:
+            raise BadInput(f"model.{name}={getattr(full, name)}: must be at least 1")
     if full.width % full.heads or full.width % 4:
         raise BadInput(
             f"model.width={full.width}: must be a multiple of 4 (2-D positions) "
