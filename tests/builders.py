@@ -3,11 +3,23 @@
 from functools import partial
 
 import torch
-from torch import Tensor
 
 from darbench import registry
 from darbench.model.sit import SiT
-from darbench.routing.base import Cond, Routing
+from darbench.routing.base import Routing
+from darbench.testing.inputs import (
+    conditions,
+    images,
+    outputs,
+    randomise,
+    randomise_trunk,
+    reads,
+)
+
+__all__ = [
+    "SETTINGS", "conditions", "images", "name_of", "outputs", "randomise", "randomise_trunk",
+    "reads", "routing_of", "sit",
+]  # fmt: skip
 
 torch.set_num_threads(1)  # the models are tiny, and the order of sums does not vary
 
@@ -87,58 +99,3 @@ def sit(setting: tuple[str, dict] = ("add", {}), **changes) -> SiT:
     }  # fmt: skip
     name, params = setting
     return SiT(partial(registry.routing(name), **params), **sizes | changes)
-
-
-def images(n: int = 3, channels: int = 3, dtype=torch.float64) -> tuple[Tensor, Tensor, Tensor]:
-    """x (n, channels, 8, 8), t (n,), label (n,) for `sit`; the last label is the null class."""
-    generator = torch.Generator().manual_seed(n)
-    x = torch.randn(n, channels, 8, 8, generator=generator, dtype=dtype)
-    t = torch.rand(n, generator=generator, dtype=dtype)
-    return x, t, torch.arange(6 - n, 6)
-
-
-@torch.no_grad()
-def randomise(module: torch.nn.Module, std: float = 0.3, seed: int = 0) -> None:
-    """Add noise to every parameter that is trained."""
-    generator = torch.Generator().manual_seed(seed)
-    for parameter in module.parameters():
-        if parameter.requires_grad:
-            noise = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
-            parameter += std * noise
-
-
-def randomise_trunk(model: SiT, std: float = 0.3) -> None:
-    for part in (model.x_embedder, model.t_embedder, model.y_embedder, model.final_layer):
-        randomise(part, std)
-    for number, block in enumerate(model.blocks):
-        randomise(block, std, seed=number)
-
-
-def conditions(batch: int = 2, width: int = 16, dtype=torch.float64, seed: int = 0) -> Cond:
-    generator = torch.Generator().manual_seed(seed)
-    t, y = torch.randn(2, batch, width, generator=generator, dtype=torch.float64).to(dtype)
-    time = torch.rand(batch, generator=generator, dtype=torch.float64).to(dtype)
-    return Cond(time=time, label=torch.arange(batch), t=t, y=y, c=t + y)
-
-
-def outputs(
-    sites: int = 8, batch: int = 2, tokens: int = 3, width: int = 16, dtype=torch.float64,
-    seed: int = 0,
-) -> list[Tensor]:  # fmt: skip
-    """v_0 .. v_N of unequal sizes, each (batch, tokens, width)."""
-    generator = torch.Generator().manual_seed(seed)
-    shape = (sites + 1, batch, tokens, width)
-    v = torch.randn(shape, generator=generator, dtype=torch.float64)
-    size = torch.rand(sites + 1, 1, 1, 1, generator=generator, dtype=torch.float64) + 0.1
-    return list((size * v).to(dtype).unbind())
-
-
-def reads(routing: Routing, v: list[Tensor], cond: Cond | None = None) -> list[Tensor]:
-    """h of every site, then of the head, when the sublayers hand over v[1:] whatever they read."""
-    cond = conditions(len(v[0]), routing.width, v[0].dtype) if cond is None else cond
-    state = routing.begin(v[0], cond)
-    h = []
-    for site in range(routing.sites):
-        h.append(routing.read(state, site))
-        state = routing.write(state, site, v[site + 1])
-    return [*h, routing.read(state, routing.sites)]

@@ -7,7 +7,7 @@ import torch
 
 from darbench.testing.check import check, demand, fail
 from darbench.testing.inputs import images, randomise
-from darbench.testing.subject import Subject
+from darbench.testing.subject import DEPTH, Subject
 
 MEND = (
     "no .item(), no Python `if` or loop over values of tensors, no print: use torch.where and "
@@ -19,7 +19,7 @@ LINE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<verb>\w+)
 
 @check("a model of two blocks compiles as one graph, without a break")
 def one_graph(subject: Subject) -> None:
-    model = subject.model(depth=2)
+    model = subject.model(depth=DEPTH if subject.refuses(sites=4) else 2)
     randomise(model)
     inputs = images(dtype=torch.float32)
     graphs: list[torch.fx.GraphModule] = []

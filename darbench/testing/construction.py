@@ -120,7 +120,7 @@ def parameter_groups(subject: Subject) -> None:
     for name, parameter in routing.named_parameters():
         found = counts.pop(id(parameter), 0)
         demand(
-            found == 1,
+            found == 1 or not (found or parameter.requires_grad),
             f"parameter {name} is in {found} of the groups; it would be trained {found} times",
             "list every parameter in exactly one group",
         )

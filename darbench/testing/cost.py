@@ -40,8 +40,9 @@ class ElementwiseCounter(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         out = func(*args, **(kwargs or {}))
         name = func.overloadpacket.__name__.rstrip("_")
-        if name == "native_layer_norm":
-            self.flops += (5 if args[2] is None else 7) * args[0].numel()
+        if name in ("native_layer_norm", "native_group_norm"):
+            weight = args[2] if name == "native_layer_norm" else args[1]
+            self.flops += (5 if weight is None else 7) * args[0].numel()
         elif name in REDUCTIONS or torch.Tag.reduction in func.tags:
             self.flops += REDUCTIONS.get(name, 1) * args[0].numel()
         elif name in POINTWISE or torch.Tag.pointwise in func.tags:

@@ -2,9 +2,10 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from darbench.model.sit import SiT
 from darbench.routing.base import Routing
@@ -22,7 +23,7 @@ def every_parameter_matters(subject: Subject) -> None:
     model = subject.model().double()
     randomise(model)
     _backward(model)
-    dead = _dead({name: _largest(p) for name, p in model.routing.named_parameters()})
+    dead = _dead({name: _largest(p) for name, p in _trained(model.routing)})
     demand(
         not dead,
         f"no gradient ever reaches {', '.join(dead)}",
@@ -39,7 +40,7 @@ def every_parameter_matters(subject: Subject) -> None:
 @check(f"from the initial values, every parameter has a gradient within {STEPS} AdamW steps")
 def gradients_open(subject: Subject) -> None:
     model = subject.model().double().train()
-    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    trained = dict(_trained(model))
     optimizer = torch.optim.AdamW(trained.values(), lr=1e-2)
     largest = dict.fromkeys(trained, 0.0)
     for _ in range(STEPS):
@@ -57,6 +58,10 @@ def gradients_open(subject: Subject) -> None:
             "two factors that both start at zero (a zero gain on adaLN's zero gate, a product of "
             'two zero matrices) never open: start one of them from ones, or set gate = "one_plus"',
         )
+
+
+def _trained(module: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    return ((name, p) for name, p in module.named_parameters() if p.requires_grad)
 
 
 def _backward(model: SiT) -> None:
@@ -109,7 +114,7 @@ def _stacked(subject: Subject, routing: Routing) -> dict[str, list[Tensor]]:
     of those listed by site."""
     deeper = dict(subject.fresh(SITES + 4).named_parameters())
     found = {}
-    for name, p in routing.named_parameters():
+    for name, p in _trained(routing):
         if _family(name) != name:
             found[name] = [p]
         elif p.dim() and name in deeper and len(deeper[name]) > len(p):

@@ -30,6 +30,7 @@ def _demand_finite(routing: Routing, v: list[Tensor], kind: str, situation: str,
         )
     leaves = {f"v_{i}": x for i, x in enumerate(v)} | dict(routing.named_parameters())
     loss = sum((x.float() - 1).square().mean() for x in h)
+    demand(loss.requires_grad, "no read carries a gradient", "no detach, .data or no_grad")
     names, tensors = zip(*[(n, x) for n, x in leaves.items() if x.requires_grad], strict=True)
     gradients = torch.autograd.grad(loss, tensors, allow_unused=True)
     for name, gradient in zip(names, gradients, strict=True):

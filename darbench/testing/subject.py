@@ -25,6 +25,14 @@ class Subject:
             torch.random.default_generator.manual_seed(seed)
             return self.cls(sites, width, **{**self.params, **more}).eval()
 
+    def refuses(self, sites: int) -> bool:
+        """Whether that is too shallow for the parameters, said by a ValueError."""
+        try:
+            self.fresh(sites)
+        except ValueError:
+            return True
+        return False
+
     def random(
         self, sites: int = SITES, width: int = WIDTH, *, dtype=torch.float64, seed: int = 0
     ) -> Routing:

@@ -111,5 +111,6 @@ def _gradients(owner: nn.Module, routing: Routing | Checkpointed) -> dict[str, T
     v = [x.requires_grad_() for x in outputs()]
     named = {f"v_{i}": x for i, x in enumerate(v)} | dict(owner.named_parameters())
     loss = sum((h - 1).square().mean() for h in reads(routing, v, conditions()))
+    demand(loss.requires_grad, "no read carries a gradient", "no detach, .data or no_grad")
     found = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
     return dict(zip(named, found, strict=True))

@@ -49,6 +49,13 @@ class Hostile(Scaled):
         return "many"
 
 
+class Refuses(Scaled):
+    def __init__(self, sites, width, *, least: int = 2, most: int = 30):
+        if not least <= sites <= most:
+            raise ValueError(f"{sites} sites are refused")
+        super().__init__(sites, width)
+
+
 def test_there_are_at_least_fifteen_checks_with_a_name_and_a_claim_each():
     assert len(NAMES) == len(set(NAMES)) >= 15
     assert all(name.isidentifier() for name in NAMES)
@@ -94,6 +101,13 @@ def test_hostile_declarations_fail_their_own_checks_alone():
         "declared_sources", "declared_conditions", "declared_equality_to_add",
         "parameter_groups", "flops_per_token", "flops_formula",
     ]  # fmt: skip
+
+
+def test_a_model_may_be_refused_as_too_shallow_but_not_as_too_deep():
+    (result,) = check_routing(Refuses, {"least": 7}, only=["any_size"])
+    assert result.passed
+    (result,) = check_routing(Refuses, {"most": 20}, only=["any_size"])
+    assert "24 sites are refused" in result.message and "This is at depth 12" in result.message
 
 
 def test_unknown_names_are_refused_with_a_hint():

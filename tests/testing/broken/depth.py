@@ -42,6 +42,15 @@ class SourcesOneAhead(Scaled):
         return set(range(site + 2))
 
 
+class NoGradient(Attentive):
+    """A read of detached values: nothing before it would learn through it."""
+
+    caught_by, says = "declared_sources", "does not depend on v_i of i = [0]"
+
+    def mix(self, alpha, values, site):
+        return super().mix(alpha.detach(), [v.detach() for v in values], site)
+
+
 class FixedDepth(Scaled):
     """As many parameters as the model at hand had sites."""
 
