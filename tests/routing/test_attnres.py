@@ -15,9 +15,10 @@ def random_attnres(**params):
     return routing
 
 
-def sources_of(routing, reader, v):
+def sources_of(params, reader, v):
     """From the definition: v_0 and the outputs, or the blocks' sums with the running one last."""
-    sets = source_sets(routing.history, routing.span, 8, reader)
+    history = "chunk_sum" if "form" in params else "full"
+    sets = source_sets(history, params.get("span", 4), 8, reader)
     return [sum(v[i] for i in source) for source in sets]
 
 
@@ -27,7 +28,7 @@ def test_every_read_and_gradient_equals_torchs_attention_without_its_scale(param
     routing, v = random_attnres(heads=heads, **params), outputs()
     leaves = [*routing.parameters(), *(x.requires_grad_() for x in v)]
     q, weights = routing.gain * routing.w, outputs(seed=1)
-    wanted = [attend(q[r - 1], sources_of(routing, r, v), 1.0, heads) for r in range(1, 10)]
+    wanted = [attend(q[r - 1], sources_of(params, r, v), 1.0, heads) for r in range(1, 10)]
     found = reads(routing, v)
     torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-12)
     gradients = [
@@ -45,7 +46,7 @@ def test_every_read_equals_the_packages_operator(params):
     for reader, h in enumerate(reads(routing, v), start=1):
         row = reader - 1
         operator.pseudo_query.data = (routing.gain[row] * routing.w[row]).float()
-        sources = torch.stack(sources_of(routing, reader, v)).float()
+        sources = torch.stack(sources_of(params, reader, v)).float()
         torch.testing.assert_close(operator(sources).double(), h, rtol=1e-4, atol=1e-5)
 
 
@@ -54,7 +55,7 @@ def test_fresh_reads_are_the_sum_so_far_but_for_its_size(params):
     routing, v = routing_of(("attnres", params)).double(), outputs()
     assert (routing.w == 0).all() and (routing.gain == 1).all()
     for reader, h in enumerate(reads(routing, v), start=1):
-        count = len(source_sets(routing.history, routing.span, 8, reader))
+        count = len(sources_of(params, reader, v))
         torch.testing.assert_close(count * h, sum(v[:reader]), rtol=1e-12, atol=1e-12)
 
 

@@ -12,9 +12,10 @@ def delta(**params):
     return routing_of(("delta_attnres", params)).double()
 
 
-def sources_of(routing, reader, v):
-    sets = source_sets(routing.history, routing.span, 8, reader)
-    null = [torch.zeros_like(v[0])] if routing.null else []
+def sources_of(params, reader, v):
+    history = "chunk_sum" if "form" in params else "full"
+    sets = source_sets(history, params.get("span", 4), 8, reader)
+    null = [torch.zeros_like(v[0])] if params.get("null") else []
     return [sum(v[i] for i in source) for source in sets] + null
 
 
@@ -25,7 +26,7 @@ def test_reads_are_the_sum_and_torchs_attention_over_the_outputs(params):
     wanted = [v[0]]
     for reader in range(2, 9):
         q = routing.gain[reader - 2] * routing.w[reader - 2]
-        wanted.append(sum(v[:reader]) + attend(q, sources_of(routing, reader, v), 1.0))
+        wanted.append(sum(v[:reader]) + attend(q, sources_of(params, reader, v), 1.0))
     wanted.append(sum(v))  # the head reads the stream alone
     torch.testing.assert_close(reads(routing, v), wanted, rtol=1e-12, atol=1e-12)
 
@@ -34,7 +35,7 @@ def test_reads_are_the_sum_and_torchs_attention_over_the_outputs(params):
 def test_fresh_reads_are_add_but_for_their_size(params):
     routing, v = delta(**params), outputs()
     for reader, h in enumerate(reads(routing, v), start=1):
-        n = len(sources_of(routing, reader, v))
+        n = len(sources_of(params, reader, v))
         size = 1 if reader in (1, 9) else 1 + 1 / n
         torch.testing.assert_close(h, size * sum(v[:reader]), rtol=1e-12, atol=1e-12)
 
