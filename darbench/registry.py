@@ -18,7 +18,6 @@ from darbench.errors import BadInput, unknown
 VERBS = ("begin", "read", "write")
 GROUP = "darbench.routings"  # entry points of installed packages that offer routings
 _ROUTINGS: dict[str, type] = {}
-_IMPORTABLE: set[str] = set()  # names that any process with the same packages can find itself
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +136,6 @@ def routings() -> dict[str, type]:
 def _load_importable() -> None:
     """The built-in routings, then what installed packages offer; a package whose routings fail
     to load is passed over with a warning."""
-    own = set(_ROUTINGS)  # of a script that registered before it asked for any
     import_module("darbench.routing")
     for point in entry_points(group=GROUP):
         try:
@@ -145,12 +143,18 @@ def _load_importable() -> None:
         except Exception as error:
             owner = point.dist.name if point.dist else point.value
             warnings.warn(f"routings of {owner} ({point.value}): {error}", stacklevel=2)
-    _IMPORTABLE.update(_ROUTINGS.keys() - own)
 
 
 def foreign() -> dict[str, type]:
-    """Routings of a user's file, script or notebook: another process gets them by value only."""
-    return {name: cls for name, cls in routings().items() if name not in _IMPORTABLE}
+    """Routings of a user's file, script or notebook: another process gets them by value only.
+
+    Those of darbench and of packages with entry points it can import itself.
+    """
+    offering = {"darbench", *(p.module.partition(".")[0] for p in entry_points(group=GROUP))}
+    return {
+        name: cls for name, cls in routings().items()
+        if cls.__module__.partition(".")[0] not in offering
+    }  # fmt: skip
 
 
 def adopt(classes: Mapping[str, type]) -> None:

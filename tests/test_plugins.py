@@ -79,7 +79,6 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
 def installed(tmp_path, monkeypatch):
     """Installs a package with an entry point for its routing, by hand, on the path."""
     monkeypatch.setattr(registry, "_ROUTINGS", dict(registry.routings()))
-    monkeypatch.setattr(registry, "_IMPORTABLE", set(registry._IMPORTABLE))
     monkeypatch.syspath_prepend(tmp_path)
     registry._load_importable.cache_clear()
 

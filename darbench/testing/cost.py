@@ -104,7 +104,11 @@ def flops_formula(subject: Subject) -> None:
             f"{said}: it includes the matrix products, {products / unit:.2f}",
             f"leave them out, FlopCounterMode counts them already; {_advice(subject)}",
         )
-    fail(f"{said}, {found / unit:.2f} were counted", _advice(subject))
+    fail(
+        f"{said}, {found / unit:.2f} were counted, besides {products / unit:.2f} in matrix "
+        "products (@, linear, einsum), which FlopCounterMode counts",
+        _advice(subject),
+    )
 
 
 def _advice(subject: Subject) -> str:

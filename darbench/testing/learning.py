@@ -56,7 +56,8 @@ def gradients_open(subject: Subject) -> None:
         fail(
             f"stuck at the initial values, without a gradient: {shown}",
             "two factors that both start at zero (a zero gain on adaLN's zero gate, a product of "
-            'two zero matrices) never open: start one of them from ones, or set gate = "one_plus"',
+            "two zero matrices) never open: start one of them from ones, or set "
+            'gate = "one_plus"; and every read must see v_0, the only output not zero at first',
         )
 
 

@@ -35,6 +35,11 @@ def fresh_model_is_zero(subject: Subject) -> None:
             f"the first gradient of {name} is not finite",
             "norms need an eps inside the root; see finite_at_zero_outputs",
         )
+    demand(
+        bool(model.final_layer.linear.weight.grad.any()),
+        "the head never learns: what it reads is zero, as all outputs but v_0 are at first",
+        "let every read, the head's above all, see v_0, be it through a sum of outputs",
+    )
 
 
 @check("equals add as declared by equals_add, measured with a random trunk")
@@ -109,7 +114,8 @@ class Checkpointed:
 
 def _gradients(owner: nn.Module, routing: Routing | Checkpointed) -> dict[str, Tensor | None]:
     v = [x.requires_grad_() for x in outputs()]
-    named = {f"v_{i}": x for i, x in enumerate(v)} | dict(owner.named_parameters())
+    trained = {name: p for name, p in owner.named_parameters() if p.requires_grad}
+    named = {f"v_{i}": x for i, x in enumerate(v)} | trained
     loss = sum((h - 1).square().mean() for h in reads(routing, v, conditions()))
     demand(loss.requires_grad, "no read carries a gradient", "no detach, .data or no_grad")
     found = torch.autograd.grad(loss, list(named.values()), allow_unused=True)

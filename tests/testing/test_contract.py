@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 from healthy import Scaled
+from torch import nn
 
+from darbench import Routing
 from darbench.errors import BadInput
 from darbench.testing import CHECKS, check_routing
 
@@ -56,6 +58,48 @@ class Refuses(Scaled):
         super().__init__(sites, width)
 
 
+class Frozen(Scaled):
+    """A constant kept as a parameter that is not trained, and dropout while training."""
+
+    equals_add = "weak"
+
+    def __init__(self, sites, width):
+        super().__init__(sites, width)
+        self.gain = nn.Parameter(torch.full((width,), 2.0), requires_grad=False)
+        self.dropout = nn.Dropout(0.1)
+
+    def write(self, state, site, v):
+        return super().write(state, site, self.gain * self.dropout(v))
+
+    def elementwise_flops(self, tokens):
+        return 3 * self.sites * tokens * self.width
+
+
+class ListedBySite(Routing):
+    """One parameter module for each reader, whose first has one source and so no choice."""
+
+    equals_add = "strong"
+
+    def __init__(self, sites, width):
+        super().__init__(sites, width)
+        self.a = nn.ParameterList(torch.zeros(width) for _ in range(sites + 1))
+
+    def begin(self, x, cond):
+        return (x,)
+
+    def read(self, state, site):
+        stack = torch.stack(state)
+        normed = nn.functional.rms_norm(stack, (self.width,), eps=1e-6)
+        alpha = torch.softmax(torch.einsum("jbtd,d->jbt", normed, self.a[site]), 0)
+        return torch.einsum("jbt,jbtd->btd", alpha, stack)
+
+    def write(self, state, site, v):
+        return (*state, v)
+
+    def elementwise_flops(self, tokens):
+        return 3 * (self.sites + 1) * (self.sites + 2) // 2 * tokens * self.width
+
+
 def test_there_are_at_least_fifteen_checks_with_a_name_and_a_claim_each():
     assert len(NAMES) == len(set(NAMES)) >= 15
     assert all(name.isidentifier() for name in NAMES)
@@ -66,6 +110,11 @@ def test_results_come_in_the_order_of_the_checks():
     results = check_routing("add", only=reversed(VERBS_ALONE))
     assert [r.name for r in results] == VERBS_ALONE
     assert all(r.passed and r.message == "" and r.seconds > 0 for r in results)
+
+
+@pytest.mark.parametrize("cls", [Frozen, ListedBySite])
+def test_the_unusual_is_no_mistake(cls):
+    assert [r.message for r in check_routing(cls) if not r.passed] == []
 
 
 def test_parameters_are_handed_over():

@@ -22,6 +22,19 @@ class ZeroOverZero(Scaled):
         return stream + self.a[site] * v, size + v.abs().mean(-1, keepdim=True)
 
 
+class WithoutTheEmbedding(Scaled):
+    """Only the latest output is read: in a fresh model, nothing."""
+
+    caught_by, says = "fresh_model_is_zero", "the head never learns"
+    equals_add = "no"
+
+    def write(self, state, site, v):
+        return self.a[site] * v
+
+    def sources(self, site):
+        return {site}
+
+
 class SmallInit(Attentive):
     """Queries that start small instead of zero, declared equal to add."""
 
