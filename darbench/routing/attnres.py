@@ -5,13 +5,15 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from darbench.ops.depth_attention import Source, depth_attention, source
 from darbench.registry import register
 from darbench.routing import history as windows
 from darbench.routing.base import Cond, Routing
-from darbench.routing.sources import Source, attend, reader_groups, source
+from darbench.routing.sources import reader_groups
 
 
 class State(NamedTuple):
+    h: Tensor  # what the coming reader sees, (B, T, D)
     sources: tuple[Source, ...]
     queries: tuple[Tensor, ...]  # gain_l w_l of each reader, (D,)
 
@@ -26,7 +28,7 @@ class AttnRes(Routing):
     and the running sum of the open one. No factor 1 / sqrt(D). heads: one softmax for each of
     the groups of channels (arXiv:2607.27230).
 
-    State: the sources with their inverse RMS, and the readers' queries.
+    State: what the coming reader sees, the sources, and the readers' queries.
     Parameters, each with a leading axis of sites + 1 readers: w (D,), zeros; gain (D,), ones.
     lr_mult is for the queries, not for the gains.
     """
@@ -49,15 +51,19 @@ class AttnRes(Routing):
         self.gain = nn.Parameter(torch.ones(sites + 1, width))
 
     def begin(self, x: Tensor, cond: Cond) -> State:
-        return State((source(x),), (self.gain * self.w).unbind())
+        return self._state((source(x),), (self.gain * self.w).unbind(), reader=0)
 
     def read(self, state: State, site: int) -> Tensor:
-        return attend(state.queries[site], state.sources, scale=1.0, heads=self.heads)
+        return state.h
 
     def write(self, state: State, site: int, v: Tensor) -> State:
         grow = windows.WINDOWS[self.history].grow
         sources = grow(state.sources, source(v), site, self.span, self.sites)
-        return State(sources, state.queries)
+        return self._state(sources, state.queries, reader=site + 1)
+
+    def _state(self, sources: tuple[Source, ...], queries: tuple[Tensor, ...], reader: int):
+        h, sources = depth_attention(queries[reader], sources, scale=1.0, heads=self.heads)
+        return State(h, sources, queries)
 
     @property
     def equals_add(self) -> Literal["strong"]:

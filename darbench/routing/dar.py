@@ -6,17 +6,18 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from darbench.ops.depth_attention import Source, depth_attention, source
 from darbench.registry import register
 from darbench.routing import history as windows
 from darbench.routing.base import Cond, Routing
 from darbench.routing.conditioners import CONDITIONERS
-from darbench.routing.sources import Source, attend, reader_groups, source
+from darbench.routing.sources import reader_groups
 
 
 class State(NamedTuple):
+    h: Tensor  # what the coming reader sees, (B, T, D)
     sources: tuple[Source, ...]
     queries: tuple[Tensor, ...]  # gain_l q_l of each reader; dynamic: gain_l W_q^(l) (D, D)
-    last: Tensor  # v_{l-1} (B, T, D), what a dynamic query is made of
 
 
 @register("dar")
@@ -32,7 +33,7 @@ class Dar(Routing):
     gain (reuse_last, the paper's form with REPA). heads: one softmax for each of the groups of
     channels (arXiv:2607.27230). scale=none leaves 1 / sqrt(D) out, as AttnRes does.
 
-    State: the sources in the window with their inverse RMS, and the readers' queries.
+    State: what the coming reader sees, the sources kept, and the readers' queries.
     Parameters, each with a leading axis of readers, sites + 1 (reuse_last: sites): w (D,) or w_q
     (D, D), zeros; gain (D,), ones, unless gain=False. static_t adds those of its conditioner,
     t_source, see `darbench.routing.conditioners`; the paper's is reuse, which starts from zero
@@ -79,18 +80,26 @@ class Dar(Routing):
             self.conditioner = CONDITIONERS[t_source](self.readers, width)
 
     def begin(self, x: Tensor, cond: Cond) -> State:
-        return State((source(x),), self._queries(cond).unbind(), x)
+        return self._read((source(x),), self._queries(cond).unbind(), x, reader=0)
 
     def read(self, state: State, site: int) -> Tensor:
-        query = state.queries[min(site, self.readers - 1)]
-        if self.query == "dynamic":
-            query = nn.functional.linear(state.last, query)
-        seen = self.window.select(state.sources, site, self.span)
-        return attend(query, seen, self.scale, self.heads)
+        return state.h
 
     def write(self, state: State, site: int, v: Tensor) -> State:
         sources = self.window.grow(state.sources, source(v), site, self.span, self.sites)
-        return State(sources, state.queries, v)
+        return self._read(sources, state.queries, v, reader=site + 1)
+
+    def _read(
+        self, sources: tuple[Source, ...], queries: tuple[Tensor, ...], last: Tensor, reader: int
+    ) -> State:
+        """All a reader needs is there when its last source, v_{l-1}, is born."""
+        query = queries[min(reader, self.readers - 1)]
+        if self.query == "dynamic":
+            query = nn.functional.linear(last, query)
+        seen = self.window.select(tuple(range(len(sources))), reader, self.span)
+        h, read = depth_attention(query, [sources[i] for i in seen], self.scale, self.heads)
+        handed = dict(zip(seen, read, strict=True))
+        return State(h, tuple(handed.get(i, s) for i, s in enumerate(sources)), queries)
 
     def _queries(self, cond: Cond) -> Tensor:
         """All readers at once, the key's gain folded in: q . (gain k) = (gain q) . k."""

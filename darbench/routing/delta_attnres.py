@@ -5,13 +5,15 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from darbench.ops.depth_attention import Source, depth_attention, source
 from darbench.registry import register
 from darbench.routing import history as windows
 from darbench.routing.base import Cond, Routing
-from darbench.routing.sources import Source, attend, reader_groups, source
+from darbench.routing.sources import reader_groups
 
 
 class State(NamedTuple):
+    h: Tensor  # what the coming reader sees, (B, T, D)
     stream: Tensor  # s_l, (B, T, D)
     sources: tuple[Source, ...]
     queries: tuple[Tensor, ...]  # gain_l w_l of the readers at the sites from 1 on, (D,)
@@ -27,7 +29,7 @@ class DeltaAttnRes(Routing):
     block: the sources are v_0, the sums of closed blocks of `span` sublayers and the running sum.
     null: one more source, zero, that lets a reader take less than one.
 
-    State: the stream, the sources and the readers' queries.
+    State: what the coming reader sees, the stream, the sources and the readers' queries.
     Parameters, each with a leading axis of sites - 1 readers: w (D,), zeros; gain (D,), ones.
     lr_mult is for the queries, not for the gains.
     """
@@ -48,20 +50,22 @@ class DeltaAttnRes(Routing):
         self.gain = nn.Parameter(torch.ones(sites - 1, width))
 
     def begin(self, x: Tensor, cond: Cond) -> State:
-        return State(x, (source(x),), (self.gain * self.w).unbind())
+        return State(x, x, (source(x),), (self.gain * self.w).unbind())
 
     def read(self, state: State, site: int) -> Tensor:
-        if site in (0, self.sites):
-            return state.stream
-        seen = state.sources
-        if self.null:  # of no size, so its logit is 0 whatever its key
-            seen = (*seen, Source(*map(torch.zeros_like, seen[0])))
-        return state.stream + attend(state.queries[site - 1], seen, scale=1.0)
+        return state.h
 
     def write(self, state: State, site: int, v: Tensor) -> State:
         grow = windows.WINDOWS[self.history].grow
         sources = grow(state.sources, source(v), site, self.span, self.sites)
-        return State(state.stream + v, sources, state.queries)
+        stream = state.stream + v
+        if site + 1 == self.sites:
+            return State(stream, stream, sources, state.queries)
+        null = ()
+        if self.null:  # of no size, so its logit is 0 whatever its key
+            null = (Source(*map(torch.zeros_like, sources[0])),)
+        read, seen = depth_attention(state.queries[site], (*sources, *null), scale=1.0)
+        return State(stream + read, stream, seen[: len(sources)], state.queries)
 
     @property
     def equals_add(self) -> Literal["strong"]:

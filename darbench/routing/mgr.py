@@ -6,9 +6,9 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from darbench.ops.depth_attention import Source, depth_attention, key_norm, source
 from darbench.registry import register
 from darbench.routing.base import Cond, Routing
-from darbench.routing.sources import Source, attend, source
 
 REFERENCE_LAYERS = 21  # of the initial bias
 
@@ -52,7 +52,7 @@ class MultiGate(Routing):
         return State((source(x),))
 
     def read(self, state: State, site: int) -> Tensor:
-        return attend(self.w_a[site], state.streams, 1 / math.sqrt(self.width))
+        return depth_attention(self.w_a[site], state.streams, 1 / math.sqrt(self.width))[0]
 
     def write(self, state: State, site: int, v: Tensor) -> State:
         if len(state.streams) < self.streams:
@@ -62,7 +62,7 @@ class MultiGate(Routing):
         return State(tuple(self._mixed(s, v, self.w_b[row], bias) for s, bias in streams))
 
     def _mixed(self, s: Source, v: Tensor, w_b: Tensor, bias: Tensor) -> Source:
-        logit = (w_b * s.value).sum(-1) * s.inv_rms / math.sqrt(self.width) + bias
+        logit = (w_b * s.value).sum(-1) * key_norm(s) / math.sqrt(self.width) + bias
         b = torch.sigmoid(logit).unsqueeze(-1)  # (B, T, 1)
         return source(torch.lerp(s.value.to(b.dtype), v.to(b.dtype), b))
 

@@ -219,7 +219,6 @@ def test_a_dynamic_query_is_made_of_the_newest_output():
         state = routing.begin(v[0], conditions())
         for site in range(reader):
             state = routing.write(state, site, v[site + 1])
-        assert torch.equal(state.last, v[reader])
         keys = torch.stack(v[: reader + 1])
         logits = (v[reader] * torch.nn.functional.rms_norm(keys, (16,), eps=1e-6)).sum(-1) / 4
         wanted = (logits.softmax(0).unsqueeze(-1) * keys).sum(0)

@@ -1,0 +1,40 @@
+"""Depth attention: a softmax over sources at different depths, per token.
+
+`definition` says what is computed. On the CPU in float32 native kernels compute it, in one pass
+over the sources and keeping nothing as large as one of them. Which one runs is decided by the
+tensors alone, and no caller can tell.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from darbench.ops import native
+from darbench.ops.depth_attention import definition, graph
+from darbench.ops.depth_attention.source import Source, inverse_rms, key_norm, source
+
+__all__ = ["Source", "depth_attention", "inverse_rms", "key_norm", "source"]
+
+
+def depth_attention(
+    query: Tensor, sources: Sequence[Source], scale: float, heads: int = 1
+) -> tuple[Tensor, tuple[Source, ...]]:
+    """h = sum_i alpha_i v_i, alpha = softmax_i(scale q . v_i / rms(v_i)), and the same sources.
+
+    query: broadcasts to (B, T, D), as (D,), (B, 1, D) or (B, T, D); the key's gain belongs into
+    it. With heads H the channels form H contiguous groups, each with a softmax of its own over
+    its part of the dot product; the key norm is over all of D. h: (B, T, D). Logits and softmax
+    are float32 or better.
+
+    The gradient of a source includes that through its key norm. The next reader takes the
+    sources that are handed back, not those given: the gradients of all readers of a source then
+    add up in one place, which halves the memory traffic of the backward.
+    """
+    if not native.takes(query, *(s.value for s in sources)):
+        return definition.depth_attention(query, sources, scale, heads), tuple(sources)
+    if torch.compiler.is_compiling():
+        return graph.depth_attention(query, sources, scale, heads), tuple(sources)
+    from darbench.ops.depth_attention import cpu
+
+    return cpu.depth_attention(query, sources, scale, heads)

@@ -1,0 +1,225 @@
+"""Depth attention on the CPU in float32, token by token.
+
+All sources of a token fit into the cache, so each is fetched from memory once in the forward and
+once in the backward, which keeps only the softmax weights and the products q . v_i.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from darbench.ops.depth_attention.source import Source
+from darbench.ops.native.kernels import F, addresses, exp, kernel, over_batch, part, row
+
+
+@part
+def _softmax(a):
+    top = a[0]
+    for j in range(1, a.size):
+        top = max(top, a[j])
+    total = F(0)
+    for j in range(a.size):
+        e = exp(a[j] - top)
+        a[j] = e
+        total += e
+    for j in range(a.size):
+        a[j] /= total
+
+
+@part
+def _products(x, values, start, out):
+    """out[j] = x . v_j, four sources at a time, which share the loads of x."""
+    size, many = x.size, values.size // 4 * 4
+    for j in range(0, many, 4):
+        v0, v1 = row(values[j], start, size), row(values[j + 1], start, size)
+        v2, v3 = row(values[j + 2], start, size), row(values[j + 3], start, size)
+        s0 = s1 = s2 = s3 = F(0)
+        for d in range(size):
+            s0 += x[d] * v0[d]
+            s1 += x[d] * v1[d]
+            s2 += x[d] * v2[d]
+            s3 += x[d] * v3[d]
+        out[j], out[j + 1], out[j + 2], out[j + 3] = s0, s1, s2, s3
+    for j in range(many, values.size):
+        v0 = row(values[j], start, size)
+        s0 = F(0)
+        for d in range(size):
+            s0 += x[d] * v0[d]
+        out[j] = s0
+
+
+@part
+def _add_combination(weights, values, start, out):
+    """out += sum_j weights[j] v_j"""
+    size, many = out.size, values.size // 4 * 4
+    for j in range(0, many, 4):
+        v0, v1 = row(values[j], start, size), row(values[j + 1], start, size)
+        v2, v3 = row(values[j + 2], start, size), row(values[j + 3], start, size)
+        w0, w1, w2, w3 = weights[j], weights[j + 1], weights[j + 2], weights[j + 3]
+        for d in range(size):
+            out[d] += w0 * v0[d] + w1 * v1[d] + w2 * v2[d] + w3 * v3[d]
+    for j in range(many, values.size):
+        v0, w0 = row(values[j], start, size), weights[j]
+        for d in range(size):
+            out[d] += w0 * v0[d]
+
+
+@kernel
+def _forward(query, steps, values, inv_rms, scale, out, alpha, products, tokens, start, stop):
+    """Rows of the batch elements start .. stop of out (B T, D).
+
+    query (rows, D), of which element b, token t reads row b steps[0] + t steps[1]; values and
+    inv_rms: addresses of J tensors; alpha, products (B T, H, J): kept for the backward.
+    """
+    heads = alpha.shape[1]
+    size = out.shape[1] // heads
+    for r in range(start * tokens, stop * tokens):
+        q = query[r // tokens * steps[0] + r % tokens * steps[1]]
+        out[r] = F(0)
+        for h in range(heads):
+            at, a, p = r * out.shape[1] + h * size, alpha[r, h], products[r, h]
+            _products(q[h * size : (h + 1) * size], values, at, p)
+            for j in range(values.size):
+                a[j] = scale * p[j] * row(inv_rms[j], r, 1)[0]
+            _softmax(a)
+            _add_combination(a, values, at, out[r, h * size : (h + 1) * size])
+
+
+@kernel
+def _backward(
+    query, steps, values, inv_rms, scale, alpha, products, grad, dvalues, dquery, dsteps, tokens,
+    start, stop,
+):  # fmt: skip
+    """Adds to dquery and to the tensors at the addresses dvalues; grad (B T, D) is dLoss/dh.
+
+    With s_j = scale q . v_j / rms_j:  ds_j = alpha_j (dh . v_j - dh . h),
+    dv_j = alpha_j dh + scale ds_j / rms_j (q - (q . v_j) / (rms_j^2 D) v_j).
+    """
+    width, heads, count = grad.shape[1], alpha.shape[1], values.size
+    size = width // heads
+    c = np.empty((heads, count), np.float32)
+    radial = np.empty(count, np.float32)
+    for r in range(start * tokens, stop * tokens):
+        b, t = r // tokens, r % tokens
+        q, dh = query[b * steps[0] + t * steps[1]], grad[r]
+        dq = dquery[b * dsteps[0] + t * dsteps[1]]
+        radial[:] = F(0)
+        for h in range(heads):
+            low, high = h * size, (h + 1) * size
+            a = alpha[r, h]
+            _products(dh[low:high], values, r * width + low, c[h])
+            mean = F(0)
+            for j in range(count):
+                mean += a[j] * c[h, j]
+            for j in range(count):
+                inverse = row(inv_rms[j], r, 1)[0]
+                c[h, j] = scale * a[j] * (c[h, j] - mean) * inverse
+                radial[j] += c[h, j] * products[r, h, j] * inverse * inverse / F(width)
+            _add_combination(c[h], values, r * width + low, dq[low:high])
+        for j in range(count):
+            for h in range(heads):
+                low, high = h * size, (h + 1) * size
+                v, dv = (
+                    row(values[j], r * width + low, size),
+                    row(dvalues[j], r * width + low, size),
+                )
+                qh, dhh = q[low:high], dh[low:high]
+                aj, cj, rj = alpha[r, h, j], c[h, j], radial[j]
+                for d in range(size):
+                    dv[d] += aj * dhh[d] + cj * qh[d] - rj * v[d]
+
+
+class _Shape(NamedTuple):
+    """How the query broadcasts: its rows, and the steps between them along batch and tokens."""
+
+    rows: Tensor  # (B T or B or 1, D)
+    steps: tuple[int, int]
+    dsteps: tuple[int, int]  # of its gradient, which is summed over tokens at most
+
+
+def _shape(query: Tensor, batch: int, tokens: int, width: int) -> _Shape:
+    rows = query.reshape(-1, width).contiguous()
+    if query.dim() == 1 or len(rows) == 1:
+        return _Shape(rows, (0, 0), (1, 0))
+    if query.shape[-2] == 1 and tokens > 1:
+        return _Shape(rows, (1, 0), (1, 0))
+    rows = query.expand(batch, tokens, width).reshape(-1, width).contiguous()
+    return _Shape(rows, (tokens, 1), (tokens, 1))
+
+
+def forward(
+    query: Tensor, values: Sequence[Tensor], inv_rms: Sequence[Tensor], scale: float, heads: int
+) -> tuple[Tensor, Tensor]:
+    """h (B, T, D), and the softmax weights and products q . v_j for `backward`, (2, B T, H, J).
+
+    values: contiguous.
+    """
+    batch, tokens, width = values[0].shape
+    shape = _shape(query, batch, tokens, width)
+    out = torch.empty_like(values[0])
+    kept = torch.empty(2, batch * tokens, heads, len(values))
+    arguments = (
+        shape.rows.detach().numpy(), shape.steps, addresses(values), addresses(inv_rms), F(scale),
+        out.view(-1, width).numpy(), *kept.numpy(), tokens,
+    )  # fmt: skip
+    over_batch(_forward, arguments, batch, 2 * out.numel() * len(values))
+    return out, kept
+
+
+def backward(
+    grad: Tensor, query: Tensor, values: Sequence[Tensor], inv_rms: Sequence[Tensor],
+    kept: Tensor, scale: float, into: Sequence[Tensor],
+) -> Tensor:  # fmt: skip
+    """The gradient of the query; that of every value is added to its tensor of `into`."""
+    batch, tokens, width = values[0].shape
+    shape = _shape(query, batch, tokens, width)
+    dquery = torch.zeros(batch * tokens if shape.dsteps[1] else batch, width)
+    arguments = (
+        shape.rows.detach().numpy(), shape.steps, addresses(values), addresses(inv_rms), F(scale),
+        *kept.numpy(), grad.contiguous().view(-1, width).numpy(), addresses(into),
+        dquery.numpy(), shape.dsteps, tokens,
+    )  # fmt: skip
+    over_batch(_backward, arguments, batch, 4 * grad.numel() * len(values))
+    return dquery.view(batch, -1, width).sum_to_size(query.shape)
+
+
+class _Read(torch.autograd.Function):
+    """(h, *trails): the trails are the given values, handed on.
+
+    What comes back for a trail in the backward is the gradient from all later readers, in a
+    tensor that only they have had: ours is added to it in place.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, inv_rms: Any, scale: float, heads: int, *values: Tensor):
+        h, kept = forward(query, values, inv_rms, scale, heads)
+        ctx.save_for_backward(query, kept, *values)
+        ctx.inv_rms, ctx.scale = inv_rms, scale  # without gradient, so no cycle
+        ctx.set_materialize_grads(False)
+        return h, *values
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor | None, *trails: Tensor | None):
+        if grad is None:
+            return None, None, None, None, *trails
+        query, kept, *values = ctx.saved_tensors
+        into = [
+            torch.zeros_like(v) if g is None else g for v, g in zip(values, trails, strict=True)
+        ]
+        dquery = backward(grad, query, values, ctx.inv_rms, kept, ctx.scale, into)
+        return dquery, None, None, None, *into
+
+
+def depth_attention(
+    query: Tensor, sources: Sequence[Source], scale: float, heads: int
+) -> tuple[Tensor, tuple[Source, ...]]:
+    """As `darbench.ops.depth_attention.depth_attention`."""
+    inv_rms = tuple(s.inv_rms.detach() for s in sources)
+    values = (s.trail.contiguous() for s in sources)
+    h, *trails = _Read.apply(query, inv_rms, scale, heads, *values)
+    return h, tuple(s._replace(trail=t) for s, t in zip(sources, trails, strict=True))

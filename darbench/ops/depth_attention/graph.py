@@ -1,0 +1,67 @@
+"""Depth attention as one operator of a traced graph, differentiated by a second one.
+
+Functional, as torch wants operators to be: the gradients of a source's readers are added up by
+autograd. On the CPU both run the native kernels, on CUDA Triton's.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from darbench.ops.depth_attention.source import Source
+
+
+def depth_attention(query: Tensor, sources: Sequence[Source], scale: float, heads: int) -> Tensor:
+    values, inv_rms = [s.value for s in sources], [s.inv_rms.detach() for s in sources]
+    return _forward(query, values, inv_rms, scale, heads)[0]
+
+
+@torch.library.custom_op("darbench::depth_attention", mutates_args=())
+def _forward(
+    query: Tensor, values: list[Tensor], inv_rms: list[Tensor], scale: float, heads: int
+) -> tuple[Tensor, Tensor]:
+    """h (B, T, D), and what the backward needs, (2, B T, H, J)."""
+    from darbench.ops.depth_attention import cpu
+
+    return cpu.forward(query, [v.contiguous() for v in values], inv_rms, scale, heads)
+
+
+@_forward.register_fake
+def _(query, values, inv_rms, scale, heads):
+    batch, tokens, _ = values[0].shape
+    kept = values[0].new_empty(2, batch * tokens, heads, len(values))
+    return values[0].new_empty(values[0].shape), kept
+
+
+@torch.library.custom_op("darbench::depth_attention_backward", mutates_args=())
+def _backward(
+    grad: Tensor, query: Tensor, values: list[Tensor], inv_rms: list[Tensor], kept: Tensor,
+    scale: float,
+) -> list[Tensor]:  # fmt: skip
+    """Gradients of the query and of every value."""
+    from darbench.ops.depth_attention import cpu
+
+    values = [v.contiguous() for v in values]
+    into = [torch.zeros_like(v) for v in values]
+    return [cpu.backward(grad, query, values, inv_rms, kept, scale, into), *into]
+
+
+@_backward.register_fake
+def _(grad, query, values, inv_rms, kept, scale):
+    return [query.new_empty(query.shape), *(v.new_empty(v.shape) for v in values)]
+
+
+def _setup(ctx, inputs, output) -> None:
+    query, values, inv_rms, ctx.scale, _ = inputs
+    ctx.save_for_backward(query, output[1], *values, *inv_rms)
+
+
+def _differentiate(ctx, grad, _):
+    query, kept, *tensors = ctx.saved_tensors
+    values, inv_rms = tensors[: len(tensors) // 2], tensors[len(tensors) // 2 :]
+    dquery, *dvalues = _backward(grad, query, values, inv_rms, kept, ctx.scale)
+    return dquery, dvalues, [None] * len(values), None, None
+
+
+_forward.register_autograd(_differentiate, setup_context=_setup)

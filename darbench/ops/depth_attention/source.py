@@ -1,0 +1,35 @@
+"""A source of a softmax read over depth: a sublayer's output with what all its readers share."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from darbench.ops import native
+
+
+class Source(NamedTuple):
+    value: Tensor  # v, (B, T, D)
+    inv_rms: Tensor  # (B, T), of the key norm; use `key_norm`, for it may lack its gradient
+    trail: Tensor  # v again: each reader hands it on to the next, see `depth_attention`
+
+    def __add__(self, other: "Source") -> "Source":
+        return source(self.value + other.value)
+
+
+def source(v: Tensor, eps: float = 1e-6) -> Source:
+    """v (B, T, D) as a source, with the inverse RMS of its key norm."""
+    cached = native.takes(v)  # their gradient of v includes that through the norm
+    return Source(v, inverse_rms(v.detach() if cached else v, eps), v)
+
+
+def inverse_rms(v: Tensor, eps: float = 1e-6) -> Tensor:
+    """1 / sqrt(mean(v^2) + eps) over the last axis, in float32 or better: (..., D) -> (...)."""
+    v = v if v.dtype == torch.float64 else v.float()
+    return torch.rsqrt(v.square().mean(-1) + eps)
+
+
+def key_norm(s: Source) -> Tensor:
+    """The inverse RMS with its gradient."""
+    wanted = torch.is_grad_enabled() and s.value.requires_grad
+    return inverse_rms(s.value) if wanted and not s.inv_rms.requires_grad else s.inv_rms

@@ -1,0 +1,22 @@
+"""Kernels for the CPU, compiled by Numba and kept on disk; the plain definitions stand beside.
+
+Numba is imported when a kernel is first called, which takes half a second.
+"""
+
+import warnings
+from importlib.util import find_spec
+
+from torch import Tensor, float32
+
+AVAILABLE = find_spec("numba") is not None
+if not AVAILABLE:
+    warnings.warn(
+        "numba is not installed: routings run as plain torch operations, which is correct but "
+        "several times slower on a CPU; pip install numba",
+        stacklevel=2,
+    )
+
+
+def takes(*tensors: Tensor) -> bool:
+    """Whether the native kernels can take these: float32 on the CPU."""
+    return AVAILABLE and all(x.device.type == "cpu" and x.dtype == float32 for x in tensors)

@@ -1,0 +1,91 @@
+"""What the native kernels share: compilation, rows at an address, exp, threads over a batch."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import torch
+from llvmlite import ir
+from numba import carray, njit, types
+from numba.extending import intrinsic
+from torch import Tensor
+
+# Sums may be reordered and products fused, which vectorises them; NaN and infinity keep their
+# meaning, for a diverging run must be seen to diverge.
+_MATH = {"reassoc", "contract", "nsz", "arcp"}
+GRAIN = 1 << 18  # multiply-adds below which a second thread costs more than it saves
+F = np.float32
+
+kernel = njit(nogil=True, cache=True, fastmath=_MATH, error_model="numpy")
+part = njit(nogil=True, fastmath=_MATH, error_model="numpy")  # inlined into kernels
+
+
+@intrinsic
+def _pointer(typing, address):
+    signature = types.CPointer(types.float32)(types.int64)
+
+    def code(context, builder, signature, arguments):
+        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+    return signature, code
+
+
+@part
+def row(address, start, size):
+    """The float32 numbers start .. start + size of the tensor at that address."""
+    return carray(_pointer(address + 4 * start), (size,))
+
+
+@intrinsic
+def _float_of(typing, bits):
+    signature = types.float32(types.int32)
+
+    def code(context, builder, signature, arguments):
+        return builder.bitcast(arguments[0], ir.FloatType())
+
+    return signature, code
+
+
+@part
+def exp(x):
+    """exp(x) for x <= 0 to float32's rounding, as a polynomial that vectorises (Cephes' expf)."""
+    x = max(x, F(-87.0))
+    n = np.floor(x * F(1.44269504) + F(0.5))
+    f = x - n * F(0.693359375) - n * F(-2.12194440e-4)
+    p = F(1.9875691500e-4)
+    p = p * f + F(1.3981999507e-3)
+    p = p * f + F(8.3334519073e-3)
+    p = p * f + F(4.1665795894e-2)
+    p = p * f + F(1.6666665459e-1)
+    p = p * f + F(5.0000001201e-1)
+    p = p * f * f + f + F(1)
+    return p * _float_of((np.int32(n) + np.int32(127)) << np.int32(23))
+
+
+def addresses(tensors: Sequence[Tensor]) -> np.ndarray:
+    """Of contiguous tensors, for `row`."""
+    return np.array([x.data_ptr() for x in tensors], np.int64)
+
+
+def over_batch(kernel: Callable[..., None], arguments: tuple, batch: int, work: int) -> None:
+    """kernel(*arguments, start, stop) over parts of 0 .. batch, on as many threads as torch uses.
+
+    Kernels release the GIL. work: multiply-adds of the whole; little work stays on one thread.
+    """
+    threads = min(torch.get_num_threads(), batch, 1 + work // GRAIN)
+    if threads == 1:
+        kernel(*arguments, 0, batch)
+        return
+    bounds = pairwise([batch * i // threads for i in range(threads + 1)])
+    first, *rest = bounds
+    others = [_pool().submit(kernel, *arguments, *part) for part in rest]
+    kernel(*arguments, *first)
+    for other in others:
+        other.result()
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(thread_name_prefix="darbench")
