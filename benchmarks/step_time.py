@@ -59,6 +59,7 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("dar", {"query": "dynamic", "history": "full"}),
     ("dar", {"query": "static_t", "history": "chunk_sum", "span": 4}),
     ("dar", {"query": "static_t", "history": "window", "span": 4}),
+    ("mhc", {"streams": 4}),
 ]
 
 

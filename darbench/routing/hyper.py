@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from darbench.ops.streams import mix_streams
+from darbench.ops.streams import normed_product, read_streams, write_streams
 from darbench.registry import register
 from darbench.routing.base import Cond, Routing
 
@@ -13,15 +13,24 @@ EPS = 1e-6
 
 
 class State(NamedTuple):
-    """The streams, and the weights with which the coming site reads, mixes and writes them.
+    """What the coming site reads, the streams, and the weights with which it mixes and writes.
 
     The weights have leading axes (B, T) where they depend on the streams, else none.
     """
 
+    h: Tensor  # (B, T, D)
     streams: Tensor  # X: (B, T, S, D)
-    read: Tensor  # A_m: (..., S)
-    mix: Tensor | tuple[()]  # A_r: (..., S, S), from stream (rows) to stream (columns)
+    mix: Tensor | tuple[()]  # A_r^T: (..., S, S), to stream (rows) from stream (columns)
     write: Tensor  # B: (..., S)
+    weights: "Weights"
+
+
+class Weights(NamedTuple):
+    """Of every site: [A_m | A_r | B] as they are at rest and, dynamic, what is added to them."""
+
+    rest: tuple[Tensor, ...]  # (S, 1 + S + 1), without A_r (S, 1 + 1)
+    size: tuple[Tensor, ...] = ()  # [s_a .. s_a | s_b], one for each column
+    product: tuple[Tensor, ...] = ()  # gain [W_a | w_b], (D, columns)
 
 
 @register("hyper")
@@ -31,7 +40,7 @@ class Hyper(Routing):
         h_l = sum_s A_m[s] X_s,    X'_t = sum_s A_r[s, t] X_s + B[t] v_l
         dynamic:  [A_m | A_r][s] += s_a tanh(norm(X_s) W_a),   B[s] += s_b tanh(norm(X_s) w_b)
 
-    State: the streams X (B, T, S, D), all v_0 at first.
+    State: what the coming site reads, the streams X (B, T, S, D), all v_0 at first, and weights.
     Parameters, each with a leading sites axis: read A_m (S,), 1 at stream site mod S and 0
     elsewhere (eq. 14); mix A_r (S, S), the identity; write B (S,), ones. Dynamic adds w_a
     (D, S + 1) and w_b (D,), zeros; s_a and s_b, 0.01; the norm's gain (D,), ones. As in the
@@ -67,31 +76,40 @@ class Hyper(Routing):
             self.gain = nn.Parameter(torch.ones(sites, width))
 
     def begin(self, x: Tensor, cond: Cond) -> State:
-        return self._state(x.unsqueeze(-2).expand(-1, -1, self.streams, -1), site=0)
+        streams = x.unsqueeze(-2).expand(-1, -1, self.streams, -1)
+        return self._state(streams, self._weights(), site=0)
 
     def read(self, state: State, site: int) -> Tensor:
-        if site == self.sites:
-            return state.streams.sum(-2)
-        return mix_streams(state.read.unsqueeze(-2), state.streams).squeeze(-2)
+        return state.h
 
     def write(self, state: State, site: int, v: Tensor) -> State:
-        kept = state.streams if self.identity else mix_streams(state.mix.mT, state.streams)
-        mixed = kept + state.write.unsqueeze(-1) * v.unsqueeze(-2)
-        if site + 1 == self.sites:
-            return state._replace(streams=mixed)  # the head only sums them
-        return self._state(mixed, site + 1)
+        mix = None if self.identity else state.mix
+        streams = write_streams(mix, state.streams, state.write, v)
+        if site + 1 < self.sites:
+            return self._state(streams, state.weights, site + 1)
+        return state._replace(h=streams.sum(-2), streams=streams)  # the head only sums them
 
-    def _state(self, streams: Tensor, site: int) -> State:
-        """With the weights of the coming site."""
-        read, write = self.read_weight[site], self.write_weight[site]
-        mix = () if self.identity else self.mix_weight[site]
+    def _weights(self) -> Weights:
+        mix = () if self.identity else (self.mix_weight,)
+        columns = (self.read_weight.unsqueeze(-1), *mix, self.write_weight.unsqueeze(-1))
+        rest = torch.cat(columns, dim=-1).unbind()
+        if not self.dynamic:
+            return Weights(rest)
+        size = torch.cat([self.s_a.unsqueeze(-1).expand(-1, self.w_a.shape[-1]),
+                          self.s_b.unsqueeze(-1)], dim=-1)  # fmt: skip
+        product = self.gain.unsqueeze(-1) * torch.cat([self.w_a, self.w_b.unsqueeze(-1)], dim=-1)
+        return Weights(rest, size.unbind(), product.unbind())
+
+    def _state(self, streams: Tensor, weights: Weights, site: int) -> State:
+        """With what the coming site reads, and its weights."""
+        now = weights.rest[site]
         if self.dynamic:
-            normed = nn.functional.rms_norm(streams, (self.width,), self.gain[site], EPS)
-            a = self.s_a[site] * self.squash(normed @ self.w_a[site])  # (B, T, S, S + 1 or 1)
-            b = self.s_b[site] * self.squash(normed @ self.w_b[site])  # (B, T, S)
-            read, write = read + a[..., 0], write + b
-            mix = () if self.identity else mix + a[..., 1:]
-        return State(streams, read, mix, write)
+            found, streams = normed_product(streams, weights.product[site], EPS)
+            now = torch.addcmul(now, weights.size[site], self.squash(found))
+        read, *mix, write = now.split([1, now.shape[-1] - 2, 1], dim=-1)
+        h, streams = read_streams(read.squeeze(-1), streams)
+        mix = () if self.identity else mix[0].mT
+        return State(h, streams, mix, write.squeeze(-1), weights)
 
     @property
     def equals_add(self) -> Literal["strong"]:
@@ -109,5 +127,4 @@ class Hyper(Routing):
     def elementwise_flops(self, tokens: int) -> int:
         written = 2 * self.sites * self.streams + self.streams  # B v, and the final sum
         normed = 4 * self.sites * self.streams if self.dynamic else 0
-        projected = 2 * self.sites * self.streams if self.dynamic else 0  # a matrix-vector product
-        return (written + normed + projected) * tokens * self.width
+        return (written + normed) * tokens * self.width

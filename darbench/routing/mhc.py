@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from darbench.ops.sinkhorn import permutations, sinkhorn
-from darbench.ops.streams import mix_streams
+from darbench.ops.streams import mix_streams, normed_product, read_streams, write_streams
 from darbench.registry import register
 from darbench.routing.base import Cond, Routing
 
@@ -17,8 +17,9 @@ PERMUTED = 5  # most streams for which all permutations are kept
 
 
 class State(NamedTuple):
-    """The streams, and the maps with which the coming site reads, mixes and writes them."""
+    """What the coming site reads, the streams, and its maps: to read, mix and write them."""
 
+    h: Tensor  # (B, T, D)
     streams: Tensor  # X: (B, T, S, D)
     read: Tensor  # H_pre: (B, T, S)
     mix: Tensor  # H_res: (B, T, S, S), rows sum to 1
@@ -36,7 +37,7 @@ class ManifoldHyper(Routing):
     form=permutations (mHC-lite, arXiv:2601.05732) makes H_res a convex mixture of the S!
     permutation matrices, exactly doubly stochastic.
 
-    State: the streams X, all v_0 at first, and the coming site's maps, in float32.
+    State: what the coming site reads, the streams X, all v_0 at first, and its maps, in float32.
     Parameters, each with a leading sites axis: p (S D, maps), N(0, p_std); a (3,), 0.01;
     b_pre (S,), 1 at stream site mod S and -1 elsewhere; b_post (S,), zeros, so H_post = 1;
     b_res (S, S), 0 on the diagonal and `off` elsewhere, or (S!,), 0 for the identity and `off`
@@ -86,27 +87,25 @@ class ManifoldHyper(Routing):
         return self._state(x.unsqueeze(-2).expand(-1, -1, self.streams, -1), site=0)
 
     def read(self, state: State, site: int) -> Tensor:
-        if site == self.sites:
-            return state.streams.sum(-2)
-        return mix_streams(state.read.unsqueeze(-2), state.streams).squeeze(-2)
+        return state.h
 
     def write(self, state: State, site: int, v: Tensor) -> State:
-        kept = mix_streams(state.mix, state.streams)
-        mixed = kept + state.write.unsqueeze(-1) * v.unsqueeze(-2)
-        if site + 1 == self.sites:
-            return state._replace(streams=mixed)  # the head only sums them
-        return self._state(mixed, site + 1)
+        streams = write_streams(state.mix, state.streams, state.write, v)
+        if site + 1 < self.sites:
+            return self._state(streams, site + 1)
+        return state._replace(h=streams.sum(-2), streams=streams)  # the head only sums them
 
     def _state(self, streams: Tensor, site: int) -> State:
-        """With the maps of the coming site."""
-        flat = streams.flatten(-2)
-        normed = nn.functional.rms_norm(flat, flat.shape[-1:], eps=EPS)
-        s, raw = self.streams, nn.functional.linear(normed, self.p[site])
+        """With what the coming site reads, and its maps."""
+        s, shape = self.streams, streams.shape[-2:]
+        raw, flat = normed_product(streams.flatten(-2), self.p[site].mT, EPS)
+        streams = flat.unflatten(-1, shape)
         a_pre, a_post, a_res = self.a[site].unbind()
         read = torch.sigmoid(a_pre * raw[..., :s] + self.b_pre[site])
         write = 2 * torch.sigmoid(a_post * raw[..., s : 2 * s] + self.b_post[site])
         mixing = self._mix(a_res * raw[..., 2 * s :] + self.b_res[site].flatten())
-        return State(streams, read, mixing.to(streams.dtype), write)
+        h, streams = read_streams(read, streams)
+        return State(h, streams, read, mixing.to(streams.dtype), write)
 
     def _mix(self, logits: Tensor) -> Tensor:
         if self.form == "sinkhorn":

@@ -13,7 +13,17 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from darbench.ops.depth_attention.source import Source
-from darbench.ops.native.kernels import F, addresses, exp, kernel, over_batch, part, row
+from darbench.ops.native.kernels import (
+    F,
+    add_combination,
+    addresses,
+    dot_products,
+    exp,
+    kernel,
+    over_batch,
+    part,
+    row,
+)
 
 
 @part
@@ -30,44 +40,6 @@ def _softmax(a):
         a[j] /= total
 
 
-@part
-def _products(x, values, start, out):
-    """out[j] = x . v_j, four sources at a time, which share the loads of x."""
-    size, many = x.size, values.size // 4 * 4
-    for j in range(0, many, 4):
-        v0, v1 = row(values[j], start, size), row(values[j + 1], start, size)
-        v2, v3 = row(values[j + 2], start, size), row(values[j + 3], start, size)
-        s0 = s1 = s2 = s3 = F(0)
-        for d in range(size):
-            s0 += x[d] * v0[d]
-            s1 += x[d] * v1[d]
-            s2 += x[d] * v2[d]
-            s3 += x[d] * v3[d]
-        out[j], out[j + 1], out[j + 2], out[j + 3] = s0, s1, s2, s3
-    for j in range(many, values.size):
-        v0 = row(values[j], start, size)
-        s0 = F(0)
-        for d in range(size):
-            s0 += x[d] * v0[d]
-        out[j] = s0
-
-
-@part
-def _add_combination(weights, values, start, out):
-    """out += sum_j weights[j] v_j"""
-    size, many = out.size, values.size // 4 * 4
-    for j in range(0, many, 4):
-        v0, v1 = row(values[j], start, size), row(values[j + 1], start, size)
-        v2, v3 = row(values[j + 2], start, size), row(values[j + 3], start, size)
-        w0, w1, w2, w3 = weights[j], weights[j + 1], weights[j + 2], weights[j + 3]
-        for d in range(size):
-            out[d] += w0 * v0[d] + w1 * v1[d] + w2 * v2[d] + w3 * v3[d]
-    for j in range(many, values.size):
-        v0, w0 = row(values[j], start, size), weights[j]
-        for d in range(size):
-            out[d] += w0 * v0[d]
-
-
 @kernel
 def _forward(query, steps, values, inv_rms, scale, out, alpha, products, tokens, start, stop):
     """Rows of the batch elements start .. stop of out (B T, D).
@@ -82,11 +54,11 @@ def _forward(query, steps, values, inv_rms, scale, out, alpha, products, tokens,
         out[r] = F(0)
         for h in range(heads):
             at, a, p = r * out.shape[1] + h * size, alpha[r, h], products[r, h]
-            _products(q[h * size : (h + 1) * size], values, at, p)
+            dot_products(q[h * size : (h + 1) * size], values, at, p)
             for j in range(values.size):
                 a[j] = scale * p[j] * row(inv_rms[j], r, 1)[0]
             _softmax(a)
-            _add_combination(a, values, at, out[r, h * size : (h + 1) * size])
+            add_combination(a, values, at, out[r, h * size : (h + 1) * size])
 
 
 @kernel
@@ -111,7 +83,7 @@ def _backward(
         for h in range(heads):
             low, high = h * size, (h + 1) * size
             a = alpha[r, h]
-            _products(dh[low:high], values, r * width + low, c[h])
+            dot_products(dh[low:high], values, r * width + low, c[h])
             mean = F(0)
             for j in range(count):
                 mean += a[j] * c[h, j]
@@ -119,7 +91,7 @@ def _backward(
                 inverse = row(inv_rms[j], r, 1)[0]
                 c[h, j] = scale * a[j] * (c[h, j] - mean) * inverse
                 radial[j] += c[h, j] * products[r, h, j] * inverse * inverse / F(width)
-            _add_combination(c[h], values, r * width + low, dq[low:high])
+            add_combination(c[h], values, r * width + low, dq[low:high])
         for j in range(count):
             for h in range(heads):
                 low, high = h * size, (h + 1) * size

@@ -64,6 +64,44 @@ def exp(x):
     return p * _float_of((np.int32(n) + np.int32(127)) << np.int32(23))
 
 
+@part
+def dot_products(x, values, start, out):
+    """out[j] = x . v_j, four sources at a time, which share the loads of x."""
+    size, many = x.size, values.size // 4 * 4
+    for j in range(0, many, 4):
+        v0, v1 = row(values[j], start, size), row(values[j + 1], start, size)
+        v2, v3 = row(values[j + 2], start, size), row(values[j + 3], start, size)
+        s0 = s1 = s2 = s3 = F(0)
+        for d in range(size):
+            s0 += x[d] * v0[d]
+            s1 += x[d] * v1[d]
+            s2 += x[d] * v2[d]
+            s3 += x[d] * v3[d]
+        out[j], out[j + 1], out[j + 2], out[j + 3] = s0, s1, s2, s3
+    for j in range(many, values.size):
+        v0 = row(values[j], start, size)
+        s0 = F(0)
+        for d in range(size):
+            s0 += x[d] * v0[d]
+        out[j] = s0
+
+
+@part
+def add_combination(weights, values, start, out):
+    """out += sum_j weights[j] v_j"""
+    size, many = out.size, values.size // 4 * 4
+    for j in range(0, many, 4):
+        v0, v1 = row(values[j], start, size), row(values[j + 1], start, size)
+        v2, v3 = row(values[j + 2], start, size), row(values[j + 3], start, size)
+        w0, w1, w2, w3 = weights[j], weights[j + 1], weights[j + 2], weights[j + 3]
+        for d in range(size):
+            out[d] += w0 * v0[d] + w1 * v1[d] + w2 * v2[d] + w3 * v3[d]
+    for j in range(many, values.size):
+        v0, w0 = row(values[j], start, size), weights[j]
+        for d in range(size):
+            out[d] += w0 * v0[d]
+
+
 def addresses(tensors: Sequence[Tensor]) -> np.ndarray:
     """Of contiguous tensors, for `row`."""
     return np.array([x.data_ptr() for x in tensors], np.int64)

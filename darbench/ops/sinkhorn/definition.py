@@ -1,0 +1,16 @@
+"""Sinkhorn's normalisation as it is defined; any device, any precision."""
+
+import torch
+from torch import Tensor
+
+FLOOR = -60.0  # the least logit below the largest of its column: no row vanishes in float32
+
+
+def sinkhorn(logits: Tensor, iterations: int) -> Tensor:
+    logits = logits if logits.dtype == torch.float64 else logits.float()
+    below = logits - logits.amax(-2, keepdim=True).detach()  # cancels in the first division
+    m = torch.exp(below.clamp(min=FLOOR))
+    for _ in range(iterations):
+        m = m / m.sum(-2, keepdim=True)
+        m = m / m.sum(-1, keepdim=True)
+    return m

@@ -1,0 +1,33 @@
+"""Parallel residual streams as they are defined; any device, any precision."""
+
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor
+
+from darbench.ops.depth_attention import inverse_rms
+
+
+def mix_streams(weights: Tensor, streams: Tensor) -> Tensor:
+    """weights (..., R, S) @ streams (..., S, D) -> (..., R, D).
+
+    In the streams' own precision, also under autocast: a residual stream rounded at every site
+    would no longer be one.
+    """
+    device = streams.device.type
+    has_autocast = torch.amp.is_autocast_available(device)  # the meta device has none
+    with torch.autocast(device, enabled=False) if has_autocast else nullcontext():
+        return weights.to(streams.dtype) @ streams
+
+
+def read_streams(weights: Tensor, streams: Tensor) -> Tensor:
+    return mix_streams(weights.unsqueeze(-2), streams).squeeze(-2)
+
+
+def write_streams(mix: Tensor | None, streams: Tensor, weights: Tensor, v: Tensor) -> Tensor:
+    kept = streams if mix is None else mix_streams(mix, streams)
+    return kept + weights.unsqueeze(-1) * v.unsqueeze(-2)
+
+
+def normed_product(x: Tensor, matrix: Tensor, eps: float) -> Tensor:
+    return (x * inverse_rms(x, eps).unsqueeze(-1).to(x.dtype)) @ matrix

@@ -1,0 +1,119 @@
+"""The native kernels of streams and of Sinkhorn's normalisation, against float64's definitions."""
+
+import pytest
+import torch
+
+from darbench.ops import native
+from darbench.ops.sinkhorn import sinkhorn
+from darbench.ops.streams import normed_product, read_streams, write_streams
+
+B, T = 3, 5
+
+
+def draw(*shape, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+def gradients(function, inputs, dtype):
+    """Output and gradients of sum(output * weights) by every input."""
+    leaves = [x.to(dtype).requires_grad_() for x in inputs]
+    out = function(*leaves)
+    loss = (out * draw(*out.shape, seed=9).to(dtype)).sum()
+    return [out, *torch.autograd.grad(loss, leaves)]
+
+
+def equal(function, inputs, bound=1e-5):
+    found, wanted = (gradients(function, inputs, d) for d in (torch.float32, torch.float64))
+    assert native.takes(found[0])
+    for a, b in zip(found, wanted, strict=True):
+        assert a.shape == b.shape
+        assert (a.double() - b).norm() < bound * b.norm()
+
+
+@pytest.mark.parametrize("width", [4, 60, 384])
+@pytest.mark.parametrize("count", [1, 2, 4, 5])
+@pytest.mark.parametrize("lead", [(), (B, T)], ids=["static", "per token"])
+def test_writing_and_reading_streams_equal_the_definition(lead, count, width):
+    """Two rounds, so that gradients add up along the trail."""
+
+    def rounds(mix, streams, weights, v, read):
+        h, streams = read_streams(read, streams)
+        streams = write_streams(mix, streams, weights, v * h)
+        h, streams = read_streams(read, streams)
+        return write_streams(mix, streams, weights, h)
+
+    inputs = (
+        draw(*lead, count, count), draw(B, T, count, width, seed=1), draw(*lead, count, seed=2),
+        draw(B, T, width, seed=3), draw(*lead, count, seed=4),
+    )  # fmt: skip
+    equal(rounds, inputs, bound=1e-4)  # static weights: a sum of many terms that cancel
+
+
+def test_streams_that_are_not_mixed_keep_their_identity():
+    inputs = draw(B, T, 4, 16), draw(B, T, 4, seed=1), draw(B, T, 16, seed=2)
+    equal(lambda x, w, v: write_streams(None, x, w, v), inputs)
+
+
+def test_copies_of_the_embedding_become_streams():
+    inputs = draw(B, T, 16), draw(4, seed=1)
+
+    def expanded(x, w):
+        return read_streams(w, x.unsqueeze(-2).expand(-1, -1, 4, -1))[0]
+
+    equal(expanded, inputs)
+
+
+@pytest.mark.parametrize("shape", [(B, T, 4, 16), (B, T, 64)])
+def test_a_product_with_the_normed_streams_equals_the_definition(shape):
+    def used_twice(x, first, second):
+        a, x = normed_product(x, first, 1e-6)
+        b, x = normed_product(x, second, 1e-6)
+        return torch.cat([a, b.square(), x], dim=-1)
+
+    equal(used_twice, (draw(*shape), draw(shape[-1], 6, seed=1), draw(shape[-1], 3, seed=2)))
+
+
+def test_a_product_with_normed_zeros_is_zero_with_finite_gradients():
+    zeros, matrix = torch.zeros(B, T, 8), draw(8, 3).float()
+    out, *found = gradients(
+        lambda x, m: normed_product(x, m, 1e-6)[0], (zeros, matrix), torch.float32
+    )
+    assert (out == 0).all() and all(g.isfinite().all() for g in found)
+
+
+@pytest.mark.parametrize(("n", "size"), [(1, 1.0), (2, 3.0), (4, 1.0), (4, 10.0), (5, 2.0)])
+@pytest.mark.parametrize("count", [7, 300])
+def test_sinkhorn_equals_the_definition(n, size, count):
+    logits = size * draw(count, n, n)
+    if n > 1:  # the gradient of a 1 x 1 matrix is but rounding
+        equal(lambda x: sinkhorn(x, 20), (logits,))
+    found, wanted = sinkhorn(logits.float(), 20).double(), sinkhorn(logits, 20)
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_sinkhorn_of_far_apart_logits_is_that_of_the_definition():
+    """The floor under the logits has no gradient."""
+    equal(lambda x: sinkhorn(x, 5), (100 * draw(50, 4, 4),), bound=1e-4)
+
+
+@pytest.mark.parametrize("function", ["write", "sinkhorn"])
+def test_threads_do_not_change_a_bit(function):
+    x = draw(8, 64, 4, 64).float()
+    mix = draw(8, 64, 4, 4, seed=1).float()
+
+    def act():
+        if function == "sinkhorn":
+            return gradients(lambda m: sinkhorn(m, 20), (mix,), torch.float32)
+        inputs = mix, x, draw(8, 64, 4, seed=2), draw(8, 64, 64, seed=3)
+        return gradients(write_streams, inputs, torch.float32)
+
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        one = act()
+        torch.set_num_threads(2)
+        two = act()
+    finally:
+        torch.set_num_threads(before)
+    assert all(map(torch.equal, one, two))
