@@ -126,5 +126,5 @@ class Hyper(Routing):
 
     def elementwise_flops(self, tokens: int) -> int:
         written = 2 * self.sites * self.streams + self.streams  # B v, and the final sum
-        normed = 4 * self.sites * self.streams if self.dynamic else 0
+        normed = 3 * self.sites * self.streams if self.dynamic else 0
         return (written + normed) * tokens * self.width
