@@ -103,7 +103,8 @@ def _routing_text(name: str, cls: type) -> str:
     lines += [
         f"  equality to add at the start: {cost.equals_add}",
         "",
-        f"Paper: {cls.paper or '-'}",
+        "Citation:",
+        bibtex(name, cls.paper) if cls.paper else "-",
     ]
     return "\n".join(lines)
 

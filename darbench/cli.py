@@ -114,10 +114,13 @@ def describe(
 
 
 @app.command(epilog="Example:  darbench cite dar hyper > papers.bib")
-def cite(names: Annotated[list[str], typer.Argument(metavar="ROUTING...")]) -> None:
+def cite(
+    names: Annotated[list[str], typer.Argument(metavar="ROUTING...")], load: Load = None
+) -> None:
     """BibTeX of the papers behind the routings."""
     from darbench import catalogue
 
+    _load(load)
     print(catalogue.cite(names))
 
 
@@ -149,7 +152,10 @@ def check(
     if as_json:
         print(json.dumps(results, indent=1))
     else:
-        for r in results:
+        several = len({r["routing"] for r in results}) > 1
+        for before, r in zip([None, *results], results, strict=False):
+            if several and (before is None or before["routing"] != r["routing"]):
+                print(f"{r['routing']}:")
             print(_check_line(r))
         print(f"{len(results) - len(failed)} of {len(results)} checks passed")
     if failed:
@@ -230,7 +236,10 @@ def sweep(
     if as_json:
         print(json.dumps(outcome.summary()))
     else:
-        print(_closing(outcome, shlex.join(command) + _out_option(out), out))
+        again = shlex.join(command) + _out_option(out)
+        again += f" --workers {workers}" if workers is not None else ""
+        again += f" --device {device}" if device != "auto" else ""
+        print(_closing(outcome, again))
     if outcome.interrupted:
         raise typer.Exit(EXIT_INTERRUPTED)
     if outcome.failed:
@@ -325,7 +334,7 @@ def _show_plan(plan: dict[str, Any], as_json: bool) -> None:
     )
 
 
-def _closing(outcome: Any, command: str, out: Path) -> str:
+def _closing(outcome: Any, command: str) -> str:
     minutes, seconds = divmod(round(outcome.seconds), 60)
     lines = [
         f"{outcome.total} trials: {outcome.done} done, {outcome.failed} failed, "
@@ -335,7 +344,10 @@ def _closing(outcome: Any, command: str, out: Path) -> str:
         lines.append(f"interrupted with {outcome.left} trials left; go on with: {command}")
     lines.append(f"leaderboard: {outcome.board}")
     if outcome.failed and not outcome.interrupted:
-        lines.append(f"next: the board lists the failures; to try them again: {command}")
+        lines.append(
+            "next: the board lists the failures; what crashed or ran out of time or memory is "
+            f"tried again by: {command}"
+        )
     elif not outcome.interrupted:
         lines.append(f"next: open it in a browser; results as a table: {outcome.results}")
     return "\n".join(lines)

@@ -26,6 +26,10 @@ def load_file(path: str | Path) -> list[str]:
     module.__file__ = str(path)
     linecache.checkcache(str(path))
     sys.modules[name] = module
+    if str(path.parent) not in sys.path:
+        sys.path.append(
+            str(path.parent)
+        )  # what lies beside the file can be imported, as in a script
     known = registry.routings()
     try:
         exec(compile(source, str(path), "exec"), module.__dict__)

@@ -90,9 +90,14 @@ class Training:
             "training.label_dropout", self.label_dropout, 0 <= self.label_dropout < 1, "in [0, 1)"
         )
         marks = tuple(self.checkpoints)
-        ordered = len(marks) > 0 and marks[0] > 0 and marks[-1] == 1.0
+        ordered = len(marks) > 1 and marks[0] > 0 and marks[-1] == 1.0
         ordered = ordered and all(a < b for a, b in pairwise(marks))
-        _need("training.checkpoints", list(marks), ordered, "increasing, in (0, 1], the last 1.0")
+        _need(
+            "training.checkpoints",
+            list(marks),
+            ordered,
+            "two or more, increasing, in (0, 1], the last 1.0",
+        )
         _need("training.timeout_s", self.timeout_s, self.timeout_s > 0, "positive")
 
 

@@ -1,15 +1,18 @@
 """Names of routings: who has which, with which parameters, from which source."""
 
+import ast
 import hashlib
 import inspect
 import linecache
 import math
+import sys
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -17,6 +20,7 @@ from darbench.errors import BadInput, unknown
 
 VERBS = ("begin", "read", "write")
 GROUP = "darbench.routings"  # entry points of installed packages that offer routings
+_HASHED = ("darbench.routing", "darbench.ops")  # changes there change what a routing computes
 _ROUTINGS: dict[str, type] = {}
 
 
@@ -98,7 +102,8 @@ def register(name: str) -> Callable[[type], type]:
         _check_constructor(name, cls)
         known = _ROUTINGS.get(name)
         elsewhere = known is not None and _place(known) != _place(cls)
-        if elsewhere and _source_hash(known) != _source_hash(cls):
+        same = elsewhere and known.__qualname__ == cls.__qualname__
+        if elsewhere and not (same and _source_hash(known) == _source_hash(cls)):
             place = ".".join(_place(known))
             raise BadInput(f"a routing '{name}' exists already: {place}; choose another name")
         cls.name = name
@@ -173,7 +178,10 @@ def routing(name: str) -> type:
 def signature(name: str) -> Signature:
     """What a search space must know of a routing; the constructor's keyword-only arguments."""
     init = routing(name).__init__
-    hints = get_type_hints(init)
+    try:
+        hints = get_type_hints(init)
+    except Exception as error:
+        raise BadInput(f"routing '{name}': annotation of its constructor: {error}") from None
     arguments = inspect.signature(init).parameters.values()
     searchable = [a for a in arguments if a.kind is a.KEYWORD_ONLY]
     found = {a.name: parameter(a.name, a.default, hints.get(a.name, Any)) for a in searchable}
@@ -196,16 +204,57 @@ def parameter(name: str, default: Any, hint: Any) -> Parameter:
     return Parameter(name=name, default=default, types=kinds)
 
 
-def _source_hash(cls: type) -> str:
-    """Of the whole file, or notebook cell, in which the class is written."""
+def file_of(cls: type) -> str:
+    """The file, or the notebook cell, in which the class is written."""
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    if file:
+        return file
     own = (f for f in vars(cls).values() if inspect.isfunction(f))
-    function = next(own, cls.read)
-    filename = function.__code__.co_filename
+    return next(own, cls.read).__code__.co_filename
+
+
+def _source_hash(cls: type) -> str:
+    """Of the whole file in which the class is written, and of what that takes from darbench's
+    routings and their operators."""
+    filename = file_of(cls)
     linecache.checkcache(filename)
-    lines = linecache.getlines(filename)
-    if not lines:
+    text = "".join(linecache.getlines(filename))
+    if not text:
         raise BadInput(
             f"the source of routing class {cls.__name__} cannot be found ({filename}); "
             "write it into a file or a notebook cell, for its hash travels with every result"
         )
-    return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
+    used: dict[str, str] = {}
+    waiting = list(_taken_from(text))
+    while waiting:
+        module = waiting.pop()
+        if module not in used:
+            used[module] = _module_text(module)
+            waiting += _taken_from(used[module])
+    texts = [text, *(used[module] for module in sorted(used))]
+    return hashlib.sha256("".join(texts).encode()).hexdigest()[:16]
+
+
+@cache
+def _taken_from(text: str) -> frozenset[str]:
+    """Modules of darbench's routings and operators that a source imports."""
+    found = set()
+    try:
+        nodes = ast.walk(ast.parse(text))
+    except SyntaxError:  # a notebook cell with magic commands
+        nodes = iter(())
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return frozenset(m for m in found if m.startswith(_HASHED) and _module_text(m))
+
+
+@cache
+def _module_text(name: str) -> str:
+    """The source of a module of darbench; empty if the name is that of something else."""
+    base = Path(__file__).parent.joinpath(*name.split(".")[1:])
+    files = (base.with_suffix(".py"), base / "__init__.py")
+    return next((file.read_text() for file in files if file.is_file()), "")

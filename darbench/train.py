@@ -62,11 +62,19 @@ def build_model(routing: str, params: dict, model: Model, dataset: Dataset, seed
 
 
 def check(trial: Trial) -> None:
-    """ValueError if the trial cannot be built or measured; nothing is allocated."""
+    """ValueError if the trial cannot be built, measured or compared; nothing is allocated. What a
+    routing's own code raises is passed on."""
     dataset = load_dataset(trial.task.data)
     with torch.device("meta"):
-        build_model(
+        model = build_model(
             trial.variant.routing, dict(trial.variant.params), trial.model, dataset, seed=0
+        )
+    model.routing.elementwise_flops(tokens=1)
+    marks = trial.training.checkpoints
+    if trial.evaluation.fd_from > marks[-2]:
+        raise ValueError(
+            f"evaluation.fd_from={trial.evaluation.fd_from}: must be at most {marks[-2]}, the "
+            "last checkpoint but one; values at the budget lie between two checkpoints"
         )
     real = reference(trial.task.extractor, dataset.train_images, dataset.val_images)
     least = real.features.shape[1]

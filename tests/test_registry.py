@@ -225,3 +225,39 @@ def test_a_signature_is_enough_to_check_parameters_without_the_routing():
     assert signature.resolve({"span": 2}) == {"span": 2}
     with pytest.raises(BadInput, match=r"routing 'x'.*'spam'; did you mean span"):
         signature.resolve({"spam": 2})
+
+
+def test_two_classes_of_one_file_cannot_share_a_name(user_file, tmp_path):
+    twice = SOURCE + SOURCE.replace("class Mine", "class Other")
+    path = tmp_path / "twice.py"
+    path.write_text(twice.format(name="twice", doc=""))
+    spec = importlib.util.spec_from_file_location("twice", path)
+    module = sys.modules["twice"] = importlib.util.module_from_spec(spec)
+    with pytest.raises(BadInput, match="a routing 'twice' exists already"):
+        spec.loader.exec_module(module)
+
+
+def test_the_code_hash_covers_what_the_routing_takes_from_darbench(monkeypatch):
+    before = {name: registry.signature(name).code_hash for name in ("add", "dar", "mhc")}
+    text = registry._module_text
+
+    def edited(module):
+        return text(module) + ("# edited" if module == "darbench.routing.history" else "")
+
+    monkeypatch.setattr(registry, "_module_text", edited)
+    after = {name: registry.signature(name).code_hash for name in before}
+    assert {name for name in before if before[name] != after[name]} == {"dar"}
+
+
+def test_the_code_hash_of_a_class_without_functions_is_that_of_its_file(own_registry, tmp_path):
+    path, hashes = tmp_path / "plain.py", {registry.signature("add").code_hash}
+    for text in ("x = 1", "x = 2"):
+        path.write_text(
+            "from darbench.routing.add import Add\nfrom darbench.registry import register\n"
+            f"{text}\n@register('plain')\nclass Plain(Add):\n    gate = 'none'\n"
+        )
+        spec = importlib.util.spec_from_file_location("plain", path)
+        module = sys.modules["plain"] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        hashes.add(registry.signature("plain").code_hash)
+    assert len(hashes) == 3

@@ -4,7 +4,7 @@ An entry is one configuration under one source of its routing; its trials differ
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -12,6 +12,7 @@ from statistics import fmean
 from typing import Any
 
 from darbench.stats import interpolate_log
+from darbench.store.ledger import FINISHED
 
 FAILURES = ("diverged", "oom", "timeout", "crashed")
 COMPARED = ("val_loss", "fd")  # positive and lower is better: compared as log ratios
@@ -42,19 +43,30 @@ class Outcome:
 
 
 def outcome(rows: list[Row], budget: float | None) -> Outcome:
-    """From the rows of one trial: the latest attempt says how it ended, all of them its curve.
+    """From the rows of one trial. The latest attempt that finished, or else the latest, says how
+    it ended; all of them are its curve.
 
     `COMPARED` metrics are interpolated at exactly the budget; the others, which may be zero or
     negative, are those of the first checkpoint that reached it, at most one step later.
     """
-    attempt = max(row["attempt"] or 1 for row in rows)
-    latest = [row for row in rows if (row["attempt"] or 1) == attempt]
-    last = max(latest, key=lambda row: (bool(row["final"]), row["step"] or 0))
+    attempts: dict[int, list[Row]] = {}
+    for row in rows:
+        attempts.setdefault(row["attempt"] or 1, []).append(row)
+    ends = {
+        number: max(own, key=lambda row: (bool(row["final"]), row["step"] or 0))
+        for number, own in attempts.items()
+    }
+    # A run that was cut off does not undo one that finished.
+    last = ends[max(ends, key=lambda number: (_finished(ends[number]), number))]
     status = last["status"] if last["final"] else UNFINISHED
     curve = [row for row in rows if row["status"] == "ok" and row["train_flops"]]
     curve.sort(key=lambda row: row["train_flops"])
     values = _values_at(curve, budget) if status == "ok" and budget else {}
     return Outcome(last=last, status=status, curve=curve, values=values)
+
+
+def _finished(last: Row) -> bool:
+    return bool(last["final"]) and last["status"] in FINISHED
 
 
 def _values_at(curve: list[Row], budget: float) -> dict[str, float | None]:
@@ -69,7 +81,7 @@ class Entry:
     """One configuration under one source, with every trial of it, in whatever split."""
 
     outcomes: tuple[Outcome, ...]
-    stale: bool  # a newer source of the routing has results for the same configuration
+    stale: bool  # of another source of the routing than the current one
 
     @property
     def head(self) -> Row:
@@ -109,8 +121,12 @@ class Entry:
         return fmean(values) if values and None not in values else None
 
 
-def entries(rows: Iterable[Row], budget: float | None) -> list[Entry]:
-    """The entries of one section, oldest source of a configuration first."""
+def entries(rows: Iterable[Row], budget: float | None, sources: Mapping[str, str]) -> list[Entry]:
+    """The entries of one section, oldest source of a configuration first.
+
+    sources: current code hash by routing. Of a routing that is not among them, or whose current
+    source has no results yet for a configuration, the newest results count as current.
+    """
 
     def trial(row: Row) -> tuple:
         return row["config_hash"], row["variant_code_hash"] or "", row["split"], row["trial_id"]
@@ -119,11 +135,13 @@ def entries(rows: Iterable[Row], budget: float | None) -> list[Entry]:
     for (config, code, _, _), group in groupby(sorted(rows, key=trial), key=trial):
         grouped.setdefault(config, {}).setdefault(code, []).append(list(group))
     found = []
-    for sources in grouped.values():
-        by_age = sorted(sources.values(), key=_newest)
-        for trials in by_age:
-            outcomes = tuple(outcome(group, budget) for group in trials)
-            found.append(Entry(outcomes=outcomes, stale=trials is not by_age[-1]))
+    for by_code in grouped.values():
+        by_age = sorted(by_code, key=lambda code: _newest(by_code[code]))
+        routing = by_code[by_age[0]][0][0]["routing"]
+        current = sources.get(routing) if sources.get(routing) in by_code else by_age[-1]
+        for code in by_age:
+            outcomes = tuple(outcome(group, budget) for group in by_code[code])
+            found.append(Entry(outcomes=outcomes, stale=code != current))
     return found
 
 

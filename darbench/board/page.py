@@ -33,13 +33,16 @@ def write_page(
     sections: Sequence[Leaderboard],
     out_dir: Path,
     samples_dir: Path,
+    *,
     in_progress: str | None = None,
+    interrupted: bool = False,
     command: str = "",
 ) -> Path:
     """Write out_dir/index.html by rename, so that a browser never loads half of it.
 
-    `in_progress` is the line of the banner while a sweep runs ("12 of 36 trials"); the page then
-    reloads itself. `samples_dir` holds <trial_id>.png. `command` is what made the results.
+    `in_progress` is the line of the banner of a sweep that has not ended ("12 of 36 trials"); the
+    page then reloads itself, unless the sweep was interrupted. `samples_dir` holds
+    <trial_id>.png. `command` is what made the results.
     """
     page = _template().render(
         name=name,
@@ -47,6 +50,7 @@ def write_page(
         titles=_TITLES,
         status=_status(sections),
         in_progress=in_progress,
+        interrupted=interrupted,
         refresh_s=REFRESH_S,
         updated=_updated(sections),
         command=command,
@@ -149,7 +153,7 @@ def _row(board: Leaderboard, row: dict, anchor: str, names: dict, looks: dict) -
         "all_trials": trials,
         "environment": _environment(trials),
         "config": json.dumps(json.loads(row["config_json"]), indent=2, sort_keys=True),
-        "command": reproduce_command(row, seed),
+        "command": reproduce_command(row, seed, board.files.get(row["routing"], "")),
         "points": {m: curve_table(board, m).filter(entry=row["entry"]).to_dicts() for m in PLOTS},
     }
 

@@ -7,7 +7,6 @@ have finished; until then its provisional means are shown below the ranked ones.
 
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +17,10 @@ from darbench.board.outcomes import COMPARED, DESCRIBED, Entry, entries
 from darbench.errors import BadInput, unknown
 from darbench.records import COLUMNS
 from darbench.stats import holm, paired_effect
+from darbench.store.declared import Declared
 from darbench.store.tables import POLARS_SCHEMA
 
+NOTHING = Declared()
 SECTION = ("task", "protocol_hash", "budget_flops")
 _TEXT = ("entry", "label", "routing", "mark", "split", "config_json", "params_json",
          "config_hash", "variant_code_hash")  # fmt: skip
@@ -47,6 +48,7 @@ class Leaderboard:
     rank_by: str
     pair_ids: tuple[int, ...]  # of all entries, in whatever split
     frame: pl.DataFrame
+    files: dict[str, str]  # where routings that are not built in are written, by name
     curves: pl.DataFrame  # one row per entry, pair id and checkpoint
     trials: pl.DataFrame  # one row per trial: how it stands, what it reached, where it ran
     rank_column: str = "rank"
@@ -55,21 +57,21 @@ class Leaderboard:
     effect_columns: tuple[str, ...] = tuple(f"{metric}_effect" for metric in COMPARED)
 
 
-def sections(frame: pl.DataFrame, pair_ids: Sequence[int] = ()) -> list[Leaderboard]:
+def sections(frame: pl.DataFrame, declared: Declared = NOTHING) -> list[Leaderboard]:
     """A leaderboard per task, protocol and budget, the largest budget first.
 
-    Each is ranked by the metric its task declares. The declared seeds are `pair_ids` and all that
-    occur in the rows; naming them keeps a board that is built during a sweep from ranking entries
-    on the seeds that happen to be done.
+    Each is ranked by the metric its task declares. The seeds an entry must have are those that
+    sweeps declared for any configuration of its section, and all that occur in the rows; so a
+    board that is built during a sweep does not rank entries on the seeds that happen to be done.
     """
     parts = _with_budgets(frame).partition_by(SECTION, maintain_order=True)
-    boards = [_leaderboard(part, set(pair_ids)) for part in parts]
+    boards = [_leaderboard(part, declared) for part in parts]
     return sorted(boards, key=lambda b: (-(b.budget_flops or 0), b.task, b.protocol_hash))
 
 
-def rank(frame: pl.DataFrame, pair_ids: Sequence[int] = ()) -> Leaderboard:
+def rank(frame: pl.DataFrame, declared: Declared = NOTHING) -> Leaderboard:
     """The leaderboard of rows that belong to a single section; arguments as for `sections`."""
-    boards = sections(frame, pair_ids)
+    boards = sections(frame, declared)
     if len(boards) != 1:
         raise BadInput(
             f"these rows hold {len(boards)} rankings, by {', '.join(SECTION)}; "
@@ -97,13 +99,13 @@ def _cost(config_json: str) -> str:
     return json.dumps([config["task"], model, training["steps"], training["batch"]])
 
 
-def _leaderboard(part: pl.DataFrame, pair_ids: set[int]) -> Leaderboard:
+def _leaderboard(part: pl.DataFrame, told: Declared) -> Leaderboard:
     first = part.row(0, named=True)
     rank_by = first["rank_by"]
     if rank_by not in COMPARED:
         raise unknown("rank metric", str(rank_by), COMPARED)
-    found = entries(part.to_dicts(), first["budget_flops"])
-    declared = {e.split: _declared(found, e.split, pair_ids) for e in found}
+    found = entries(part.to_dicts(), first["budget_flops"], told.sources)
+    declared = {e.split: _declared(found, e.split, told) for e in found}
     table = [describe(entry, found, declared[entry.split], rank_by) for entry in found]
     for metric in COMPARED:
         _adjust(table, metric)
@@ -116,16 +118,20 @@ def _leaderboard(part: pl.DataFrame, pair_ids: set[int]) -> Leaderboard:
         budget_flops=first["budget_flops"],
         rank_by=rank_by,
         pair_ids=tuple(sorted(set().union(*declared.values()))),
+        files=dict(told.files),
         frame=_frame([row for row, _ in placed]),
         curves=_curves(placed),
         trials=_trials(placed),
     )
 
 
-def _declared(found: list[Entry], split: str, pair_ids: set[int]) -> set[int]:
+def _declared(found: list[Entry], split: str, told: Declared) -> set[int]:
     """Seeds every entry of the split must have. A search draws its own, so it is told none."""
-    told = set() if split == "search" else pair_ids
-    return told | {o.pair_id for e in found if not e.stale for o in e.of(split)}
+    current = [e for e in found if not e.stale]
+    seeds = {o.pair_id for e in current for o in e.of(split)}
+    if split != "search":
+        seeds.update(s for e in current for s in told.seeds.get(e.head["config_hash"], ()))
+    return seeds
 
 
 def _adjust(table: list[dict], metric: str) -> None:

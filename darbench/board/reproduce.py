@@ -10,13 +10,16 @@ from typing import Any
 _PLAIN = re.compile(r"(?!(null|true|false|nan|inf)$)[A-Za-z_][\w./-]*", re.IGNORECASE | re.ASCII)
 
 
-def reproduce_command(entry: Mapping[str, Any], seed: int = 0) -> str:
+def reproduce_command(entry: Mapping[str, Any], seed: int = 0, file: str = "") -> str:
     """`darbench train` with every setting of the entry spelled out, quoted for a POSIX shell.
 
-    `entry` is a row of Leaderboard.frame: `routing` and `config_json` are read.
+    `entry` is a row of Leaderboard.frame: `routing` and `config_json` are read. `file` is where a
+    routing that is not built in is written.
     """
     config = json.loads(entry["config_json"])
-    words = ["darbench", "train", "--task", config["task"]["name"], "--routing", config["routing"]]
+    load = ["--load", file] if file else []
+    words = ["darbench", "train", *load, "--task", config["task"]["name"]]
+    words += ["--routing", config["routing"]]
     for group in ("params", "model", "training", "evaluation"):
         words += [f"{group}.{key}={_literal(v)}" for key, v in sorted(config[group].items())]
     return shlex.join([*words, "--seed", str(seed)])

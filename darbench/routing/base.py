@@ -79,7 +79,7 @@ class Routing(nn.Module, ABC):
 
         Matrix multiplications are counted by torch's FlopCounterMode, which sees no others.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not say its elementwise_flops")
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Optimiser groups: `params`, `lr_mult`, and `weight_decay` (None: the recipe's)."""

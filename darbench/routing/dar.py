@@ -31,7 +31,8 @@ class Dar(Routing):
     S_l is the history window, see `darbench.routing.history`; the paper's is chunk_last, span 4.
     The head has a reader of its own (final=dedicated), or shares the last sublayer's query and
     gain (reuse_last, the paper's form with REPA). heads: one softmax for each of the groups of
-    channels (arXiv:2607.27230). scale=none leaves 1 / sqrt(D) out, as AttnRes does.
+    channels (arXiv:2607.27230), and D is theirs in the scale 1 / sqrt(D), which scale=none leaves
+    out, as AttnRes does.
 
     State: what the coming reader sees, the sources kept, and the readers' queries.
     Parameters, each with a leading axis of readers, sites + 1 (reuse_last: sites): w (D,) or w_q

@@ -32,6 +32,8 @@ class DeltaAttnRes(Routing):
     State: what the coming reader sees, the stream, the sources and the readers' queries.
     Parameters, each with a leading axis of sites - 1 readers: w (D,), zeros; gain (D,), ones.
     lr_mult is for the queries, not for the gains.
+    Differs from the released code: there a null source is learnt and also at the first site, and
+    the sources of the block form are differences of neighbouring entries, without a running sum.
     """
 
     paper = "arXiv:2605.18855"

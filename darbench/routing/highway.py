@@ -21,7 +21,7 @@ class Highway(Routing):
     single vector. The full form is as large as dynamic DAR and serves as its control.
 
     State: the stream s (B, T, D).
-    Parameters, each with a leading sites axis: w (D,) or (D, D), zeros; b () or (D,), `bias`.
+    Parameters of every site: w (1, D) or (D, D), zeros; b (1,) or (D,), `bias`.
     """
 
     paper = "arXiv:1505.00387"
@@ -44,7 +44,7 @@ class Highway(Routing):
 
     def write(self, state: Tensor, site: int, v: Tensor) -> Tensor:
         normed = nn.functional.layer_norm(state, (self.width,), eps=EPS)
-        gate = torch.sigmoid(nn.functional.linear(normed, self.w[site], self.b[site]))
+        gate = torch.sigmoid(nn.functional.linear(normed, self.w[site]) + self.b[site])
         return torch.lerp(state, v.to(state.dtype), gate.to(state.dtype))
 
     @property

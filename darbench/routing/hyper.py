@@ -5,7 +5,13 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from darbench.ops.streams import normed_product, read_streams, write_streams
+from darbench.ops.streams import (
+    Streams,
+    normed_product,
+    read_streams,
+    streams,
+    write_streams,
+)
 from darbench.registry import register
 from darbench.routing.base import Cond, Routing
 
@@ -19,7 +25,7 @@ class State(NamedTuple):
     """
 
     h: Tensor  # (B, T, D)
-    streams: Tensor  # X: (B, T, S, D)
+    streams: Streams  # X: (B, T, S, D)
     mix: Tensor | tuple[()]  # A_r^T: (..., S, S), to stream (rows) from stream (columns)
     write: Tensor  # B: (..., S)
     weights: "Weights"
@@ -76,18 +82,18 @@ class Hyper(Routing):
             self.gain = nn.Parameter(torch.ones(sites, width))
 
     def begin(self, x: Tensor, cond: Cond) -> State:
-        streams = x.unsqueeze(-2).expand(-1, -1, self.streams, -1)
-        return self._state(streams, self._weights(), site=0)
+        copies = x.unsqueeze(-2).expand(-1, -1, self.streams, -1)
+        return self._state(streams(copies), self._weights(), site=0)
 
     def read(self, state: State, site: int) -> Tensor:
         return state.h
 
     def write(self, state: State, site: int, v: Tensor) -> State:
         mix = None if self.identity else state.mix
-        streams = write_streams(mix, state.streams, state.write, v)
+        written = write_streams(mix, state.streams, state.write, v)
         if site + 1 < self.sites:
-            return self._state(streams, state.weights, site + 1)
-        return state._replace(h=streams.sum(-2), streams=streams)  # the head only sums them
+            return self._state(written, state.weights, site + 1)
+        return state._replace(h=written.value.sum(-2), streams=written)  # the head only sums them
 
     def _weights(self) -> Weights:
         mix = () if self.identity else (self.mix_weight,)
@@ -100,16 +106,16 @@ class Hyper(Routing):
         product = self.gain.unsqueeze(-1) * torch.cat([self.w_a, self.w_b.unsqueeze(-1)], dim=-1)
         return Weights(rest, size.unbind(), product.unbind())
 
-    def _state(self, streams: Tensor, weights: Weights, site: int) -> State:
+    def _state(self, x: Streams, weights: Weights, site: int) -> State:
         """With what the coming site reads, and its weights."""
         now = weights.rest[site]
         if self.dynamic:
-            found, streams = normed_product(streams, weights.product[site], EPS)
+            found, x = normed_product(x, weights.product[site], EPS)
             now = torch.addcmul(now, weights.size[site], self.squash(found))
         read, *mix, write = now.split([1, now.shape[-1] - 2, 1], dim=-1)
-        h, streams = read_streams(read.squeeze(-1), streams)
+        h, x = read_streams(read.squeeze(-1), x)
         mix = () if self.identity else mix[0].mT
-        return State(h, streams, mix, write.squeeze(-1), weights)
+        return State(h, x, mix, write.squeeze(-1), weights)
 
     @property
     def equals_add(self) -> Literal["strong"]:

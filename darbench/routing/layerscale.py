@@ -28,6 +28,8 @@ class LayerScale(Routing):
         init: float = 1.0, one_plus: bool = False, lr_mult: float = 1.0,
     ):  # fmt: skip
         super().__init__(sites, width)
+        if init == 0 and not one_plus:
+            raise ValueError("init=0: on adaLN's zero gates it would stay zero; use one_plus=True")
         self.init, self.lr_mult = init, lr_mult
         self.gate = "one_plus" if one_plus else "adaln"
         self.scale = nn.Parameter(torch.full((sites, width), float(init)))

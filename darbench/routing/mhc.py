@@ -7,7 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from darbench.ops.sinkhorn import permutations, sinkhorn
-from darbench.ops.streams import mix_streams, normed_product, read_streams, write_streams
+from darbench.ops.streams import (
+    Streams,
+    mix_streams,
+    normed_product,
+    read_streams,
+    streams,
+    write_streams,
+)
 from darbench.registry import register
 from darbench.routing.base import Cond, Routing
 
@@ -20,7 +27,7 @@ class State(NamedTuple):
     """What the coming site reads, the streams, and its maps: to read, mix and write them."""
 
     h: Tensor  # (B, T, D)
-    streams: Tensor  # X: (B, T, S, D)
+    streams: Streams  # X: (B, T, S, D)
     read: Tensor  # H_pre: (B, T, S)
     mix: Tensor  # H_res: (B, T, S, S), rows sum to 1
     write: Tensor  # H_post: (B, T, S)
@@ -38,12 +45,14 @@ class ManifoldHyper(Routing):
     permutation matrices, exactly doubly stochastic.
 
     State: what the coming site reads, the streams X, all v_0 at first, and its maps, in float32.
-    Parameters, each with a leading sites axis: p (S D, maps), N(0, p_std); a (3,), 0.01;
+    Parameters of every site: p (maps, S D), N(0, p_std); a (3,), 0.01;
     b_pre (S,), 1 at stream site mod S and -1 elsewhere; b_post (S,), zeros, so H_post = 1;
     b_res (S, S), 0 on the diagonal and `off` elsewhere, or (S!,), 0 for the identity and `off`
     for the others.
-    Differs from the paper: its initial biases are not known to us. With p_std = 0 ours equals
-    `add` exactly, but Adam then keeps the streams merged; the small default lets them part.
+    Differs from the paper: its initial biases are not known to us; mHC-lite's code has b_post 1 at
+    stream site mod S and -1 elsewhere, p zero, and ends Sinkhorn's normalisation on columns. With
+    p_std = 0 ours equals `add` exactly, but Adam then keeps the streams merged; the small default
+    lets them part.
     """
 
     paper = "arXiv:2512.24880"
@@ -84,28 +93,27 @@ class ManifoldHyper(Routing):
         return res
 
     def begin(self, x: Tensor, cond: Cond) -> State:
-        return self._state(x.unsqueeze(-2).expand(-1, -1, self.streams, -1), site=0)
+        return self._state(streams(x.unsqueeze(-2).expand(-1, -1, self.streams, -1)), site=0)
 
     def read(self, state: State, site: int) -> Tensor:
         return state.h
 
     def write(self, state: State, site: int, v: Tensor) -> State:
-        streams = write_streams(state.mix, state.streams, state.write, v)
+        written = write_streams(state.mix, state.streams, state.write, v)
         if site + 1 < self.sites:
-            return self._state(streams, site + 1)
-        return state._replace(h=streams.sum(-2), streams=streams)  # the head only sums them
+            return self._state(written, site + 1)
+        return state._replace(h=written.value.sum(-2), streams=written)  # the head only sums them
 
-    def _state(self, streams: Tensor, site: int) -> State:
+    def _state(self, x: Streams, site: int) -> State:
         """With what the coming site reads, and its maps."""
-        s, shape = self.streams, streams.shape[-2:]
-        raw, flat = normed_product(streams.flatten(-2), self.p[site].mT, EPS)
-        streams = flat.unflatten(-1, shape)
+        s = self.streams
+        raw, x = normed_product(x, self.p[site].mT, EPS, joint=True)
         a_pre, a_post, a_res = self.a[site].unbind()
         read = torch.sigmoid(a_pre * raw[..., :s] + self.b_pre[site])
         write = 2 * torch.sigmoid(a_post * raw[..., s : 2 * s] + self.b_post[site])
         mixing = self._mix(a_res * raw[..., 2 * s :] + self.b_res[site].flatten())
-        h, streams = read_streams(read, streams)
-        return State(h, streams, read, mixing.to(streams.dtype), write)
+        h, x = read_streams(read, x)
+        return State(h, x, read, mixing.to(h.dtype), write)
 
     def _mix(self, logits: Tensor) -> Tensor:
         if self.form == "sinkhorn":

@@ -18,12 +18,14 @@ class State(NamedTuple):
 
 @register("mudd")
 class Mudd(Routing):
-    """Multiway dynamic dense connections, the residual way alone  (Xiao et al., arXiv:2502.12170):
+    """Multiway dynamic dense connections, in one way  (Xiao et al., arXiv:2502.12170):
 
         Y_i = sum_{j <= i} (b_{i,j} + A_i(X_i)_j) X_j,   A_i(x) = W_2 GELU(W_1 RMSNorm(x))
 
     per token, after block i. X_i is the stream after block i, X_0 = v_0; inside a block it is
-    `add`. With W_1 off it is DenseFormer. The paper's ways for q, k and v are inside attention.
+    `add`. With W_1 off it is DenseFormer.
+    Differs from the paper: its four ways feed the residual and, inside attention, q, k and v; here
+    the residual way feeds them all. Its hidden width is that of the four ways together.
 
     State: the stream and all X_j.
     Parameters of block i = 1 .. depth, with n = i + 1 sources: w1 (n, D), xavier; w2 (n, n),
@@ -60,7 +62,7 @@ class Mudd(Routing):
         """(B, T, n)"""
         normed = nn.functional.rms_norm(x, (self.width,), eps=EPS)
         hidden = nn.functional.gelu(nn.functional.linear(normed, self.w1[block]))
-        return nn.functional.linear(hidden, self.w2[block], self.bias[block])
+        return nn.functional.linear(hidden, self.w2[block]) + self.bias[block]
 
     @property
     def equals_add(self) -> Literal["strong"]:

@@ -17,7 +17,8 @@ class MVSplit(Routing):
 
     State: the stream s (B, T, D).
     Parameters, each (sites, D): a, zeros, so the stream keeps its mean over tokens; b, `gain`.
-    Differs from the paper: SiT's adaLN gates and pre-norm are kept, its post-norm left out.
+    Differs from the paper: its b starts at 0.03; SiT's adaLN gates and pre-norm are kept, its
+    post-norm is left out.
     """
 
     paper = "arXiv:2605.06169"

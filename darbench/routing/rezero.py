@@ -19,6 +19,7 @@ class ReZero(Routing):
     each get a gradient proportional to the other, and stay zero for ever.
 
     State: the stream s (B, T, D).
+    Differs from the paper: the sublayers keep SiT's adaLN, norm included; the paper's have none.
     Parameters: a, one scalar per block, shared by its two sublayers as in the paper, or one per
     sublayer; zeros.
     """

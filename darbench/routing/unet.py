@@ -43,8 +43,8 @@ class UNet(Routing):
     Parameters, each with a leading axis of pairs: w (D, 2 D), at first [I, 0] (identity, which is
     `add` exactly), xavier, or N(0, 0.02) truncated at 2 standard deviations (trunc002); b (D,),
     zeros; with skip_norm the LayerNorm(2 D) before it, 1 and 0. fusion=add: lambda, zeros.
-    Differs from the papers: the identity start is ours; U-ViT has trunc002, HunyuanDiT xavier
-    with skip_norm.
+    Differs from the papers: the identity start is ours. U-ViT has N(0, 0.02), whose truncation at
+    an absolute 2 cuts nothing; HunyuanDiT has xavier with skip_norm.
     """
 
     paper = "arXiv:2209.12152"

@@ -22,7 +22,11 @@ def conformance(routing: str, overrides: Iterable[str] = ()) -> list[dict[str, A
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the models are tiny
     try:
-        return [asdict(result) for name in names for result in _check(name, params)]
+        return [
+            {"routing": name, **asdict(result)}
+            for name in names
+            for result in _check(name, params)
+        ]
     finally:
         torch.set_num_threads(threads)
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import optuna
 from optuna.trial import TrialState
 
+from darbench.errors import BadInput
 from darbench.records import Trial, canonical_json
 from darbench.search.space import Choices, Configuration, Domain, SearchSpace
 from darbench.store.ledger import finished
@@ -30,6 +31,7 @@ class Exhausted(Exception):
 class Proposer(Protocol):
     total: int  # trials of the sweep, those that need not run included
     skipped: int  # trials found finished so far
+    declared: Mapping[str, set[int]]  # seeds that rank a configuration, by its hash
 
     def next(self) -> Trial | None:
         """A trial to run; None if one may come later; raises Exhausted if none will."""
@@ -40,6 +42,14 @@ class Proposer(Protocol):
 
 def proposer(space: SearchSpace, rows: list[Row]) -> Proposer:
     """For a space, given the rows its ledger holds."""
+    if space.sampler != "grid":
+        ranked = {row["pair_id"] for row in rows if row["split"] == "confirm"}
+        used = sorted(ranked.intersection(space.seeds))
+        if used:
+            raise BadInput(
+                f"seeds {used} rank entries of this leaderboard already, and seeds that pick a "
+                "winner never rank it; search on others, seeds=[...], or under another name=..."
+            )
     return Grid(space, rows) if space.sampler == "grid" else Study(space, rows)
 
 
@@ -51,7 +61,8 @@ class Grid:
         trials = [space.trial(c, seed, "confirm") for seed in space.seeds for c in configurations]
         trials = list({trial.id: trial for trial in trials}.values())
         known = finished(rows)
-        self._queue = deque(t for t in trials if (t.id, t.code_hash) not in known)
+        self.declared = _seeds(trials)
+        self._queue = deque(t for t in trials if _key(t) not in known)
         self.total = len(trials)
         self.skipped = self.total - len(self._queue)
 
@@ -77,6 +88,7 @@ class Study:
         self._drawn: set[str] = set()  # configuration hashes
         self._told: dict[str, tuple[float, Configuration]] = {}  # mean over seeds
         self._confirming = False
+        self.declared: dict[str, set[int]] = {}
         self._asked = self.skipped = 0
         before = self._before(rows)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -134,7 +146,7 @@ class Study:
 
     def _enqueue(self, trials: list[Trial]) -> None:
         for trial in trials:
-            row = self._known.get((trial.id, trial.code_hash))
+            row = self._known.get(_key(trial))
             if row is None:
                 self._queue.append(trial)
             else:
@@ -175,6 +187,7 @@ class Study:
             for seed in self.space.confirm_seeds
             for c in chosen.values()
         ]
+        self.declared = _seeds(trials)
         self.total -= (self.space.confirm_top + 1) * len(self.space.confirm_seeds) - len(trials)
         self._enqueue(trials)
 
@@ -187,6 +200,18 @@ class Study:
                 if point is not None:
                     points[canonical_json(point)] = point
         return list(points.values())[: self.space.trials]
+
+
+def _key(trial: Trial) -> tuple[str, str, str]:
+    """As `ledger.finished` has it: what a search found does not stand for a confirmation."""
+    return trial.id, trial.code_hash, trial.split
+
+
+def _seeds(trials: list[Trial]) -> dict[str, set[int]]:
+    found: dict[str, set[int]] = {}
+    for trial in trials:
+        found.setdefault(trial.config_hash, set()).add(trial.pair_id)
+    return found
 
 
 def _sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:

@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from darbench import registry
-from darbench.errors import BadInput
+from darbench.search.checked import checked
 from darbench.search.compose import load_trial
 from darbench.search.machine import device as resolve_device
-from darbench.search.worker import Desk, run_trial, threads_for
+from darbench.search.worker import Desk, run_trial, threads_for, watchdog
 from darbench.store import ledger
-from darbench.train import check
 
 NAME = "train"  # of the folder; its board is `darbench board --space train`
 
@@ -32,10 +31,7 @@ def train_one(
     Run again, the trial is trained again: equal row hashes show that it reproduces.
     """
     trial = load_trial(routing, task, overrides, seed, registry.signatures())
-    try:
-        check(trial)
-    except ValueError as error:
-        raise BadInput(str(error)) from None
+    checked(trial, routing)
     device = resolve_device(device)
     folder = Path(out).resolve() / NAME
     with ledger.lock(folder):
@@ -44,8 +40,9 @@ def train_one(
         attempts = ledger.attempts(ledger.read_ledger(folder / "ledger"))
         desk = Desk(folder=folder, device=device)
         rows = []
-        with threads_for(device):
-            for row in run_trial(trial, desk, attempts.get(trial.id, 0) + 1):
+        attempt = attempts.get(trial.id, 0) + 1
+        with threads_for(device), watchdog(trial, desk, attempt):
+            for row in run_trial(trial, desk, attempt):
                 show(row)
                 rows.append(row)
     return rows

@@ -17,21 +17,21 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from darbench import registry
-from darbench.board.build import COMMAND, build
-from darbench.errors import BadInput
+from darbench.board.build import build
 from darbench.records import Trial
 from darbench.search import machine
+from darbench.search.checked import checked
 from darbench.search.compose import load_space
 from darbench.search.progress import Listener, Progress, name
 from darbench.search.propose import Exhausted, Proposer, proposer
 from darbench.search.space import SearchSpace
 from darbench.search.worker import Desk, failure, run_trial, threads_for, watchdog
-from darbench.store import ledger
-from darbench.train import check
+from darbench.store import declared, ledger
 
 BOARD_EVERY = 10.0  # seconds between rebuilds while trials finish
 
@@ -107,10 +107,7 @@ def plan(
     found = load_space(space, overrides, registry.signatures(), quick=quick, own=own)
     grid = found.sampler == "grid"
     for configuration in found.grid() if grid else found.samples():
-        try:
-            check(found.trial(configuration, found.seeds[0], "confirm"))
-        except ValueError as error:
-            raise BadInput(f"{configuration.variant.label}: {error}") from None
+        checked(found.trial(configuration, found.seeds[0], "confirm"), configuration.variant.label)
     return found
 
 
@@ -142,21 +139,22 @@ def sweep(
         notes = ledger.repair(folder / "ledger")
         rows = ledger.read_ledger(folder / "ledger")
         proposing = proposer(found, rows)
-        if command:
-            (folder / COMMAND).write_text(command)
         notes += [note] if note else []
+        if all(entry.signature.name != "add" for entry in found.entries):
+            notes.append("the space has no `add`: without it there is nothing to compare with")
         progress = Progress(
             total=proposing.total, skipped=proposing.skipped, workers=workers,
             rank_by=found.task.rank_by,
         )  # fmt: skip
         office = Office(
             proposer=proposing, progress=progress, listener=listener, folder=folder,
-            attempts=ledger.attempts(rows), device=device,
+            attempts=ledger.attempts(rows), device=device, command=command,
+            sources={e.signature.name: e.signature.code_hash for e in found.entries},
         )  # fmt: skip
         for note in notes:
             office.say(note)
         interrupted = not _run(office, workers)
-        board = office.build_board(final=not interrupted)
+        board = office.build_board(interrupted=interrupted)
     return Outcome(
         name=found.name, total=proposing.total, skipped=proposing.skipped, done=progress.done,
         failed=progress.failed, interrupted=interrupted, folder=folder, board=board,
@@ -174,6 +172,8 @@ class Office:
     folder: Path
     attempts: Mapping[str, int]
     device: str
+    command: str
+    sources: Mapping[str, str]  # code hash by routing
 
     def __post_init__(self):
         self._built = 0.0
@@ -207,7 +207,7 @@ class Office:
         self.listener(self.progress)
         if time.monotonic() - self._built > BOARD_EVERY:
             try:
-                self.build_board(final=False)
+                self.build_board()
             except Exception as error:  # the trials matter more than a page of them
                 self.say(f"the board could not be rebuilt: {error}")
 
@@ -215,13 +215,24 @@ class Office:
         self.progress.event = event
         self.listener(self.progress)
 
-    def build_board(self, *, final: bool) -> Path:
+    def build_board(self, *, interrupted: bool = False) -> Path:
         p = self.progress
         ended = p.skipped + p.done + p.failed
-        state = None if final else f"{ended} of {p.total} trials ended"
-        path = build(self.folder.name, self.folder.parent, in_progress=state)
+        state = f"{ended} of {p.total} trials ended" if interrupted or p.left else None
+        self._declare()
+        path = build(
+            self.folder.name, self.folder.parent, in_progress=state, interrupted=interrupted
+        )
         self._built = time.monotonic()
         return path
+
+    def _declare(self) -> None:
+        files = {name: registry.file_of(cls) for name, cls in registry.foreign().items()}
+        known = declared.read(self.folder).extended(
+            self.proposer.declared, command=self.command, sources=self.sources,
+            files={name: file for name, file in files.items() if name in self.sources},
+        )  # fmt: skip
+        declared.write(self.folder, known)
 
     def _lost(self, trial: Trial) -> dict[str, Any]:
         """The last row of a trial whose worker died: its own, or one written in its name."""
@@ -331,7 +342,7 @@ def _tune(office: Office, workers: int, storage: str) -> None:
 
     gpu = 1 if office.device == "cuda" else 0
     work = tune.with_parameters(
-        _work, folder=str(office.folder), device=office.device, foreign=_by_value()
+        _work, folder=str(office.folder), device=office.device, foreign=_by_value(), path=sys.path
     )
     tuner = tune.Tuner(
         tune.with_resources(work, {"cpu": 1, "gpu": gpu}),
@@ -347,8 +358,8 @@ def _tune(office: Office, workers: int, storage: str) -> None:
     tuner.fit()
 
 
-def _by_value() -> bytes:
-    """The routings that a worker cannot import, with the modules they are written in."""
+def _by_value() -> dict[str, bytes]:
+    """The routings that a worker cannot import, by name, with the modules they are written in."""
     from ray import cloudpickle
 
     classes = registry.foreign()
@@ -357,22 +368,31 @@ def _by_value() -> bytes:
     for module in modules:
         cloudpickle.register_pickle_by_value(module)
     try:
-        return cloudpickle.dumps(classes)
+        return {name: cloudpickle.dumps(cls) for name, cls in classes.items()}
     finally:
         for module in modules:
             cloudpickle.unregister_pickle_by_value(module)
 
 
-def _work(config: dict, folder: str, device: str, foreign: bytes) -> None:
+def _adopt(trial: Trial, foreign: Mapping[str, bytes]) -> None:
+    """Make the trial's own routing known here, if this process cannot import it."""
+    name = trial.variant.routing
+    if name in foreign:
+        registry.adopt({name: pickle.loads(foreign[name])})
+
+
+def _work(
+    config: dict, folder: str, device: str, foreign: Mapping[str, bytes], path: list[str]
+) -> None:
     """The trainable: runs in a worker, one trial after another in the same process."""
     from ray import tune
 
-    registry.adopt(pickle.loads(foreign))
+    sys.path.extend(entry for entry in path if entry not in sys.path)
     trial = Trial.from_dict(config["trial"])
     writer = f"{socket.gethostname()}-{os.getpid()}"
     desk = Desk(folder=Path(folder), device=device, writer=writer)
     news = ("trial_id", "step", "final", "status", "error", "attempt", "val_loss", "fd")
     attempt = config["attempt"]
     with ledger.working(desk.folder), threads_for(device), watchdog(trial, desk, attempt):
-        for row in run_trial(trial, desk, attempt):
+        for row in run_trial(trial, desk, attempt, partial(_adopt, trial, foreign)):
             tune.report({"row": {key: row[key] for key in {*news, trial.task.rank_by}}})

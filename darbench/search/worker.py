@@ -1,8 +1,9 @@
 """One trial where it runs: train, write the ledger first, then the picture; failures are rows."""
 
 import os
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,10 +52,16 @@ def threads_for(device: str) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def run_trial(trial: Trial, desk: Desk, attempt: int = 1) -> Iterator[dict[str, Any]]:
-    """The rows of the trial as they are written; an exception becomes a last row with a status."""
+def run_trial(
+    trial: Trial, desk: Desk, attempt: int = 1, prepare: Callable[[], None] = lambda: None
+) -> Iterator[dict[str, Any]]:
+    """The rows of the trial as they are written; an exception becomes a last row with a status.
+
+    `prepare` is called before, and may fail like the trial itself.
+    """
     step = 0
     try:
+        prepare()
         for report in train(trial, desk.device):
             step = report.step
             yield desk.append(trial, report, attempt)
@@ -81,15 +88,16 @@ def watchdog(trial: Trial, desk: Desk, attempt: int) -> Iterator[None]:
     """Ends this process with a timeout row if the trial outlives its limit, even if it hangs."""
 
     def end() -> None:
-        row = ledger.latest(desk.folder / "ledger", trial.id, attempt)
-        if row is not None and row["final"]:
-            return
-        limit = trial.training.timeout_s
-        report = failure("timeout", row["step"] if row else 0, f"ran longer than {limit:g} s")
+        limit, row = f"ran longer than {trial.training.timeout_s:g} s", None
         try:
-            desk.append(trial, report, attempt)
+            row = ledger.latest(desk.folder / "ledger", trial.id, attempt)
+            if row is None or not row["final"]:
+                report = failure("timeout", row["step"] if row else 0, limit)
+                desk.append(trial, report, attempt)
         finally:
-            os._exit(1)
+            if row is None or not row["final"]:
+                print(f"timeout: {limit}", file=sys.stderr, flush=True)
+                os._exit(1)
 
     timer = threading.Timer(trial.training.timeout_s, end)
     timer.daemon = True

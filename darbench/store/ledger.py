@@ -17,6 +17,9 @@ from darbench.records import SCHEMA_VERSION, canonical_json
 # tried again by the next sweep.
 FINISHED = ("ok", "pruned", "diverged")
 ORPHANS_S = 30.0
+# Without these a line is no row.
+NEEDED = ("trial_id", "variant_code_hash", "split", "attempt", "step", "final", "status",
+          "created_utc", "config_hash", "params_json", "routing")  # fmt: skip
 
 
 def append(path: Path, row: Mapping[str, Any]) -> None:
@@ -105,10 +108,10 @@ def _await_orphans(folder: Path) -> None:
                 time.sleep(0.05)
 
 
-def finished(rows: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
-    """Last rows of finished trials by (trial id, code hash): what need not run again."""
+def finished(rows: list[dict[str, Any]]) -> dict[tuple[str, str, str], dict[str, Any]]:
+    """Last rows of finished trials by (trial id, code hash, split): what need not run again."""
     return {
-        (row["trial_id"], row["variant_code_hash"]): row
+        (row["trial_id"], row["variant_code_hash"], row["split"]): row
         for row in rows
         if row["final"] and row["status"] in FINISHED
     }
@@ -127,6 +130,11 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
         try:
             row = json.loads(line)
             version = row["schema_version"]
+            missing = (
+                [key for key in NEEDED if key not in row] if version == SCHEMA_VERSION else []
+            )
+            if missing:
+                raise KeyError(missing[0])
         except (ValueError, TypeError, KeyError) as error:
             raise BadInput(
                 f"{path}:{number}: not a ledger row; move the file away or mend the line"

@@ -27,6 +27,9 @@ _ORDER = (
 )  # fmt: skip
 
 
+_CELL = ("trial_id", "variant_code_hash", "split", "step")
+
+
 def to_frame(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
     """The table of the rows: schema v1, one row per measurement, in an order of its own.
 
@@ -52,7 +55,7 @@ def _last(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     kept: dict[tuple, Mapping[str, Any]] = {}
     for row in sorted(rows, key=_age):
         failed = row.get("status") not in ("ok", "pruned")
-        kept[row.get("trial_id"), row.get("variant_code_hash"), row.get("step"), failed] = row
+        kept[(*(row.get(key) for key in _CELL), failed)] = row
     return list(kept.values())
 
 

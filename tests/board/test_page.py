@@ -49,9 +49,10 @@ class Parsed(HTMLParser):
         return " ".join(" ".join(self.texts).split())
 
 
-def render(tmp_path, *groups, name="toy", in_progress=None, command="darbench sweep --space toy"):
+def render(tmp_path, *groups, name="toy", command="darbench sweep --space toy", **state):
     boards = sections(to_frame(row for group in groups for row in group))
-    path = page.write_page(name, boards, tmp_path, tmp_path / "samples", in_progress, command)
+    samples = tmp_path / "samples"
+    path = page.write_page(name, boards, tmp_path, samples, command=command, **state)
     return path.read_text(encoding="utf-8")
 
 
@@ -118,6 +119,10 @@ def test_fid_is_said_of_inception_features_only(tmp_path):
 def test_a_running_sweep_has_a_banner_and_reloads(tmp_path):
     running = render(tmp_path, entry_rows("add", (0,)), in_progress="1 of 36 trials")
     assert "1 of 36 trials" in running and 'http-equiv="refresh"' in running
+    stopped = render(
+        tmp_path, entry_rows("add", (0,)), in_progress="1 of 36 trials", interrupted=True
+    )
+    assert "Sweep interrupted:" in stopped and 'http-equiv="refresh"' not in stopped
     done = render(tmp_path, entry_rows("add", (0,)))
     assert 'http-equiv="refresh"' not in done and "1 of 1 entries complete" in done
 

@@ -8,6 +8,7 @@ from scipy import stats
 
 from darbench.board.rank import rank, sections
 from darbench.errors import BadInput
+from darbench.store.declared import Declared
 from darbench.store.tables import to_frame
 
 
@@ -106,7 +107,8 @@ def test_a_missing_seed_leaves_the_entry_without_score_below_the_ranked():
 def test_seeds_told_in_advance_keep_a_running_board_from_ranking():
     rows = (entry_rows("add", (0,)), entry_rows("dar", (0,)))
     assert board(*rows).frame["rank"].to_list() == [1, 2]
-    early = board(*rows, pair_ids=[0, 1, 2])
+    seeds = {make_trial(r).config_hash: [0, 1, 2] for r in ("add", "dar")}
+    early = board(*rows, declared=Declared(seeds=seeds))
     assert early.frame["rank"].to_list() == [None, None]
     assert early.frame["mark"].to_list() == ["incomplete 1/3"] * 2
 
@@ -227,3 +229,31 @@ def test_the_order_of_rows_does_not_matter():
 def test_ranking_does_not_import_torch():
     code = "import sys, darbench.board.rank; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_source_that_was_gone_back_to_is_the_current_one():
+    """Nothing ran again, for the ledger has it; the abandoned source is the newer of the two."""
+    groups = (
+        entry_rows("add"), entry_rows("dar", code="before", created="2031-05-01T10:00:00"),
+        entry_rows("dar", code="abandoned", ratio=0.9, created="2031-05-02T10:00:00"),
+    )  # fmt: skip
+    for sources, current in (({}, "abandoned"), ({"dar": "before"}, "before")):
+        frame = board(*groups, declared=Declared(sources=sources)).frame
+        (dar,) = frame.filter((frame["routing"] == "dar") & ~frame["stale"]).to_dicts()
+        assert dar["variant_code_hash"] == current
+
+
+def test_a_run_that_was_cut_off_does_not_undo_one_that_finished():
+    again = trial_rows(make_trial("add", 0), until=0.5, attempt=2)
+    (add,) = board(entry_rows("add", (0,)), again).frame.to_dicts()
+    assert (add["rank"], add["seeds"], add["mark"]) == (1, 1, "")
+
+
+def test_the_seeds_of_another_budget_are_none_of_this_one():
+    short = make_trial("add", 0, lr=1e-3)
+    seeds = {short.config_hash: [0, 1, 2], make_trial("add").config_hash: [0]}
+    longer = entry_rows("add", (0,))
+    both = sections(
+        to_frame([*longer, *trial_rows(short, budget=BUDGET / 4)]), Declared(seeds=seeds)
+    )
+    assert [b.frame["rank"].to_list() for b in both] == [[1], [None]]

@@ -5,7 +5,7 @@ import torch
 
 from darbench.ops import native
 from darbench.ops.sinkhorn import sinkhorn
-from darbench.ops.streams import normed_product, read_streams, write_streams
+from darbench.ops.streams import normed_product, read_streams, streams, write_streams
 
 B, T = 3, 5
 
@@ -37,11 +37,11 @@ def equal(function, inputs, bound=1e-5):
 def test_writing_and_reading_streams_equal_the_definition(lead, count, width):
     """Two rounds, so that gradients add up along the trail."""
 
-    def rounds(mix, streams, weights, v, read):
-        h, streams = read_streams(read, streams)
-        streams = write_streams(mix, streams, weights, v * h)
-        h, streams = read_streams(read, streams)
-        return write_streams(mix, streams, weights, h)
+    def rounds(mix, x, weights, v, read):
+        h, x = read_streams(read, streams(x))
+        x = write_streams(mix, x, weights, v * h)
+        h, x = read_streams(read, x)
+        return write_streams(mix, x, weights, h).value + x.value.square()
 
     inputs = (
         draw(*lead, count, count), draw(B, T, count, width, seed=1), draw(*lead, count, seed=2),
@@ -52,32 +52,46 @@ def test_writing_and_reading_streams_equal_the_definition(lead, count, width):
 
 def test_streams_that_are_not_mixed_keep_their_identity():
     inputs = draw(B, T, 4, 16), draw(B, T, 4, seed=1), draw(B, T, 16, seed=2)
-    equal(lambda x, w, v: write_streams(None, x, w, v), inputs)
+    equal(lambda x, w, v: write_streams(None, streams(x), w, v).value, inputs)
 
 
 def test_copies_of_the_embedding_become_streams():
     inputs = draw(B, T, 16), draw(4, seed=1)
 
     def expanded(x, w):
-        return read_streams(w, x.unsqueeze(-2).expand(-1, -1, 4, -1))[0]
+        return read_streams(w, streams(x.unsqueeze(-2).expand(-1, -1, 4, -1)))[0]
 
     equal(expanded, inputs)
 
 
-@pytest.mark.parametrize("shape", [(B, T, 4, 16), (B, T, 64)])
-def test_a_product_with_the_normed_streams_equals_the_definition(shape):
+@pytest.mark.parametrize("joint", [False, True])
+def test_a_product_with_the_normed_streams_equals_the_definition(joint):
     def used_twice(x, first, second):
-        a, x = normed_product(x, first, 1e-6)
-        b, x = normed_product(x, second, 1e-6)
-        return torch.cat([a, b.square(), x], dim=-1)
+        a, seen = normed_product(streams(x), first, 1e-6, joint=joint)
+        b, seen = normed_product(seen, second, 1e-6, joint=joint)
+        used = seen.value.flatten(-2) if joint else seen.value
+        return torch.cat([a, b.square(), used], dim=-1)
 
-    equal(used_twice, (draw(*shape), draw(shape[-1], 6, seed=1), draw(shape[-1], 3, seed=2)))
+    features = 64 if joint else 16
+    equal(used_twice, (draw(B, T, 4, 16), draw(features, 6, seed=1), draw(features, 3, seed=2)))
+
+
+def test_a_value_may_be_used_beside_its_readers():
+    """Sums share one gradient tensor among their parts, and reductions expand theirs."""
+
+    def loss(x, w, y):
+        h, seen = read_streams(w, streams(x))
+        k, seen = read_streams(2 * w, seen)
+        rest = (seen.value + y).square().sum((-2, -1), keepdim=True).squeeze(-1)
+        return h * k + rest
+
+    equal(loss, (draw(B, T, 4, 16), draw(4, seed=1), draw(B, T, 4, 16, seed=2)))
 
 
 def test_a_product_with_normed_zeros_is_zero_with_finite_gradients():
-    zeros, matrix = torch.zeros(B, T, 8), draw(8, 3).float()
+    zeros, matrix = torch.zeros(B, T, 4, 8), draw(8, 3).float()
     out, *found = gradients(
-        lambda x, m: normed_product(x, m, 1e-6)[0], (zeros, matrix), torch.float32
+        lambda x, m: normed_product(streams(x), m, 1e-6)[0], (zeros, matrix), torch.float32
     )
     assert (out == 0).all() and all(g.isfinite().all() for g in found)
 
@@ -97,6 +111,10 @@ def test_sinkhorn_of_far_apart_logits_is_that_of_the_definition():
     equal(lambda x: sinkhorn(x, 5), (100 * draw(50, 4, 4),), bound=1e-4)
 
 
+def written(mix, x, weights, v):
+    return write_streams(mix, streams(x), weights, v).value
+
+
 @pytest.mark.parametrize("function", ["write", "sinkhorn"])
 def test_threads_do_not_change_a_bit(function):
     x = draw(8, 64, 4, 64).float()
@@ -106,7 +124,7 @@ def test_threads_do_not_change_a_bit(function):
         if function == "sinkhorn":
             return gradients(lambda m: sinkhorn(m, 20), (mix,), torch.float32)
         inputs = mix, x, draw(8, 64, 4, seed=2), draw(8, 64, 64, seed=3)
-        return gradients(write_streams, inputs, torch.float32)
+        return gradients(written, inputs, torch.float32)
 
     before = torch.get_num_threads()
     try:

@@ -206,6 +206,28 @@ def test_exactly_zero_outputs_have_finite_reads_and_gradients(setting, autocast)
 
 
 @every_setting
+@pytest.mark.parametrize("sites", [8, 14])
+def test_reads_and_every_gradient_in_float32_equal_float64(setting, sites):
+    """What trains on a CPU: the native kernels, and how the verbs hand sources and streams on."""
+    routing = routing_of(setting, sites)
+    randomise(routing, 0.3)
+
+    def passed(dtype):
+        own = routing.to(dtype)
+        v = [x.to(dtype).requires_grad_() for x in outputs(sites)]
+        h = reads(own, v, conditions(dtype=dtype))
+        weights = outputs(sites, seed=1)
+        loss = sum((w.to(dtype) * x).sum() for w, x in zip(weights, h, strict=True))
+        leaves = [*v, *own.parameters()]
+        return [*h, *torch.autograd.grad(loss, leaves, allow_unused=True)]
+
+    for a, b in zip(passed(torch.float32), passed(torch.float64), strict=True):
+        assert (a is None) == (b is None)
+        if a is not None:
+            assert (a.double() - b).norm() <= 3e-4 * b.norm() + 1e-4
+
+
+@every_setting
 def test_reads_under_bfloat16_autocast_are_close_to_float64(setting):
     routing, v = random_routing(setting, torch.float32), outputs(dtype=torch.float32)
     with torch.autocast("cpu", dtype=torch.bfloat16):

@@ -89,7 +89,9 @@ def test_fresh_streams_are_all_alike_and_equal_add(params):
     state = routing.begin(v[0], None)
     for site, x in enumerate(v[1:]):
         state = routing.write(state, site, x)
-    assert torch.equal(state.streams, state.streams[..., :1, :].expand_as(state.streams))
+    assert torch.equal(
+        state.streams.value, state.streams.value[..., :1, :].expand_as(state.streams.value)
+    )
     *found, head = reads(routing, v)
     *wanted, total = reads(routing_of(("add", {})), v)
     torch.testing.assert_close(found, wanted, rtol=1e-13, atol=1e-13)
@@ -117,7 +119,7 @@ def test_mixing_goes_from_rows_to_columns():
         routing.mix_weight.copy_(torch.tensor([[[0.0, 5.0], [0.0, 0.0]]]))
         routing.write_weight.copy_(torch.tensor([[3.0, 0.0]]))
     state = routing.write(routing.begin(v[0], None), 0, v[1])
-    torch.testing.assert_close(state.streams, torch.stack([3 * v[1], 5 * v[0]], dim=-2))
+    torch.testing.assert_close(state.streams.value, torch.stack([3 * v[1], 5 * v[0]], dim=-2))
 
 
 @pytest.mark.parametrize(

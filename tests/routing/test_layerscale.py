@@ -21,7 +21,7 @@ def test_scales_of_one_are_add_to_the_last_bit():
     assert all(map(torch.equal, reads(layerscale(), v), reads(routing_of(("add", {})), v)))
 
 
-@pytest.mark.parametrize("init", [1.0, 0.1, 1e-6, 0.0])
+@pytest.mark.parametrize("init", [1.0, 0.1, 1e-6])
 def test_every_channel_of_every_site_starts_at_init(init):
     scale = layerscale(init=init).scale
     assert scale.shape == (8, 16)

@@ -78,7 +78,8 @@ def test_maps_are_in_float32_under_autocast(params):
     routing, v = random_mhc(params).float(), outputs(dtype=torch.float32)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         for state in states(routing, v)[:-1]:
-            assert {x.dtype for x in state} == {torch.float32}
+            tensors = (state.h, *state.streams, state.read, state.mix, state.write)
+            assert {x.dtype for x in tensors} == {torch.float32}
             assert (state.mix.sum(-1) - 1).abs().max() < 1e-6
 
 
@@ -86,8 +87,8 @@ def test_maps_are_in_float32_under_autocast(params):
 def test_without_projections_fresh_streams_stay_alike_and_are_add(params):
     routing, v, n = mhc({**params, "p_std": 0.0}), outputs(), params["streams"]
     for state in states(routing, v):
-        alike = state.streams[..., :1, :].expand_as(state.streams)
-        torch.testing.assert_close(state.streams, alike, rtol=1e-13, atol=1e-13)
+        alike = state.streams.value[..., :1, :].expand_as(state.streams.value)
+        torch.testing.assert_close(state.streams.value, alike, rtol=1e-13, atol=1e-13)
     *found, head = reads(routing, v)
     *wanted, total = reads(routing_of(("add", {})), v)
     read = sigmoid(torch.tensor(1.0)) + (n - 1) * sigmoid(torch.tensor(-1.0))
@@ -101,13 +102,13 @@ def test_alike_streams_stay_alike_for_any_reads_and_mixing(params):
     routing, v = random_mhc(params), outputs()
     state = routing.begin(v[0], None)
     mixed = routing.write(state, 0, torch.zeros_like(v[1]))
-    torch.testing.assert_close(mixed.streams, state.streams, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(mixed.streams.value, state.streams.value, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("params", [SINKHORN, PERMUTATIONS], ids=str)
 def test_small_random_projections_let_the_streams_part(params):
     routing, v = mhc(params), outputs()
-    streams = states(routing, v)[-1].streams
+    streams = states(routing, v)[-1].streams.value
     apart = (streams - streams.mean(2, keepdim=True)).norm() / streams.norm()
     assert 1e-6 < apart < 1e-2
 

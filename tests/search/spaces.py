@@ -16,7 +16,7 @@ HEAD = "defaults: [{darbench: sweep}, {task: digits-nano}, _self_]\n"
 TINY = """
 model: {depth: 2, width: 8, heads: 2}
 training: {steps: 3, batch: 8, checkpoints: [0.5, 1.0]}
-evaluation: {n_gen: 72, sampler: euler, sampler_steps: 1, val_draws: 1, grid: 12, fd_from: 1}
+evaluation: {n_gen: 72, sampler: euler, sampler_steps: 1, val_draws: 1, grid: 12, fd_from: 0.5}
 """
 
 

@@ -4,6 +4,7 @@ import statistics
 import pytest
 from spaces import load, row_of
 
+from darbench.errors import BadInput
 from darbench.search.propose import Exhausted, proposer
 from darbench.search.space import Range
 
@@ -285,3 +286,28 @@ def test_tpe_finds_better_configurations_than_it_began_with(tmp_path):
 def test_optuna_says_nothing(tmp_path, capfd):
     drive(proposer(load(tmp_path, STUDY, "trials=2"), []), [])
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_search_is_refused_on_seeds_that_rank_entries_here(tmp_path):
+    rows = []
+    drive(proposer(load(tmp_path, GRID), rows), rows)
+    with pytest.raises(BadInput, match=r"seeds \[0, 1\] rank entries .* search on others"):
+        proposer(load(tmp_path, STUDY), rows)
+
+
+def test_what_a_search_found_does_not_stand_for_a_confirmation(tmp_path):
+    rows = []
+    drive(proposer(load(tmp_path, STUDY), rows), rows)
+    grid = proposer(load(tmp_path, GRID), rows)
+    assert (grid.total, grid.skipped) == (6, 0)
+
+
+def test_the_seeds_that_rank_are_declared(tmp_path):
+    rows = []
+    assert set(map(frozenset, proposer(load(tmp_path, GRID), rows).declared.values())) == {
+        frozenset({0, 1})
+    }
+    study = proposer(load(tmp_path, STUDY), rows)
+    assert study.declared == {}
+    drive(study, rows)
+    assert set(map(frozenset, study.declared.values())) == {frozenset({100, 101, 102})}

@@ -113,7 +113,7 @@ def test_a_trial_on_its_own_measures_what_the_sweep_measured(swept, tmp_path):
     _, folder, _, _ = swept
     tiny = ["model={depth: 2, width: 8, heads: 2}", "training={steps: 3, batch: 8}"]
     tiny += ["training.checkpoints=[0.5,1.0]", "evaluation.n_gen=72", "evaluation.sampler=euler"]
-    tiny += ["evaluation.sampler_steps=1", "evaluation.val_draws=1", "evaluation.fd_from=1"]
+    tiny += ["evaluation.sampler_steps=1", "evaluation.val_draws=1", "evaluation.fd_from=0.5"]
     alone = train_one("add", "digits-nano", tiny, out=tmp_path)
     together = [row for row in rows_of(folder) if row["routing"] == "add"]
     assert [row["row_hash"] for row in alone] == [row["row_hash"] for row in together]

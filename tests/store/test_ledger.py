@@ -13,7 +13,8 @@ from darbench.store import ledger
 def row(trial="t0", *, code="c0", attempt=1, step=5, final=True, status="ok", **more) -> dict:
     return {
         "schema_version": 1, "trial_id": trial, "variant_code_hash": code, "attempt": attempt,
-        "step": step, "final": final, "status": status, **more,
+        "step": step, "final": final, "status": status, "split": "confirm", "config_hash": "k0",
+        "params_json": "{}", "routing": "add", "created_utc": "2031-05-01T10:00:00", **more,
     }  # fmt: skip
 
 
@@ -30,7 +31,7 @@ def test_writers_in_several_processes_do_not_mix_lines(tmp_path):
     code = f"""
     from pathlib import Path
     from darbench.store import ledger
-    row = {{"schema_version": 1, "x": "y" * 3000}}
+    row = {row()!r} | {{"x": "y" * 3000}}
     for step in range(50):
         ledger.append(Path({str(tmp_path)!r}) / "a.jsonl", row)
     """
@@ -60,9 +61,9 @@ def test_a_line_is_written_whole_or_not_at_all(tmp_path):
     from darbench.store import ledger
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-    ledger.append(Path({str(tmp_path)!r}) / "a.jsonl", {{"schema_version": 1, "x": "y" * 600}})
+    ledger.append(Path({str(tmp_path)!r}) / "a.jsonl", {row()!r} | {{"x": "y" * 400}})
     try:
-        ledger.append(Path({str(tmp_path)!r}) / "a.jsonl", {{"schema_version": 1, "x": "y" * 600}})
+        ledger.append(Path({str(tmp_path)!r}) / "a.jsonl", {row()!r} | {{"x": "y" * 400}})
     except OSError as error:
         print(error.strerror)
     """
@@ -160,7 +161,7 @@ def test_finished_means_a_last_row_that_another_try_would_not_better():
         row("oom", status="oom"), row("timeout", status="timeout"),
         row("diverged", status="diverged"), row("pruned", status="pruned"),
     ]  # fmt: skip
-    assert {trial for trial, _ in ledger.finished(rows)} == {"ok", "diverged", "pruned"}
+    assert {trial for trial, _, _ in ledger.finished(rows)} == {"ok", "diverged", "pruned"}
     assert ("ok", "other") not in ledger.finished(rows)
 
 

@@ -2,7 +2,8 @@
 
 `definition` says what is computed. On the CPU in float32 native kernels compute it, in one pass
 over the sources and keeping nothing as large as one of them. Which one runs is decided by the
-tensors alone, and no caller can tell.
+tensors alone; values and first derivatives are equal to rounding. Second derivatives and
+torch.func need the definition, which float64 gets.
 """
 
 from collections.abc import Sequence

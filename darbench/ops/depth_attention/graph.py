@@ -1,7 +1,7 @@
 """Depth attention as one operator of a traced graph, differentiated by a second one.
 
 Functional, as torch wants operators to be: the gradients of a source's readers are added up by
-autograd. On the CPU both run the native kernels, on CUDA Triton's.
+autograd. Both run the native kernels of the CPU.
 """
 
 from collections.abc import Sequence

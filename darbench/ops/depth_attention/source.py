@@ -7,6 +7,8 @@ from torch import Tensor
 
 from darbench.ops import native
 
+EPS = 1e-6
+
 
 class Source(NamedTuple):
     value: Tensor  # v, (B, T, D)
@@ -14,19 +16,23 @@ class Source(NamedTuple):
     trail: Tensor  # v again: each reader hands it on to the next, see `depth_attention`
 
     def __add__(self, other: "Source") -> "Source":
-        return source(self.value + other.value)
+        return source(_wide(self.value) + _wide(other.value))
 
 
-def source(v: Tensor, eps: float = 1e-6) -> Source:
+def _wide(v: Tensor) -> Tensor:
+    """float32 or better: a running sum rounded at every site would no longer be one."""
+    return v if v.dtype == torch.float64 else v.float()
+
+
+def source(v: Tensor, eps: float = EPS) -> Source:
     """v (B, T, D) as a source, with the inverse RMS of its key norm."""
-    cached = native.takes(v)  # their gradient of v includes that through the norm
+    cached = native.takes(v) and eps == EPS  # their gradient of v includes that through the norm
     return Source(v, inverse_rms(v.detach() if cached else v, eps), v)
 
 
-def inverse_rms(v: Tensor, eps: float = 1e-6) -> Tensor:
+def inverse_rms(v: Tensor, eps: float = EPS) -> Tensor:
     """1 / sqrt(mean(v^2) + eps) over the last axis, in float32 or better: (..., D) -> (...)."""
-    v = v if v.dtype == torch.float64 else v.float()
-    return torch.rsqrt(v.square().mean(-1) + eps)
+    return torch.rsqrt(_wide(v).square().mean(-1) + eps)
 
 
 def key_norm(s: Source) -> Tensor:

@@ -1,14 +1,17 @@
 """What the native kernels share: compilation, rows at an address, exp, threads over a batch."""
 
+import hashlib
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import torch
 from llvmlite import ir
-from numba import carray, njit, types
+from numba import carray, config, njit, types
 from numba.extending import intrinsic
 from torch import Tensor
 
@@ -18,8 +21,31 @@ _MATH = {"reassoc", "contract", "nsz", "arcp"}
 GRAIN = 1 << 18  # multiply-adds below which a second thread costs more than it saves
 F = np.float32
 
-kernel = njit(nogil=True, cache=True, fastmath=_MATH, error_model="numpy")
 part = njit(nogil=True, fastmath=_MATH, error_model="numpy")  # inlined into kernels
+
+
+def kernel(function: Callable[..., None]) -> Callable[..., None]:
+    """Decorator: compiled when first called, and kept on disk for this state of `ops`.
+
+    Numba would look at the kernel's own file alone, and miss a change of what it is made of.
+    """
+    given = config.CACHE_DIR
+    config.CACHE_DIR = given or str(_cache_folder())
+    try:
+        return njit(nogil=True, cache=True, fastmath=_MATH, error_model="numpy")(function)
+    finally:
+        config.CACHE_DIR = given
+
+
+@cache
+def _cache_folder() -> Path:
+    ops = Path(__file__).parents[1]
+    state = hashlib.sha256()
+    for source in sorted(ops.rglob("*.py")):
+        state.update(source.read_bytes())
+    writable = os.access(ops, os.W_OK)
+    home = ops / "__pycache__" if writable else Path.home() / ".cache" / "darbench"
+    return home / f"kernels-{state.hexdigest()[:12]}"
 
 
 @intrinsic
@@ -113,7 +139,7 @@ def over_batch(kernel: Callable[..., None], arguments: tuple, batch: int, work: 
     Kernels release the GIL. work: multiply-adds of the whole; little work stays on one thread.
     """
     threads = min(torch.get_num_threads(), batch, 1 + work // GRAIN)
-    if threads == 1:
+    if threads <= 1:
         kernel(*arguments, 0, batch)
         return
     bounds = pairwise([batch * i // threads for i in range(threads + 1)])

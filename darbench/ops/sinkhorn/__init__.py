@@ -12,6 +12,8 @@ from darbench.ops.sinkhorn import definition
 def sinkhorn(logits: Tensor, iterations: int) -> Tensor:
     """exp(logits) (..., n, n) scaled towards row and column sums of 1, float32 or better.
 
+    A logit counts as no more than 60 below the largest of its column.
+
     Columns are normalised, then rows, so that rows, the axis contracted when streams are mixed,
     sum to 1 to rounding. After 20 iterations the worst column of a 4 x 4 matrix is off by less
     than 1e-5 in 99 of 100 draws of normal logits; on average by 0.03 for logits of size 10.

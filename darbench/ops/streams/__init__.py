@@ -1,9 +1,11 @@
 """Parallel residual streams: read, mix and write them, and what is decided from them.
 
 `definition` says what is computed; on the CPU in float32 native kernels compute it without
-copies of the streams. Streams come back from what reads them: their gradients then add up in one
-place, as in `darbench.ops.depth_attention`, if every reader takes what the last one handed back.
+copies of the streams. Streams come back from what reads them, for the next reader to take: their
+gradients then add up in one place, as in `darbench.ops.depth_attention`.
 """
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,44 +14,60 @@ from darbench.ops import native
 from darbench.ops.streams import definition
 from darbench.ops.streams.definition import mix_streams
 
-__all__ = ["mix_streams", "normed_product", "read_streams", "write_streams"]
+__all__ = ["Streams", "mix_streams", "normed_product", "read_streams", "streams", "write_streams"]
 
 
-def read_streams(weights: Tensor, streams: Tensor) -> tuple[Tensor, Tensor]:
-    """h = sum_s weights_s X_s, (B, T, D), and the streams X (B, T, S, D).
+class Streams(NamedTuple):
+    value: Tensor  # X, (B, T, S, D)
+    trail: Tensor  # X again, for the functions of this module alone, which hand it on
+
+
+def streams(x: Tensor) -> Streams:
+    return Streams(x, x)
+
+
+def read_streams(weights: Tensor, x: Streams) -> tuple[Tensor, Streams]:
+    """h = sum_s weights_s X_s, (B, T, D), and the streams to go on with.
 
     weights: (S,) or (B, T, S).
     """
-    if not _native(weights, streams):
-        return definition.read_streams(weights, streams), streams
+    if not _native(weights, x.value):
+        return definition.read_streams(weights, x.value), x
     from darbench.ops.streams import cpu
 
-    return cpu.Read.apply(weights, streams.contiguous())
+    h, trail = cpu.Read.apply(weights, x.trail.contiguous())
+    return h, x._replace(trail=trail)
 
 
-def write_streams(mix: Tensor | None, streams: Tensor, weights: Tensor, v: Tensor) -> Tensor:
-    """X'_t = sum_s mix_{t,s} X_s + weights_t v, (B, T, S, D).
+def write_streams(mix: Tensor | None, x: Streams, weights: Tensor, v: Tensor) -> Streams:
+    """X'_t = sum_s mix_{t,s} X_s + weights_t v.
 
-    mix: (S, S), (B, T, S, S), or None for the identity; streams (B, T, S, D); weights (S,) or
-    (B, T, S), as mix is; v (B, T, D).
+    mix: (S, S), (B, T, S, S), or None for the identity; weights (S,) or (B, T, S); v (B, T, D).
     """
-    v = v.to(streams.dtype)
-    if not _native(weights, streams, v, *(() if mix is None else (mix,))):
-        return definition.write_streams(mix, streams, weights, v)
+    v = v.to(x.value.dtype)
+    if mix is None or not _native(mix, x.value, weights, v):
+        return streams(definition.write_streams(mix, x.value, weights, v))
     from darbench.ops.streams import cpu
 
-    if mix is None:
-        mix = torch.eye(streams.shape[-2])
-    return cpu.Write.apply(mix, streams.contiguous(), weights, v.contiguous())
+    return streams(cpu.Write.apply(mix, x.trail.contiguous(), weights, v.contiguous()))
 
 
-def normed_product(x: Tensor, matrix: Tensor, eps: float) -> tuple[Tensor, Tensor]:
-    """RMSNorm(x) @ matrix, (..., F) @ (F, K) -> (..., K), and x; the norm is over all of F."""
-    if not _native(x, matrix):
-        return definition.normed_product(x, matrix, eps), x
+def normed_product(
+    x: Streams, matrix: Tensor, eps: float, *, joint: bool = False
+) -> tuple[Tensor, Streams]:
+    """RMSNorm(X_s) @ matrix, (D, K), of every stream, (B, T, S, K), and the streams to go on with.
+
+    joint: the streams of a token are one vector, normed as one: matrix (S D, K), (B, T, K).
+    """
+    shape = x.value.shape[-2:]
+    if not _native(x.value, matrix):
+        value = x.value.flatten(-2) if joint else x.value
+        return definition.normed_product(value, matrix, eps), x
     from darbench.ops.streams import cpu
 
-    return cpu.NormedProduct.apply(x.contiguous(), matrix, eps)
+    given = x.trail.contiguous()
+    out, trail = cpu.NormedProduct.apply(given.flatten(-2) if joint else given, matrix, eps)
+    return out, x._replace(trail=trail.unflatten(-1, shape) if joint else trail)
 
 
 def _native(*tensors: Tensor) -> bool:

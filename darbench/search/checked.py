@@ -1,0 +1,18 @@
+"""A trial is tried out before anything runs; what is wrong with it is one line."""
+
+from darbench import registry
+from darbench.errors import BadInput
+from darbench.records import Trial
+from darbench.testing.failure import explain
+from darbench.train import check
+
+
+def checked(trial: Trial, label: str) -> None:
+    """BadInput if the trial cannot be built or measured, whatever its routing raises."""
+    try:
+        check(trial)
+    except ValueError as error:
+        raise BadInput(f"{label}: {error}") from None
+    except Exception as error:
+        cls = registry.routing(trial.variant.routing)
+        raise BadInput(f"{label}: {explain(error, cls)}") from error

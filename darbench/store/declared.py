@@ -1,0 +1,57 @@
+"""What the sweeps of a leaderboard have declared, beside its ledger: which seeds every
+configuration must have, and which source of a routing is the current one."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from darbench.errors import BadInput
+
+FILE = "declared.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    command: str = ""  # of the last sweep
+    seeds: Mapping[str, list[int]] = field(default_factory=dict)  # by configuration hash
+    sources: Mapping[str, str] = field(default_factory=dict)  # code hash by routing
+    files: Mapping[str, str] = field(default_factory=dict)  # of routings that are not built in
+
+    def extended(
+        self,
+        seeds: Mapping[str, Iterable[int]],
+        *,
+        command: str = "",
+        sources: Mapping[str, str] | None = None,
+        files: Mapping[str, str] | None = None,
+    ) -> "Declared":
+        """With what another sweep declares: seeds are added, all else is replaced by name."""
+        merged = {
+            key: sorted({*self.seeds.get(key, ()), *seeds.get(key, ())})
+            for key in {**self.seeds, **seeds}
+        }
+        return Declared(
+            command=command or self.command, seeds=merged,
+            sources={**self.sources, **(sources or {})}, files={**self.files, **(files or {})},
+        )  # fmt: skip
+
+
+def read(folder: Path) -> Declared:
+    """Nothing where nothing was declared; BadInput if the file is not ours."""
+    path = folder / FILE
+    try:
+        return Declared(**json.loads(path.read_text()))
+    except FileNotFoundError:
+        return Declared()
+    except (OSError, ValueError, TypeError) as error:
+        raise BadInput(
+            f"{path}: cannot be read ({error}); move it away, and run the sweep again"
+        ) from error
+
+
+def write(folder: Path, declared: Declared) -> None:
+    partial = folder / f".{FILE}.{os.getpid()}"
+    partial.write_text(json.dumps(asdict(declared), indent=1, sort_keys=True))
+    os.replace(partial, folder / FILE)
