@@ -431,14 +431,15 @@ def test_samples_that_are_not_finite_end_the_trial_as_diverged():
 
 
 def test_a_good_trial_passes_the_check():
-    trainer.check(tiny("dar"))
+    trainer.check(tiny("dar", fd_from=0.5))
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"model": replace(TINY, patch=3)}, "patch=3"),
-        ({"n_gen": 63}, "evaluation.n_gen=63: must be at least 64"),
+        ({"fd_from": 1.0}, r"fd_from=1.0: must be at most 0.5, the last checkpoint but one"),
+        ({"n_gen": 63, "fd_from": 0.5}, "evaluation.n_gen=63: must be at least 64"),
         ({"routing": "dra"}, "unknown routing 'dra'"),
         ({"routing": "dar", "params": {"span": 0}}, "span=0"),
     ],

@@ -52,4 +52,5 @@ class Highway(Routing):
         return "weak"
 
     def elementwise_flops(self, tokens: int) -> int:
-        return (5 + 3) * self.sites * tokens * self.width  # norm, interpolation
+        bias = 1 if self.b.shape[1] == self.width else 0  # one number per token is nothing
+        return (5 + 3 + bias) * self.sites * tokens * self.width  # norm, interpolation
