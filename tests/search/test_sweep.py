@@ -152,7 +152,12 @@ def test_a_killed_sweep_loses_nothing_and_the_same_command_goes_on(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_sweep_stops_at_once_and_says_how_to_go_on(tmp_path, scratch, number):
     space, out, before = write(tmp_path, TWO), tmp_path / "a b", set(scratch.iterdir())
-    long = ("seeds=[0,1]", "training.steps=100000", "training.checkpoints=[0.001,1.0]")
+    long = (
+        "seeds=[0,1]",
+        "training.steps=100000",
+        "training.checkpoints=[0.001,1.0]",
+        "evaluation.fd_from=0",
+    )
     driver = start(space, out, *long)
     until(lambda: len(rows_of(out)) == 2)
     workers = workers_of(out)
@@ -188,7 +193,12 @@ def test_a_worker_killed_in_mid_trial_fails_that_trial_alone(tmp_path):
 @pytest.mark.slow
 def test_trials_that_take_too_long_end_as_timeouts(tmp_path):
     space, out = write(tmp_path, TWO), tmp_path / "out"
-    limit = ("training.steps=100000", "training.timeout_s=2", "training.checkpoints=[0.001,1.0]")
+    limit = (
+        "training.steps=100000",
+        "training.timeout_s=2",
+        "training.checkpoints=[0.001,1.0]",
+        "evaluation.fd_from=0",
+    )
     code, said, complaints = finish(space, out, *limit, "--workers", "1")
     assert (code, complaints) == (1, "")
     ends = [row for row in rows_of(out) if row["final"]]
