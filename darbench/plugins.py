@@ -26,10 +26,8 @@ def load_file(path: str | Path) -> list[str]:
     module.__file__ = str(path)
     linecache.checkcache(str(path))
     sys.modules[name] = module
-    if str(path.parent) not in sys.path:
-        sys.path.append(
-            str(path.parent)
-        )  # what lies beside the file can be imported, as in a script
+    if str(path.parent) not in sys.path:  # as in a script, its neighbours can be imported
+        sys.path.append(str(path.parent))
     known = registry.routings()
     try:
         exec(compile(source, str(path), "exec"), module.__dict__)
