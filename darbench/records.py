@@ -76,6 +76,7 @@ class Training:
     warmup: int = 0  # steps of linear learning-rate warm-up
     ema: float = 0.9999
     label_dropout: float = 0.1
+    precision: str = "float32"  # float32 | bfloat16: autocast of the forward; weights stay float32
     checkpoints: tuple[float, ...] = (0.25, 0.5, 1.0)
     timeout_s: float = 3600.0  # wall-clock limit of one trial
 
@@ -88,6 +89,13 @@ class Training:
         _need("training.ema", self.ema, 0 <= self.ema < 1, "in [0, 1)")
         _need(
             "training.label_dropout", self.label_dropout, 0 <= self.label_dropout < 1, "in [0, 1)"
+        )
+        known = ("float32", "bfloat16")
+        _need(
+            "training.precision",
+            self.precision,
+            self.precision in known,
+            "one of " + ", ".join(known),
         )
         marks = tuple(self.checkpoints)
         ordered = len(marks) > 1 and marks[0] > 0 and marks[-1] == 1.0

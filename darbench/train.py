@@ -190,7 +190,9 @@ class Run:
         if not self.losses:
             self.timer.mark()
         x1, label, x0, t = (a.to(self.device, non_blocking=True) for a in self.batches(step))
-        loss = velocity_loss(self.model, x1, label, x0, t).mean()
+        half = self.trial.training.precision == "bfloat16"
+        with torch.autocast(self.device, torch.bfloat16, enabled=half):
+            loss = velocity_loss(self.model, x1, label, x0, t).mean()
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()

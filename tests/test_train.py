@@ -454,3 +454,18 @@ def test_images_must_be_square():
     wide = replace(data, train_images=np.zeros((4, 8, 6, 1), np.uint8))
     with pytest.raises(ValueError, match="must be square, not 8x6"):
         build_model("add", {}, TINY, wide, seed=0)
+
+
+def test_bfloat16_learns_the_same_and_keeps_the_weights_in_float32():
+    """Autocast rounds; it must not change what is learnt."""
+    runs = {p: begin("dar", steps=60, precision=p) for p in ("float32", "bfloat16")}
+    losses = {}
+    for precision, run in runs.items():
+        for step in range(1, 61):
+            run.step(step)
+        losses[precision] = torch.stack(run.losses)
+    assert not torch.equal(losses["float32"], losses["bfloat16"])
+    torch.testing.assert_close(losses["bfloat16"], losses["float32"], rtol=0.1, atol=0)
+    last = {precision: loss[-20:].mean().item() for precision, loss in losses.items()}
+    assert last["bfloat16"] == pytest.approx(last["float32"], rel=0.01)
+    assert {p.dtype for p in runs["bfloat16"].model.parameters()} == {torch.float32}

@@ -66,8 +66,12 @@ class Block(nn.Module):
         self.gate = GATES[gate]
 
     def sublayers(self, c: Tensor) -> list[tuple[Sublayer, tuple[Tensor, Tensor, Tensor]]]:
-        """Attention and MLP, each with its shift, scale and gate (B, 1, D)."""
-        parts = self.adaLN_modulation(c).unsqueeze(1).chunk(6, dim=-1)
+        """Attention and MLP, each with its shift, scale and gate (B, 1, D).
+
+        They have c's precision, also under autocast, and so has what a gated sublayer hands over:
+        a residual stream rounded at every site would no longer be one.
+        """
+        parts = self.adaLN_modulation(c).to(c.dtype).unsqueeze(1).chunk(6, dim=-1)
         bound = []
         for sublayer, (shift, scale, gate) in ((self.attn, parts[:3]), (self.mlp, parts[3:])):
             bound.append((sublayer, (shift, scale, self.gate(gate))))

@@ -32,6 +32,8 @@ def depth_attention(
     sources that are handed back, not those given: the gradients of all readers of a source then
     add up in one place, which halves the memory traffic of the backward.
     """
+    # Under autocast a query that was computed has less precision than what it reads.
+    query = query.to(torch.promote_types(query.dtype, sources[0].value.dtype))
     if not native.takes(query, *(s.value for s in sources)):
         return definition.depth_attention(query, sources, scale, heads), tuple(sources)
     if torch.compiler.is_compiling():
