@@ -30,7 +30,7 @@ from darbench.model.sit import SiT
 from darbench.records import Evaluation, Model, Report, Training, Trial
 from darbench.streams import normal_per_index, stream
 
-SAMPLE_BATCH = 240  # of the generator: fixed and padded, so that no sample depends on its batch
+SAMPLE_BATCH = 120  # of the generator: fixed and padded, so that no sample depends on its batch
 BETAS = (0.9, 0.999)
 
 

@@ -63,10 +63,11 @@ def _forward(query, steps, values, inv_rms, scale, out, alpha, products, tokens,
 
 @kernel
 def _backward(
-    query, steps, values, inv_rms, scale, alpha, products, grad, dvalues, dquery, dsteps, tokens,
-    start, stop,
+    query, steps, values, inv_rms, scale, alpha, products, grad, dvalues, fresh, dquery, dsteps,
+    tokens, start, stop,
 ):  # fmt: skip
-    """Adds to dquery and to the tensors at the addresses dvalues; grad (B T, D) is dLoss/dh.
+    """Adds to dquery and to the tensors at the addresses dvalues, or sets those that are fresh.
+    grad (B T, D) is dLoss/dh.
 
     With s_j = scale q . v_j / rms_j:  ds_j = alpha_j (dh . v_j - dh . h),
     dv_j = alpha_j dh + scale ds_j / rms_j (q - (q . v_j) / (rms_j^2 D) v_j).
@@ -101,8 +102,12 @@ def _backward(
                 )
                 qh, dhh = q[low:high], dh[low:high]
                 aj, cj, rj = alpha[r, h, j], c[h, j], radial[j]
-                for d in range(size):
-                    dv[d] += aj * dhh[d] + cj * qh[d] - rj * v[d]
+                if fresh[j]:
+                    for d in range(size):
+                        dv[d] = aj * dhh[d] + cj * qh[d] - rj * v[d]
+                else:
+                    for d in range(size):
+                        dv[d] += aj * dhh[d] + cj * qh[d] - rj * v[d]
 
 
 class _Shape(NamedTuple):
@@ -144,19 +149,21 @@ def forward(
 
 def backward(
     grad: Tensor, query: Tensor, values: Sequence[Tensor], inv_rms: Sequence[Tensor],
-    kept: Tensor, scale: float, into: Sequence[Tensor],
-) -> Tensor:  # fmt: skip
-    """The gradient of the query; that of every value is added to its tensor of `into`."""
+    kept: Tensor, scale: float, into: Sequence[Tensor | None],
+) -> tuple[Tensor, list[Tensor]]:  # fmt: skip
+    """Gradients of the query and of the values, added to the tensors of `into` where there are."""
     batch, tokens, width = values[0].shape
     shape = _shape(query, batch, tokens, width)
     dquery = torch.zeros(batch * tokens if shape.dsteps[1] else batch, width)
+    dvalues = [torch.empty_like(v) if g is None else g for v, g in zip(values, into, strict=True)]
+    fresh = np.array([g is None for g in into])
     arguments = (
         shape.rows.detach().numpy(), shape.steps, addresses(values), addresses(inv_rms), F(scale),
-        *kept.numpy(), grad.contiguous().view(-1, width).numpy(), addresses(into),
-        dquery.numpy(), shape.dsteps, tokens,
+        *kept.numpy(), grad.contiguous().view(-1, width).numpy(), addresses(dvalues),
+        fresh, dquery.numpy(), shape.dsteps, tokens,
     )  # fmt: skip
     over_batch(_backward, arguments, batch, 4 * grad.numel() * len(values))
-    return dquery.view(batch, -1, width).sum_to_size(query.shape)
+    return dquery.view(batch, -1, width).sum_to_size(query.shape), dvalues
 
 
 class _Read(torch.autograd.Function):
@@ -180,11 +187,8 @@ class _Read(torch.autograd.Function):
         if grad is None:
             return None, None, None, None, *trails
         query, kept, *values = ctx.saved_tensors
-        into = [
-            torch.zeros_like(v) if g is None else g for v, g in zip(values, trails, strict=True)
-        ]
-        dquery = backward(grad, query, values, ctx.inv_rms, kept, ctx.scale, into)
-        return dquery, None, None, None, *into
+        dquery, dvalues = backward(grad, query, values, ctx.inv_rms, kept, ctx.scale, trails)
+        return dquery, None, None, None, *dvalues
 
 
 def depth_attention(

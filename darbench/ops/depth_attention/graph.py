@@ -43,8 +43,9 @@ def _backward(
     from darbench.ops.depth_attention import cpu
 
     values = [v.contiguous() for v in values]
-    into = [torch.zeros_like(v) for v in values]
-    return [cpu.backward(grad, query, values, inv_rms, kept, scale, into), *into]
+    into = [None] * len(values)
+    dquery, dvalues = cpu.backward(grad, query, values, inv_rms, kept, scale, into)
+    return [dquery, *dvalues]
 
 
 @_backward.register_fake
