@@ -24,7 +24,8 @@ from darbench.metrics.compute import (
     reset_peak_memory,
     step_flops,
 )
-from darbench.metrics.scores import Reference, reference, score
+from darbench.metrics.reference import Reference, reference
+from darbench.metrics.scores import score
 from darbench.metrics.validation import validation_loss
 from darbench.model.sit import SiT
 from darbench.records import Evaluation, Model, Report, Training, Trial
