@@ -229,7 +229,8 @@ class Run:
         samples = generate(self.ema, self.dataset, evaluation, self.trial.pair_id, self.device)
         if samples is None:
             return {"status": "diverged", "error": f"samples are not finite at step {step}"}, None
-        return measured | score(samples, self.reference), samples[: evaluation.grid]
+        labels = np.arange(len(samples)) % self.dataset.classes  # as `generate` sets them
+        return measured | score(samples, self.reference, labels), samples[: evaluation.grid]
 
     def _compute(self, step: int) -> dict:
         parameters = sum(p.numel() for p in self.model.parameters())

@@ -32,18 +32,18 @@ _REFERENCES: dict[str, Reference] = {}  # by ref_hash
 
 def reference(extractor_name: str, train_images: np.ndarray, val_images: np.ndarray) -> Reference:
     """The reference of uint8 images (N, H, W, C), in whatever order; made once per process."""
-    train_images, val_images = in_order(train_images), in_order(val_images)
+    train_images, val_images = (x[content_order(x)] for x in (train_images, val_images))
     ref_hash = _reference_hash(extractor_name, train_images, val_images)
     if ref_hash not in _REFERENCES:
         _REFERENCES[ref_hash] = _make(extractor_name, train_images, val_images, ref_hash)
     return _REFERENCES[ref_hash]
 
 
-def in_order(images: np.ndarray) -> np.ndarray:
-    """The images (N, ...) sorted by their bytes: the order that all sums and shuffles go by."""
+def content_order(images: np.ndarray) -> np.ndarray:
+    """Indices (N,) that sort images (N, ...) by their bytes: all sums and shuffles go by it."""
     flat = pixels_of(np.ascontiguousarray(images))
     whole = flat.view(np.dtype((np.void, flat.shape[1] * flat.itemsize))).ravel()
-    return images[np.argsort(whole, kind="stable")]
+    return np.argsort(whole, kind="stable")
 
 
 def pixels_of(images: np.ndarray) -> np.ndarray:

@@ -5,8 +5,8 @@ arXiv:1606.03498), improved precision and recall, and a check against memorised 
 One feature pass serves all. Nothing here prints or starts processes.
 
 The images are put in the order of their content first, so the scores are bitwise functions of the
-set of images: their order, the batches they came in and the processes that made them do not
-matter.
+set of images with their labels: their order, the batches they came in and the processes that made
+them do not matter.
 
 A broken generator still gets numbers. Images that are all alike have large, finite Frechet and
 kernel distances, an inception score of 1, a recall near 0 (their neighbourhoods are points) and a
@@ -27,20 +27,27 @@ from darbench.metrics.frechet import frechet_distance, statistics
 from darbench.metrics.kernel import kernel_distance
 from darbench.metrics.layers import Layers
 from darbench.metrics.neighbours import nearest_distances, precision_recall
-from darbench.metrics.reference import Reference, in_order, pixels_of
+from darbench.metrics.reference import Reference, content_order, pixels_of
 
 
-def score(images: np.ndarray, reference: Reference) -> dict[str, Any]:
+def score(
+    images: np.ndarray, reference: Reference, labels: np.ndarray | None = None
+) -> dict[str, Any]:
     """Columns of a result row for generated uint8 images (N, H, W, C), in whatever order.
 
-    ValueError if N is below the number of features: a covariance of fewer samples says nothing.
+    labels: (N,), the classes the images were made for, if each had a set share of them; only the
+    error and the bias of FD-infinity depend on it. ValueError if N is below the number of
+    features: a covariance of fewer samples says nothing.
     """
-    images = in_order(images)
+    labels = np.zeros(len(images), int) if labels is None else labels
+    order = np.argsort(labels, kind="stable")
+    order = order[content_order(images[order])]  # equal images stay in the order of their labels
+    images, labels = images[order], labels[order]
     layers = Layers.of(reference.name, extract(extractor(reference.name), images))
     if pixels_of(images).shape[1] != reference.pixels.shape[1]:
         raise ValueError(f"images {images.shape[1:]} differ in size from the reference's")
     features, real = layers.features, reference.features
-    fd_inf, fd_inf_se = fd_infinity(features.numpy(), reference.statistics)
+    fd_inf, fd_inf_se = fd_infinity(features.numpy(), reference.statistics, labels)
     kid, kid_se = kernel_distance(features.numpy(), real.numpy())
     precision, recall = precision_recall(features, real)
     measured = {
