@@ -55,18 +55,19 @@ def _read(path: Path) -> Features | None:
             recorded = (file.metadata() or {}).get("checksum")
     except (OSError, SafetensorError):
         return None
-    return features if recorded == _checksum(features) else None
+    return features if recorded == _checksum(path.name, features) else None
 
 
 def _write(path: Path, features: Features) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.part")
-    partial.write_bytes(save(features, {"checksum": _checksum(features)}))
+    partial.write_bytes(save(features, {"checksum": _checksum(path.name, features)}))
     os.replace(partial, path)
 
 
-def _checksum(features: Features) -> str:
-    digest = hashlib.sha256()
+def _checksum(name: str, features: Features) -> str:
+    """Over the file's name too: a file that was copied over another is not believed."""
+    digest = hashlib.sha256(name.encode())
     for layer, values in sorted(features.items()):
         digest.update(f"{layer} {values.dtype} {tuple(values.shape)}".encode())
         digest.update(values.contiguous().numpy())
