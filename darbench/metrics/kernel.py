@@ -50,7 +50,9 @@ def _own(x: np.ndarray) -> _Sums:
     rows = (sums - own) / (n - 1)
     pairs = n * (n - 1)
     deviation = ((rows - rows.mean()) ** 2).sum()
-    spread = ((squares - own @ own) - pairs * rows.mean() ** 2 - 2 * n * deviation) / pairs
+    spread = (
+        (squares - np.square(own).sum()) - pairs * rows.mean() ** 2 - 2 * n * deviation
+    ) / pairs
     return _Sums(rows=rows, columns=rows, spread=max(0.0, spread))
 
 
@@ -70,7 +72,7 @@ def _sums(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         kernel = _kernel(x[start : start + size] @ y.T, x.shape[1])
         rows.append(kernel.sum(axis=1))
         columns += kernel.sum(axis=0)
-        squares += float(np.vdot(kernel, kernel))
+        squares += float(np.square(kernel).sum())  # not BLAS, whose dot depends on its threads
     return np.concatenate(rows), columns, squares
 
 
