@@ -77,5 +77,8 @@ def _sums(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
 
 
 def _kernel(products: np.ndarray, d: int) -> np.ndarray:
-    base = products / d + 1
-    return base * base * base
+    base = products / d
+    base += 1
+    cube = base * base
+    cube *= base
+    return cube
