@@ -1,1 +1,11 @@
 """Lies beside `builders`, so that tests in the folders below can import it by that name."""
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """No test reads or writes the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DARBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
