@@ -2,8 +2,7 @@
 
 Sources lie where they were born, at addresses that a kernel is told, so none is copied and one
 compilation serves every number of them. They are stored in float32, bfloat16 or float16; all
-arithmetic is in float32. The backward keeps the logits alone, and reads the sources once more for
-the sum that they weight.
+arithmetic is in float32. The backward keeps the logits alone and recomputes their weighted sum.
 """
 
 import math
@@ -17,62 +16,67 @@ import triton.language as tl
 from torch import Tensor
 
 STORED = {torch.float32: tl.float32, torch.bfloat16: tl.bfloat16, torch.float16: tl.float16}
-BLOCK = 1024  # channels of a program, which takes as many tokens as that are
+CHANNELS = 1024  # of a program, which takes as many tokens as that makes
+OF_A_THREAD = 8  # 16 bytes of bfloat16, the widest load there is
 
 
 @triton.jit
-def _block(tokens: tl.constexpr, heads: tl.constexpr, size: tl.constexpr):
-    """Indices (R, 1, 1), (1, H, 1), (1, 1, D / H) of a program's tokens, heads and channels."""
-    row = tl.program_id(0).to(tl.int64) * tokens + tl.arange(0, tokens)
+def _indices(block: tl.constexpr, heads: tl.constexpr, size: tl.constexpr):
+    """A program's tokens (R, 1, 1), and heads (1, H, 1) and their channels (1, 1, D / H)."""
+    row = tl.program_id(0).to(tl.int64) * block + tl.arange(0, block)
     head = tl.arange(0, triton.next_power_of_2(heads))
     channel = tl.arange(0, triton.next_power_of_2(size))
     return row[:, None, None], head[None, :, None], channel[None, None, :]
 
 
 @triton.jit
-def _pointer(address, dtype: tl.constexpr, alignment: tl.constexpr):
-    return tl.multiple_of(tl.load(address), alignment).to(tl.pointer_type(dtype))
+def _tensor(entry, dtype: tl.constexpr, alignment: tl.constexpr):
+    return tl.multiple_of(tl.load(entry).to(tl.pointer_type(dtype)), alignment)
 
 
 @triton.jit
-def _load(address, wide, at, mask, stored: tl.constexpr, alignment: tl.constexpr):
-    """Numbers of the tensor at an address, as float32, which it is stored in where wide."""
-    x = tl.load(_pointer(address, stored, alignment) + at, mask & (wide == 0), other=0.0)
-    x = x.to(tl.float32)
-    if stored != tl.float32:
-        pointer = _pointer(address, tl.float32, alignment)
-        x += tl.load(pointer + at, mask & (wide != 0), other=0.0)
+def _load(entry, wide, at, mask, stored: tl.constexpr, mixed: tl.constexpr, aligned: tl.constexpr):
+    """Numbers of the tensor at an entry's address, which is in float32 where wide."""
+    x = tl.load(_tensor(entry, stored, aligned) + at, mask & (wide == 0), 0.0).to(tl.float32)
+    if mixed:
+        x += tl.load(_tensor(entry, tl.float32, aligned) + at, mask & (wide != 0), 0.0)
     return x
 
 
 @triton.jit
-def _store(address, wide, at, mask, x, stored: tl.constexpr, alignment: tl.constexpr):
-    pointer = _pointer(address, stored, alignment)
-    tl.store(pointer + at, x.to(stored), mask & (wide == 0))
-    if stored != tl.float32:
-        tl.store(_pointer(address, tl.float32, alignment) + at, x, mask & (wide != 0))
+def _add(
+    entry, wide, at, mask, x, stored: tl.constexpr, mixed: tl.constexpr, aligned: tl.constexpr
+):
+    x += _load(entry, wide, at, mask, stored, mixed, aligned)
+    tl.store(_tensor(entry, stored, aligned) + at, x.to(stored), mask & (wide == 0))
+    if mixed:
+        tl.store(_tensor(entry, tl.float32, aligned) + at, x, mask & (wide != 0))
 
 
 @triton.jit(do_not_specialize=["count", "rows", "tokens"])
 def _forward(
     query, step_b, step_t, table, count, scale, out, kept, rows, tokens,
     block: tl.constexpr, heads: tl.constexpr, size: tl.constexpr, stored: tl.constexpr,
-    alignment: tl.constexpr,
+    mixed: tl.constexpr, aligned: tl.constexpr,
 ):  # fmt: skip
-    row, head, channel = _block(block, heads, size)
+    """out (B T, D), and kept (J + 1, B T, H): the logits, and the log of their summed exponentials.
+
+    query: of batch element b, token t lies at b step_b + t step_t; table: see `_table`.
+    """
+    row, head, channel = _indices(block, heads, size)
     there = (row < rows) & (head < heads)
     mask = there & (channel < size)
-    place = head * size + channel
-    at = row * heads * size + place
-    q = tl.load(query + row // tokens * step_b + row % tokens * step_t + place, mask, other=0.0)
+    channel += head * size
+    at = row * heads * size + channel
+    q = tl.load(query + row // tokens * step_b + row % tokens * step_t + channel, mask, 0.0)
     q = q.to(tl.float32)
     top = tl.full(there.shape, -float("inf"), tl.float32)
     total = tl.zeros(there.shape, tl.float32)
     h = tl.zeros(mask.shape, tl.float32)
     for j in tl.range(count, num_stages=3):
         entry = table + 4 * j
-        v = _load(entry, tl.load(entry + 3), at, mask, stored, alignment)
-        inverse = tl.load(_pointer(entry + 1, tl.float32, alignment) + row, row < rows, other=0.0)
+        v = _load(entry, tl.load(entry + 3), at, mask, stored, mixed, aligned)
+        inverse = tl.load(_tensor(entry + 1, tl.float32, aligned) + row, row < rows, 0.0)
         s = scale * inverse * tl.sum(q * v, 2, keep_dims=True)
         tl.store(kept + (j * rows + row) * heads + head, s, there)
         higher = tl.maximum(top, s)
@@ -80,3 +84,113 @@ def _forward(
         top, total, h = higher, shrink * total + e, shrink * h + e * v
     tl.store(out + at, (h / total).to(out.dtype.element_ty), mask)
     tl.store(kept + (count * rows + row) * heads + head, top + tl.log(total), there)
+
+
+@triton.jit(do_not_specialize=["count", "rows", "tokens"])
+def _backward(
+    query, step_b, step_t, table, count, scale, grad, kept, dquery, rows, tokens,
+    block: tl.constexpr, heads: tl.constexpr, size: tl.constexpr, stored: tl.constexpr,
+    mixed: tl.constexpr, aligned: tl.constexpr,
+):  # fmt: skip
+    """dquery (B T, D), a row for each token; grad (B T, D) is dLoss/dh.
+
+    With s_j = scale q . v_j / rms_j:  ds_j = alpha_j (dh . v_j - dh . h),
+    dv_j = alpha_j dh + scale ds_j / rms_j q - ds_j s_j / (rms_j^2 D) v_j.
+    """
+    row, head, channel = _indices(block, heads, size)
+    there = (row < rows) & (head < heads)
+    mask = there & (channel < size)
+    channel += head * size
+    at = row * heads * size + channel
+    q = tl.load(query + row // tokens * step_b + row % tokens * step_t + channel, mask, 0.0)
+    q = q.to(tl.float32)
+    dh = tl.load(grad + at, mask, 0.0).to(tl.float32)
+    total = tl.load(kept + (count * rows + row) * heads + head, there, 0.0)
+    h = tl.zeros(mask.shape, tl.float32)
+    for j in tl.range(count, num_stages=3):
+        entry = table + 4 * j
+        v = _load(entry, tl.load(entry + 3), at, mask, stored, mixed, aligned)
+        h += tl.exp(tl.load(kept + (j * rows + row) * heads + head, there, 0.0) - total) * v
+    mean = tl.sum(dh * h, 2, keep_dims=True)
+    dq = tl.zeros(mask.shape, tl.float32)
+    for j in tl.range(count, num_stages=3):
+        entry = table + 4 * j
+        wide = tl.load(entry + 3)
+        v = _load(entry, wide, at, mask, stored, mixed, aligned)
+        inverse = tl.load(_tensor(entry + 1, tl.float32, aligned) + row, row < rows, 0.0)
+        s = tl.load(kept + (j * rows + row) * heads + head, there, 0.0)
+        alpha = tl.exp(s - total)
+        ds = alpha * (tl.sum(dh * v, 2, keep_dims=True) - mean)
+        radial = tl.sum(ds * s, 1, keep_dims=True) * inverse * inverse / (heads * size)
+        ds *= scale * inverse
+        dq += ds * v
+        _add(entry + 2, wide, at, mask, alpha * dh + ds * q - radial * v, stored, mixed, aligned)
+    tl.store(dquery + at, dq, mask)
+
+
+def empty_kept(values: Sequence[Tensor], heads: int) -> Tensor:
+    """What the forward keeps for the backward, (J + 1, B T, H)."""
+    rows = values[0].shape[:-1].numel()
+    return values[0].new_empty(len(values) + 1, rows, heads, dtype=torch.float32)
+
+
+def forward(
+    query: Tensor, values: Sequence[Tensor], inv_rms: Sequence[Tensor], scale: float, heads: int
+) -> tuple[Tensor, Tensor]:
+    """h (B, T, D), in the sources' widest type, and what `backward` needs. values: contiguous."""
+    out = torch.empty_like(values[0], dtype=reduce(torch.promote_types, (v.dtype for v in values)))
+    kept = empty_kept(values, heads)
+    _launch(_forward, query, (values, inv_rms), scale, out, kept, heads=heads)
+    return out, kept
+
+
+def backward(
+    grad: Tensor, query: Tensor, values: Sequence[Tensor], inv_rms: Sequence[Tensor],
+    kept: Tensor, scale: float, into: Sequence[Tensor],
+) -> Tensor:  # fmt: skip
+    """The gradient of the query; that of every value is added to its tensor of `into`."""
+    dquery = torch.empty_like(values[0], dtype=torch.float32)
+    tensors, heads = (values, inv_rms, into), kept.shape[-1]
+    _launch(_backward, query, tensors, scale, grad.contiguous(), kept, dquery, heads=heads)
+    return dquery.sum_to_size(query.shape).to(query.dtype)
+
+
+def _launch(
+    kernel: Any, query: Tensor, tensors: Sequence[Sequence[Tensor]], scale: float,
+    *arguments: Tensor, heads: int,
+) -> None:  # fmt: skip
+    """tensors: of every source the value, the inverse RMS and, to a backward, the gradient."""
+    values = tensors[0]
+    batch, tokens, width = values[0].shape
+    query = query.contiguous().expand(batch, tokens, width)
+    size, dtypes = width // heads, {v.dtype for v in values}
+    channels = triton.next_power_of_2(heads) * triton.next_power_of_2(size)
+    block = max(1, CHANNELS // channels)
+    table, aligned = _table(tensors)
+    with torch.cuda.device_of(query):
+        kernel[(triton.cdiv(batch * tokens, block),)](
+            query, *query.stride()[:2], table, len(values), scale, *arguments,
+            batch * tokens, tokens, block=block, heads=heads, size=size,
+            stored=STORED[_narrow(dtypes)], mixed=len(dtypes) > 1, aligned=aligned,
+            num_warps=max(1, min(16, block * channels // (32 * OF_A_THREAD))),
+        )  # fmt: skip
+
+
+def _narrow(dtypes: set[torch.dtype]) -> torch.dtype:
+    return min(dtypes, key=lambda d: d.itemsize)
+
+
+def _table(tensors: Sequence[Sequence[Tensor]]) -> tuple[Tensor, int]:
+    """A row for each source, (J, 4), and what all addresses are multiples of, up to 16.
+
+    The addresses of its value, inverse RMS and gradient, 0 if there is none, and whether it is
+    the wider one of two types.
+    """
+    values = tensors[0]
+    narrow = _narrow({v.dtype for v in values})
+    columns = [[x.data_ptr() for x in kind] for kind in tensors]
+    aligned = math.gcd(16, *(address for column in columns for address in column))
+    columns += [[0] * len(values)] * (3 - len(columns))
+    columns.append([int(v.dtype != narrow) for v in values])
+    table = torch.tensor(columns).t().contiguous()
+    return table.to(values[0].device, non_blocking=True), aligned
