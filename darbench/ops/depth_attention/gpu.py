@@ -5,9 +5,9 @@ compilation serves every number of them. They are stored in float32, bfloat16 or
 arithmetic is in float32. The backward keeps the logits alone and recomputes their weighted sum.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
-from functools import reduce
 from typing import Any
 
 import torch
@@ -59,7 +59,7 @@ def _forward(
     block: tl.constexpr, heads: tl.constexpr, size: tl.constexpr, stored: tl.constexpr,
     mixed: tl.constexpr, aligned: tl.constexpr,
 ):  # fmt: skip
-    """out (B T, D), and kept (J + 1, B T, H): the logits, and the log of their summed exponentials.
+    """out (B T, D), and kept (J + 1, B T, H): the logits, then the log of their exponentials' sum.
 
     query: of batch element b, token t lies at b step_b + t step_t; table: see `_table`.
     """
@@ -128,18 +128,19 @@ def _backward(
     tl.store(dquery + at, dq, mask)
 
 
-def empty_kept(values: Sequence[Tensor], heads: int) -> Tensor:
-    """What the forward keeps for the backward, (J + 1, B T, H)."""
-    rows = values[0].shape[:-1].numel()
-    return values[0].new_empty(len(values) + 1, rows, heads, dtype=torch.float32)
+def empty_outputs(values: Sequence[Tensor], heads: int) -> tuple[Tensor, Tensor]:
+    """h (B, T, D) in the sources' widest type, and (J + 1, B T, H), see `_forward`."""
+    shape, rows = values[0].shape, values[0].shape[:-1].numel()
+    out = values[0].new_empty(shape, dtype=max((v.dtype for v in values), key=_width))
+    kept = out.new_empty(len(values) + 1, rows, heads, dtype=torch.float32)
+    return out, kept
 
 
 def forward(
     query: Tensor, values: Sequence[Tensor], inv_rms: Sequence[Tensor], scale: float, heads: int
 ) -> tuple[Tensor, Tensor]:
-    """h (B, T, D), in the sources' widest type, and what `backward` needs. values: contiguous."""
-    out = torch.empty_like(values[0], dtype=reduce(torch.promote_types, (v.dtype for v in values)))
-    kept = empty_kept(values, heads)
+    """As `Kernels.forward`."""
+    out, kept = empty_outputs(values, heads)
     _launch(_forward, query, (values, inv_rms), scale, out, kept, heads=heads)
     return out, kept
 
@@ -148,11 +149,15 @@ def backward(
     grad: Tensor, query: Tensor, values: Sequence[Tensor], inv_rms: Sequence[Tensor],
     kept: Tensor, scale: float, into: Sequence[Tensor],
 ) -> Tensor:  # fmt: skip
-    """The gradient of the query; that of every value is added to its tensor of `into`."""
+    """As `Kernels.backward`."""
     dquery = torch.empty_like(values[0], dtype=torch.float32)
     tensors, heads = (values, inv_rms, into), kept.shape[-1]
     _launch(_backward, query, tensors, scale, grad.contiguous(), kept, dquery, heads=heads)
     return dquery.sum_to_size(query.shape).to(query.dtype)
+
+
+def _width(dtype: torch.dtype) -> int:
+    return dtype.itemsize
 
 
 def _launch(
@@ -160,37 +165,31 @@ def _launch(
     *arguments: Tensor, heads: int,
 ) -> None:  # fmt: skip
     """tensors: of every source the value, the inverse RMS and, to a backward, the gradient."""
-    values = tensors[0]
-    batch, tokens, width = values[0].shape
+    batch, tokens, width = tensors[0][0].shape
     query = query.contiguous().expand(batch, tokens, width)
-    size, dtypes = width // heads, {v.dtype for v in values}
+    size, dtypes = width // heads, {v.dtype for v in tensors[0]}
     channels = triton.next_power_of_2(heads) * triton.next_power_of_2(size)
     block = max(1, CHANNELS // channels)
-    table, aligned = _table(tensors)
-    with torch.cuda.device_of(query):
+    stored = min(dtypes, key=_width)
+    table, aligned = _table(tensors, stored)
+    with torch.cuda.device_of(table):
         kernel[(triton.cdiv(batch * tokens, block),)](
-            query, *query.stride()[:2], table, len(values), scale, *arguments,
-            batch * tokens, tokens, block=block, heads=heads, size=size,
-            stored=STORED[_narrow(dtypes)], mixed=len(dtypes) > 1, aligned=aligned,
+            query, *query.stride()[:2], table, len(tensors[0]), scale, *arguments,
+            batch * tokens, tokens, block=block, heads=heads, size=size, stored=STORED[stored],
+            mixed=len(dtypes) > 1, aligned=aligned,
             num_warps=max(1, min(16, block * channels // (32 * OF_A_THREAD))),
         )  # fmt: skip
 
 
-def _narrow(dtypes: set[torch.dtype]) -> torch.dtype:
-    return min(dtypes, key=lambda d: d.itemsize)
+def _table(tensors: Sequence[Sequence[Tensor]], stored: torch.dtype) -> tuple[Tensor, int]:
+    """A row for each source, (J, 4), and what every address is a multiple of, 16 at most.
 
-
-def _table(tensors: Sequence[Sequence[Tensor]]) -> tuple[Tensor, int]:
-    """A row for each source, (J, 4), and what all addresses are multiples of, up to 16.
-
-    The addresses of its value, inverse RMS and gradient, 0 if there is none, and whether it is
-    the wider one of two types.
+    The addresses of its value, inverse RMS and gradient (0 where there is none), and whether it
+    is wider than `stored`.
     """
-    values = tensors[0]
-    narrow = _narrow({v.dtype for v in values})
-    columns = [[x.data_ptr() for x in kind] for kind in tensors]
-    aligned = math.gcd(16, *(address for column in columns for address in column))
-    columns += [[0] * len(values)] * (3 - len(columns))
-    columns.append([int(v.dtype != narrow) for v in values])
+    columns = [[x.data_ptr() for x in column] for column in tensors]
+    aligned = math.gcd(16, *itertools.chain(*columns))
+    columns += [[0] * len(tensors[0])] * (3 - len(columns))
+    columns.append([int(v.dtype != stored) for v in tensors[0]])
     table = torch.tensor(columns).t().contiguous()
-    return table.to(values[0].device, non_blocking=True), aligned
+    return table.to(tensors[0][0].device, non_blocking=True), aligned

@@ -1,0 +1,55 @@
+"""Depth attention as a function of autograd, by the kernels of a backend.
+
+The gradients of all readers of a source add up in one tensor, in place.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from darbench.ops.depth_attention.kernels import Kernels
+from darbench.ops.depth_attention.source import Source
+
+
+class _Read(torch.autograd.Function):
+    """(h, *trails): the trails are the given values, handed on.
+
+    What comes back for a trail in the backward is the gradient from all later readers, in a
+    tensor that only they have had: ours is added to it in place.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, kernels: Kernels, query: Tensor, inv_rms: Any, scale: float, heads: int,
+        *values: Tensor,
+    ):  # fmt: skip
+        h, kept = kernels.forward(query, values, inv_rms, scale, heads)
+        ctx.save_for_backward(query, kept, *values)
+        ctx.kernels, ctx.inv_rms, ctx.scale = kernels, inv_rms, scale  # no gradient, so no cycle
+        ctx.set_materialize_grads(False)
+        return h, *values
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor | None, *trails: Tensor | None):
+        if grad is None:
+            return None, None, None, None, None, *trails
+        query, kept, *values = ctx.saved_tensors
+        into = [
+            torch.zeros_like(v) if g is None else g for v, g in zip(values, trails, strict=True)
+        ]
+        dquery = ctx.kernels.backward(grad, query, values, ctx.inv_rms, kept, ctx.scale, into)
+        return None, dquery, None, None, None, *into
+
+
+def depth_attention(
+    kernels: Kernels, query: Tensor, sources: Sequence[Source], scale: float, heads: int
+) -> tuple[Tensor, tuple[Source, ...]]:
+    """As `darbench.ops.depth_attention.depth_attention`."""
+    inv_rms = tuple(s.inv_rms.detach() for s in sources)
+    values = (s.trail.contiguous() for s in sources)
+    h, *trails = _Read.apply(kernels, query, inv_rms, scale, heads, *values)
+    return h, tuple(s._replace(trail=t) for s, t in zip(sources, trails, strict=True))
