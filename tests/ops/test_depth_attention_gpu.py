@@ -13,7 +13,7 @@ from test_depth_attention import queries
 from test_depth_attention_cpu import FORMS, distance, outputs
 
 from darbench.ops.depth_attention import definition, eager, graph, source
-from darbench.ops.depth_attention.kernels import takes
+from darbench.ops.depth_attention.backends import takes
 
 gpu = pytest.importorskip("darbench.ops.depth_attention.gpu", exc_type=ImportError)
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -119,7 +119,7 @@ def test_sources_may_lie_anywhere():
 
 
 def test_the_operator_of_a_graph_is_sound_with_these_kernels(monkeypatch):
-    monkeypatch.setattr(graph, "kernels", lambda query: gpu)
+    monkeypatch.setattr(graph, "backend", lambda query: gpu)
     values = [v.float().to(DEVICE).requires_grad_() for v in outputs(3, (2, 3, 8))]
     query = queries(2, 3, 8, "per sample").detach().float().to(DEVICE).requires_grad_()
     norms = [source(v).inv_rms for v in values]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from darbench.ops.depth_attention import definition, eager, graph
-from darbench.ops.depth_attention.kernels import kernels, takes
+from darbench.ops.depth_attention.backends import backend, takes
 from darbench.ops.depth_attention.source import Source, inverse_rms, key_norm, source
 
 __all__ = ["Source", "depth_attention", "inverse_rms", "key_norm", "source"]
@@ -36,4 +36,4 @@ def depth_attention(
         return definition.depth_attention(query, sources, scale, heads), tuple(sources)
     if torch.compiler.is_compiling():
         return graph.depth_attention(query, sources, scale, heads), tuple(sources)
-    return eager.depth_attention(kernels(query), query, sources, scale, heads)
+    return eager.depth_attention(backend(query), query, sources, scale, heads)

@@ -131,7 +131,7 @@ def empty_outputs(values: Sequence[Tensor], heads: int) -> tuple[Tensor, Tensor]
 def forward(
     query: Tensor, values: Sequence[Tensor], inv_rms: Sequence[Tensor], scale: float, heads: int
 ) -> tuple[Tensor, Tensor]:
-    """As `Kernels.forward`."""
+    """As `Backend.forward`."""
     batch, tokens, width = values[0].shape
     shape = _shape(query, batch, tokens, width)
     out, kept = empty_outputs(values, heads)
@@ -147,7 +147,7 @@ def backward(
     grad: Tensor, query: Tensor, values: Sequence[Tensor], inv_rms: Sequence[Tensor],
     kept: Tensor, scale: float, into: Sequence[Tensor],
 ) -> Tensor:  # fmt: skip
-    """As `Kernels.backward`."""
+    """As `Backend.backward`."""
     batch, tokens, width = values[0].shape
     shape = _shape(query, batch, tokens, width)
     dquery = torch.zeros(batch * tokens if shape.dsteps[1] else batch, width)

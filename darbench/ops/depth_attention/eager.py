@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from darbench.ops.depth_attention.kernels import Kernels
+from darbench.ops.depth_attention.backends import Backend
 from darbench.ops.depth_attention.source import Source
 
 
@@ -23,12 +23,12 @@ class _Read(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, kernels: Kernels, query: Tensor, inv_rms: Any, scale: float, heads: int,
+        ctx: Any, backend: Backend, query: Tensor, inv_rms: Any, scale: float, heads: int,
         *values: Tensor,
     ):  # fmt: skip
-        h, kept = kernels.forward(query, values, inv_rms, scale, heads)
+        h, kept = backend.forward(query, values, inv_rms, scale, heads)
         ctx.save_for_backward(query, kept, *values)
-        ctx.kernels, ctx.inv_rms, ctx.scale = kernels, inv_rms, scale  # no gradient, so no cycle
+        ctx.backend, ctx.inv_rms, ctx.scale = backend, inv_rms, scale  # no gradient, so no cycle
         ctx.set_materialize_grads(False)
         return h, *values
 
@@ -41,15 +41,15 @@ class _Read(torch.autograd.Function):
         into = [
             torch.zeros_like(v) if g is None else g for v, g in zip(values, trails, strict=True)
         ]
-        dquery = ctx.kernels.backward(grad, query, values, ctx.inv_rms, kept, ctx.scale, into)
+        dquery = ctx.backend.backward(grad, query, values, ctx.inv_rms, kept, ctx.scale, into)
         return None, dquery, None, None, None, *into
 
 
 def depth_attention(
-    kernels: Kernels, query: Tensor, sources: Sequence[Source], scale: float, heads: int
+    backend: Backend, query: Tensor, sources: Sequence[Source], scale: float, heads: int
 ) -> tuple[Tensor, tuple[Source, ...]]:
     """As `darbench.ops.depth_attention.depth_attention`."""
     inv_rms = tuple(s.inv_rms.detach() for s in sources)
     values = (s.trail.contiguous() for s in sources)
-    h, *trails = _Read.apply(kernels, query, inv_rms, scale, heads, *values)
+    h, *trails = _Read.apply(backend, query, inv_rms, scale, heads, *values)
     return h, tuple(s._replace(trail=t) for s, t in zip(sources, trails, strict=True))

@@ -139,7 +139,7 @@ def empty_outputs(values: Sequence[Tensor], heads: int) -> tuple[Tensor, Tensor]
 def forward(
     query: Tensor, values: Sequence[Tensor], inv_rms: Sequence[Tensor], scale: float, heads: int
 ) -> tuple[Tensor, Tensor]:
-    """As `Kernels.forward`."""
+    """As `Backend.forward`."""
     out, kept = empty_outputs(values, heads)
     _launch(_forward, query, (values, inv_rms), scale, out, kept, heads=heads)
     return out, kept
@@ -149,7 +149,7 @@ def backward(
     grad: Tensor, query: Tensor, values: Sequence[Tensor], inv_rms: Sequence[Tensor],
     kept: Tensor, scale: float, into: Sequence[Tensor],
 ) -> Tensor:  # fmt: skip
-    """As `Kernels.backward`."""
+    """As `Backend.backward`."""
     dquery = torch.empty_like(values[0], dtype=torch.float32)
     tensors, heads = (values, inv_rms, into), kept.shape[-1]
     _launch(_backward, query, tensors, scale, grad.contiguous(), kept, dquery, heads=heads)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from darbench.ops.depth_attention.kernels import kernels
+from darbench.ops.depth_attention.backends import backend
 from darbench.ops.depth_attention.source import Source
 
 TAGS = (torch.Tag.cudagraph_unsafe,)
@@ -26,12 +26,12 @@ def _forward(
 ) -> tuple[Tensor, Tensor]:
     """h (B, T, D), and what the backward needs."""
     values = [v.contiguous() for v in values]
-    return kernels(query).forward(query, values, inv_rms, scale, heads)
+    return backend(query).forward(query, values, inv_rms, scale, heads)
 
 
 @_forward.register_fake
 def _(query, values, inv_rms, scale, heads):
-    return kernels(query).empty_outputs(values, heads)
+    return backend(query).empty_outputs(values, heads)
 
 
 @torch.library.custom_op("darbench::depth_attention_backward", mutates_args=(), tags=TAGS)
@@ -42,7 +42,7 @@ def _backward(
     """Gradients of the query and of every value."""
     values = [v.contiguous() for v in values]
     into = [torch.zeros_like(v) for v in values]
-    dquery = kernels(query).backward(grad, query, values, inv_rms, kept, scale, into)
+    dquery = backend(query).backward(grad, query, values, inv_rms, kept, scale, into)
     return [dquery, *into]
 
 

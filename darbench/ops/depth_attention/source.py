@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from darbench.ops.depth_attention.kernels import takes
+from darbench.ops.depth_attention.backends import takes
 
 EPS = 1e-6
 

@@ -21,7 +21,7 @@ if torch.cuda.is_available() and not TRITON:
     )
 
 
-class Kernels(Protocol):
+class Backend(Protocol):
     """What the modules `cpu` and `gpu` have in common. Values are contiguous."""
 
     def empty_outputs(self, values: Sequence[Tensor], heads: int) -> tuple[Tensor, Tensor]:
@@ -31,7 +31,7 @@ class Kernels(Protocol):
         self, query: Tensor, values: Sequence[Tensor], inv_rms: Sequence[Tensor], scale: float,
         heads: int,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        """h (B, T, D), and what the backward needs of it, whose last axes are the backend's."""
+        """h (B, T, D), and what `backward` needs of it, in a shape of the backend's own."""
 
     def backward(
         self, grad: Tensor, query: Tensor, values: Sequence[Tensor], inv_rms: Sequence[Tensor],
@@ -54,7 +54,7 @@ def _triton_takes(*tensors: Tensor) -> bool:
     )
 
 
-def kernels(query: Tensor) -> Kernels:
+def backend(query: Tensor) -> Backend:
     """For tensors that `takes` accepts."""
     if query.is_cuda:
         from darbench.ops.depth_attention import gpu
