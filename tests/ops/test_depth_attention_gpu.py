@@ -6,6 +6,7 @@ Where there is no GPU they run in Triton's interpreter, see conftest.py, on tens
 import os
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 import torch
@@ -15,7 +16,8 @@ from test_depth_attention_cpu import FORMS, distance, outputs
 from darbench.ops.depth_attention import definition, eager, graph, source
 from darbench.ops.depth_attention.backends import takes
 
-gpu = pytest.importorskip("darbench.ops.depth_attention.gpu", exc_type=ImportError)
+pytest.importorskip("triton")
+gpu = import_module("darbench.ops.depth_attention.gpu")
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 # batch, tokens, sources, width, heads
