@@ -54,15 +54,14 @@ class SDE:
 
 
 def euler_maruyama(sde: SDE, x: Tensor, t: float, h: float, noise: Tensor) -> Tensor:
-    """x += h (v + w s) + sqrt(2 w h) xi: one evaluation, first order in the weak sense."""
+    """x += h (v + w s) + sqrt(2 w h) xi: one evaluation, of first weak order."""
     return x + h * sde.drift(x, t) + (2 * h * sde.diffusion(x, t)).sqrt() * noise
 
 
 def heun(sde: SDE, x: Tensor, t: float, h: float, noise: Tensor) -> Tensor:
     """First the noise of the step, then a step of Heun's method along the drift: two evaluations.
 
-    Differs from Heun's method for an ODE: of first order in the weak sense, since noise and drift
-    take turns.
+    Of second order in the mean, but of first weak order, since noise and drift take turns.
     """
     x = x + (2 * h * sde.diffusion(x, t)).sqrt() * noise
     slope = sde.drift(x, t)

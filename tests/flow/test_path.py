@@ -1,5 +1,4 @@
-import math
-
+import gaussian
 import pytest
 import torch
 
@@ -89,22 +88,16 @@ def test_velocity_noise_score_and_data_are_one_function(path):
     torch.testing.assert_close(drift, v, **close)
 
 
-MEAN, SCALE = 0.7, 0.6
-
-
-def gaussian(path, x, t):
-    """Log density of x_t for x_1 ~ N(m, s^2) and the velocity E[v | x_t], by regression."""
-    p = path.at(t, x)
-    mean, variance = p.alpha * MEAN, (p.alpha * SCALE) ** 2 + p.sigma**2
-    density = -((x - mean) ** 2) / (2 * variance) - variance.log() / 2 - math.log(2 * math.pi) / 2
-    covariance = p.d_alpha * p.alpha * SCALE**2 + p.d_sigma * p.sigma  # of v and x
-    return density, p.d_alpha * MEAN + covariance / variance * (x - mean)
+def log_density(path, x, t):
+    """Of x_t for Gaussian data."""
+    mean, variance = gaussian.moments(path, t, x)
+    return -((x - mean) ** 2) / (2 * variance) - variance.log() / 2
 
 
 @every_path
 def test_the_score_of_gaussian_data_is_that_of_its_density(path):
     x = ends(25, 3)[0].requires_grad_()
-    density, v = gaussian(path, x, T)
+    density, v = log_density(path, x, T), gaussian.velocity(path, x, T)
     (score,) = torch.autograd.grad(density.sum(), x)
     found = path.at(T, x).score_from_velocity(v, x)
     torch.testing.assert_close(found, score, rtol=1e-9, atol=1e-10)
@@ -114,7 +107,7 @@ def test_the_score_of_gaussian_data_is_that_of_its_density(path):
 def test_the_velocity_of_gaussian_data_keeps_the_density(path):
     """The continuity equation: d log p / dt = -div v - v . score."""
     x, t = ends(25, 1)[0].requires_grad_(), T.clone().requires_grad_()
-    density, v = gaussian(path, x, t)
+    density, v = log_density(path, x, t), gaussian.velocity(path, x, t)
     score, rate = torch.autograd.grad(density.sum(), (x, t), retain_graph=True)
     (divergence,) = torch.autograd.grad(v.sum(), x)
     wanted = (-divergence - v * score)[:, 0]
