@@ -10,9 +10,19 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
+from pathlib import PurePath
 from typing import Any
 
 SCHEMA_VERSION = 1
+
+# Names of what darbench.flow defines; a configuration is checked without torch.
+OBJECTIVES = ("velocity", "noise", "score", "repa")
+PATHS = ("Linear", "GVP", "VP")
+WEIGHTINGS = ("none", "velocity", "likelihood")
+ODE_SAMPLERS = ("euler", "heun", "adaptive")
+SDE_SAMPLERS = ("euler_maruyama", "heun_sde")
+DIFFUSIONS = ("constant", "SBDM", "sigma", "linear", "decreasing", "increasing-decreasing")
+LAST_STEPS = ("Mean", "Tweedie", "Euler", "none")
 
 
 def canonical_json(value: Any) -> str:
@@ -30,6 +40,17 @@ def finite(value: Any) -> Any:
 def content_hash(value: Any) -> str:
     """The first 16 hex digits of SHA-256 over the canonical JSON."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:16]
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    _need(name, value, value in known, "one of " + ", ".join(known))
+
+
+def _need(name: str, value: Any, holds: bool, rule: str) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name}={value}: must be finite")
+    if not holds:
+        raise ValueError(f"{name}={value}: must be {rule}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +84,24 @@ class Model:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Repa:
+    """Representation alignment, of training.objective=repa."""
+
+    layer: int = 4  # how many blocks lie before the aligned state; 8 of 28 in the paper
+    coefficient: float = 0.5
+    hidden: int | None = None  # width of the projector; twice the model's unless given
+    norm: bool = False  # normalise the state before the projector
+    encoder: str = "digits-cnn"  # or timm:NAME
+    weights: str = ""  # of a timm encoder, a .safetensors file; its folder is no part of any id
+
+    def __post_init__(self):
+        _need("training.repa.layer", self.layer, self.layer >= 1, "at least 1")
+        _need("training.repa.coefficient", self.coefficient, self.coefficient > 0, "positive")
+        wide = self.hidden is None or self.hidden >= 1
+        _need("training.repa.hidden", self.hidden, wide, "at least 1, or null")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Training:
     """The recipe. `steps` are add-equivalent: the budget is steps x training FLOPs of an add step.
 
@@ -76,6 +115,10 @@ class Training:
     warmup: int = 0  # steps of linear learning-rate warm-up
     ema: float = 0.9999
     label_dropout: float = 0.1
+    objective: str = "velocity"  # velocity | noise | score | repa: velocity with alignment
+    path: str = "Linear"  # Linear | GVP | VP
+    weighting: str = "none"  # none | velocity | likelihood, of a noise or a score
+    repa: Repa = Repa()
     precision: str = "float32"  # float32 | bfloat16: autocast of the forward; weights stay float32
     checkpoints: tuple[float, ...] = (0.25, 0.5, 1.0)
     timeout_s: float = 3600.0  # wall-clock limit of one trial
@@ -90,13 +133,19 @@ class Training:
         _need(
             "training.label_dropout", self.label_dropout, 0 <= self.label_dropout < 1, "in [0, 1)"
         )
-        known = ("float32", "bfloat16")
+        _one_of("training.objective", self.objective, OBJECTIVES)
+        _one_of("training.path", self.path, PATHS)
+        _one_of("training.weighting", self.weighting, WEIGHTINGS)
+        weighted = self.objective in ("noise", "score") or self.weighting == "none"
         _need(
-            "training.precision",
-            self.precision,
-            self.precision in known,
-            "one of " + ", ".join(known),
+            "training.weighting",
+            self.weighting,
+            weighted,
+            "none unless objective is noise or score",
         )
+        alone = self.objective == "repa" or self.repa == Repa()
+        _need("training.repa", self.repa, alone, "left alone unless objective=repa")
+        _one_of("training.precision", self.precision, ("float32", "bfloat16"))
         marks = tuple(self.checkpoints)
         ordered = len(marks) > 1 and marks[0] > 0 and marks[-1] == 1.0
         ordered = ordered and all(a < b for a, b in pairwise(marks))
@@ -108,14 +157,47 @@ class Training:
         )
         _need("training.timeout_s", self.timeout_s, self.timeout_s > 0, "positive")
 
+    def identity(self) -> dict:
+        """What decides the result, as plain values. Fields that came later are left out where
+        they say what used to be the only way, so that older trials keep their ids."""
+        values = asdict(self)
+        del values["timeout_s"]
+        values["repa"]["weights"] = PurePath(self.repa.weights).name
+        later = {"objective": "velocity", "path": "Linear", "weighting": "none"}
+        if self.objective != "repa":
+            del values["repa"]
+        return {k: v for k, v in values.items() if k not in later or v != later[k]}
+
+    @classmethod
+    def from_dict(cls, d: Mapping[str, Any]) -> "Training":
+        return cls(**dict(d, checkpoints=tuple(d["checkpoints"]), repa=Repa(**d["repa"])))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stochastic:
+    """How an SDE sampler goes; the defaults are those of the official SiT script."""
+
+    form: str = "sigma"  # constant | SBDM | sigma | linear | decreasing | increasing-decreasing
+    norm: float = 1.0  # multiplies the diffusion
+    last_step: str = "Mean"  # Mean | Tweedie | Euler | none
+    last_step_size: float = 0.04
+
+    def __post_init__(self):
+        _one_of("evaluation.sde.form", self.form, DIFFUSIONS)
+        _need("evaluation.sde.norm", self.norm, self.norm >= 0, "0 or more")
+        _one_of("evaluation.sde.last_step", self.last_step, LAST_STEPS)
+        inside = 0 < self.last_step_size < 1
+        _need("evaluation.sde.last_step_size", self.last_step_size, inside, "in (0, 1)")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """The evaluation protocol. Together with the task it makes the protocol hash."""
 
     n_gen: int = 1437  # generated samples per evaluation
-    sampler: str = "heun"  # euler | heun | adaptive
+    sampler: str = "heun"  # euler | heun | adaptive | euler_maruyama | heun_sde
     sampler_steps: int = 8
+    sde: Stochastic = Stochastic()  # of the last two samplers
     guidance: float = 1.0  # classifier-free guidance scale; 1 is without
     fd_from: float = 0.5  # generate samples at the checkpoints from this fraction of the budget on
     val_draws: int = 4  # (noise, t) draws per validation image
@@ -123,24 +205,31 @@ class Evaluation:
 
     def __post_init__(self):
         _need("evaluation.n_gen", self.n_gen, self.n_gen >= 2, "at least 2")
-        known = ("euler", "heun", "adaptive")
+        _one_of("evaluation.sampler", self.sampler, (*ODE_SAMPLERS, *SDE_SAMPLERS))
+        alone = self.sampler in SDE_SAMPLERS or self.sde == Stochastic()
+        _need("evaluation.sde", self.sde, alone, "left alone unless the sampler is of an SDE")
+        # An SDE's last step is one of its own kind.
+        least = 2 if self.sampler in SDE_SAMPLERS and self.sde.last_step != "none" else 1
         _need(
-            "evaluation.sampler", self.sampler, self.sampler in known, "one of " + ", ".join(known)
-        )
-        _need(
-            "evaluation.sampler_steps", self.sampler_steps, self.sampler_steps >= 1, "at least 1"
-        )
+            "evaluation.sampler_steps", self.sampler_steps, self.sampler_steps >= least,
+            f"at least {least}",
+        )  # fmt: skip
         _need("evaluation.guidance", self.guidance, self.guidance >= 1, "at least 1")
         _need("evaluation.fd_from", self.fd_from, 0 <= self.fd_from <= 1, "in [0, 1]")
         _need("evaluation.val_draws", self.val_draws, self.val_draws >= 1, "at least 1")
         _need("evaluation.grid", self.grid, 0 <= self.grid <= self.n_gen, "between 0 and n_gen")
 
+    def identity(self) -> dict:
+        """What decides the result, as plain values; an ODE sampler has no use for `sde`."""
+        values = asdict(self)
+        del values["grid"]
+        if self.sampler not in SDE_SAMPLERS:
+            del values["sde"]
+        return values
 
-def _need(name: str, value: Any, holds: bool, rule: str) -> None:
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{name}={value}: must be finite")
-    if not holds:
-        raise ValueError(f"{name}={value}: must be {rule}")
+    @classmethod
+    def from_dict(cls, d: Mapping[str, Any]) -> "Evaluation":
+        return cls(**dict(d, sde=Stochastic(**d["sde"])))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,16 +257,14 @@ class Trial:
     def configuration(self) -> dict:
         """All that decides the result except the seed, as plain values."""
         model = {k: v for k, v in asdict(self.model).items() if k != "size"}
-        training = {k: v for k, v in asdict(self.training).items() if k != "timeout_s"}
-        evaluation = {k: v for k, v in asdict(self.evaluation).items() if k != "grid"}
         return {
             "task": {"name": self.task.name, "version": self.task.version, "data": self.task.data,
                      "extractor": self.task.extractor},
             "routing": self.variant.routing,
             "params": dict(self.variant.params),
             "model": model,
-            "training": training,
-            "evaluation": evaluation,
+            "training": self.training.identity(),
+            "evaluation": self.evaluation.identity(),
         }  # fmt: skip
 
     @property
@@ -190,13 +277,15 @@ class Trial:
 
     @property
     def protocol_hash(self) -> str:
-        """Over what decides how a number is measured; budget, depth and width are not in it."""
+        """Over what decides how a number is measured; budget, depth and width are not in it. The
+        path is: it decides which velocity the validation loss is of."""
         configuration = self.configuration()
+        training = configuration["training"]
         return content_hash(
             {
                 "task": configuration["task"],
                 "evaluation": configuration["evaluation"],
-                "ema": self.training.ema,
+                **{key: training[key] for key in ("ema", "path") if key in training},
             }
         )
 
@@ -206,12 +295,11 @@ class Trial:
 
     @classmethod
     def from_dict(cls, d: Mapping[str, Any]) -> "Trial":
-        training = dict(d["training"], checkpoints=tuple(d["training"]["checkpoints"]))
         return cls(
             task=Task(**dict(d["task"], quick=tuple(d["task"]["quick"]))),
             model=Model(**d["model"]),
-            training=Training(**training),
-            evaluation=Evaluation(**d["evaluation"]),
+            training=Training.from_dict(d["training"]),
+            evaluation=Evaluation.from_dict(d["evaluation"]),
             variant=Variant(**d["variant"]),
             pair_id=d["pair_id"],
             split=d["split"],
@@ -298,7 +386,8 @@ SCHEMA: tuple[Column, ...] = (
     # metrics
     *_columns(
         "float", False,
-        train_loss="mean training loss since the last checkpoint | velocity MSE",
+        train_loss="mean of the training objective since the last checkpoint, a velocity MSE "
+                   "unless training.objective says otherwise",
         val_loss="validation loss of the EMA weights at fixed noise and t | velocity MSE",
     ),
     *_columns("floats", False, val_loss_bins="val_loss in equal bins of t | velocity MSE"),

@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 
@@ -15,8 +15,10 @@ from darbench import registry
 from darbench.data import Dataset
 from darbench.data import load as load_dataset
 from darbench.data.base import to_model_range, to_uint8
-from darbench.flow.loss import velocity_loss
-from darbench.flow.samplers import SAMPLERS, guided
+from darbench.flow.objective import Objective
+from darbench.flow.samplers import guided
+from darbench.flow.sampling import make_sampler
+from darbench.flow.transport import DEFAULT, Transport
 from darbench.metrics.compute import (
     StepTimer,
     peak_memory,
@@ -28,6 +30,7 @@ from darbench.metrics.reference import Reference, reference
 from darbench.metrics.scores import score
 from darbench.metrics.validation import validation_loss
 from darbench.model.sit import SiT
+from darbench.recipe import make_objective
 from darbench.records import Evaluation, Model, Report, Training, Trial
 from darbench.streams import normal_per_index, stream
 
@@ -71,6 +74,7 @@ def check(trial: Trial) -> None:
             trial.variant.routing, dict(trial.variant.params), trial.model, dataset, seed=0
         )
     model.routing.elementwise_flops(tokens=1)
+    make_objective(trial.training, model, seed=0)
     marks = trial.training.checkpoints
     if trial.evaluation.fd_from > marks[-2]:
         raise ValueError(
@@ -145,6 +149,7 @@ class Run:
     reference: Reference
     model: SiT
     ema: SiT
+    objective: Objective
     optimizer: torch.optim.Optimizer
     schedule: torch.optim.lr_scheduler.LRScheduler
     batches: Batches
@@ -166,9 +171,11 @@ class Run:
         height, width, channels = dataset.image_shape
         cost = partial(step_flops, batch=trial.training.batch, shape=(channels, height, width))
         make = partial(build, trial.variant.routing, dict(trial.variant.params))
-        flops, add_flops = cost(make), cost(partial(build, "add", {}))
         model = make().to(device)
-        optimizer = make_optimizer(model, trial.training)
+        objective = make_objective(trial.training, model, trial.pair_id).to(device)
+        beyond = objective.step_flops(trial.training.batch, (channels, height, width))
+        flops, add_flops = cost(make) + beyond, cost(partial(build, "add", {})) + beyond
+        optimizer = make_optimizer(model, trial.training, objective.parameters())
         warmup = trial.training.warmup
         return cls(
             trial=trial, device=device, dataset=dataset,
@@ -176,7 +183,7 @@ class Run:
                 trial.task.extractor, dataset.train_images, dataset.val_images
             ),
             model=model, ema=copy.deepcopy(model).requires_grad_(False).eval(),
-            optimizer=optimizer,
+            objective=objective, optimizer=optimizer,
             schedule=torch.optim.lr_scheduler.LambdaLR(
                 optimizer, lambda step: min(1.0, (step + 1) / (warmup + 1))
             ),
@@ -193,7 +200,7 @@ class Run:
         x1, label, x0, t = (a.to(self.device, non_blocking=True) for a in self.batches(step))
         half = self.trial.training.precision == "bfloat16"
         with torch.autocast(self.device, torch.bfloat16, enabled=half):
-            loss = velocity_loss(self.model, x1, label, x0, t).mean()
+            loss = self.objective(self.model, x1, label, x0, t).mean()
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -219,7 +226,9 @@ class Run:
 
     def _evaluate(self, step: int, train_loss: float) -> tuple[dict, np.ndarray | None]:
         evaluation = self.trial.evaluation
-        val = validation_loss(self.ema, self.dataset, evaluation.val_draws, self.device)
+        val = validation_loss(
+            self.ema, self.dataset, evaluation.val_draws, self.device, self.objective.transport
+        )
         if not (math.isfinite(train_loss) and math.isfinite(val.total)):
             return {"status": "diverged", "error": f"loss is not finite by step {step}"}, None
         measured = {
@@ -228,7 +237,10 @@ class Run:
         }  # fmt: skip
         if step < step_at(evaluation.fd_from, self.trial.training, self.flops, self.add_flops):
             return measured, None
-        samples = generate(self.ema, self.dataset, evaluation, self.trial.pair_id, self.device)
+        samples = generate(
+            self.ema, self.dataset, evaluation, self.trial.pair_id, self.device,
+            self.objective.transport,
+        )  # fmt: skip
         if samples is None:
             return {"status": "diverged", "error": f"samples are not finite at step {step}"}, None
         labels = np.arange(len(samples)) % self.dataset.classes  # as `generate` sets them
@@ -253,10 +265,14 @@ class Run:
         }
 
 
-def make_optimizer(model: SiT, training: Training) -> torch.optim.AdamW:
-    """AdamW; the routing declares its own groups, the trunk is one."""
+def make_optimizer(
+    model: SiT, training: Training, beside: Iterable[nn.Parameter] = ()
+) -> torch.optim.AdamW:
+    """AdamW; the routing declares its own groups, the trunk is one, together with the parameters
+    that learn `beside` the model."""
     owned = {id(p) for p in model.routing.parameters()}
-    trunk = [p for p in model.parameters() if id(p) not in owned and p.requires_grad]
+    learnt = [p for p in (*model.parameters(), *beside) if p.requires_grad]
+    trunk = [p for p in learnt if id(p) not in owned]
     groups = [{"params": trunk, "lr_mult": 1.0, "weight_decay": None}]
     groups += model.routing.parameter_groups()
     made = []
@@ -270,7 +286,7 @@ def make_optimizer(model: SiT, training: Training) -> torch.optim.AdamW:
             }
         )
     counted = sum(p.numel() for group in made for p in group["params"])
-    wanted = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    wanted = sum(p.numel() for p in learnt)
     assert counted == wanted, f"parameter groups hold {counted} of {wanted} parameters"
     return torch.optim.AdamW([g for g in made if g["params"]], betas=BETAS, fused=True)
 
@@ -283,22 +299,28 @@ def update_ema(ema: nn.Module, model: nn.Module, decay: float) -> None:
 
 @torch.no_grad()
 def generate(
-    model: SiT, dataset: Dataset, evaluation: Evaluation, seed: int, device: str
-) -> np.ndarray | None:
+    model: SiT, dataset: Dataset, evaluation: Evaluation, seed: int, device: str,
+    transport: Transport = DEFAULT,
+) -> np.ndarray | None:  # fmt: skip
     """n_gen samples, uint8 (n, H, W, C); None if any is not finite.
 
-    Noise is keyed by the sample's index and its label is index mod classes, so a sample is the
-    same whatever the batch it is made in.
+    Noise is keyed by the sample's index, that of a stochastic step by the step too, and its label
+    is index mod classes, so a sample is the same whatever the batch it is made in.
     """
     height, width, channels = dataset.image_shape
-    sampler = SAMPLERS[evaluation.sampler]
+    sampler, field = make_sampler(evaluation, transport), transport.velocity(model)
+
+    def draw(indices: range, step: int | None = None) -> Tensor:
+        name = "sample" if step is None else f"sample/{step}"
+        noise = normal_per_index(seed, name, indices, (channels, height, width))
+        return torch.from_numpy(noise).to(device)
+
     parts = []
     for start in range(0, evaluation.n_gen, SAMPLE_BATCH):
         indices = range(start, start + SAMPLE_BATCH)
-        noise = normal_per_index(seed, "sample", indices, (channels, height, width))
         label = torch.tensor([i % dataset.classes for i in indices], device=device)
-        velocity = guided(model, label, dataset.classes, evaluation.guidance)
-        x = sampler(velocity, torch.from_numpy(noise).to(device), evaluation.sampler_steps)
+        velocity = guided(field, label, dataset.classes, evaluation.guidance)
+        x = sampler(velocity, draw(indices), partial(draw, indices))
         parts.append(x.cpu())
     x = torch.cat(parts)[: evaluation.n_gen]
     return to_uint8(x.numpy()) if torch.isfinite(x).all() else None

@@ -15,8 +15,8 @@ LEVELS = {
     0: ("ops", "records", "errors", "streams", "papers"),
     1: ("routing", "registry", "plugins"),
     2: ("model", "flow", "data"),
-    3: ("metrics",),
-    4: ("train", "diagnose", "search.space", "search.compose", "store", "stats"),
+    3: ("metrics", "encoders"),
+    4: ("train", "recipe", "diagnose", "search.space", "search.compose", "store", "stats"),
     5: ("search", "board", "bench", "testing", "catalogue"),
     6: ("cli", "display", "scaffold", "__main__"),
 }

@@ -1,4 +1,7 @@
-"""ODE samplers: integrate dx/dt = v(x, t) from noise at t = 0 to data at t = 1."""
+"""ODE samplers: integrate dx/dt = v(x, t) from noise at t = 0 to data at t = 1.
+
+`steps` counts steps; the official SiT script counts the points between them, one more.
+"""
 
 from collections.abc import Callable
 
@@ -6,40 +9,46 @@ import torch
 from torch import Tensor
 
 from darbench.flow.loss import VelocityModel
+from darbench.flow.transport import Span
 
 Velocity = Callable[[Tensor, Tensor], Tensor]  # (x, t (B,)) -> v
 
 
-def euler(v: Velocity, x: Tensor, steps: int) -> Tensor:
+def euler(v: Velocity, x: Tensor, steps: int, span: Span = (0.0, 1.0)) -> Tensor:
     """x += h v(x, t): `steps` evaluations, first order."""
-    h = 1 / steps
+    start, end = span
+    h = (end - start) / steps
     for k in range(steps):
-        x = x + h * v(x, _time(x, k * h))
+        x = x + h * v(x, at_time(x, start + k * h))
     return x
 
 
-def heun(v: Velocity, x: Tensor, steps: int) -> Tensor:
+def heun(v: Velocity, x: Tensor, steps: int, span: Span = (0.0, 1.0)) -> Tensor:
     """Explicit trapezoid: x += h/2 (v(x, t) + v(x + h v, t + h)): 2 `steps` evaluations."""
-    h = 1 / steps
+    start, end = span
+    h = (end - start) / steps
     for k in range(steps):
-        slope = v(x, _time(x, k * h))
-        ahead = v(x + h * slope, _time(x, (k + 1) * h))
+        slope = v(x, at_time(x, start + k * h))
+        ahead = v(x + h * slope, at_time(x, start + (k + 1) * h))
         x = x + h / 2 * (slope + ahead)
     return x
 
 
-def adaptive(v: Velocity, x: Tensor, steps: int, rtol: float = 1e-3, atol: float = 1e-6) -> Tensor:
+def adaptive(
+    v: Velocity, x: Tensor, steps: int, span: Span = (0.0, 1.0), rtol: float = 1e-3,
+    atol: float = 1e-6,
+) -> Tensor:  # fmt: skip
     """torchdiffeq's dopri5 with the official SiT's tolerances; `steps` is not used.
 
     The step size depends on the whole batch, and so does the result, within the tolerances.
     """
     from torchdiffeq import odeint
 
-    ends = torch.tensor([0.0, 1.0], device=x.device, dtype=x.dtype)
+    ends = torch.tensor(span, device=x.device, dtype=x.dtype)
     return odeint(lambda t, y: v(y, t.expand(len(y))), x, ends, rtol=rtol, atol=atol)[-1]
 
 
-SAMPLERS: dict[str, Callable[[Velocity, Tensor, int], Tensor]] = {
+SAMPLERS: dict[str, Callable[[Velocity, Tensor, int, Span], Tensor]] = {
     "euler": euler,
     "heun": heun,
     "adaptive": adaptive,
@@ -63,5 +72,6 @@ def guided(model: VelocityModel, label: Tensor, null: int, scale: float) -> Velo
     return v
 
 
-def _time(x: Tensor, t: float) -> Tensor:
+def at_time(x: Tensor, t: float) -> Tensor:
+    """t (B,) of every sample of x."""
     return torch.full((len(x),), t, device=x.device, dtype=x.dtype)

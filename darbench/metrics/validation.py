@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from darbench.data.base import Dataset, to_model_range
-from darbench.flow.loss import VelocityModel, velocity_loss
+from darbench.flow.loss import Model
+from darbench.flow.transport import DEFAULT, Transport
 from darbench.streams import stream
 
 BINS = 4
@@ -21,11 +22,14 @@ class ValidationLoss:
 
 @torch.no_grad()
 def validation_loss(
-    model: VelocityModel, dataset: Dataset, draws: int, device: str = "cpu"
-) -> ValidationLoss:
-    """Mean velocity MSE on the validation images over `draws` (noise, t) pairs an image.
+    model: Model, dataset: Dataset, draws: int, device: str = "cpu",
+    transport: Transport = DEFAULT,
+) -> ValidationLoss:  # fmt: skip
+    """Mean velocity MSE on the validation images over `draws` (noise, t) pairs an image, whatever
+    the model predicts.
 
-    In each draw the times of the N images are stratified: one in each of N equal cells of [0, 1).
+    In each draw the times of the N images are stratified: one in each of N equal cells of the
+    transport's span.
     """
     x1 = torch.from_numpy(to_model_range(dataset.val_images))
     label = torch.from_numpy(dataset.val_labels)
@@ -34,7 +38,8 @@ def validation_loss(
         x0, t = (torch.from_numpy(a) for a in _draw(draw, tuple(x1.shape)))
         parts = zip(*(a.split(BATCH) for a in (x1, label, x0, t)), strict=True)
         for part in parts:
-            losses.append(velocity_loss(model, *(a.to(device) for a in part)).double().cpu())
+            part = (a.to(device) for a in part)
+            losses.append(transport.velocity_loss(model, *part).double().cpu())
         times.append(t)
     t, loss = torch.cat(times), torch.cat(losses)
     cell = (t * BINS).long()

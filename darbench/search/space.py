@@ -155,10 +155,8 @@ def build_space(config: Mapping[str, Any], signatures: Mapping[str, Signature]) 
         summary=config["summary"],
         task=Task(**dict(config["task"], quick=tuple(config["task"]["quick"]))),
         model=model,
-        training=Training(
-            **dict(config["training"], checkpoints=tuple(config["training"]["checkpoints"]))
-        ),
-        evaluation=Evaluation(**config["evaluation"]),
+        training=Training.from_dict(config["training"]),
+        evaluation=Evaluation.from_dict(config["evaluation"]),
         entries=entries,
         sampler=config["sampler"],
         seeds=tuple(config["seeds"]),

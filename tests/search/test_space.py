@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 from spaces import load
 
 from darbench.errors import BadInput
-from darbench.records import Evaluation, Model, Task, Training, Trial, Variant
+from darbench.records import (
+    Evaluation,
+    Model,
+    Repa,
+    Stochastic,
+    Task,
+    Training,
+    Trial,
+    Variant,
+)
 from darbench.registry import signature
 from darbench.search.space import Choices, Range
 
@@ -179,7 +188,16 @@ OTHER = {
     str: "other", int: 41, float: 0.77, bool: True, type(None): 3, tuple: (0.9, 1.0),
     dict: {"span": 5, "query": "static"},
 }  # fmt: skip
-ALLOWED = {"sampler": "euler", "fd_from": 0.25, "guidance": 1.5, "ema": 0.5}
+ALLOWED = {
+    "sampler": "euler", "fd_from": 0.25, "guidance": 1.5, "ema": 0.5, "precision": "bfloat16",
+    "objective": "noise", "path": "GVP", "weighting": "velocity", "repa": Repa(coefficient=0.25),
+    "sde": Stochastic(form="linear"),
+}  # fmt: skip
+# Without which a field must be left alone.
+NEEDS = {
+    "weighting": {"objective": "noise"}, "repa": {"objective": "repa"},
+    "sde": {"sampler": "euler_maruyama"},
+}  # fmt: skip
 FIELDS = [
     (room, field.name)
     for room in NO_IDENTITY
@@ -189,12 +207,35 @@ FIELDS = [
 
 @pytest.mark.parametrize(("room", "name"), FIELDS)
 def test_an_id_changes_with_what_decides_the_result_and_with_nothing_else(room, name):
-    part = getattr(TRIAL, room)
-    value = ALLOWED.get(name, OTHER[type(getattr(part, name))])
+    part = dataclasses.replace(getattr(TRIAL, room), **NEEDS.get(name, {}))
+    value = ALLOWED[name] if name in ALLOWED else OTHER[type(getattr(part, name))]
+    trial = dataclasses.replace(TRIAL, **{room: part})
     other = dataclasses.replace(TRIAL, **{room: dataclasses.replace(part, **{name: value})})
-    assert other != TRIAL
-    assert (other.id == TRIAL.id) == (name in NO_IDENTITY[room])
-    assert (other.config_hash == TRIAL.config_hash) == (name in NO_IDENTITY[room])
+    assert other != trial
+    assert (other.id == trial.id) == (name in NO_IDENTITY[room])
+    assert (other.config_hash == trial.config_hash) == (name in NO_IDENTITY[room])
+
+
+def test_fields_that_came_later_leave_older_ids_alone():
+    """Their defaults say what used to be the only way, so they are not spelled out."""
+    configuration = TRIAL.configuration()
+    assert set(configuration["training"]) == {
+        "steps", "batch", "lr", "weight_decay", "warmup", "ema", "label_dropout", "precision",
+        "checkpoints",
+    }  # fmt: skip
+    assert set(configuration["evaluation"]) == {
+        "n_gen", "sampler", "sampler_steps", "guidance", "fd_from", "val_draws",
+    }  # fmt: skip
+
+
+def test_where_the_weights_of_an_encoder_lie_is_no_part_of_an_id():
+    def the_id(weights):
+        repa = Repa(encoder="timm:resnet18", weights=weights)
+        training = Training(objective="repa", repa=repa)
+        return dataclasses.replace(TRIAL, training=training).id
+
+    assert the_id("/here/a.safetensors") == the_id("/there/a.safetensors")
+    assert the_id("/here/a.safetensors") != the_id("/here/b.safetensors")
 
 
 def test_split_and_source_are_no_part_of_an_id_but_the_seed_is():

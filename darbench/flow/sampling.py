@@ -1,0 +1,31 @@
+"""The sampler that an evaluation asks for, ODE or SDE, as one kind of function."""
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from darbench.flow import sde
+from darbench.flow.samplers import SAMPLERS, Velocity
+from darbench.flow.transport import Transport
+from darbench.records import Evaluation
+
+Sampler = Callable[[Velocity, Tensor, sde.Noise], Tensor]  # (v, x_0, noise) -> x_1
+
+
+def make_sampler(evaluation: Evaluation, transport: Transport) -> Sampler:
+    """An ODE sampler leaves the noise of the steps alone."""
+    if evaluation.sampler in SAMPLERS:
+        solve, steps = SAMPLERS[evaluation.sampler], evaluation.sampler_steps
+        return lambda v, x, noise: solve(v, x, steps, transport.sample_span)
+    chosen = evaluation.sde
+    last = 0.0 if chosen.last_step == "none" else chosen.last_step_size
+    span = transport.sde_span(singular_start=chosen.form == "SBDM", last_step=last)
+
+    def sample(v: Velocity, x: Tensor, noise: sde.Noise) -> Tensor:
+        dynamics = sde.SDE(v, transport.path, sde.DIFFUSIONS[chosen.form], chosen.norm)
+        return sde.integrate(
+            dynamics, x, noise, steps=evaluation.sampler_steps, span=span,
+            step=evaluation.sampler, last_step=chosen.last_step,
+        )  # fmt: skip
+
+    return sample

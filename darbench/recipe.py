@@ -1,0 +1,28 @@
+"""The flow and the objective that a recipe asks for."""
+
+from darbench.encoders import load_encoder
+from darbench.flow.objective import Objective
+from darbench.flow.path import PATHS
+from darbench.flow.prediction import PREDICTIONS, WEIGHTINGS
+from darbench.flow.repa import Repa
+from darbench.flow.transport import Transport
+from darbench.model.sit import SiT
+from darbench.records import Training
+
+
+def make_transport(training: Training) -> Transport:
+    """REPA adds to the velocity objective, as in its paper."""
+    predicted = "velocity" if training.objective == "repa" else training.objective
+    return Transport(PATHS[training.path], PREDICTIONS[predicted], WEIGHTINGS[training.weighting])
+
+
+def make_objective(training: Training, model: SiT, seed: int) -> Objective:
+    """ValueError if it does not fit the model."""
+    transport = make_transport(training)
+    if training.objective != "repa":
+        return Objective(transport)
+    chosen = training.repa
+    return Repa(
+        transport, model, load_encoder(chosen.encoder, chosen.weights), layer=chosen.layer,
+        coefficient=chosen.coefficient, hidden=chosen.hidden, norm=chosen.norm, seed=seed,
+    )  # fmt: skip

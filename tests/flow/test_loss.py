@@ -1,0 +1,129 @@
+import pytest
+import torch
+
+from darbench.flow.loss import prediction_loss, velocity_loss
+from darbench.flow.path import PATHS
+from darbench.flow.prediction import PREDICTIONS, WEIGHTINGS
+from darbench.flow.transport import DEFAULT, Transport
+
+every_path = pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
+LABEL = torch.zeros(3)
+
+
+def ends(*shape):
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(2, *shape, generator=generator, dtype=torch.float64)
+
+
+def times():
+    return torch.tensor([0.11, 0.5, 0.93], dtype=torch.float64)
+
+
+def test_the_loss_is_the_mean_square_error_of_each_sample():
+    x0, x1 = ends(3, 2, 4, 4)
+    t, label = times(), torch.tensor([4, 0, 2])
+    seen = []
+
+    def model(x, t, label):
+        seen.extend((x, t, label))
+        return 2 * x + t.view(-1, 1, 1, 1) + label.view(-1, 1, 1, 1)
+
+    loss = velocity_loss(model, x1, label, x0, t)
+    assert torch.equal(seen[1], t) and torch.equal(seen[2], label)
+    for i in range(3):
+        x = (1 - t[i]) * x0[i] + t[i] * x1[i]
+        torch.testing.assert_close(seen[0][i], x, rtol=1e-13, atol=1e-14)
+        error = 2 * x + t[i] + label[i] - (x1[i] - x0[i])
+        torch.testing.assert_close(loss[i], (error**2).mean(), rtol=1e-13, atol=1e-14)
+
+
+@every_path
+@pytest.mark.parametrize("name", PREDICTIONS)
+def test_the_truth_has_no_loss(path, name):
+    x0, x1 = ends(3, 2, 4, 4)
+    point = path.at(times(), x0)
+    truth = {"velocity": point.velocity(x0, x1), "noise": x0, "score": -x0 / point.sigma}[name]
+    loss = prediction_loss(lambda *_: truth, x1, LABEL, x0, times(), path, PREDICTIONS[name])
+    assert loss.max() < 1e-28
+
+
+@every_path
+@pytest.mark.parametrize("name", PREDICTIONS)
+def test_every_prediction_stands_for_the_same_velocity(path, name):
+    """A network that answers rightly in any form has the true velocity."""
+    x0, x1 = ends(3, 2, 4, 4)
+    point = path.at(times(), x0)
+    x, v = point.x(x0, x1), point.velocity(x0, x1)
+    truth = {"velocity": v, "noise": x0, "score": -x0 / point.sigma}[name]
+    model = Transport(path, PREDICTIONS[name]).velocity(lambda *_: truth)
+    torch.testing.assert_close(model(x, times(), LABEL), v, rtol=1e-11, atol=1e-11)
+
+
+@every_path
+@pytest.mark.parametrize("name", ["noise", "score"])
+def test_the_velocity_weighting_makes_it_the_loss_of_the_velocity(path, name):
+    x0, x1 = ends(3, 2, 4, 4)
+
+    def model(x, t, label):
+        return torch.sin(3 * x) + t.view(-1, 1, 1, 1)
+
+    transport = Transport(path, PREDICTIONS[name], WEIGHTINGS["velocity"])
+    u = times()
+    wanted = transport.velocity_loss(model, x1, LABEL, x0, u)
+    torch.testing.assert_close(
+        transport.loss(model, x1, LABEL, x0, u), wanted, rtol=1e-9, atol=1e-12
+    )
+
+
+@every_path
+def test_the_likelihood_weighting_is_the_square_of_the_diffusion(path):
+    """Of a score: D |s - s*|^2, half of g^2 = 2 D; w |sigma s + x_0|^2 with w = D / sigma^2."""
+    x0, x1 = ends(3, 5)
+    point = path.at(times(), x0)
+    transport = Transport(path, PREDICTIONS["score"], WEIGHTINGS["likelihood"])
+    loss = prediction_loss(
+        lambda x, t, label: 2 * x, x1, LABEL, x0, times(), path, transport.prediction,
+        transport.weight,
+    )  # fmt: skip
+    error = 2 * point.x(x0, x1) + x0 / point.sigma
+    torch.testing.assert_close(loss, (point.drift_variance * error**2).mean(1))
+
+
+@pytest.mark.parametrize(
+    ("path", "prediction", "train", "sample"),
+    [
+        ("Linear", "velocity", (0, 1), (0, 1)),
+        ("GVP", "velocity", (0, 1), (0, 1)),
+        ("VP", "velocity", (0, 1 - 1e-5), (0, 1 - 1e-3)),
+        ("Linear", "noise", (1e-3, 1 - 1e-3), (1e-3, 1 - 1e-3)),
+        ("GVP", "score", (1e-3, 1 - 1e-3), (1e-3, 1 - 1e-3)),
+        ("VP", "score", (0, 1 - 1e-5), (0, 1 - 1e-3)),
+    ],
+)
+def test_times_are_the_official_ones(path, prediction, train, sample):
+    transport = Transport(PATHS[path], PREDICTIONS[prediction])
+    assert (transport.train_span, transport.sample_span) == (train, sample)
+    u = torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64)
+    assert transport.time(u).tolist() == pytest.approx([train[0], sum(train) / 2, train[1]])
+
+
+@every_path
+@pytest.mark.parametrize("prediction", PREDICTIONS.values(), ids=PREDICTIONS)
+@pytest.mark.parametrize("weight", WEIGHTINGS.values(), ids=WEIGHTINGS)
+def test_no_time_of_the_span_is_singular(path, prediction, weight):
+    x0, x1 = ends(2, 2, 4, 4).float()
+    transport, u = Transport(path, prediction, weight), torch.tensor([0.0, 1.0])
+    with torch.no_grad():
+        for loss in (transport.loss, transport.velocity_loss):
+            found = loss(lambda x, t, label: 2 * x, x1, LABEL, x0, u)
+            # A noise has its own weights; a velocity has none, whose loss at t = 0 is D = inf.
+            if not (prediction is PREDICTIONS["velocity"] and weight is not WEIGHTINGS["none"]):
+                assert found.isfinite().all()
+
+
+def test_the_default_is_linear_and_takes_times_as_they_are():
+    u = torch.rand(50)
+    assert torch.equal(DEFAULT.time(u), u)
+    x0, x1 = ends(3, 4)
+    point = DEFAULT.path.at(times(), x0)
+    assert torch.equal(point.velocity(x0, x1), x1 - x0)
