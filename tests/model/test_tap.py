@@ -1,0 +1,49 @@
+import pytest
+import torch
+from builders import SETTINGS, images, name_of, randomise, sit
+
+from darbench.model.tap import tap
+from darbench.routing.base import Cond
+
+
+def reads_of(model, x, t, label):
+    """All depth reads of a forward pass, by the interface alone."""
+    t_embed, y_embed = model.t_embedder(t), model.y_embedder(label)
+    cond = Cond(time=t, label=label, t=t_embed, y=y_embed, c=t_embed + y_embed)
+    state = model.routing.begin(model.x_embedder(x) + model.pos_embed, cond)
+    found = []
+    for site in range(model.sites):
+        found.append(model.routing.read(state, site))
+        sublayer, modulation = model.blocks[site // 2].sublayers(cond.c)[site % 2]
+        state = model.routing.write(state, site, sublayer(found[-1], *modulation))
+    return [*found, model.routing.read(state, model.sites)]
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=name_of)
+def test_z_k_is_the_routings_read_after_block_k(setting):
+    model = sit(setting).double()
+    randomise(model)
+    with torch.no_grad():
+        wanted = reads_of(model, *images())[::2]
+        for layer in range(model.depth + 1):
+            with tap(model, layer) as reads:
+                model(*images())
+            (z,) = reads
+            torch.testing.assert_close(z, wanted[layer], rtol=1e-12, atol=1e-12)
+
+
+def test_one_read_a_forward_pass_and_none_after():
+    model = sit()
+    x = images(dtype=torch.float32)
+    with tap(model, 2) as reads:
+        model(*x)
+        model(*x)
+    model(*x)
+    assert len(reads) == 2
+
+
+def test_an_error_within_leaves_no_ear_behind():
+    model = sit()
+    with pytest.raises(RuntimeError), tap(model, 1):
+        raise RuntimeError
+    assert not model.blocks[1].attn._forward_pre_hooks
