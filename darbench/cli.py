@@ -314,11 +314,13 @@ def _parameter(key: str, default: Any, values: list[Any] | str) -> str:
 
 
 def _checkpoint_line(row: dict[str, Any]) -> str:
+    from darbench.board.cells import metric_name
+
     if row["status"] != "ok":
         return f"{row['status']} at step {row['step']}: {row['error']}"
     line = f"step {row['step']:>6}  {row['train_flops']:.2e} FLOP  val_loss {row['val_loss']:.4f}"
     if row["fd"] is not None:
-        line += f"  FD({row['extractor']}) {row['fd']:.2f}"
+        line += f"  {metric_name('fd', row['extractor'])} {row['fd']:.2f}"
     return line
 
 

@@ -389,9 +389,12 @@ SCHEMA: tuple[Column, ...] = (
     *_columns("floats", False, val_loss_bins="val_loss in equal bins of t | velocity MSE"),
     *_columns(
         "float", False,
-        fd="Frechet distance to the reference in the extractor's features",
-        fd_inf="fd extrapolated to infinitely many samples", fd_inf_se="its standard error",
-        kid="kernel distance in the extractor's features", kid_se="its standard error",
+        fd="Frechet distance to the reference in the extractor's features | squared features",
+        fd_inf="fd extrapolated to infinitely many generated samples | squared features",
+        fd_inf_se="its standard error over generated samples | squared features",
+        sfd="Frechet distance in the extractor's spatial layer | squared features",
+        kid="kernel distance in the extractor's features | 1",
+        kid_se="its standard error over generated and reference samples | 1",
         inception_score="inception score with the extractor's classifier",
         precision="improved precision, k=3 | 1", recall="improved recall, k=3 | 1",
         nn_distance_ratio="median distance of a sample to its nearest training image, over that "

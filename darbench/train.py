@@ -26,7 +26,8 @@ from darbench.metrics.compute import (
     reset_peak_memory,
     step_flops,
 )
-from darbench.metrics.scores import Reference, reference, score
+from darbench.metrics.reference import Reference, reference
+from darbench.metrics.scores import score
 from darbench.metrics.validation import validation_loss
 from darbench.model.sit import SiT
 from darbench.recipe import make_objective
@@ -242,7 +243,8 @@ class Run:
         )  # fmt: skip
         if samples is None:
             return {"status": "diverged", "error": f"samples are not finite at step {step}"}, None
-        return measured | score(samples, self.reference), samples[: evaluation.grid]
+        labels = np.arange(len(samples)) % self.dataset.classes  # as `generate` sets them
+        return measured | score(samples, self.reference, labels), samples[: evaluation.grid]
 
     def _compute(self, step: int) -> dict:
         parameters = sum(p.numel() for p in self.model.parameters())

@@ -318,10 +318,11 @@ def test_samples_depend_on_the_seed(trained):
     assert not np.array_equal(sample(trained), sample(trained, seed=1))
 
 
-def test_samples_that_are_not_finite_are_none():
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_samples_that_are_not_finite_are_none(value):
     broken = sit(depth=1, channels=1, classes=10)
     with torch.no_grad():
-        broken.final_layer.linear.bias.fill_(float("nan"))
+        broken.final_layer.linear.bias.fill_(value)
     assert sample(broken) is None
 
 
@@ -353,6 +354,9 @@ def test_a_report_holds_the_columns_of_a_row_with_finite_numbers(reports):
     for report in reports:
         assert wanted <= report.measured.keys() <= types.keys()
         for name, value in report.measured.items():
+            if name.startswith("fd_inf"):  # which needs more than 64 samples
+                assert value is None
+                continue
             assert isinstance(value, types[name]), name
             if isinstance(value, float):
                 assert math.isfinite(value), name

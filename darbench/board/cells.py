@@ -11,10 +11,18 @@ SIGNIFICANT = 0.05
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
+_FRECHET = {
+    "fd": ("FID", "FD"),
+    "fd_inf": ("FID-infinity", "FD-infinity"),
+    "sfd": ("sFID", "sFD"),
+}
+
+
 def metric_name(metric: str, extractor: str) -> str:
     """A Frechet distance is called FID only in the features that FID is defined on."""
-    if metric == "fd":
-        return "FID" if extractor == "inception-v3-compat" else f"FD({extractor})"
+    if metric in _FRECHET:
+        fid, other = _FRECHET[metric]
+        return fid if extractor == "inception-v3-compat" else f"{other}({extractor})"
     return {"val_loss": "validation loss"}.get(metric, metric.replace("_", " "))
 
 

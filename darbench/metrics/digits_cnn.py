@@ -1,27 +1,31 @@
-"""The classifier whose features measure samples of the digits: architecture and loading.
+"""The classifier whose features measure samples of the digits.
 
 Trained by train_digits_cnn.py on the training images alone; the record of that run lies beside the
 weights as JSON.
 """
 
-import hashlib
-import json
 from pathlib import Path
+from typing import ClassVar
 
 import torch
-from safetensors.torch import load
 from torch import Tensor, nn
 
+from darbench.metrics import shipped
+from darbench.metrics.classifier import Classifier
+from darbench.metrics.shipped import WEIGHTS
+
 NAME = "digits-cnn"
-WEIGHTS = Path(__file__).parent / "weights"
 FEATURES, CLASSES = 64, 10
+SPATIAL = 4  # channels of the spatial layer
 
 
 class DigitsNet(nn.Module):
-    """uint8 (B, 3, 8, 8), grey in three equal channels -> features (B, 64), logits (B, 10).
+    """uint8 (B, 3, 8, 8), grey in three equal channels -> "64", "logits" (B, 10), "spatial".
 
-    Float32, no normalisation over the batch and no dropout: a sample's features depend on that
-    sample alone. 45 162 parameters.
+    The spatial layer is the first 4 channels of 4 x 4 after the second convolution, (B, 64): as
+    many values as features, so both covariances need as many samples. Float32, no normalisation
+    over the batch and no dropout: a sample's features depend on that sample alone. 45 162
+    parameters.
     """
 
     def __init__(self):
@@ -38,33 +42,41 @@ class DigitsNet(nn.Module):
         self.penultimate = nn.Sequential(nn.Flatten(), nn.Linear(256, FEATURES), nn.SiLU())
         self.classifier = nn.Linear(FEATURES, CLASSES)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
         grey = images.float().mean(dim=1, keepdim=True) / 127.5 - 1
-        features = self.penultimate(self.conv(grey))
-        return features, self.classifier(features)
+        middle = self.conv[:4](grey)
+        features = self.penultimate(self.conv[4:](middle))
+        return {
+            "64": features,
+            "logits": self.classifier(features),
+            "spatial": middle[:, :SPATIAL].flatten(1),
+        }
+
+
+class DigitsCNN(Classifier):
+    """The trained DigitsNet."""
+
+    side = 8
+    layers: ClassVar = {
+        "fid": "64", "kid": "64", "prc": "64", "isc": "logits", "sfid": "spatial",
+    }  # fmt: skip
+
+    @staticmethod
+    def load() -> tuple[nn.Module, str]:
+        return load_net(), read_record()["sha256"]
 
 
 def read_record(folder: Path = WEIGHTS) -> dict:
     """What the training run wrote about the weights; its keys are listed in train_digits_cnn."""
-    return json.loads((folder / f"{NAME}.json").read_text())
+    return shipped.read_record(NAME, folder)
 
 
 def load_net(folder: Path = WEIGHTS) -> DigitsNet:
     """The trained network in evaluation mode; ValueError if the weights are not the recorded."""
-    path = folder / f"{NAME}.safetensors"
-    data = path.read_bytes()
-    found, expected = hashlib.sha256(data).hexdigest(), read_record(folder)["sha256"]
-    if found != expected:
-        raise ValueError(
-            f"{path} has sha256 {found}, its record {NAME}.json says {expected}; "
-            "restore both files from the same release of darbench"
-        )
-    net = DigitsNet()
-    net.load_state_dict(load(data))
-    return net.eval().requires_grad_(False)
+    return shipped.load(DigitsNet(), NAME, folder)
 
 
 @torch.no_grad()
 def accuracy(net: DigitsNet, images: Tensor, labels: Tensor) -> float:
     """Share of uint8 images (N, 3, 8, 8) whose largest logit is at the label (N,)."""
-    return (net(images)[1].argmax(dim=1) == labels).double().mean().item()
+    return (net(images)["logits"].argmax(dim=1) == labels).double().mean().item()

@@ -9,66 +9,33 @@ from functools import cache
 import numpy as np
 import torch
 from torch import Tensor
-from torch_fidelity import FeatureExtractorBase, register_feature_extractor
+from torch_fidelity import register_feature_extractor
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
 from darbench.errors import unknown
-from darbench.metrics import digits_cnn
+from darbench.metrics import digits_cnn, inception
+from darbench.metrics.classifier import Classifier
 
 # A convolution may round differently for another batch size; one size leaves nothing to vary.
 BATCH = 64
 
 
-class DigitsCNN(FeatureExtractorBase):
-    """The network of digits_cnn.py: uint8 (B, 3, 8, 8) -> float32 features "64" and "logits"."""
-
-    def __init__(self, name: str, features_list: list[str], **settings):
-        super().__init__(name, features_list)
-        # torch-fidelity passes all its settings; these two would change what is measured.
-        for setting in ("feature_extractor_weights_path", "feature_extractor_internal_dtype"):
-            if settings.get(setting) is not None:
-                raise ValueError(f"{name} has one set of weights, in float32: leave {setting} out")
-        self.net = digits_cnn.load_net()
-        self.weights_sha256: str = digits_cnn.read_record()["sha256"]
-
-    @staticmethod
-    def get_provided_features_list() -> tuple[str, ...]:
-        return ("64", "logits")
-
-    @staticmethod
-    def get_default_feature_layer_for_metric(metric: str) -> str:
-        return {"isc": "logits", "fid": "64", "kid": "64", "prc": "64"}[metric]
-
-    @staticmethod
-    def can_be_compiled() -> bool:
-        return True
-
-    @staticmethod
-    def get_dummy_input_for_compile() -> Tensor:
-        return torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
-
-    def forward(self, input: Tensor) -> tuple[Tensor, ...]:
-        if input.dtype != torch.uint8 or input.shape[1:] != (3, 8, 8):
-            raise ValueError(
-                f"{self.name} reads uint8 images (B, 3, 8, 8), "
-                f"not {input.dtype} {tuple(input.shape)}"
-            )
-        features, logits = self.net(input)
-        provided = {"64": features, "logits": logits}
-        return tuple(provided[layer] for layer in self.features_list)
-
-
-_EXTRACTORS = {digits_cnn.NAME: DigitsCNN}
+_EXTRACTORS: dict[str, type[Classifier]] = {
+    digits_cnn.NAME: digits_cnn.DigitsCNN,
+    inception.NAME: inception.Inception,
+}
 
 for _name, _class in _EXTRACTORS.items():
-    # torch-fidelity refuses a second registration, which a reload or a reused worker would make.
+    # torch-fidelity refuses a second registration, which a reload or a reused worker would make,
+    # and it has an inception-v3-compat of its own, which gives the same features.
     if _name not in FEATURE_EXTRACTORS_REGISTRY:
         register_feature_extractor(_name, _class)
 
 
 @cache
-def extractor(name: str) -> FeatureExtractorBase:
-    """The extractor of that name with all its layers, on the CPU; BadInput if there is none.
+def extractor(name: str) -> Classifier:
+    """The extractor of that name with all its layers, on the CPU; BadInput if there is none, or
+    if its weights have to be given and are not.
 
     It carries `weights_sha256`. It stays on the CPU so that a trial on a GPU is measured in the
     same arithmetic as one without.
@@ -80,7 +47,7 @@ def extractor(name: str) -> FeatureExtractorBase:
 
 
 @torch.no_grad()
-def extract(extractor: FeatureExtractorBase, images: np.ndarray) -> dict[str, Tensor]:
+def extract(extractor: Classifier, images: np.ndarray) -> dict[str, Tensor]:
     """Layer name -> float32 features (N, ...) of uint8 images (N, H, W, C), C = 1 or 3.
 
     Always runs zero-padded batches of BATCH images, so an image's features are the same bits

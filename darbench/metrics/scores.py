@@ -1,10 +1,12 @@
 """How close generated images are to real ones, in the features of an extractor.
 
-Frechet distance (Heusel et al. 2017, arXiv:1706.08500), kernel distance (Binkowski et al. 2018,
-arXiv:1801.01401), inception score (Salimans et al. 2016, arXiv:1606.03498), improved precision and
-recall (Kynkaanniemi et al. 2019, arXiv:1904.06991), all through torch-fidelity's functions on
-features, and a check against memorised training images. One feature pass serves all. Nothing here
-prints, starts processes, or touches disk beyond reading the extractor's weights.
+Frechet distance and its limit, kernel distance, inception score (Salimans et al. 2016,
+arXiv:1606.03498), improved precision and recall, and a check against memorised training images.
+One feature pass serves all. Nothing here prints or starts processes.
+
+The images are put in the order of their content first, so the scores are bitwise functions of the
+set of images with their labels: their order, the batches they came in and the processes that made
+them do not matter.
 
 A broken generator still gets numbers. Images that are all alike have large, finite Frechet and
 kernel distances, an inception score of 1, a recall near 0 (their neighbourhoods are points) and a
@@ -12,107 +14,63 @@ precision of 0 or 1, for the one image is either among the real ones or not: rea
 recall. A quantity without a finite value is None.
 """
 
-import hashlib
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from torch import Tensor
-from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torch_fidelity.metric_isc import isc_features_to_metric
-from torch_fidelity.metric_kid import kid_features_to_metric
-from torch_fidelity.metric_prc import prc_features_to_metric
 
 from darbench.metrics.extractors import extract, extractor
-from darbench.records import content_hash
-
-KID_SUBSETS, KID_LARGEST_SUBSET = 50, 1000
-NEIGHBOURS = 3  # k of precision and recall
-CHUNK = 2048  # rows of a distance matrix held at a time
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Reference:
-    """The real images as the scores need them; made by `reference`, shared by all trials."""
-
-    name: str  # of the extractor
-    features: Tensor  # float64 (n_ref, d), of the training images
-    statistics: dict[str, np.ndarray]  # mu (d,), sigma (d, d), float64
-    pixels: np.ndarray  # float64 (n_ref, H * W * C), the training images in 0..255
-    val_distance: float  # median L2 distance of a validation to its nearest training image
-    ref_hash: str  # of the images' bytes, the extractor and its weights
+from darbench.metrics.fd_infinity import fd_infinity
+from darbench.metrics.frechet import frechet_distance, statistics
+from darbench.metrics.kernel import kernel_distance
+from darbench.metrics.layers import Layers
+from darbench.metrics.neighbours import nearest_distances, precision_recall
+from darbench.metrics.reference import Reference, content_order, pixels_of
 
 
-_REFERENCES: dict[str, Reference] = {}  # by ref_hash
+def score(
+    images: np.ndarray, reference: Reference, labels: np.ndarray | None = None
+) -> dict[str, Any]:
+    """Columns of a result row for generated uint8 images (N, H, W, C), in whatever order.
 
-
-def reference(extractor_name: str, train_images: np.ndarray, val_images: np.ndarray) -> Reference:
-    """The reference of uint8 images (N, H, W, C); computed once per process."""
-    ref_hash = _reference_hash(extractor_name, train_images, val_images)
-    if ref_hash not in _REFERENCES:
-        features, _ = _features(extractor_name, train_images)
-        pixels = _pixels(train_images)
-        _REFERENCES[ref_hash] = Reference(
-            name=extractor_name,
-            features=features,
-            statistics=fid_features_to_statistics(features),
-            pixels=pixels,
-            val_distance=float(np.median(nearest_distances(_pixels(val_images), pixels))),
-            ref_hash=ref_hash,
-        )
-    return _REFERENCES[ref_hash]
-
-
-def score(images: np.ndarray, reference: Reference) -> dict[str, Any]:
-    """Columns of a result row for generated uint8 images (N, H, W, C).
-
-    ValueError if N is below the number of features: a covariance of fewer samples says nothing.
+    labels: (N,), the classes the images were made for, if each had a set share of them; only the
+    error and the bias of FD-infinity depend on it. ValueError if N is below the number of
+    features: a covariance of fewer samples says nothing.
     """
-    features, logits = _features(reference.name, images)
-    if _pixels(images).shape[1] != reference.pixels.shape[1]:
+    labels = np.zeros(len(images), int) if labels is None else labels
+    order = np.argsort(labels, kind="stable")
+    order = order[content_order(images[order])]  # equal images stay in the order of their labels
+    images, labels = images[order], labels[order]
+    layers = Layers.of(reference.name, extract(extractor(reference.name), images))
+    if pixels_of(images).shape[1] != reference.pixels.shape[1]:
         raise ValueError(f"images {images.shape[1:]} differ in size from the reference's")
-    kid, kid_se = kernel_distance(features, reference.features)
-    precision, recall = precision_recall(features, reference.features)
+    features, real = layers.features, reference.features
+    fd_inf, fd_inf_se = fd_infinity(features.numpy(), reference.statistics, labels)
+    kid, kid_se = kernel_distance(features.numpy(), real.numpy())
+    precision, recall = precision_recall(features, real)
     measured = {
-        "fd": frechet_distance(fid_features_to_statistics(features), reference.statistics),
+        "fd": frechet_distance(statistics(features), reference.statistics),
+        "fd_inf": fd_inf,
+        "fd_inf_se": fd_inf_se,
+        "sfd": _spatial_distance(layers, reference),
         "kid": kid,
         "kid_se": kid_se,
-        "inception_score": inception_score(logits),
+        "inception_score": inception_score(layers.logits),
         "precision": precision,
         "recall": recall,
         "nn_distance_ratio": nn_distance_ratio(images, reference),
     }
     finite = {name: value if math.isfinite(value) else None for name, value in measured.items()}
-    return finite | {"n_gen": len(images), "n_ref": len(reference.features)}
+    return finite | {"n_gen": len(images), "n_ref": len(real)}
 
 
-def frechet_distance(one: dict[str, np.ndarray], two: dict[str, np.ndarray]) -> float:
-    """|mu1 - mu2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)), eq. 6 of Heusel et al. 2017.
-
-    Biased upwards by a term in 1/n. Rounding can push a distance of 0 just below; it is 0 then.
-    """
-    found = fid_statistics_to_metric(one, two, verbose=False)["frechet_inception_distance"]
-    return max(0.0, found)
-
-
-def kernel_distance(generated: Tensor, real: Tensor) -> tuple[float, float]:
-    """KID and its standard error: unbiased MMD^2 with the kernel (x.y / d + 1)^3.
-
-    The mean over 50 fixed random subsets of half the smaller set, at most 1000, so a good
-    generator may come out slightly negative. The standard error is the delete-d jackknife's (Shao
-    and Wu 1989): the standard deviation over subsets of m out of n, times sqrt(m / (n - m)), which
-    is 1 up to n = 2000. It covers the sampling of both sets, and errs upwards when one set is
-    larger or both have the same distribution. Dividing by sqrt(50) would only state how well the
-    subsets average.
-    """
-    n = min(len(generated), len(real))
-    m = min(n // 2, KID_LARGEST_SUBSET)
-    found = kid_features_to_metric(
-        generated, real, kid_subsets=KID_SUBSETS, kid_subset_size=m, verbose=False
-    )
-    kid, spread = found.values()
-    return kid, spread * math.sqrt(m / (n - m))
+def _spatial_distance(layers: Layers, reference: Reference) -> float:
+    """sFD, NaN where there is none: the Frechet distance in the spatial layer."""
+    if layers.spatial is None or reference.spatial is None:
+        return math.nan
+    return frechet_distance(statistics(layers.spatial), reference.spatial)
 
 
 def inception_score(logits: Tensor) -> float:
@@ -124,65 +82,13 @@ def inception_score(logits: Tensor) -> float:
     return isc_features_to_metric(logits, splits=1, shuffle=False)["inception_score_mean"]
 
 
-def precision_recall(generated: Tensor, real: Tensor) -> tuple[float, float]:
-    """Share of generated samples among the real ones' k-neighbourhoods, and the reverse; k = 3."""
-    found = prc_features_to_metric(
-        generated,
-        real,
-        prc_neighborhood=NEIGHBOURS,
-        prc_batch_size=CHUNK,
-        save_cpu_ram=True,
-        verbose=False,
-    )
-    return found["precision"], found["recall"]
-
-
 def nn_distance_ratio(images: np.ndarray, reference: Reference) -> float:
     """Median distance of a sample to its nearest training image, over that of validation images.
 
     L2 in pixel space. Below 1 the samples hug the training images closer than fresh images do,
-    which hints at memorisation; NaN when the validation images are copies of training images.
+    which hints at memorisation; it is 0 when at least half of them are copies. NaN when the
+    validation images are copies of training images. A median does not see a few copies among many
+    samples, and the distance does not see a copy that was moved by a pixel.
     """
-    distance = float(np.median(nearest_distances(_pixels(images), reference.pixels)))
+    distance = float(np.median(nearest_distances(pixels_of(images), reference.pixels)))
     return distance / reference.val_distance if reference.val_distance > 0 else math.nan
-
-
-def nearest_distances(queries: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """L2 distance (Q,) of each row of (Q, P) to the nearest row of (N, P), for pixels / 255.
-
-    The pixels come as whole numbers 0..255 in float64: |q|^2 - 2 q.x + |x|^2 is then exact.
-    """
-    squares = (images**2).sum(axis=1)
-    nearest = []
-    for start in range(0, len(queries), CHUNK):
-        part = queries[start : start + CHUNK]
-        squared = (part**2).sum(axis=1)[:, None] - 2 * part @ images.T + squares
-        nearest.append(squared.min(axis=1))
-    return np.sqrt(np.concatenate(nearest)) / 255
-
-
-def _features(extractor_name: str, images: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Features (N, d) and logits (N, classes), float64; ValueError if N is below d."""
-    net = extractor(extractor_name)
-    layers = extract(net, images)
-    features = layers[net.get_default_feature_layer_for_metric("fid")].double()
-    logits = layers[net.get_default_feature_layer_for_metric("isc")].double()
-    n, d = features.shape
-    if n < d:
-        raise ValueError(
-            f"{n} images are too few to score with {extractor_name}'s {d} features; "
-            f"give at least {d}, and several times that for numbers worth comparing"
-        )
-    return features, logits
-
-
-def _pixels(images: np.ndarray) -> np.ndarray:
-    return images.reshape(len(images), -1).astype(np.float64)
-
-
-def _reference_hash(extractor_name: str, train_images: np.ndarray, val_images: np.ndarray) -> str:
-    parts = [extractor_name, extractor(extractor_name).weights_sha256]
-    for images in (train_images, val_images):
-        digest = hashlib.sha256(np.ascontiguousarray(images).tobytes()).hexdigest()
-        parts.append({"dtype": str(images.dtype), "shape": list(images.shape), "sha256": digest})
-    return content_hash(parts)

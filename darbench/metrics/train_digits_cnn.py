@@ -68,7 +68,7 @@ def train(images: Tensor, labels: Tensor, *, seed: int, epochs: int) -> DigitsNe
         order = torch.from_numpy(rng.permutation(len(images)))
         moved = shifted(images, rng.integers(-1, 2, (len(images), 2)))
         for batch in order.split(BATCH):
-            loss = F.cross_entropy(net(moved[batch])[1], labels[batch])
+            loss = F.cross_entropy(net(moved[batch])["logits"], labels[batch])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()

@@ -2,6 +2,8 @@ import hashlib
 import importlib
 import json
 import shutil
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -62,6 +64,18 @@ def test_features_are_the_same_bits_for_any_outer_batch(net, data, outer):
         assert torch.equal(values, torch.cat([part[layer] for part in parts]))
 
 
+def features_of_part(images):
+    return extract(extractor("digits-cnn"), images)
+
+
+def test_features_are_the_same_bits_from_two_processes_with_half_each(net, data):
+    halves = np.array_split(data.train_images[:201], 2)
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        parts = list(pool.map(features_of_part, halves))
+    for layer, values in extract(net, data.train_images[:201]).items():
+        assert torch.equal(values, torch.cat([part[layer] for part in parts]))
+
+
 def test_features_are_the_same_bits_in_any_order_and_with_more_threads(net, data):
     images = data.train_images[:200]
     order = np.random.default_rng(0).permutation(len(images))
@@ -93,11 +107,13 @@ def test_features_are_those_of_the_network_in_float64(net, data):
     assert {layer: (v.dtype, tuple(v.shape)) for layer, v in found.items()} == {
         "64": (torch.float32, (70, 64)),
         "logits": (torch.float32, (70, 10)),
+        "spatial": (torch.float32, (70, 64)),
     }
     twin = digits_cnn.load_net().double()
-    features = twin.penultimate(
-        twin.conv(torch.tensor(images).double()[..., 0][:, None] / 127.5 - 1)
-    )
+    middle = twin.conv[:4](torch.tensor(images).double()[..., 0][:, None] / 127.5 - 1)
+    features = twin.penultimate(twin.conv[4:](middle))
+    spatial = middle[:, :4].reshape(70, 64)
+    torch.testing.assert_close(found["spatial"].double(), spatial, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(found["64"].double(), features, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(
         found["logits"].double(), twin.classifier(features), rtol=1e-5, atol=1e-4

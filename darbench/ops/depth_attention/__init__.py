@@ -1,8 +1,8 @@
 """Depth attention: a softmax over sources at different depths, per token.
 
-`definition` says what is computed. On the CPU in float32 native kernels compute it, in one pass
-over the sources and keeping nothing as large as one of them. Which one runs is decided by the
-tensors alone; values and first derivatives are equal to rounding. Second derivatives and
+`definition` says what is computed. Kernels compute it on the CPU in float32 and on CUDA, without
+copies of the sources and keeping nothing as large as one of them. Which one runs is decided by
+the tensors alone; values and first derivatives are equal to rounding. Second derivatives and
 torch.func need the definition, which float64 gets.
 """
 
@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from darbench.ops import native
-from darbench.ops.depth_attention import definition, graph
+from darbench.ops.depth_attention import definition, eager, graph
+from darbench.ops.depth_attention.backends import backend, takes
 from darbench.ops.depth_attention.source import Source, inverse_rms, key_norm, source
 
 __all__ = ["Source", "depth_attention", "inverse_rms", "key_norm", "source"]
@@ -34,10 +34,8 @@ def depth_attention(
     """
     # Under autocast a query that was computed has less precision than what it reads.
     query = query.to(torch.promote_types(query.dtype, sources[0].value.dtype))
-    if not native.takes(query, *(s.value for s in sources)):
+    if not takes(query, *(s.value for s in sources)):
         return definition.depth_attention(query, sources, scale, heads), tuple(sources)
     if torch.compiler.is_compiling():
         return graph.depth_attention(query, sources, scale, heads), tuple(sources)
-    from darbench.ops.depth_attention import cpu
-
-    return cpu.depth_attention(query, sources, scale, heads)
+    return eager.depth_attention(backend(query), query, sources, scale, heads)

@@ -5,14 +5,12 @@ once in the backward, which keeps only the softmax weights and the products q . 
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from darbench.ops.depth_attention.source import Source
 from darbench.ops.native.kernels import (
     F,
     add_combination,
@@ -128,17 +126,20 @@ def _shape(query: Tensor, batch: int, tokens: int, width: int) -> _Shape:
     return _Shape(rows, (tokens, 1), (tokens, 1))
 
 
+def empty_outputs(values: Sequence[Tensor], heads: int) -> tuple[Tensor, Tensor]:
+    """h (B, T, D), and (2, B T, H, J), the softmax weights and the products q . v_j."""
+    shape = values[0].shape
+    kept = values[0].new_empty(2, shape[:-1].numel(), heads, len(values))
+    return values[0].new_empty(shape), kept
+
+
 def forward(
     query: Tensor, values: Sequence[Tensor], inv_rms: Sequence[Tensor], scale: float, heads: int
 ) -> tuple[Tensor, Tensor]:
-    """h (B, T, D), and the softmax weights and products q . v_j for `backward`, (2, B T, H, J).
-
-    values: contiguous.
-    """
+    """As `Backend.forward`."""
     batch, tokens, width = values[0].shape
     shape = _shape(query, batch, tokens, width)
-    out = torch.empty_like(values[0])
-    kept = torch.empty(2, batch * tokens, heads, len(values))
+    out, kept = empty_outputs(values, heads)
     arguments = (
         shape.rows.detach().numpy(), shape.steps, addresses(values), addresses(inv_rms), F(scale),
         out.view(-1, width).numpy(), *kept.numpy(), tokens,
@@ -151,7 +152,7 @@ def backward(
     grad: Tensor, query: Tensor, values: Sequence[Tensor], inv_rms: Sequence[Tensor],
     kept: Tensor, scale: float, into: Sequence[Tensor | None],
 ) -> tuple[Tensor, list[Tensor]]:  # fmt: skip
-    """Gradients of the query and of the values, added to the tensors of `into` where there are."""
+    """As `Backend.backward`."""
     batch, tokens, width = values[0].shape
     shape = _shape(query, batch, tokens, width)
     dquery = torch.zeros(batch * tokens if shape.dsteps[1] else batch, width)
@@ -164,38 +165,3 @@ def backward(
     )  # fmt: skip
     over_batch(_backward, arguments, batch, 4 * grad.numel() * len(values))
     return dquery.view(batch, -1, width).sum_to_size(query.shape), dvalues
-
-
-class _Read(torch.autograd.Function):
-    """(h, *trails): the trails are the given values, handed on.
-
-    What comes back for a trail in the backward is the gradient from all later readers, in a
-    tensor that only they have had: ours is added to it in place.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, query: Tensor, inv_rms: Any, scale: float, heads: int, *values: Tensor):
-        h, kept = forward(query, values, inv_rms, scale, heads)
-        ctx.save_for_backward(query, kept, *values)
-        ctx.inv_rms, ctx.scale = inv_rms, scale  # without gradient, so no cycle
-        ctx.set_materialize_grads(False)
-        return h, *values
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor | None, *trails: Tensor | None):
-        if grad is None:
-            return None, None, None, None, *trails
-        query, kept, *values = ctx.saved_tensors
-        dquery, dvalues = backward(grad, query, values, ctx.inv_rms, kept, ctx.scale, trails)
-        return dquery, None, None, None, *dvalues
-
-
-def depth_attention(
-    query: Tensor, sources: Sequence[Source], scale: float, heads: int
-) -> tuple[Tensor, tuple[Source, ...]]:
-    """As `darbench.ops.depth_attention.depth_attention`."""
-    inv_rms = tuple(s.inv_rms.detach() for s in sources)
-    values = (s.trail.contiguous() for s in sources)
-    h, *trails = _Read.apply(query, inv_rms, scale, heads, *values)
-    return h, tuple(s._replace(trail=t) for s, t in zip(sources, trails, strict=True))

@@ -1,7 +1,7 @@
 """Depth attention as one operator of a traced graph, differentiated by a second one.
 
 Functional, as torch wants operators to be: the gradients of a source's readers are added up by
-autograd. Both run the native kernels of the CPU.
+autograd. Kernels on CUDA are told addresses, which a recorded CUDA graph would not renew.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from darbench.ops.depth_attention.backends import backend
 from darbench.ops.depth_attention.source import Source
+
+TAGS = (torch.Tag.cudagraph_unsafe,)
 
 
 def depth_attention(query: Tensor, sources: Sequence[Source], scale: float, heads: int) -> Tensor:
@@ -17,34 +20,29 @@ def depth_attention(query: Tensor, sources: Sequence[Source], scale: float, head
     return _forward(query, values, inv_rms, scale, heads)[0]
 
 
-@torch.library.custom_op("darbench::depth_attention", mutates_args=())
+@torch.library.custom_op("darbench::depth_attention", mutates_args=(), tags=TAGS)
 def _forward(
     query: Tensor, values: list[Tensor], inv_rms: list[Tensor], scale: float, heads: int
 ) -> tuple[Tensor, Tensor]:
-    """h (B, T, D), and what the backward needs, (2, B T, H, J)."""
-    from darbench.ops.depth_attention import cpu
-
-    return cpu.forward(query, [v.contiguous() for v in values], inv_rms, scale, heads)
+    """h (B, T, D), and what the backward needs."""
+    values = [v.contiguous() for v in values]
+    return backend(query).forward(query, values, inv_rms, scale, heads)
 
 
 @_forward.register_fake
 def _(query, values, inv_rms, scale, heads):
-    batch, tokens, _ = values[0].shape
-    kept = values[0].new_empty(2, batch * tokens, heads, len(values))
-    return values[0].new_empty(values[0].shape), kept
+    return backend(query).empty_outputs(values, heads)
 
 
-@torch.library.custom_op("darbench::depth_attention_backward", mutates_args=())
+@torch.library.custom_op("darbench::depth_attention_backward", mutates_args=(), tags=TAGS)
 def _backward(
     grad: Tensor, query: Tensor, values: list[Tensor], inv_rms: list[Tensor], kept: Tensor,
     scale: float,
 ) -> list[Tensor]:  # fmt: skip
     """Gradients of the query and of every value."""
-    from darbench.ops.depth_attention import cpu
-
     values = [v.contiguous() for v in values]
     into = [None] * len(values)
-    dquery, dvalues = cpu.backward(grad, query, values, inv_rms, kept, scale, into)
+    dquery, dvalues = backend(query).backward(grad, query, values, inv_rms, kept, scale, into)
     return [dquery, *dvalues]
 
 

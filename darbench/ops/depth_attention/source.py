@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from darbench.ops import native
+from darbench.ops.depth_attention.backends import takes
 
 EPS = 1e-6
 
@@ -26,7 +26,7 @@ def _wide(v: Tensor) -> Tensor:
 
 def source(v: Tensor, eps: float = EPS) -> Source:
     """v (B, T, D) as a source, with the inverse RMS of its key norm."""
-    cached = native.takes(v) and eps == EPS  # their gradient of v includes that through the norm
+    cached = takes(v) and eps == EPS  # their gradient of v includes that through the norm
     return Source(v, inverse_rms(v.detach() if cached else v, eps), v)
 
 

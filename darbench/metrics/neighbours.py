@@ -1,0 +1,44 @@
+"""What is near what: precision and recall in features, and copies of training images in pixels."""
+
+import numpy as np
+from torch import Tensor
+from torch_fidelity.metric_prc import prc_features_to_metric
+
+from darbench.metrics import blocks
+
+NEIGHBOURS = 3  # k of precision and recall
+SIDE = 2048  # images on either side of a block of distances
+
+
+def precision_recall(generated: Tensor, real: Tensor) -> tuple[float, float]:
+    """Share of generated samples among the real ones' k-neighbourhoods, and the reverse; k = 3.
+
+    Improved precision and recall, Kynkaanniemi et al. 2019 (arXiv:1904.06991).
+    """
+    found = prc_features_to_metric(
+        generated,
+        real,
+        prc_neighborhood=NEIGHBOURS,
+        prc_batch_size=blocks.rows(max(len(generated), len(real))),
+        save_cpu_ram=True,
+        verbose=False,
+    )
+    return found["precision"], found["recall"]
+
+
+def nearest_distances(queries: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """L2 distance (Q,) of each row of uint8 (Q, P) to the nearest row of (N, P), for pixels / 255.
+
+    Exact: in float64 |q|^2 - 2 q.x + |x|^2 of whole numbers is a whole number. Holds SIDE rows of
+    either side and their distances at a time, 50 000 by 50 000 images of any size included.
+    """
+    nearest = np.full(len(queries), np.inf)
+    for start in range(0, len(images), SIDE):
+        x = images[start : start + SIDE].astype(np.float64)
+        own = (x * x).sum(axis=1)
+        for first in range(0, len(queries), SIDE):
+            q = queries[first : first + SIDE].astype(np.float64)
+            squared = ((q * q).sum(axis=1)[:, None] + own - 2 * q @ x.T).min(axis=1)
+            part = nearest[first : first + SIDE]
+            np.minimum(part, squared, out=part)
+    return np.sqrt(nearest) / 255

@@ -1,0 +1,54 @@
+"""Depth attention as a function of autograd, by the kernels of a backend.
+
+The gradients of all readers of a source add up in one tensor, in place.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from darbench.ops.depth_attention.backends import Backend
+from darbench.ops.depth_attention.source import Source
+
+
+class _Read(torch.autograd.Function):
+    """(h, *trails): the trails are the given values, handed on.
+
+    What comes back for a trail in the backward is the gradient from all later readers, in a
+    tensor that only they have had: ours is added to it in place.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, backend: Backend, query: Tensor, inv_rms: Any, scale: float, heads: int,
+        *values: Tensor,
+    ):  # fmt: skip
+        h, kept = backend.forward(query, values, inv_rms, scale, heads)
+        ctx.save_for_backward(query, kept, *values)
+        ctx.backend, ctx.inv_rms, ctx.scale = backend, inv_rms, scale  # no gradient, so no cycle
+        ctx.set_materialize_grads(False)
+        return h, *values
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor | None, *trails: Tensor | None):
+        if grad is None:
+            return None, None, None, None, None, *trails
+        query, kept, *values = ctx.saved_tensors
+        dquery, dvalues = ctx.backend.backward(
+            grad, query, values, ctx.inv_rms, kept, ctx.scale, trails
+        )
+        return None, dquery, None, None, None, *dvalues
+
+
+def depth_attention(
+    backend: Backend, query: Tensor, sources: Sequence[Source], scale: float, heads: int
+) -> tuple[Tensor, tuple[Source, ...]]:
+    """As `darbench.ops.depth_attention.depth_attention`."""
+    inv_rms = tuple(s.inv_rms.detach() for s in sources)
+    values = (s.trail.contiguous() for s in sources)
+    h, *trails = _Read.apply(backend, query, inv_rms, scale, heads, *values)
+    return h, tuple(s._replace(trail=t) for s, t in zip(sources, trails, strict=True))
