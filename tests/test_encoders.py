@@ -22,7 +22,7 @@ def test_the_digits_encoder_sees_what_the_extractor_sees():
     """uint8 in three channels there, the model's range here."""
     seen = []
     net = digits_cnn.load_net()
-    net.conv.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    net.conv[-1].register_forward_hook(lambda module, inputs, output: seen.append(output))
     net(torch.from_numpy(IMAGES).permute(0, 3, 1, 2).expand(-1, 3, -1, -1))
     found = load_encoder("digits-cnn")(torch.from_numpy(to_model_range(IMAGES)))
     assert found.shape == (5, 64, 2, 2)
