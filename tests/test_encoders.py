@@ -41,6 +41,11 @@ def test_an_encoder_that_does_not_exist_is_refused(name, weights, said):
         load_encoder(name, weights)
 
 
+def test_latents_are_no_images():
+    with pytest.raises(ValueError, match="images of 1 or 3 channels, not 4"):
+        Repa(DEFAULT, sit(channels=4), load_encoder("digits-cnn"), layer=1)
+
+
 def test_without_timm_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(BadInput, match=r"pip install darbench\[repa\]"):
