@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from darbench.errors import unknown
-from darbench.papers import bibtex
+from darbench.papers import PARTS, bibtex
 
 
 def routings() -> list[dict[str, Any]]:
@@ -110,12 +110,12 @@ def _routing_text(name: str, cls: type) -> str:
 
 
 def cite(names: Iterable[str]) -> str:
-    """BibTeX of the routings' papers, each once."""
+    """BibTeX of the papers of routings, of `sit` and of `repa`, each once."""
     from darbench import registry
 
     entries: dict[str, str] = {}
     for name in names:
-        paper = registry.routing(name).paper
+        paper = PARTS.get(name) or registry.routing(name).paper
         if paper:
             entries.setdefault(paper, bibtex(name, paper))
     return "\n\n".join(entries.values())

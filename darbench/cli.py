@@ -117,7 +117,7 @@ def describe(
 def cite(
     names: Annotated[list[str], typer.Argument(metavar="ROUTING...")], load: Load = None
 ) -> None:
-    """BibTeX of the papers behind the routings."""
+    """BibTeX of the papers behind the routings, the model (sit) and its alignment (repa)."""
     from darbench import catalogue
 
     _load(load)

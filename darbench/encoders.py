@@ -32,7 +32,7 @@ class DigitsEncoder(nn.Module):
         self.conv = digits_cnn.load_net().conv
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv(x.mean(1, keepdim=True))
+        return self.conv(_image(x).mean(1, keepdim=True))
 
 
 class TimmEncoder(nn.Module):
@@ -54,15 +54,21 @@ class TimmEncoder(nn.Module):
         self.register_buffer("std", torch.tensor(config["std"]).view(1, -1, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.shape[1] not in (1, 3):
-            raise ValueError(f"an encoder sees images of 1 or 3 channels, not {x.shape[1]}")
-        image = nn.functional.interpolate(
-            ((x + 1) / 2).expand(-1, 3, -1, -1), self.size, mode="bicubic", antialias=True
-        )
+        image = ((_image(x) + 1) / 2).expand(-1, 3, -1, -1)
+        image = nn.functional.interpolate(image, self.size, mode="bicubic", antialias=True)
         (features,) = self.net.forward_intermediates(
             (image - self.mean) / self.std, indices=1, norm=True, intermediates_only=True
         )
         return features
+
+
+def _image(x: Tensor) -> Tensor:
+    if x.shape[1] not in (1, 3):
+        raise ValueError(
+            f"training.repa: an encoder sees images of 1 or 3 channels, not {x.shape[1]}; "
+            "latents are none"
+        )
+    return x
 
 
 def _load(net: nn.Module, weights: str) -> None:

@@ -1,4 +1,4 @@
-"""The papers behind the routings, for `darbench cite`."""
+"""The papers behind the routings and what they are compared in, for `darbench cite`."""
 
 from dataclasses import dataclass
 
@@ -55,6 +55,12 @@ PAPERS: dict[str, Paper] = {
         "Zhu, Defa and Huang, Hongzhi and Huang, Zihao and Zeng, Yutao and Mao, Yunyao and "
         "Wu, Banggu and Min, Qiyang and Zhou, Xun", 2024,
     ),
+    "2410.06940": Paper(
+        "Representation Alignment for Generation: Training Diffusion Transformers Is Easier Than "
+        "You Think",
+        "Yu, Sihyun and Kwak, Sangkyung and Jang, Huiwon and Jeong, Jongheon and "
+        "Huang, Jonathan and Shin, Jinwoo and Xie, Saining", 2024,
+    ),
     "2502.06785": Paper(
         "DeepCrossAttention: Supercharging Transformer Residual Connections",
         "Heddes, Mike and Javanmard, Adel and Axiotis, Kyriakos and Fu, Gang and "
@@ -95,6 +101,10 @@ PAPERS: dict[str, Paper] = {
         "Hu, Dasheng and Zhou, Hongquan", 2026,
     ),
 }  # fmt: skip
+
+
+# What is no routing, by the name to cite it under.
+PARTS = {"sit": "arXiv:2401.08740", "repa": "arXiv:2410.06940"}
 
 
 def bibtex(key: str, paper: str) -> str:

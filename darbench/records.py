@@ -136,13 +136,9 @@ class Training:
         _one_of("training.objective", self.objective, OBJECTIVES)
         _one_of("training.path", self.path, PATHS)
         _one_of("training.weighting", self.weighting, WEIGHTINGS)
-        weighted = self.objective in ("noise", "score") or self.weighting == "none"
-        _need(
-            "training.weighting",
-            self.weighting,
-            weighted,
-            "none unless objective is noise or score",
-        )
+        plain = self.weighting == "none" or self.objective in ("noise", "score")
+        rule = "none unless the objective is noise or score"
+        _need("training.weighting", self.weighting, plain, rule)
         alone = self.objective == "repa" or self.repa == Repa()
         _need("training.repa", self.repa, alone, "left alone unless objective=repa")
         _one_of("training.precision", self.precision, ("float32", "bfloat16"))

@@ -3,7 +3,7 @@ import pytest
 from darbench import catalogue, registry
 from darbench.errors import BadInput
 from darbench.metrics.overhead import block_flops, overhead
-from darbench.papers import PAPERS, bibtex
+from darbench.papers import PAPERS, PARTS, bibtex
 from darbench.scaffold import new
 from darbench.search.compose import spaces_folder, tasks_folder
 
@@ -62,6 +62,12 @@ def test_cite_gives_each_paper_once():
     found = catalogue.cite(["dar", "hyper", "dar"])
     assert found.count("@misc{") == 2
     assert "eprint = {2605.20708}" in found and "title = {{Hyper-Connections}}" in found
+
+
+def test_the_model_and_its_alignment_have_papers_too():
+    found = catalogue.cite(["sit", "repa", "add"])
+    assert all(f"eprint = {{{n}}}" in found for n in ("2401.08740", "2410.06940", "1512.03385"))
+    assert {paper.removeprefix("arXiv:") for paper in PARTS.values()} <= PAPERS.keys()
 
 
 def test_a_paper_we_do_not_know_is_cited_by_its_number():

@@ -11,7 +11,9 @@ from darbench.records import (
     STATUSES,
     Evaluation,
     Model,
+    Repa,
     Report,
+    Stochastic,
     Task,
     Training,
     Trial,
@@ -119,9 +121,46 @@ def test_what_json_cannot_say_is_refused():
         (Evaluation, "sampler", "euhler"), (Evaluation, "sampler_steps", 0),
         (Evaluation, "guidance", 0.5), (Evaluation, "guidance", math.nan),
         (Evaluation, "fd_from", 1.5), (Evaluation, "val_draws", 0), (Evaluation, "grid", -1),
-        (Model, "mlp_ratio", 0.0),
+        (Model, "mlp_ratio", 0.0), (Training, "objective", "repo"), (Training, "path", "linear"),
+        (Training, "weighting", "likely"), (Training, "weighting", "likelihood"),
+        (Training, "repa", Repa(layer=3)), (Evaluation, "sde", Stochastic(form="linear")),
     ],
 )  # fmt: skip
 def test_values_that_make_no_sense_are_refused_by_name(cls, name, value):
     with pytest.raises(ValueError, match=rf"^{cls.__name__.lower()}\.{name}="):
         cls(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("cls", "prefix", "name", "value"),
+    [
+        (Repa, "training.repa", "layer", 0), (Repa, "training.repa", "coefficient", 0.0),
+        (Repa, "training.repa", "hidden", 0), (Stochastic, "evaluation.sde", "form", "sbdm"),
+        (Stochastic, "evaluation.sde", "norm", -1.0),
+        (Stochastic, "evaluation.sde", "last_step", "mean"),
+        (Stochastic, "evaluation.sde", "last_step_size", 1.0),
+    ],
+)  # fmt: skip
+def test_settings_within_settings_are_refused_by_their_whole_name(cls, prefix, name, value):
+    with pytest.raises(ValueError, match=rf"^{prefix}\.{name}="):
+        cls(**{name: value})
+
+
+def test_the_last_step_of_an_sde_is_one_of_its_steps():
+    with pytest.raises(ValueError, match="sampler_steps=1: must be at least 2"):
+        Evaluation(sampler="heun_sde", sampler_steps=1)
+    Evaluation(sampler="heun_sde", sampler_steps=1, sde=Stochastic(last_step="none"))
+
+
+def test_the_path_is_part_of_the_protocol_and_the_prediction_is_not():
+    """The validation loss is that of the velocity, whatever is predicted, but of this path's."""
+    of = {
+        (path, objective): dataclasses.replace(
+            TRIAL, training=Training(path=path, objective=objective)
+        ).protocol_hash
+        for path in ("Linear", "GVP")
+        for objective in ("velocity", "noise", "repa")
+    }
+    assert of["Linear", "velocity"] == TRIAL.protocol_hash
+    assert len({of["Linear", o] for o in ("velocity", "noise", "repa")}) == 1
+    assert of["Linear", "velocity"] != of["GVP", "velocity"]

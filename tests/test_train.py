@@ -10,6 +10,8 @@ from torch import nn
 from darbench import train as trainer
 from darbench.data import load
 from darbench.flow.samplers import SAMPLERS, guided
+from darbench.flow.sampling import make_sampler
+from darbench.flow.transport import DEFAULT
 from darbench.model.sit import SiT
 from darbench.model.sizes import resolve
 from darbench.records import (
@@ -17,6 +19,8 @@ from darbench.records import (
     PYTHON_TYPES,
     Evaluation,
     Model,
+    Repa,
+    Stochastic,
     Task,
     Training,
     Trial,
@@ -473,3 +477,78 @@ def test_bfloat16_learns_the_same_and_keeps_the_weights_in_float32():
     last = {precision: loss[-20:].mean().item() for precision, loss in losses.items()}
     assert last["bfloat16"] == pytest.approx(last["float32"], rel=0.01)
     assert {p.dtype for p in runs["bfloat16"].model.parameters()} == {torch.float32}
+
+
+# Other objectives, paths and samplers
+
+REPA = {"objective": "repa", "repa": Repa(layer=1)}
+
+
+def test_repa_trains_a_projector_that_is_no_part_of_the_model():
+    plain, run = begin("dar"), begin("dar", **REPA)
+    before = [p.detach().clone() for p in run.objective.projector.parameters()]
+    run.step(1)
+    after = run.objective.projector.parameters()
+    assert not any(map(torch.equal, before[::2], list(after)[::2]))  # the weights
+    names = dict(plain.model.named_parameters()).keys()
+    assert dict(run.model.named_parameters()).keys() == names
+    assert dict(run.ema.named_parameters()).keys() == names
+    assert not any(p.grad is not None for p in run.objective.encoder.parameters())
+
+
+def test_repa_costs_add_and_a_variant_the_same():
+    plain, run = begin("dar"), begin("dar", **REPA)
+    beyond = run.objective.step_flops(8, (1, 8, 8))
+    assert beyond > 0
+    assert run.flops == plain.flops + beyond
+    assert run.add_flops == plain.add_flops + beyond
+
+
+def test_repa_starts_and_sees_what_the_velocity_objective_does():
+    plain, run = begin("dar"), begin("dar", **REPA)
+    assert all(map(torch.equal, plain.model.parameters(), run.model.parameters()))
+    assert all(map(torch.equal, plain.batches(1), run.batches(1)))
+    first = [r.objective(r.model, *r.batches(1)).mean() for r in (plain, run)]
+    cosine = (first[0] - first[1]).item() / 0.5
+    assert -1 < cosine < 1 and cosine != 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        REPA,
+        {"objective": "noise", "sampler": "heun_sde", "weighting": "velocity"},
+        {"objective": "score", "path": "VP", "sampler": "euler_maruyama"},
+        {"path": "GVP", "sampler": "euler_maruyama", "sde": Stochastic(form="SBDM")},
+        {"path": "VP", "sampler": "heun_sde", "sde": Stochastic(last_step="none")},
+        {"objective": "repa", "repa": Repa(layer=2, norm=True), "precision": "bfloat16"},
+    ],
+)
+def test_every_objective_path_and_sampler_makes_a_trial(changes):
+    trial = tiny("dar", steps=20, sampler_steps=5, checkpoints=(0.05, 1.0), **changes)
+    first, last = trainer.train(trial)
+    assert last.measured["status"] == "ok" and math.isfinite(last.measured["fd"])
+    assert last.measured["val_loss"] < first.measured["val_loss"]
+
+
+def test_a_layer_that_the_model_lacks_is_refused_before_training():
+    with pytest.raises(ValueError, match="layer=3: must be between 1 and the depth, 2"):
+        trainer.check(tiny(fd_from=0.5, objective="repa", repa=Repa(layer=3)))
+
+
+def test_a_stochastic_sample_is_its_own_noise_at_every_step(trained):
+    settings = {"sampler": "euler_maruyama", "sampler_steps": 4}
+    found = sample(trained, n=12, **settings)
+    assert np.array_equal(sample(trained, n=250, **settings)[:12], found)
+    draw = make_sampler(Evaluation(**settings), DEFAULT)
+    for i in (0, 7):
+        names = ["sample", *(f"sample/{step}" for step in range(3))]
+        x, *noise = (
+            torch.from_numpy(stream(0, n, i).standard_normal((1, 1, 8, 8), dtype=np.float32))
+            for n in names
+        )
+        with torch.no_grad():
+            velocity = guided(trained, torch.tensor([i % 10]), null=10, scale=1.0)
+            x = draw(velocity, x, noise.__getitem__)
+        pixels = (x[0, 0].double().numpy() * 127.5 + 127.5).clip(0, 255)
+        assert np.abs(found[i, :, :, 0] - pixels).max() < 0.51

@@ -63,7 +63,8 @@ class Transport:
     def sde_span(self, singular_start: bool, last_step: float) -> Span:
         """Of the SDE up to its last step, which covers the rest; without one the score's
         singularity at t = 1 is left out. singular_start: the diffusion is infinite where
-        alpha = 0."""
+        alpha = 0, as SBDM is. With velocities the official code keeps both ends, and divides by
+        zero there."""
         start = EPS if singular_start and self.path.pure_noise else self._start
         return start, 1 - (last_step or EPS)
 

@@ -2,6 +2,7 @@ import pytest
 import torch
 from builders import SETTINGS, images, name_of, randomise, randomise_trunk, sit
 
+from darbench import registry
 from darbench.model.official import load_official, to_official
 
 
@@ -23,6 +24,20 @@ def test_loading_fills_the_trunk_and_names_the_routing_keys_it_left(setting):
     assert all(torch.equal(found[key], value) for key, value in state.items())
     after = model.routing.state_dict()
     assert all(torch.equal(after[key], value) for key, value in before.items())
+
+
+@pytest.mark.parametrize("learn_sigma", [False, True])
+@pytest.mark.parametrize("name", registry.routings())
+def test_every_routing_takes_an_official_checkpoint(name, learn_sigma):
+    """Missing keys only under its prefix, with and without learn_sigma; `add` has none."""
+    _, state = random_state(learn_sigma=learn_sigma)
+    left = load_official(sit((name, {})), state)
+    assert all(key.startswith("routing.") for key in left)
+    model = sit((name, {}), learn_sigma=learn_sigma)
+    assert load_official(model, state) == left
+    strict = sit(learn_sigma=learn_sigma).load_state_dict(to_official(model), strict=True)
+    assert not strict.missing_keys and not strict.unexpected_keys
+    assert (left == []) == (not list(model.routing.parameters()))
 
 
 def test_a_loaded_add_answers_as_the_model_that_was_saved():

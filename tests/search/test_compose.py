@@ -1,11 +1,14 @@
 import os
+import shlex
 from pathlib import Path
 
 import pytest
 from spaces import HEAD, load, write
 
 from darbench import registry
+from darbench.board.reproduce import reproduce_command
 from darbench.errors import BadInput
+from darbench.records import Repa, Stochastic, canonical_json
 from darbench.search.compose import cards, load_space, load_trial, spaces_folder, tasks_folder
 
 SIGNATURES = registry.signatures()
@@ -110,7 +113,15 @@ BAD_OVERRIDES = {
     "training.checkpoints=[]": "increasing, in (0, 1], the last 1.0",
     "training=null": "training=null",
     "training=5": "training=5",
-    "evaluation.sampler=eule": "must be one of euler, heun, adaptive",
+    "evaluation.sampler=eule": "must be one of euler, heun, adaptive, euler_maruyama, heun_sde",
+    "evaluation.sampler_steps=0": "must be at least 1",
+    "evaluation.sde.form=linear": "must be left alone unless the sampler is of an SDE",
+    "evaluation.sde.frm=linear": "did you mean evaluation.sde.form",
+    "training.objective=repo": "must be one of velocity, noise, score, repa",
+    "training.path=linear": "must be one of Linear, GVP, VP",
+    "training.weighting=likelihood": "none unless the objective is noise or score",
+    "training.repa.layer=3": "must be left alone unless objective=repa",
+    "training.repa=null": "training.repa=null",
     "evaluation.grid=999999": "between 0 and n_gen",
     "model.size=nan": "unknown model size 'nan'; did you mean nano",
     "seeds=[]": "seeds=[]: must be distinct, at least one",
@@ -255,3 +266,28 @@ def test_a_single_trial_of_an_unknown_name_or_seed():
 def test_the_shipped_folders_are_found():
     assert (spaces_folder() / "dar_variants.yaml").is_file()
     assert isinstance(cards(Path("nowhere")), dict)
+
+
+NESTED = [
+    "training.objective=repa", "training.repa.layer=6", "training.repa.encoder=timm:resnet18",
+    "training.repa.weights=a/b.safetensors", "training.path=GVP",
+    "evaluation.sampler=euler_maruyama", "evaluation.sde.form=increasing-decreasing",
+    "evaluation.sde.last_step=none",
+]  # fmt: skip
+
+
+def test_settings_within_settings_compose():
+    trial = load_trial("dar", "digits-nano", NESTED, 1, SIGNATURES)
+    repa = Repa(layer=6, encoder="timm:resnet18", weights="a/b.safetensors")
+    assert (trial.training.objective, trial.training.repa) == ("repa", repa)
+    assert trial.evaluation.sde == Stochastic(form="increasing-decreasing", last_step="none")
+    assert trial.training.path == "GVP"
+
+
+def test_a_command_that_reproduces_settings_within_settings_gives_the_same_trial():
+    overrides = [o for o in NESTED if "weights" not in o]  # of which only the file's name is kept
+    trial = load_trial("dar", "digits-nano", overrides, 1, SIGNATURES)
+    entry = {"config_json": canonical_json(trial.configuration())}
+    words = shlex.split(reproduce_command(entry, seed=1))
+    again = load_trial("dar", "digits-nano", words[6:-2], 1, SIGNATURES)
+    assert again.id == trial.id

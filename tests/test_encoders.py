@@ -1,0 +1,102 @@
+import sys
+
+import numpy as np
+import pytest
+import torch
+from builders import sit
+from safetensors.torch import save_file
+from torch import nn
+
+from darbench.data import load
+from darbench.data.base import to_model_range
+from darbench.encoders import load_encoder
+from darbench.errors import BadInput
+from darbench.flow.repa import Repa
+from darbench.flow.transport import DEFAULT
+from darbench.metrics import digits_cnn
+
+IMAGES = load("digits").val_images[:5]
+
+
+def test_the_digits_encoder_sees_what_the_extractor_sees():
+    """uint8 in three channels there, the model's range here."""
+    seen = []
+    net = digits_cnn.load_net()
+    net.conv[-1].register_forward_hook(lambda module, inputs, output: seen.append(output))
+    net(torch.from_numpy(IMAGES).permute(0, 3, 1, 2).expand(-1, 3, -1, -1))
+    found = load_encoder("digits-cnn")(torch.from_numpy(to_model_range(IMAGES)))
+    assert found.shape == (5, 64, 2, 2)
+    torch.testing.assert_close(found, seen[0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "said"),
+    [
+        ("digit-cnn", "", "unknown encoder 'digit-cnn'; did you mean digits-cnn"),
+        ("digits-cnn", "a.safetensors", "has its own, leave them out"),
+    ],
+)
+def test_an_encoder_that_does_not_exist_is_refused(name, weights, said):
+    with pytest.raises(BadInput, match=said):
+        load_encoder(name, weights)
+
+
+def test_latents_are_no_images():
+    with pytest.raises(ValueError, match="images of 1 or 3 channels, not 4"):
+        Repa(DEFAULT, sit(channels=4), load_encoder("digits-cnn"), layer=1)
+
+
+def test_without_timm_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(BadInput, match=r"pip install darbench\[repa\]"):
+        load_encoder("timm:resnet18")
+
+
+@pytest.fixture
+def timm():
+    return pytest.importorskip("timm")
+
+
+@pytest.fixture(params=["vit_tiny_patch16_224", "resnet18"])
+def saved(timm, request, tmp_path):
+    """A network with its classifier, and the file of its weights."""
+    torch.manual_seed(0)
+    net, path = timm.create_model(request.param).eval(), tmp_path / "weights.safetensors"
+    save_file(net.state_dict(), path)
+    return request.param, net, str(path)
+
+
+def test_a_timm_encoder_answers_its_last_feature_map(saved):
+    name, net, weights = saved
+    x = torch.from_numpy(to_model_range(IMAGES))
+    image = nn.functional.interpolate((x + 1) / 2, (224, 224), mode="bicubic", antialias=True)
+    mean, std = (torch.tensor(net.pretrained_cfg[key]).view(3, 1, 1) for key in ("mean", "std"))
+    image = (image.expand(-1, 3, -1, -1) - mean) / std
+    encoder = load_encoder(f"timm:{name}", weights).eval()
+    with torch.no_grad():
+        wanted, found = net.forward_features(image), encoder(x)
+    if name.startswith("vit"):
+        wanted = wanted[:, net.num_prefix_tokens :].mT.unflatten(-1, found.shape[2:])
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+    assert np.prod(found.shape[2:]) > 1
+
+
+def test_a_timm_encoders_flops_are_counted_without_computing(saved):
+    name, _, weights = saved
+    objective = Repa(DEFAULT, sit(), load_encoder(f"timm:{name}", weights), layer=2)
+    flops = objective.step_flops(2, (3, 8, 8))
+    published = {"vit_tiny_patch16_224": 1.25e9, "resnet18": 1.82e9}[name]  # multiply-adds
+    assert flops == pytest.approx(2 * 2 * published, rel=0.05)
+
+
+def test_weights_that_do_not_fit_are_refused(timm, saved, tmp_path):
+    name, _, weights = saved
+    other = "resnet34" if name == "resnet18" else "vit_tiny_patch16_384"
+    for encoder, path, said in [
+        (f"timm:{name}x", weights, f"unknown timm model '{name}x'; did you mean"),
+        (f"timm:{name}", "", "give the path of a .safetensors file"),
+        (f"timm:{name}", str(tmp_path / "no.safetensors"), "no.safetensors"),
+        (f"timm:{other}", weights, "weights="),
+    ]:
+        with pytest.raises(BadInput, match=said):
+            load_encoder(encoder, path)
