@@ -18,9 +18,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from read_op import fused, naive
 from torch import Tensor
 
-from darbench.ops.depth_attention import depth_attention, source
 from darbench.ops.depth_attention.backends import takes
 
 # tokens, width, sources
@@ -32,19 +32,6 @@ PAPER = {
     "naive_ratio": (11.5, 8.5), "memory_ratio": (1 - 0.787, 1 - 0.746),
 }  # fmt: skip
 PASSES = ("forward", "backward")
-
-
-def naive(query: Tensor, values: list[Tensor]) -> Tensor:
-    width = query.shape[-1]
-    stacked = torch.stack(values)
-    keys = torch.nn.functional.rms_norm(stacked, (width,), eps=1e-6)
-    alpha = torch.softmax((query * keys).sum(-1) * width**-0.5, dim=0)
-    return (alpha.unsqueeze(-1) * stacked).sum(0)
-
-
-def fused(query: Tensor, values: list[Tensor]) -> Tensor:
-    h, _ = depth_attention(query, [source(v) for v in values], query.shape[-1] ** -0.5)
-    return h
 
 
 def run(

@@ -39,7 +39,7 @@ def naive(query: Tensor, values: list[Tensor]) -> Tensor:
     return (alpha.unsqueeze(-1) * stacked).sum(0)
 
 
-def native(query: Tensor, values: list[Tensor]) -> Tensor:
+def fused(query: Tensor, values: list[Tensor]) -> Tensor:
     h, _ = depth_attention(query, [source(v) for v in values], query.shape[-1] ** -0.5)
     return h
 
@@ -79,7 +79,7 @@ def measure(name: str, threads: int, repeats: int) -> dict[str, Any]:
         "naive": lambda: naive(query, values),
         "native": lambda: depth_attention(query, prepared, width**-0.5),
         "naive both": both(naive),
-        "native both": both(native),
+        "native both": both(fused),
     }
     times: dict[str, list[float]] = {key: [] for key in actions}
     for round_ in range(repeats + 1):
@@ -92,7 +92,7 @@ def measure(name: str, threads: int, repeats: int) -> dict[str, Any]:
     def ratio(a: str, b: str) -> float:
         return statistics.median(x / y for x, y in zip(times[a], times[b], strict=True))
 
-    memory = [kept_bytes(lambda f=f: f(leaves[0], leaves[1:]), leaves) for f in (native, naive)]
+    memory = [kept_bytes(lambda f=f: f(leaves[0], leaves[1:]), leaves) for f in (fused, naive)]
     return {
         "shape": name, "batch": batch, "tokens": tokens, "width": width, "sources": count,
         "backend": "native", "threads": threads,

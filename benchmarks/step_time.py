@@ -1,10 +1,11 @@
 """Training-step time and activation memory of every routing against add, in one run.
 
-    python benchmarks/step_time.py [--shape nano S/2] [--threads N] [--repeats N] [--json]
+    python benchmarks/step_time.py [--shape nano S/2] [--dtype float32 bfloat16] [--threads N]
+                                   [--repeats N] [--json]
 
 All variants of a shape take turns, step by step (A B C A B C ...), so that a machine that slows
 down slows all of them; a ratio is the median over rounds of a variant's time over add's in the
-same round. Memory is what autograd keeps between forward and backward, parameters not counted
+same round and precision, bfloat16 being autocast of the forward. Memory is what autograd keeps between forward and backward, parameters not counted
 (on CUDA: the peak allocated above what was there before the step).
 """
 
@@ -66,17 +67,24 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
 class Bench:
     """One variant with its optimiser, on the batch that all variants share."""
 
-    def __init__(self, routing: str, params: dict[str, Any], shape: Shape, device: str):
+    def __init__(
+        self, routing: str, params: dict[str, Any], shape: Shape, device: str,
+        dtype: str = "float32",
+    ):  # fmt: skip
         self.name = " ".join([routing, *(f"{k}={v}" for k, v in params.items())])
         build = builder(routing, params, shape)
         self.flops = step_flops(build, shape.batch, (shape.channels, shape.side, shape.side))
         self.model = build().to(device)
         self.optimizer = make_optimizer(self.model, Training(lr=1e-4))
-        self.device = device
+        self.device, self.dtype = device, dtype
         self.times: list[float] = []
 
+    def loss(self, batch: tuple[Tensor, ...]) -> Tensor:
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.dtype == "bfloat16"):
+            return velocity_loss(self.model, *batch).mean()
+
     def step(self, batch: tuple[Tensor, ...]) -> None:
-        velocity_loss(self.model, *batch).mean().backward()
+        self.loss(batch).backward()
         self.optimizer.step()
         self.optimizer.zero_grad()
 
@@ -101,7 +109,7 @@ class Bench:
             return x
 
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
-            loss = velocity_loss(self.model, *batch).mean()
+            loss = self.loss(batch)
         total = sum(size for pointer, size in kept.items() if pointer not in parameters)
         del loss
         return total
@@ -130,55 +138,66 @@ def random_batch(shape: Shape, device: str) -> tuple[Tensor, ...]:
     return tuple(a.to(device) for a in (x1, label, x0, t))
 
 
-def measure(name: str, repeats: int, device: str) -> list[dict[str, Any]]:
-    """One record per variant of the shape, add first."""
+def measure(name: str, dtypes: list[str], repeats: int, device: str) -> list[dict[str, Any]]:
+    """One record per variant of the shape in every precision, add first."""
     shape = SHAPES[name]
     batch = random_batch(shape, device)
-    benches = [Bench(routing, params, shape, device) for routing, params in VARIANTS]
-    for bench in benches:  # first steps allocate the optimiser's state
+    benches = {
+        dtype: [Bench(routing, params, shape, device, dtype) for routing, params in VARIANTS]
+        for dtype in dtypes
+    }
+    every = [bench for own in benches.values() for bench in own]
+    for bench in every:  # first steps allocate the optimiser's state
         bench.step(batch)
-    memory = [bench.activation_bytes(batch) for bench in benches]
+    memory = {id(bench): bench.activation_bytes(batch) for bench in every}
     for _ in range(repeats):
-        for bench in benches:
+        for bench in every:
             bench.timed_step(batch)
-    add = benches[0]
     return [
         {
             "routing": bench.name,
             "shape": name,
-            "dtype": "float32",
+            "dtype": bench.dtype,
             "threads": torch.get_num_threads(),
             "step_ms": 1e3 * statistics.median(bench.times),
             "ratio_to_add": statistics.median(
-                mine / base for mine, base in zip(bench.times, add.times, strict=True)
+                mine / base for mine, base in zip(bench.times, own[0].times, strict=True)
             ),
-            "flops_ratio_to_add": bench.flops / add.flops,
-            "memory_mb": kept / 1e6,
-            "memory_ratio_to_add": kept / memory[0],
+            "flops_ratio_to_add": bench.flops / own[0].flops,
+            "memory_mb": memory[id(bench)] / 1e6,
+            "memory_ratio_to_add": memory[id(bench)] / memory[id(own[0])],
         }
-        for bench, kept in zip(benches, memory, strict=True)
+        for own in benches.values()
+        for bench in own
     ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shape", nargs="+", choices=SHAPES, default=list(SHAPES))
+    parser.add_argument("--dtype", nargs="+", choices=("float32", "bfloat16"), default=["float32"])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    records = [r for s in options.shape for r in measure(s, options.repeats, options.device)]
+    records = [
+        r
+        for shape in options.shape
+        for r in measure(shape, options.dtype, options.repeats, options.device)
+    ]
     if options.json:
         print(json.dumps(records, indent=1))
         return
-    print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}, float32, "
+    print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}, "
           f"{options.threads} thread(s), median of {options.repeats}")  # fmt: skip
-    print(f"{'shape':6}{'routing':44}{'ms':>9}{'time':>8}{'FLOPs':>8}{'MB':>9}{'memory':>8}")
+    print(
+        f"{'shape':6}{'dtype':10}{'routing':44}{'ms':>9}{'time':>8}{'FLOPs':>8}{'MB':>9}{'memory':>8}"
+    )
     for r in records:
         print(
-            f"{r['shape']:6}{r['routing']:44}{r['step_ms']:9.1f}{r['ratio_to_add']:7.2f}x"
+            f"{r['shape']:6}{r['dtype']:10}{r['routing']:44}{r['step_ms']:9.1f}{r['ratio_to_add']:7.2f}x"
             f"{r['flops_ratio_to_add']:7.2f}x{r['memory_mb']:9.1f}{r['memory_ratio_to_add']:7.2f}x"
         )
 

@@ -159,7 +159,9 @@ class Training:
         values = asdict(self)
         del values["timeout_s"]
         values["repa"]["weights"] = PurePath(self.repa.weights).name
-        later = {"objective": "velocity", "path": "Linear", "weighting": "none"}
+        later = {
+            "objective": "velocity", "path": "Linear", "weighting": "none", "precision": "float32"
+        }  # fmt: skip
         if self.objective != "repa":
             del values["repa"]
         return {k: v for k, v in values.items() if k not in later or v != later[k]}

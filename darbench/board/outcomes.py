@@ -16,7 +16,7 @@ from darbench.store.ledger import FINISHED
 
 FAILURES = ("diverged", "oom", "timeout", "crashed")
 COMPARED = ("val_loss", "fd")  # positive and lower is better: compared as log ratios
-DESCRIBED = ("fd_inf", "kid", "inception_score", "precision", "recall", "nn_distance_ratio")
+DESCRIBED = ("fd_inf", "sfd", "kid", "inception_score", "precision", "recall", "nn_distance_ratio")
 # An entry is judged on the first of these it has. Seeds that picked a winner never rank it.
 SPLITS = ("confirm", "heldout", "control", "search")
 UNFINISHED = "unfinished"

@@ -21,12 +21,14 @@ OF_A_THREAD = 8  # 16 bytes of bfloat16, the widest load there is
 
 
 @triton.jit
-def _indices(block: tl.constexpr, heads: tl.constexpr, size: tl.constexpr):
-    """A program's tokens (R, 1, 1), and heads (1, H, 1) and their channels (1, 1, D / H)."""
-    row = tl.program_id(0).to(tl.int64) * block + tl.arange(0, block)
-    head = tl.arange(0, triton.next_power_of_2(heads))
-    channel = tl.arange(0, triton.next_power_of_2(size))
-    return row[:, None, None], head[None, :, None], channel[None, None, :]
+def _indices(rows, block: tl.constexpr, heads: tl.constexpr, size: tl.constexpr):
+    """A program's tokens (R, 1, 1), their heads (1, H, 1) and channels (1, H, D / H), and which of
+    them there are, of (token, head) and of (token, channel)."""
+    row = (tl.program_id(0).to(tl.int64) * block + tl.arange(0, block))[:, None, None]
+    head = tl.arange(0, triton.next_power_of_2(heads))[None, :, None]
+    channel = tl.arange(0, triton.next_power_of_2(size))[None, None, :]
+    there = (row < rows) & (head < heads)
+    return row, head, channel + head * size, there, there & (channel < size)
 
 
 @triton.jit
@@ -63,10 +65,7 @@ def _forward(
 
     query: of batch element b, token t lies at b step_b + t step_t; table: see `_table`.
     """
-    row, head, channel = _indices(block, heads, size)
-    there = (row < rows) & (head < heads)
-    mask = there & (channel < size)
-    channel += head * size
+    row, head, channel, there, mask = _indices(rows, block, heads, size)
     at = row * heads * size + channel
     q = tl.load(query + row // tokens * step_b + row % tokens * step_t + channel, mask, 0.0)
     q = q.to(tl.float32)
@@ -97,10 +96,7 @@ def _backward(
     With s_j = scale q . v_j / rms_j:  ds_j = alpha_j (dh . v_j - dh . h),
     dv_j = alpha_j dh + scale ds_j / rms_j q - ds_j s_j / (rms_j^2 D) v_j.
     """
-    row, head, channel = _indices(block, heads, size)
-    there = (row < rows) & (head < heads)
-    mask = there & (channel < size)
-    channel += head * size
+    row, head, channel, there, mask = _indices(rows, block, heads, size)
     at = row * heads * size + channel
     q = tl.load(query + row // tokens * step_b + row % tokens * step_t + channel, mask, 0.0)
     q = q.to(tl.float32)
