@@ -5,8 +5,9 @@
 
 All variants of a shape take turns, step by step (A B C A B C ...), so that a machine that slows
 down slows all of them; a ratio is the median over rounds of a variant's time over add's in the
-same round and precision, bfloat16 being autocast of the forward. Memory is what autograd keeps between forward and backward, parameters not counted
-(on CUDA: the peak allocated above what was there before the step).
+same round and precision, bfloat16 being autocast of the forward. Memory is what autograd keeps
+between forward and backward, parameters not counted (on CUDA: the peak allocated above what was
+there before the step).
 """
 
 import argparse
