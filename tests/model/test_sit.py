@@ -360,3 +360,13 @@ def test_add_is_a_plain_stack_of_blocks(patch, learn_sigma):
 def test_a_patch_must_divide_the_image_side():
     with pytest.raises(ValueError, match="patch=3: must divide the image side, 8"):
         sit(patch=3)
+
+
+@pytest.mark.parametrize("gate", GATES)
+def test_under_autocast_sublayers_hand_over_float32(gate):
+    """A residual stream rounded at every site would no longer be one."""
+    block, h, c = Block(16, 4, 4.0, gate), torch.randn(2, 3, 16), torch.randn(2, 16)
+    with torch.autocast("cpu", torch.bfloat16):
+        for sublayer, modulation in block.sublayers(c):
+            assert sublayer.op(h).dtype == torch.bfloat16
+            assert sublayer(h, *modulation).dtype == torch.float32

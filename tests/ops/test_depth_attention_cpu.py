@@ -130,6 +130,14 @@ def test_mixed_precision_falls_back_to_the_definition_with_the_gradient_of_the_n
     assert distance(found, wanted) < 1e-5
 
 
+def test_a_query_computed_under_autocast_is_read_by_the_native_kernel():
+    values = [v.float() for v in outputs(3, (2, 5, 8))]
+    query = queries(2, 5, 8, "per token").detach().bfloat16()
+    found, _ = depth_attention(query, [source(v) for v in values], 0.5)
+    wanted, _ = depth_attention(query.float(), [source(v) for v in values], 0.5)
+    assert torch.equal(found, wanted)
+
+
 def readers_once(values, query):
     values = [v.requires_grad_() for v in values]
     return torch.autograd.grad(

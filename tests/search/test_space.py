@@ -220,8 +220,7 @@ def test_fields_that_came_later_leave_older_ids_alone():
     """Their defaults say what used to be the only way, so they are not spelled out."""
     configuration = TRIAL.configuration()
     assert set(configuration["training"]) == {
-        "steps", "batch", "lr", "weight_decay", "warmup", "ema", "label_dropout", "precision",
-        "checkpoints",
+        "steps", "batch", "lr", "weight_decay", "warmup", "ema", "label_dropout", "checkpoints",
     }  # fmt: skip
     assert set(configuration["evaluation"]) == {
         "n_gen", "sampler", "sampler_steps", "guidance", "fd_from", "val_draws",
