@@ -20,7 +20,7 @@ def load_encoder(name: str, weights: str = "") -> nn.Module:
     if name != digits_cnn.NAME:
         raise unknown("encoder", name, [digits_cnn.NAME, f"{TIMM}NAME"])
     if weights:
-        raise BadInput(f"weights={weights}: {name} has its own, leave them out")
+        raise BadInput(f"training.repa.weights={weights}: {name} has its own, leave them out")
     return DigitsEncoder()
 
 
@@ -73,16 +73,15 @@ def _image(x: Tensor) -> Tensor:
 
 def _load(net: nn.Module, weights: str) -> None:
     """Strictly, but for the classifier, which an encoder does not have."""
+    given = f"training.repa.weights={weights!r}"
     if not weights.endswith(".safetensors"):
-        raise BadInput(f"weights={weights!r}: give the path of a .safetensors file")
+        raise BadInput(f"{given}: give the path of a .safetensors file")
     try:
         found = net.load_state_dict(load_file(weights), strict=False)
     except (OSError, RuntimeError) as error:
-        raise BadInput(f"weights={weights}: {str(error).splitlines()[-1].strip()}") from None
+        raise BadInput(f"{given}: {str(error).splitlines()[-1].strip()}") from None
     classifier = net.pretrained_cfg.get("classifier") or "head"
     heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
     strange = [key for key in found.unexpected_keys if not key.startswith(heads)]
     if found.missing_keys or strange:
-        raise BadInput(
-            f"weights={weights}: missing {found.missing_keys[:3]}, unexpected {strange[:3]}"
-        )
+        raise BadInput(f"{given}: missing {found.missing_keys[:3]}, unexpected {strange[:3]}")

@@ -140,7 +140,7 @@ class Training:
         rule = "none unless the objective is noise or score"
         _need("training.weighting", self.weighting, plain, rule)
         alone = self.objective == "repa" or self.repa == Repa()
-        _need("training.repa", self.repa, alone, "left alone unless objective=repa")
+        _need("training.objective", self.objective, alone, "repa where training.repa is set")
         _one_of("training.precision", self.precision, ("float32", "bfloat16"))
         marks = tuple(self.checkpoints)
         ordered = len(marks) > 1 and marks[0] > 0 and marks[-1] == 1.0
@@ -205,7 +205,8 @@ class Evaluation:
         _need("evaluation.n_gen", self.n_gen, self.n_gen >= 2, "at least 2")
         _one_of("evaluation.sampler", self.sampler, (*ODE_SAMPLERS, *SDE_SAMPLERS))
         alone = self.sampler in SDE_SAMPLERS or self.sde == Stochastic()
-        _need("evaluation.sde", self.sde, alone, "left alone unless the sampler is of an SDE")
+        rule = f"{' or '.join(SDE_SAMPLERS)} where evaluation.sde is set"
+        _need("evaluation.sampler", self.sampler, alone, rule)
         # An SDE's last step is one of its own kind.
         least = 2 if self.sampler in SDE_SAMPLERS and self.sde.last_step != "none" else 1
         _need(

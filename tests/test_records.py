@@ -123,7 +123,6 @@ def test_what_json_cannot_say_is_refused():
         (Evaluation, "fd_from", 1.5), (Evaluation, "val_draws", 0), (Evaluation, "grid", -1),
         (Model, "mlp_ratio", 0.0), (Training, "objective", "repo"), (Training, "path", "linear"),
         (Training, "weighting", "likely"), (Training, "weighting", "likelihood"),
-        (Training, "repa", Repa(layer=3)), (Evaluation, "sde", Stochastic(form="linear")),
     ],
 )  # fmt: skip
 def test_values_that_make_no_sense_are_refused_by_name(cls, name, value):
@@ -144,6 +143,13 @@ def test_values_that_make_no_sense_are_refused_by_name(cls, name, value):
 def test_settings_within_settings_are_refused_by_their_whole_name(cls, prefix, name, value):
     with pytest.raises(ValueError, match=rf"^{prefix}\.{name}="):
         cls(**{name: value})
+
+
+def test_settings_without_effect_are_refused():
+    with pytest.raises(ValueError, match=r"^training\.objective=velocity: must be repa where"):
+        Training(repa=Repa(layer=3))
+    with pytest.raises(ValueError, match=r"^evaluation\.sampler=heun: must be euler_maruyama or"):
+        Evaluation(sde=Stochastic(form="linear"))
 
 
 def test_the_last_step_of_an_sde_is_one_of_its_steps():
