@@ -68,39 +68,36 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
 class Bench:
     """One variant with its optimiser, on the batch that all variants share."""
 
-    def __init__(
-        self, routing: str, params: dict[str, Any], shape: Shape, device: str,
-        dtype: str = "float32",
-    ):  # fmt: skip
+    def __init__(self, routing: str, params: dict[str, Any], shape: Shape, device: str):
         self.name = " ".join([routing, *(f"{k}={v}" for k, v in params.items())])
         build = builder(routing, params, shape)
         self.flops = step_flops(build, shape.batch, (shape.channels, shape.side, shape.side))
         self.model = build().to(device)
         self.optimizer = make_optimizer(self.model, Training(lr=1e-4))
-        self.device, self.dtype = device, dtype
-        self.times: list[float] = []
+        self.device = device
+        self.times: dict[str, list[float]] = {}
 
-    def loss(self, batch: tuple[Tensor, ...]) -> Tensor:
-        with torch.autocast(self.device, torch.bfloat16, enabled=self.dtype == "bfloat16"):
+    def loss(self, batch: tuple[Tensor, ...], dtype: str) -> Tensor:
+        with torch.autocast(self.device, torch.bfloat16, enabled=dtype == "bfloat16"):
             return velocity_loss(self.model, *batch).mean()
 
-    def step(self, batch: tuple[Tensor, ...]) -> None:
-        self.loss(batch).backward()
+    def step(self, batch: tuple[Tensor, ...], dtype: str = "float32") -> None:
+        self.loss(batch, dtype).backward()
         self.optimizer.step()
         self.optimizer.zero_grad()
 
-    def timed_step(self, batch: tuple[Tensor, ...]) -> None:
+    def timed_step(self, batch: tuple[Tensor, ...], dtype: str = "float32") -> None:
         self._synchronize()
         start = time.perf_counter()
-        self.step(batch)
+        self.step(batch, dtype)
         self._synchronize()
-        self.times.append(time.perf_counter() - start)
+        self.times.setdefault(dtype, []).append(time.perf_counter() - start)
 
-    def activation_bytes(self, batch: tuple[Tensor, ...]) -> int:
+    def activation_bytes(self, batch: tuple[Tensor, ...], dtype: str = "float32") -> int:
         if self.device == "cuda":
             before = torch.cuda.memory_allocated()
             torch.cuda.reset_peak_memory_stats()
-            self.step(batch)
+            self.step(batch, dtype)
             return torch.cuda.max_memory_allocated() - before
         parameters = {p.untyped_storage().data_ptr() for p in self.model.parameters()}
         kept: dict[int, int] = {}
@@ -110,7 +107,7 @@ class Bench:
             return x
 
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
-            loss = self.loss(batch)
+            loss = self.loss(batch, dtype)
         total = sum(size for pointer, size in kept.items() if pointer not in parameters)
         del loss
         return total
@@ -140,36 +137,40 @@ def random_batch(shape: Shape, device: str) -> tuple[Tensor, ...]:
 
 
 def measure(name: str, dtypes: list[str], repeats: int, device: str) -> list[dict[str, Any]]:
-    """One record per variant of the shape in every precision, add first."""
+    """One record per precision and variant of the shape, add first."""
     shape = SHAPES[name]
     batch = random_batch(shape, device)
-    benches = {
-        dtype: [Bench(routing, params, shape, device, dtype) for routing, params in VARIANTS]
-        for dtype in dtypes
-    }
-    every = [bench for own in benches.values() for bench in own]
-    for bench in every:  # first steps allocate the optimiser's state
+    benches = [Bench(routing, params, shape, device) for routing, params in VARIANTS]
+    for bench in benches:  # first steps allocate the optimiser's state
         bench.step(batch)
-    memory = {id(bench): bench.activation_bytes(batch) for bench in every}
     for _ in range(repeats):
-        for bench in every:
-            bench.timed_step(batch)
+        for bench in benches:
+            for dtype in dtypes:
+                bench.timed_step(batch, dtype)
+    return [r for dtype in dtypes for r in _records(name, benches, batch, dtype)]
+
+
+def _records(
+    name: str, benches: list[Bench], batch: tuple[Tensor, ...], dtype: str
+) -> list[dict[str, Any]]:
+    memory = [bench.activation_bytes(batch, dtype) for bench in benches]
+    add = benches[0]
     return [
         {
             "routing": bench.name,
             "shape": name,
-            "dtype": bench.dtype,
+            "dtype": dtype,
             "threads": torch.get_num_threads(),
-            "step_ms": 1e3 * statistics.median(bench.times),
+            "step_ms": 1e3 * statistics.median(bench.times[dtype]),
             "ratio_to_add": statistics.median(
-                mine / base for mine, base in zip(bench.times, own[0].times, strict=True)
+                mine / base
+                for mine, base in zip(bench.times[dtype], add.times[dtype], strict=True)
             ),
-            "flops_ratio_to_add": bench.flops / own[0].flops,
-            "memory_mb": memory[id(bench)] / 1e6,
-            "memory_ratio_to_add": memory[id(bench)] / memory[id(own[0])],
+            "flops_ratio_to_add": bench.flops / add.flops,
+            "memory_mb": kept / 1e6,
+            "memory_ratio_to_add": kept / memory[0],
         }
-        for own in benches.values()
-        for bench in own
+        for bench, kept in zip(benches, memory, strict=True)
     ]
 
 
