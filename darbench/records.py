@@ -39,10 +39,19 @@ class Task:
     name: str = "???"
     version: int = 1
     data: str = "???"  # a dataset of darbench.data
+    data_path: str = ""  # where its files lie, for one that does not ship; no part of any identity
+    fingerprint: str = (
+        ""  # of those files; found when a space is composed, or declared by the task
+    )
     extractor: str = "???"  # feature extractor of FD, KID, IS, precision and recall
     rank_by: str = "???"  # the metric column the board ranks by; lower is better
     summary: str = ""
     quick: tuple[str, ...] = ()  # the overrides that --quick stands for
+
+    @property
+    def data_id(self) -> str:
+        """What ships is known by its name, what lies in files by their content."""
+        return f"{self.data}@{self.fingerprint}" if self.fingerprint else self.data
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +172,7 @@ class Trial:
         training = {k: v for k, v in asdict(self.training).items() if k != "timeout_s"}
         evaluation = {k: v for k, v in asdict(self.evaluation).items() if k != "grid"}
         return {
-            "task": {"name": self.task.name, "version": self.task.version, "data": self.task.data,
+            "task": {"name": self.task.name, "version": self.task.version, "data": self.task.data_id,
                      "extractor": self.task.extractor},
             "routing": self.variant.routing,
             "params": dict(self.variant.params),

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from safetensors.torch import save
 from torch import Tensor
 
-from darbench.data.base import load
+from darbench.data import load
 from darbench.metrics.digits_cnn import CLASSES, FEATURES, NAME, DigitsNet, accuracy
 from darbench.streams import stream
 

@@ -9,7 +9,7 @@ import torch
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 from torch_fidelity.utils import create_feature_extractor
 
-from darbench.data.base import load
+from darbench.data import load
 from darbench.errors import BadInput
 from darbench.metrics import digits_cnn, extractors, train_digits_cnn
 from darbench.metrics.extractors import extract, extractor

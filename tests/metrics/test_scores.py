@@ -7,7 +7,7 @@ import torch
 import torch_fidelity
 from torch.utils.data import Dataset
 
-from darbench.data.base import load
+from darbench.data import load
 from darbench.metrics import scores
 from darbench.metrics.extractors import extract, extractor
 from darbench.metrics.scores import reference, score
