@@ -172,8 +172,8 @@ class Trial:
         training = {k: v for k, v in asdict(self.training).items() if k != "timeout_s"}
         evaluation = {k: v for k, v in asdict(self.evaluation).items() if k != "grid"}
         return {
-            "task": {"name": self.task.name, "version": self.task.version, "data": self.task.data_id,
-                     "extractor": self.task.extractor},
+            "task": {"name": self.task.name, "version": self.task.version,
+                     "data": self.task.data_id, "extractor": self.task.extractor},
             "routing": self.variant.routing,
             "params": dict(self.variant.params),
             "model": model,

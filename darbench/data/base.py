@@ -25,13 +25,17 @@ class Dataset(ABC):
     val_images: np.ndarray  # pictures (n_val, H, W, C)
 
     @abstractmethod
-    def train(self, seed: int, positions: range) -> tuple[Tensor, Tensor]:
-        """Items and labels at these positions of the endless sequence that a run of that seed
-        sees; each is a function of (seed, position) alone."""
+    def items(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Items and labels of the training part, as they are."""
 
     @abstractmethod
     def val(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Items and labels of the validation part, the same for every run."""
+        """Items and labels of the validation part."""
+
+    def train(self, seed: int, positions: range) -> tuple[Tensor, Tensor]:
+        """Items and labels at these positions of the endless sequence that a run of that seed
+        sees; each is a function of (seed, position) alone."""
+        return self.items(self.order(seed, positions))
 
     def order(self, seed: int, positions: range) -> np.ndarray:
         """Index in [0, n_train) at each position: epochs shuffled one by one, laid end to end."""

@@ -22,6 +22,19 @@ class Kind:
 
 _KINDS = {
     "digits": Kind(module="digits"),
+    "shapes": Kind(module="shapes"),
+    "cifar10": Kind(
+        module="cifar10", files="FOLDER of CIFAR-10's binary version, or of its Parquet files"
+    ),
+    "latents": Kind(module="latents", files="FOLDER that `darbench prepare imagenet` wrote"),
+    **{
+        f"image_folder_{side}": Kind(
+            module="image_folder",
+            files="FOLDER of CLASS/*.png or *.jpg",
+            settings={"side": side},
+        )
+        for side in (32, 64, 128, 256)
+    },
 }
 
 

@@ -48,14 +48,13 @@ class Pixels(Dataset):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()[:16]
 
-    def train(self, seed: int, positions: range) -> tuple[Tensor, Tensor]:
-        index = self.order(seed, positions)
-        return items(self.train_images[index]), torch.from_numpy(self.train_labels[index])
+    def items(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
+        return to_items(self.train_images[index]), torch.from_numpy(self.train_labels[index])
 
     def val(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
-        return items(self.val_images[index]), torch.from_numpy(self.val_labels[index])
+        return to_items(self.val_images[index]), torch.from_numpy(self.val_labels[index])
 
 
-def items(images: np.ndarray) -> Tensor:
+def to_items(images: np.ndarray) -> Tensor:
     """uint8 (N, H, W, C) -> float32 (N, C, H, W) in [-1, 1], as a tensor."""
     return torch.from_numpy(to_model_range(images))

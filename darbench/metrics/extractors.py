@@ -13,14 +13,16 @@ from torch_fidelity import FeatureExtractorBase, register_feature_extractor
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
 from darbench.errors import unknown
-from darbench.metrics import digits_cnn
+from darbench.metrics.small_cnn import DIGITS, SHAPES, SmallCNN
 
 # A convolution may round differently for another batch size; one size leaves nothing to vary.
 BATCH = 64
 
 
 class DigitsCNN(FeatureExtractorBase):
-    """The network of digits_cnn.py: uint8 (B, 3, 8, 8) -> float32 features "64" and "logits"."""
+    """A network of small_cnn.py: uint8 (B, 3, H, W) -> float32 features "64" and "logits"."""
+
+    cnn: SmallCNN = DIGITS
 
     def __init__(self, name: str, features_list: list[str], **settings):
         super().__init__(name, features_list)
@@ -28,8 +30,8 @@ class DigitsCNN(FeatureExtractorBase):
         for setting in ("feature_extractor_weights_path", "feature_extractor_internal_dtype"):
             if settings.get(setting) is not None:
                 raise ValueError(f"{name} has one set of weights, in float32: leave {setting} out")
-        self.net = digits_cnn.load_net()
-        self.weights_sha256: str = digits_cnn.read_record()["sha256"]
+        self.net = self.cnn.load_net()
+        self.weights_sha256: str = self.cnn.read_record()["sha256"]
 
     @staticmethod
     def get_provided_features_list() -> tuple[str, ...]:
@@ -43,14 +45,15 @@ class DigitsCNN(FeatureExtractorBase):
     def can_be_compiled() -> bool:
         return True
 
-    @staticmethod
-    def get_dummy_input_for_compile() -> Tensor:
-        return torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
+    @classmethod
+    def get_dummy_input_for_compile(cls) -> Tensor:
+        return torch.zeros(1, 3, cls.cnn.side, cls.cnn.side, dtype=torch.uint8)
 
     def forward(self, input: Tensor) -> tuple[Tensor, ...]:
-        if input.dtype != torch.uint8 or input.shape[1:] != (3, 8, 8):
+        side = self.cnn.side
+        if input.dtype != torch.uint8 or input.shape[1:] != (3, side, side):
             raise ValueError(
-                f"{self.name} reads uint8 images (B, 3, 8, 8), "
+                f"{self.name} reads uint8 images (B, 3, {side}, {side}), "
                 f"not {input.dtype} {tuple(input.shape)}"
             )
         features, logits = self.net(input)
@@ -58,7 +61,11 @@ class DigitsCNN(FeatureExtractorBase):
         return tuple(provided[layer] for layer in self.features_list)
 
 
-_EXTRACTORS = {digits_cnn.NAME: DigitsCNN}
+class ShapesCNN(DigitsCNN):
+    cnn = SHAPES
+
+
+_EXTRACTORS = {DIGITS.name: DigitsCNN, SHAPES.name: ShapesCNN}
 
 for _name, _class in _EXTRACTORS.items():
     # torch-fidelity refuses a second registration, which a reload or a reused worker would make.
