@@ -43,8 +43,8 @@ def names() -> list[str]:
 
 
 def from_files(name: str) -> bool:
-    """Whether the dataset of that name is read from a path."""
-    return name in _KINDS and _KINDS[name].files != ""
+    """Whether the dataset of that name is read from a path; BadInput if there is none."""
+    return _kind(name).files != ""
 
 
 @cache
@@ -53,9 +53,7 @@ def load(name: str, path: str = "") -> Dataset:
 
     BadInput if there is no such name, with near ones, or no such data at the path.
     """
-    if name not in _KINDS:
-        raise unknown("dataset", name, _KINDS)
-    kind = _KINDS[name]
+    kind = _kind(name)
     module = import_module(f"darbench.data.{kind.module}")
     if not kind.files:
         return module.load(**kind.settings)
@@ -64,3 +62,9 @@ def load(name: str, path: str = "") -> Dataset:
         given = f"no folder at {path}" if path else "no path is given"
         raise BadInput(f"dataset {name}: {given}; give task.data_path={kind.files}")
     return module.load(folder, **kind.settings)
+
+
+def _kind(name: str) -> Kind:
+    if name not in _KINDS:
+        raise unknown("dataset", name, _KINDS)
+    return _KINDS[name]

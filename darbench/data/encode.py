@@ -126,14 +126,13 @@ def _pool(work: Work, workers: int, devices: tuple[str, ...]) -> ProcessPoolExec
     queue = context.SimpleQueue()
     for device in islice(cycle(devices), workers):
         queue.put(device)
-    threads = max(1, len(os.sched_getaffinity(0)) // workers)
-    return ProcessPoolExecutor(workers, context, _start, (work, queue, threads))
+    return ProcessPoolExecutor(workers, context, _start, (work, queue))
 
 
-def _start(work: Work, devices: SimpleQueue, threads: int) -> None:
+def _start(work: Work, devices: SimpleQueue) -> None:
     global _encoder
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C: the parent says what is to be said
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)  # sums keep their order, whatever the number of workers
     _encoder = Encoder(work, devices.get())
 
 
@@ -152,9 +151,7 @@ class Encoder:
         """Write that shard; its name, the shape of a latent, and its entry in the manifest."""
         work, first = self.work, number * self.work.shard
         items = work.order[first : first + work.shard]
-        parts = [
-            self._encoded(files) for files in np.split(items, range(BATCH, len(items), BATCH))
-        ]
+        parts = [self._encoded(items[i : i + BATCH]) for i in range(0, len(items), BATCH)]
         pictures, mean, std = (torch.cat(part).contiguous() for part in zip(*parts, strict=True))
         tensors = {
             "mean": mean, "std": std, "label": torch.from_numpy(work.folder.labels[items]),

@@ -15,7 +15,7 @@ from test_image_folder import write_images
 from darbench.data import load
 from darbench.data.base import to_model_range
 from darbench.data.encode import encode
-from darbench.data.image_folder import centre_crop, find
+from darbench.data.image_folder import find
 from darbench.errors import BadInput
 from darbench.streams import stream
 
@@ -215,3 +215,39 @@ def test_shards_are_plain_safetensors(prepared):
     assert {k: tuple(v.shape) for k, v in found.items()} == {
         "mean": (6, 4, 8, 8), "std": (6, 4, 8, 8), "label": (6,), "picture": (6, 16, 16, 3),
     }  # fmt: skip
+
+
+def command(vae, images, out, *more):
+    options = ("--vae", vae, "--data", images, "--out", out, "--size", "16", *more)
+    return [sys.executable, "-m", "darbench", "prepare", "imagenet", *map(str, options)]
+
+
+def test_the_command_prepares_and_counts(vae, images, prepared, tmp_path):
+    line = command(vae, images, tmp_path / "out", "--workers", "1", "--device", "cpu")
+    done = subprocess.run(line, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"[0/1] 30 images of {images}\n[1/1] wrote shard-00000")
+    assert "30 images, fingerprint" in done.stdout and "next: " in done.stdout
+    again = subprocess.run([*line, "--json"], capture_output=True, text=True, timeout=120)
+    assert json.loads(again.stdout)["images"] == 30
+    assert load("latents", str(tmp_path / "out")).n_train == 27
+
+
+def test_ctrl_c_ends_all_processes_and_says_how_to_go_on(vae, tmp_path):
+    write_images(tmp_path / "images", classes=2, each=2000)
+    line = command(vae, tmp_path / "images", tmp_path / "out", "--workers", "2")
+    run = subprocess.Popen(
+        line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert run.stdout.readline().startswith("[0/4]")
+    time.sleep(3)
+    os.killpg(run.pid, signal.SIGINT)
+    _, err = run.communicate(timeout=30)
+    assert run.returncode == 130 and "Traceback" not in err
+    assert err.endswith(
+        "finished shards are kept; the same command goes on from there\ndarbench: interrupted\n"
+    )
+    time.sleep(1)
+    os.system(f"ps -o pid,ppid,pgid,stat,cmd -g {run.pid}")
+    with pytest.raises(ProcessLookupError):
+        os.killpg(run.pid, 0)
