@@ -453,3 +453,12 @@ def test_images_must_be_square():
     wide = replace(data, train_images=np.zeros((4, 8, 6, 1), np.uint8))
     with pytest.raises(ValueError, match="must be square, not 8x6"):
         build_model("add", {}, TINY, wide, seed=0)
+
+
+def test_colour_images_without_end_train_and_are_scored():
+    shapes = replace(DIGITS, name="shapes-nano", data="shapes", extractor="shapes-cnn")
+    trial = replace(tiny(model=replace(TINY, patch=4)), task=shapes)
+    trainer.check(trial)
+    *_, last = trainer.train(trial)
+    assert last.final and last.measured["status"] == "ok"
+    assert last.samples.shape == (10, 16, 16, 3) and last.measured["n_ref"] == 2048

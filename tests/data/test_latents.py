@@ -19,7 +19,10 @@ from darbench.data.base import to_model_range
 from darbench.data.encode import encode
 from darbench.data.image_folder import find
 from darbench.errors import BadInput
+from darbench.model.sizes import resolve
+from darbench.records import Evaluation, Model
 from darbench.streams import stream
+from darbench.train import Batches, build_model, generate
 
 SIZE, SHARD = 16, 8
 
@@ -263,3 +266,12 @@ def test_ctrl_c_ends_all_processes_and_says_how_to_go_on(vae, tmp_path):
     while running(run.pid) and time.monotonic() < until:
         time.sleep(0.1)
     assert not running(run.pid)
+
+
+def test_a_model_of_latents_generates_pictures(data):
+    model = build_model("add", {}, resolve(Model(depth=1, width=8, heads=2)), data, seed=0)
+    batch = Batches(data, batch=5, label_dropout=0.1, seed=0)(1)
+    assert [tuple(part.shape) for part in batch] == [(5, 4, 8, 8), (5,), (5, 4, 8, 8), (5,)]
+    evaluation = Evaluation(n_gen=9, sampler_steps=1, grid=0)
+    found = generate(model.eval(), data, evaluation, 0, "cpu")
+    assert found.shape == (9, 16, 16, 3) and found.dtype == np.uint8
