@@ -457,7 +457,7 @@ def test_images_must_be_square():
 
 def test_colour_images_without_end_train_and_are_scored():
     shapes = replace(DIGITS, name="shapes-nano", data="shapes", extractor="shapes-cnn")
-    trial = replace(tiny(model=replace(TINY, patch=4)), task=shapes)
+    trial = replace(tiny(model=replace(TINY, patch=4), fd_from=0.5), task=shapes)
     trainer.check(trial)
     *_, last = trainer.train(trial)
     assert last.final and last.measured["status"] == "ok"
