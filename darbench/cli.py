@@ -12,6 +12,7 @@ import typer
 from darbench import __version__
 from darbench.errors import BadInput, unknown
 
+PREPARED = ("imagenet",)
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(
@@ -160,6 +161,51 @@ def check(
         print(f"{len(results) - len(failed)} of {len(results)} checks passed")
     if failed:
         raise typer.Exit(EXIT_FAILED)
+
+
+@app.command(
+    epilog="Example:  darbench prepare imagenet --vae sd-vae-ft-ema --data train --out latents"
+)
+def prepare(
+    what: Annotated[str, typer.Argument(metavar="imagenet")],
+    vae: Annotated[Path, typer.Option(help="Folder of diffusers' AutoencoderKL.")],
+    data: Annotated[Path, typer.Option(help="Folder of CLASS/*.png or *.jpg.")],
+    out: Annotated[Path, typer.Option(help="Folder of the latents.")],
+    size: Annotated[int, typer.Option(help="Side to which images are cropped.")] = 256,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes; default: one a core, or one a GPU.")
+    ] = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Encode a folder of images into latents to train on; run again, it goes on where it was."""
+    if what not in PREPARED:
+        raise unknown("thing to prepare", what, PREPARED)
+    for option, folder in (("--vae", vae), ("--data", data)):
+        if not folder.is_dir():
+            raise BadInput(f"{option} {folder}: no such folder")
+    from darbench.data.encode import encode
+    from darbench.display import counting
+    from darbench.search.machine import device as resolve_device
+    from darbench.search.machine import units
+
+    device = resolve_device(device)
+    devices = tuple(units(device))
+    try:
+        with counting("shards", quiet=as_json) as listener:
+            manifest = encode(
+                data, vae, out, size=size, workers=workers or len(devices), devices=devices,
+                listener=listener,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        print("finished shards are kept; the same command goes on from there", file=sys.stderr)
+        raise
+    if as_json:
+        summary = {"out": str(out), "images": manifest.n, "fingerprint": manifest.fingerprint}
+        print(json.dumps(summary))
+    else:
+        print(f"{manifest.n} images, fingerprint {manifest.fingerprint}")
+        print(f"next: in a task, data: latents and data_path: {out.resolve()}")
 
 
 @app.command(epilog="Example:  darbench train --routing dar params.query=dynamic --seed 1")

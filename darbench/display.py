@@ -1,10 +1,11 @@
-"""Progress of a sweep on the terminal; without one, a plain line per event."""
+"""Progress on the terminal, of a sweep or a count; without a terminal, a plain line per event."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from rich.console import Console
 from rich.live import Live
+from rich.progress import Progress as Bar
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -33,9 +34,32 @@ def listening(*, quiet: bool) -> Iterator[Listener]:
             yield listen
 
 
+@contextmanager
+def counting(what: str, *, quiet: bool) -> Iterator[Callable[[int, int, str], None]]:
+    """A listener that is told how many are done, how many there are, and what just happened."""
+    console = Console(stderr=quiet)
+    if quiet:
+        yield lambda done, total, event: None
+    elif not console.is_terminal:
+        yield lambda done, total, event: _say(f"[{done}/{total}] {event}")
+    else:
+        with Bar(console=console, transient=True) as bar:
+            task = bar.add_task(what)
+
+            def listen(done: int, total: int, event: str) -> None:
+                console.print(event, highlight=False, markup=False)
+                bar.update(task, completed=done, total=total)
+
+            yield listen
+
+
 def _print(progress: Progress) -> None:
-    with suppress(BrokenPipeError):  # whoever read this is gone; the sweep goes on
-        print(f"[{_count(progress)}] {progress.event}", flush=True)
+    _say(f"[{_count(progress)}] {progress.event}")
+
+
+def _say(line: str) -> None:
+    with suppress(BrokenPipeError):  # whoever read this is gone; the work goes on
+        print(line, flush=True)
 
 
 def _status(progress: Progress) -> Table:

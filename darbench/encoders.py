@@ -5,7 +5,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from darbench.errors import BadInput, unknown
-from darbench.metrics import digits_cnn
+from darbench.metrics.small_cnn import DIGITS
 
 TIMM = "timm:"
 
@@ -17,8 +17,8 @@ def load_encoder(name: str, weights: str = "") -> nn.Module:
     """
     if name.startswith(TIMM):
         return TimmEncoder(name.removeprefix(TIMM), weights)
-    if name != digits_cnn.NAME:
-        raise unknown("encoder", name, [digits_cnn.NAME, f"{TIMM}NAME"])
+    if name != DIGITS.name:
+        raise unknown("encoder", name, [DIGITS.name, f"{TIMM}NAME"])
     if weights:
         raise BadInput(f"training.repa.weights={weights}: {name} has its own, leave them out")
     return DigitsEncoder()
@@ -29,7 +29,7 @@ class DigitsEncoder(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.conv = digits_cnn.load_net().conv
+        self.conv = DIGITS.load_net().conv
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(_image(x).mean(1, keepdim=True))

@@ -60,10 +60,19 @@ class Task:
     name: str = "???"
     version: int = 1
     data: str = "???"  # a dataset of darbench.data
+    data_path: str = ""  # where its files lie, for one that does not ship; no part of any identity
+    fingerprint: str = (
+        ""  # of those files; found when a space is composed, or declared by the task
+    )
     extractor: str = "???"  # feature extractor of FD, KID, IS, precision and recall
     rank_by: str = "???"  # the metric column the board ranks by; lower is better
     summary: str = ""
     quick: tuple[str, ...] = ()  # the overrides that --quick stands for
+
+    @property
+    def data_id(self) -> str:
+        """What ships is known by its name, what lies in files by their content."""
+        return f"{self.data}@{self.fingerprint}" if self.fingerprint else self.data
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,8 +266,8 @@ class Trial:
         """All that decides the result except the seed, as plain values."""
         model = {k: v for k, v in asdict(self.model).items() if k != "size"}
         return {
-            "task": {"name": self.task.name, "version": self.task.version, "data": self.task.data,
-                     "extractor": self.task.extractor},
+            "task": {"name": self.task.name, "version": self.task.version,
+                     "data": self.task.data_id, "extractor": self.task.extractor},
             "routing": self.variant.routing,
             "params": dict(self.variant.params),
             "model": model,

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from darbench import registry
 from darbench.data import Dataset
 from darbench.data import load as load_dataset
-from darbench.data.base import to_model_range, to_uint8
 from darbench.flow.objective import Objective
 from darbench.flow.samplers import guided
 from darbench.flow.sampling import make_sampler
@@ -55,7 +54,7 @@ def train(trial: Trial, device: str = "cpu") -> Iterator[Report]:
 
 def build_model(routing: str, params: dict, model: Model, dataset: Dataset, seed: int) -> SiT:
     """A SiT of that configuration for that dataset; ValueError where they do not fit."""
-    height, width, channels = dataset.image_shape
+    channels, height, width = dataset.shape
     if height != width:
         raise ValueError(f"dataset {dataset.name}: images must be square, not {height}x{width}")
     sizes = {k: v for k, v in asdict(model).items() if k != "size"}
@@ -68,7 +67,7 @@ def build_model(routing: str, params: dict, model: Model, dataset: Dataset, seed
 def check(trial: Trial) -> None:
     """ValueError if the trial cannot be built, measured or compared; nothing is allocated. What a
     routing's own code raises is passed on."""
-    dataset = load_dataset(trial.task.data)
+    dataset = load_dataset(trial.task.data, trial.task.data_path)
     with torch.device("meta"):
         model = build_model(
             trial.variant.routing, dict(trial.variant.params), trial.model, dataset, seed=0
@@ -81,7 +80,7 @@ def check(trial: Trial) -> None:
             f"evaluation.fd_from={trial.evaluation.fd_from}: must be at most {marks[-2]}, the "
             "last checkpoint but one; values at the budget lie between two checkpoints"
         )
-    real = reference(trial.task.extractor, dataset.train_images, dataset.val_images)
+    real = reference(trial.task.extractor, dataset.reference_images, dataset.val_images)
     least = real.features.shape[1]
     if trial.evaluation.n_gen < least:
         raise ValueError(
@@ -110,33 +109,16 @@ class Batches:
     label_dropout: float
     seed: int
 
-    def __post_init__(self):
-        self.images = torch.from_numpy(to_model_range(self.dataset.train_images))
-        self.labels = torch.from_numpy(self.dataset.train_labels)
-        self._epoch, self._order = -1, None
-
     def __call__(self, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """x1 (B, C, H, W), label (B,), x0 (B, C, H, W), t (B,) of this step, counted from 1."""
-        index = torch.from_numpy(self._index(step))
-        x1 = self.images[index]
+        x1, label = self.dataset.train(
+            self.seed, range((step - 1) * self.batch, step * self.batch)
+        )
         noise = stream(self.seed, "noise", step)
         x0 = torch.from_numpy(noise.standard_normal(tuple(x1.shape), dtype=np.float32))
         t = torch.from_numpy(noise.random(self.batch, dtype=np.float32))
         dropped = torch.from_numpy(noise.random(self.batch) < self.label_dropout)
-        label = torch.where(dropped, self.dataset.classes, self.labels[index])
-        return x1, label, x0, t
-
-    def _index(self, step: int) -> np.ndarray:
-        """Epochs are shuffled one by one and laid end to end; batches run across their ends."""
-        n = len(self.labels)
-        positions = np.arange((step - 1) * self.batch, step * self.batch)
-        return np.array([self._shuffled(p // n)[p % n] for p in positions])
-
-    def _shuffled(self, epoch: int) -> np.ndarray:
-        if epoch != self._epoch:
-            self._order = stream(self.seed, "data", epoch).permutation(len(self.labels))
-            self._epoch = epoch
-        return self._order
+        return x1, torch.where(dropped, self.dataset.classes, label), x0, t
 
 
 @dataclass
@@ -166,21 +148,20 @@ class Run:
     @classmethod
     def begin(cls, trial: Trial, device: str) -> "Run":
         reset_peak_memory(device)
-        dataset = load_dataset(trial.task.data)
+        dataset = load_dataset(trial.task.data, trial.task.data_path)
         build = partial(build_model, model=trial.model, dataset=dataset, seed=trial.pair_id)
-        height, width, channels = dataset.image_shape
-        cost = partial(step_flops, batch=trial.training.batch, shape=(channels, height, width))
+        cost = partial(step_flops, batch=trial.training.batch, shape=dataset.shape)
         make = partial(build, trial.variant.routing, dict(trial.variant.params))
         model = make().to(device)
         objective = make_objective(trial.training, model, trial.pair_id).to(device)
-        beyond = objective.step_flops(trial.training.batch, (channels, height, width))
+        beyond = objective.step_flops(trial.training.batch, dataset.shape)
         flops, add_flops = cost(make) + beyond, cost(partial(build, "add", {})) + beyond
         optimizer = make_optimizer(model, trial.training, objective.parameters())
         warmup = trial.training.warmup
         return cls(
             trial=trial, device=device, dataset=dataset,
             reference=reference(
-                trial.task.extractor, dataset.train_images, dataset.val_images
+                trial.task.extractor, dataset.reference_images, dataset.val_images
             ),
             model=model, ema=copy.deepcopy(model).requires_grad_(False).eval(),
             objective=objective, optimizer=optimizer,
@@ -307,20 +288,20 @@ def generate(
     Noise is keyed by the sample's index, that of a stochastic step by the step too, and its label
     is index mod classes, so a sample is the same whatever the batch it is made in.
     """
-    height, width, channels = dataset.image_shape
     sampler, field = make_sampler(evaluation, transport), transport.velocity(model)
 
     def draw(indices: range, step: int | None = None) -> Tensor:
         name = "sample" if step is None else f"sample/{step}"
-        noise = normal_per_index(seed, name, indices, (channels, height, width))
-        return torch.from_numpy(noise).to(device)
+        return torch.from_numpy(normal_per_index(seed, name, indices, dataset.shape)).to(device)
 
-    parts = []
+    pictures = []
     for start in range(0, evaluation.n_gen, SAMPLE_BATCH):
         indices = range(start, start + SAMPLE_BATCH)
         label = torch.tensor([i % dataset.classes for i in indices], device=device)
         velocity = guided(field, label, dataset.classes, evaluation.guidance)
         x = sampler(velocity, draw(indices), partial(draw, indices))
-        parts.append(x.cpu())
-    x = torch.cat(parts)[: evaluation.n_gen]
-    return to_uint8(x.numpy()) if torch.isfinite(x).all() else None
+        kept = x[: evaluation.n_gen - start]
+        if not torch.isfinite(kept).all():
+            return None
+        pictures.append(dataset.decode(kept))
+    return np.concatenate(pictures)

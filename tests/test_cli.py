@@ -50,7 +50,7 @@ def test_version(run):
     assert run("--version") == (0, f"darbench {darbench.__version__}\n", "")
 
 
-@pytest.mark.parametrize("verb", ["list", "train", "sweep", "board"])
+@pytest.mark.parametrize("verb", ["list", "train", "sweep", "board", "prepare"])
 def test_every_verb_has_help_with_an_example(run, verb):
     code, out, _ = run(verb, "--help")
     assert code == 0 and f"Example:  darbench {verb}" in out
@@ -100,6 +100,11 @@ BAD = {
     "train --routing dar --seed -1": "Invalid value for '--seed'",
     "train --routing dar --seed 9223372036854775808": "between 0 and",
     "list": "Missing argument",
+    "prepare imagnet --vae . --data . --out x": "unknown thing to prepare 'imagnet'",
+    "prepare imagenet --vae no --data . --out x": "--vae no: no such folder",
+    "prepare imagenet --vae . --data no --out x": "--data no: no such folder",
+    "prepare imagenet --vae . --data . --out x": ".: no class folders",
+    "sweep --space dar_variants task.data=cifar10": "cifar10: no path is given",
     "list routing": "unknown thing to list 'routing'; did you mean routings",
     "board --space dar_variants": "no sweep has written to leaderboards",
 }

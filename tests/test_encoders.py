@@ -13,7 +13,7 @@ from darbench.encoders import load_encoder
 from darbench.errors import BadInput
 from darbench.flow.repa import Repa
 from darbench.flow.transport import DEFAULT
-from darbench.metrics import digits_cnn
+from darbench.metrics.small_cnn import DIGITS
 
 IMAGES = load("digits").val_images[:5]
 
@@ -21,7 +21,7 @@ IMAGES = load("digits").val_images[:5]
 def test_the_digits_encoder_sees_what_the_extractor_sees():
     """uint8 in three channels there, the model's range here."""
     seen = []
-    net = digits_cnn.load_net()
+    net = DIGITS.load_net()
     net.conv[-1].register_forward_hook(lambda module, inputs, output: seen.append(output))
     net(torch.from_numpy(IMAGES).permute(0, 3, 1, 2).expand(-1, 3, -1, -1))
     found = load_encoder("digits-cnn")(torch.from_numpy(to_model_range(IMAGES)))

@@ -113,8 +113,7 @@ def test_variants_of_one_pair_id_see_the_same_batches():
 
 
 def test_every_epoch_is_a_new_permutation_and_batches_run_across_its_end():
-    made = batches(batch=100)
-    index = np.concatenate([made._index(step) for step in range(1, 45)])
+    index = load("digits").order(seed=0, positions=range(4400))
     epochs = index[: 3 * 1437].reshape(3, 1437)
     for epoch in epochs:
         assert np.array_equal(np.sort(epoch), np.arange(1437))
@@ -123,14 +122,14 @@ def test_every_epoch_is_a_new_permutation_and_batches_run_across_its_end():
 
 
 def test_a_batch_may_be_larger_than_an_epoch():
-    index = batches(batch=3000)._index(1)
+    index = load("digits").order(seed=0, positions=range(3000))
     assert np.bincount(index).min() == 2 and np.bincount(index).max() == 3
 
 
 def test_images_keep_their_labels_and_noise_and_time_are_standard():
     data, made = load("digits"), batches(dropout=0.0)
     x1, label, x0, t = made(3)
-    index = made._index(3)
+    index = data.order(seed=0, positions=range(128, 192))
     pixels = data.train_images[index][..., 0] / np.float32(127.5) - 1
     assert np.allclose(x1[:, 0].numpy(), pixels, atol=1e-6)
     assert np.array_equal(label.numpy(), data.train_labels[index])
@@ -552,3 +551,15 @@ def test_a_stochastic_sample_is_its_own_noise_at_every_step(trained):
             x = draw(velocity, x, noise.__getitem__)
         pixels = (x[0, 0].double().numpy() * 127.5 + 127.5).clip(0, 255)
         assert np.abs(found[i, :, :, 0] - pixels).max() < 0.51
+
+
+# Data of other kinds
+
+
+def test_colour_images_without_end_train_and_are_scored():
+    shapes = replace(DIGITS, name="shapes-nano", data="shapes", extractor="shapes-cnn")
+    trial = replace(tiny(model=replace(TINY, patch=4), fd_from=0.5), task=shapes)
+    trainer.check(trial)
+    *_, last = trainer.train(trial)
+    assert last.final and last.measured["status"] == "ok"
+    assert last.samples.shape == (10, 16, 16, 3) and last.measured["n_ref"] == 2048

@@ -1,58 +1,67 @@
-"""What every dataset is: uint8 images with labels, a training and a validation part."""
+"""What every dataset is: labelled items in the space the model works in, and how they are seen."""
 
-import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
-from importlib import import_module
+from abc import ABC, abstractmethod
+from functools import lru_cache
 
 import numpy as np
+from torch import Tensor
 
-from darbench.errors import unknown
+from darbench.streams import stream
 
-# Each module defines load() -> Dataset; it is imported when its dataset is asked for.
-_MODULES = {"digits": "darbench.data.digits"}
+MOST_REFERENCES, MOST_VAL = 10_000, 2048  # of data too large to be held in memory
 
 
-@dataclass(frozen=True, kw_only=True)
-class Dataset:
-    """Images are uint8 (N, H, W, C), labels int64 (N,) in [0, classes)."""
+class Dataset(ABC):
+    """Items are float32 (N, C, H, W) in the model's space, labels int64 (N,) in [0, classes),
+    pictures uint8 (N, H, W, C)."""
 
     name: str
     classes: int
-    train_images: np.ndarray
-    train_labels: np.ndarray
-    val_images: np.ndarray
-    val_labels: np.ndarray
+    shape: tuple[int, int, int]  # (C, H, W) of an item
+    n_train: int
+    n_val: int
+    fingerprint: str  # hash of what is learnt and compared with
+    reference_images: np.ndarray  # pictures that generated ones are compared with
+    val_images: np.ndarray  # pictures (n_val, H, W, C)
 
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(H, W, C)"""
-        return self.train_images.shape[1:]
+    @abstractmethod
+    def items(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Items and labels of the training part, as they are."""
 
-    @property
-    def fingerprint(self) -> str:
-        """Hash of the bytes of all four arrays, in order."""
-        digest = hashlib.sha256()
-        for array in (self.train_images, self.train_labels, self.val_images, self.val_labels):
-            digest.update(np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()[:16]
+    @abstractmethod
+    def val(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Items and labels of the validation part."""
+
+    def train(self, seed: int, positions: range) -> tuple[Tensor, Tensor]:
+        """Items and labels at these positions of the endless sequence that a run of that seed
+        sees; each is a function of (seed, position) alone."""
+        return self.items(self.order(seed, positions))
+
+    def order(self, seed: int, positions: range) -> np.ndarray:
+        """Index in [0, n_train) at each position: epochs shuffled one by one, laid end to end."""
+        n = self.n_train
+        return np.array([_epoch(seed, p // n, n)[p % n] for p in positions])
+
+    def decode(self, x: Tensor) -> np.ndarray:
+        """Pictures of items; of pixels, the inverse of `to_model_range`."""
+        return to_uint8(x.cpu().numpy())
 
 
-def names() -> list[str]:
-    return sorted(_MODULES)
+@lru_cache(maxsize=2)  # a batch may run from one epoch into the next
+def _epoch(seed: int, epoch: int, n: int) -> np.ndarray:
+    return stream(seed, "data", epoch).permutation(n)
 
 
-def load(name: str) -> Dataset:
-    """The dataset of that name; BadInput with near names if there is none."""
-    if name not in _MODULES:
-        raise unknown("dataset", name, _MODULES)
-    loader: Callable[[], Dataset] = import_module(_MODULES[name]).load
-    return loader()
+def split(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Training and validation index of n items in a fixed shuffled order: a tenth is held out."""
+    order = stream(0, "split").permutation(n)
+    n_val = min(n // 10, MOST_VAL)
+    return order[n_val:], order[:n_val]
 
 
 def to_model_range(images: np.ndarray) -> np.ndarray:
     """uint8 (N, H, W, C) -> float32 (N, C, H, W) in [-1, 1]."""
-    return np.moveaxis(images, -1, 1).astype(np.float32) / 127.5 - 1
+    return np.moveaxis(images, -1, 1).astype(np.float32, order="C") / 127.5 - 1
 
 
 def to_uint8(x: np.ndarray) -> np.ndarray:

@@ -4,25 +4,22 @@ Source: UCI "Optical Recognition of Handwritten Digits" test set (Alpaydin and K
 Split: 1437 for training, 360 for validation, a fixed random permutation.
 """
 
-from functools import cache
-
 import numpy as np
 from sklearn.datasets import load_digits
 
-from darbench.data.base import Dataset
+from darbench.data.pixels import Pixels
 from darbench.streams import stream
 
 N_TRAIN = 1437
 
 
-@cache
-def load() -> Dataset:
+def load() -> Pixels:
     digits = load_digits()
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., None]
     labels = digits.target.astype(np.int64)
     order = stream(0, "digits-split").permutation(len(images))
     train, val = order[:N_TRAIN], order[N_TRAIN:]
-    return Dataset(
+    return Pixels(
         name="digits",
         classes=10,
         train_images=images[train],

@@ -13,15 +13,17 @@ from torch_fidelity import register_feature_extractor
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
 from darbench.errors import unknown
-from darbench.metrics import digits_cnn, inception
+from darbench.metrics import inception
 from darbench.metrics.classifier import Classifier
+from darbench.metrics.small_cnn import DIGITS, SHAPES, DigitsCNN, ShapesCNN
 
 # A convolution may round differently for another batch size; one size leaves nothing to vary.
 BATCH = 64
 
 
 _EXTRACTORS: dict[str, type[Classifier]] = {
-    digits_cnn.NAME: digits_cnn.DigitsCNN,
+    DIGITS.name: DigitsCNN,
+    SHAPES.name: ShapesCNN,
     inception.NAME: inception.Inception,
 }
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from darbench.data.base import Dataset, to_model_range
+from darbench.data import Dataset
 from darbench.flow.loss import Model
 from darbench.flow.transport import DEFAULT, Transport
 from darbench.streams import stream
@@ -31,8 +31,7 @@ def validation_loss(
     In each draw the times of the N images are stratified: one in each of N equal cells of the
     transport's span.
     """
-    x1 = torch.from_numpy(to_model_range(dataset.val_images))
-    label = torch.from_numpy(dataset.val_labels)
+    x1, label = dataset.val(np.arange(dataset.n_val))
     times, losses = [], []
     for draw in range(draws):
         x0, t = (torch.from_numpy(a) for a in _draw(draw, tuple(x1.shape)))

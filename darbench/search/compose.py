@@ -91,6 +91,7 @@ def load_space(
         )
     named = [v.get("routing") for v in config["variants"] if isinstance(v, Mapping)]
     config["variants"] += [{"routing": name} for name in own if name not in named]
+    config["task"] |= _content(config["task"])
     try:
         return build_space(config, signatures)
     except ValueError as error:
@@ -111,6 +112,7 @@ def load_trial(
     if config["variants"]:
         raise BadInput("variants: one trial has one; give --routing and params.KEY=VALUE")
     config |= {"variants": [{"routing": routing, "params": params}], "seeds": [seed]}
+    config["task"] |= _content(config["task"])
     try:
         space = build_space(config, signatures)
     except ValueError as error:
@@ -119,6 +121,28 @@ def load_trial(
     if searched:
         raise BadInput(f"{searched[0]}: one trial takes one value; to search, write a space")
     return space.trial(next(space.grid()), seed, "confirm")
+
+
+def _content(task: Mapping[str, Any]) -> dict[str, str]:
+    """Where the files of the task's data lie, from anywhere, and the fingerprint of what is in
+    them; BadInput if the task declares another one."""
+    from darbench import data  # with torch, which other tasks do not need here
+
+    if not data.from_files(task["data"]):
+        for key in ("data_path", "fingerprint"):
+            if task[key]:
+                raise BadInput(
+                    f"task.{key}={task[key]}: {task['data']} are no files; leave it out"
+                )
+        return {}
+    path = str(Path(task["data_path"]).expanduser().resolve()) if task["data_path"] else ""
+    found = data.load(task["data"], path).fingerprint
+    if task["fingerprint"] not in ("", found):
+        raise BadInput(
+            f"{path}: holds data of fingerprint {found}, task {task['name']} is of "
+            f"{task['fingerprint']}; give the task.data_path of those, or task.fingerprint={found}"
+        )
+    return {"data_path": path, "fingerprint": found}
 
 
 def routing_parameters(overrides: Iterable[str]) -> tuple[dict[str, Any], list[str]]:

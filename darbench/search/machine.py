@@ -21,15 +21,22 @@ def device(asked: str) -> str:
     return asked
 
 
+def units(device: str) -> list[str]:
+    """What works at a time: every GPU, or every core."""
+    if device == "cuda":
+        return [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    return ["cpu"] * len(os.sched_getaffinity(0))
+
+
 def workers(asked: int | None, device: str) -> tuple[int, str]:
     """Trials at a time, and a note if memory rather than cores decides."""
-    units = torch.cuda.device_count() if device == "cuda" else len(os.sched_getaffinity(0))
+    most = len(units(device))
     if asked is not None and asked < 1:
         raise BadInput(f"--workers {asked}: must be at least 1")
-    if asked is not None and asked > units:
+    if asked is not None and asked > most:
         what = "GPUs" if device == "cuda" else "cores"
-        raise BadInput(f"--workers {asked}: this machine has {units} {what}")
-    wanted = asked or units
+        raise BadInput(f"--workers {asked}: this machine has {most} {what}")
+    wanted = asked or most
     free = _free_bytes()
     fits = max(0, int((free - RAY_BYTES) / WORKER_BYTES)) if free else wanted
     if fits >= wanted:

@@ -11,10 +11,11 @@ import torch
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 from torch_fidelity.utils import create_feature_extractor
 
-from darbench.data.base import load
+from darbench.data import load
 from darbench.errors import BadInput
-from darbench.metrics import digits_cnn, extractors, train_digits_cnn
+from darbench.metrics import extractors, small_cnn, train_small_cnn
 from darbench.metrics.extractors import extract, extractor
+from darbench.metrics.small_cnn import DIGITS, SHAPES
 
 
 @pytest.fixture(scope="module")
@@ -27,32 +28,45 @@ def net():
     return extractor("digits-cnn")
 
 
-def test_shipped_weights_reach_exactly_the_recorded_accuracy(data):
-    record = digits_cnn.read_record()
-    images = train_digits_cnn.to_rgb(data.val_images)
-    reached = digits_cnn.accuracy(digits_cnn.load_net(), images, torch.tensor(data.val_labels))
+@pytest.mark.parametrize("cnn", [DIGITS, SHAPES], ids=lambda cnn: cnn.name)
+def test_shipped_weights_reach_exactly_the_recorded_accuracy(cnn):
+    record, data = cnn.read_record(), load(cnn.data)
+    reached = small_cnn.accuracy(cnn.load_net(), *train_small_cnn.held_out(data))
     assert reached == record["held_out_accuracy"] >= 0.98
-    assert record["held_out_images"] == len(data.val_images) == 360
+    assert record["held_out_images"] == data.n_val
     assert record["data_fingerprint"] == data.fingerprint
 
 
-def test_shipped_weights_are_small_and_as_recorded():
-    record = digits_cnn.read_record()
-    path = digits_cnn.WEIGHTS / "digits-cnn.safetensors"
-    assert path.stat().st_size <= 300_000
+@pytest.mark.parametrize("cnn", [DIGITS, SHAPES], ids=lambda cnn: cnn.name)
+def test_shipped_weights_are_small_and_as_recorded(cnn):
+    record = cnn.read_record()
+    path = small_cnn.WEIGHTS / f"{cnn.name}.safetensors"
+    assert path.stat().st_size <= 400_000
     assert hashlib.sha256(path.read_bytes()).hexdigest() == record["sha256"]
-    counted = sum(p.numel() for p in digits_cnn.load_net().parameters())
-    assert counted == record["parameters"] <= 60_000
+    counted = sum(p.numel() for p in cnn.load_net().parameters())
+    assert counted == record["parameters"] < 100_000
+    assert f"train_small_cnn {cnn.name} --out" in record["command"]
+
+
+def test_colour_and_size_are_the_networks_own():
+    made = extractor("shapes-cnn")
+    pictures = load("shapes").val_images[:70]
+    found = extract(made, pictures)
+    assert [tuple(v.shape) for v in found.values()] == [(70, 64), (70, 10), (70, 256)]
+    turned = extract(made, np.ascontiguousarray(pictures[..., ::-1]))
+    assert not torch.allclose(found["64"], turned["64"])
+    with pytest.raises(ValueError, match=r"shapes-cnn reads uint8 images \(B, 3, 16, 16\)"):
+        made(torch.zeros(2, 3, 8, 8, dtype=torch.uint8))
 
 
 def test_changed_weights_are_refused(tmp_path):
-    shutil.copytree(digits_cnn.WEIGHTS, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(small_cnn.WEIGHTS, tmp_path, dirs_exist_ok=True)
     path = tmp_path / "digits-cnn.safetensors"
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
     with pytest.raises(ValueError, match="sha256"):
-        digits_cnn.load_net(tmp_path)
+        DIGITS.load_net(tmp_path)
 
 
 @pytest.mark.parametrize("outer", [1, 7, 64])
@@ -109,7 +123,7 @@ def test_features_are_those_of_the_network_in_float64(net, data):
         "logits": (torch.float32, (70, 10)),
         "spatial": (torch.float32, (70, 64)),
     }
-    twin = digits_cnn.load_net().double()
+    twin = DIGITS.load_net().double()
     middle = twin.conv[:4](torch.tensor(images).double()[..., 0][:, None] / 127.5 - 1)
     features = twin.penultimate(twin.conv[4:](middle))
     spatial = middle[:, :4].reshape(70, 64)
@@ -178,7 +192,7 @@ def test_torch_fidelity_chooses_layers_and_may_not_change_the_weights():
 
 def test_shifts_move_the_image_and_let_black_in():
     images = torch.arange(1, 65, dtype=torch.uint8).reshape(1, 1, 8, 8).repeat(3, 3, 1, 1)
-    still, down, left = train_digits_cnn.shifted(images, np.array([[0, 0], [1, 0], [0, -1]]))
+    still, down, left = train_small_cnn.shifted(images, np.array([[0, 0], [1, 0], [0, -1]]))
     assert torch.equal(still, images[0])
     assert torch.equal(down[:, 1:], images[0, :, :-1]) and not down[:, 0].any()
     assert torch.equal(left[:, :, :-1], images[0, :, :, 1:]) and not left[:, :, -1].any()
@@ -187,7 +201,7 @@ def test_shifts_move_the_image_and_let_black_in():
 def run_training(out, *arguments):
     threads = torch.get_num_threads()
     try:
-        train_digits_cnn.main(["--out", str(out), *arguments])
+        train_small_cnn.main(["digits-cnn", "--out", str(out), *arguments])
     finally:
         torch.set_num_threads(threads)
     return json.loads((out / "digits-cnn.json").read_text())
@@ -195,11 +209,11 @@ def run_training(out, *arguments):
 
 def test_training_writes_weights_and_record(tmp_path, data):
     record = run_training(tmp_path, "--epochs", "2")
-    net = digits_cnn.load_net(tmp_path)
-    images = train_digits_cnn.to_rgb(data.val_images)
-    reached = digits_cnn.accuracy(net, images, torch.tensor(data.val_labels))
+    net = DIGITS.load_net(tmp_path)
+    images = train_small_cnn.to_rgb(data.val_images)
+    reached = small_cnn.accuracy(net, images, torch.tensor(data.val_labels))
     assert reached == record["held_out_accuracy"] > 0.5
-    assert record.keys() == digits_cnn.read_record().keys()
+    assert record.keys() == DIGITS.read_record().keys()
     assert record["features"] == {"64": 64, "logits": 10}
     assert (record["seed"], record["epochs"]) == (0, 2)
     again = run_training(tmp_path / "again", "--epochs", "2")
@@ -209,7 +223,7 @@ def test_training_writes_weights_and_record(tmp_path, data):
 
 @pytest.mark.slow
 def test_retraining_repeats_the_recorded_accuracy(tmp_path):
-    shipped = digits_cnn.read_record()
+    shipped = DIGITS.read_record()
     arguments = ("--seed", str(shipped["seed"]), "--epochs", str(shipped["epochs"]))
     retrained = run_training(tmp_path, *arguments)
     assert abs(retrained["held_out_accuracy"] - shipped["held_out_accuracy"]) <= 0.01

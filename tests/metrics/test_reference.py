@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from darbench.data.base import load
+from darbench.data import load
 from darbench.metrics import feature_cache
 from darbench.metrics import reference as module
 from darbench.metrics.extractors import extract, extractor

@@ -8,12 +8,12 @@ import torch_fidelity
 from threadpoolctl import threadpool_limits
 from torch.utils.data import Dataset
 
-from darbench.data.base import load
+from darbench.data import load
 from darbench.metrics import scores
-from darbench.metrics.digits_cnn import DigitsCNN
 from darbench.metrics.extractors import extract, extractor
 from darbench.metrics.reference import reference
 from darbench.metrics.scores import score
+from darbench.metrics.small_cnn import DigitsCNN
 from darbench.records import COLUMNS, PYTHON_TYPES
 
 KEYS = {

@@ -2,10 +2,12 @@ import os
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from spaces import HEAD, load, write
 
-from darbench import registry
+from darbench import data, registry
 from darbench.board.reproduce import reproduce_command
 from darbench.errors import BadInput
 from darbench.records import Repa, Stochastic, canonical_json
@@ -291,3 +293,75 @@ def test_a_command_that_reproduces_settings_within_settings_gives_the_same_trial
     words = shlex.split(reproduce_command(entry, seed=1))
     again = load_trial("dar", "digits-nano", words[6:-2], 1, SIGNATURES)
     assert again.id == trial.id
+
+
+# Data in files: known by their content, wherever they lie
+
+CARD = """# @package _global_
+task:
+  name: mine
+  data: image_folder_32
+  data_path: ${oc.env:DARBENCH_TEST_IMAGES,''}
+  extractor: digits-cnn
+  rank_by: val_loss
+"""
+
+
+@pytest.fixture
+def of_files(tmp_path, monkeypatch):
+    """Compose a space of the task above; its images lie at two places."""
+    pixels = np.random.default_rng(0).integers(0, 256, (10, 32, 32, 3), np.uint8)
+    for place in ("here", "there"):
+        (tmp_path / place / "a").mkdir(parents=True)
+        for i, image in enumerate(pixels):
+            Image.fromarray(image).save(tmp_path / place / "a" / f"{i}.png")
+    (tmp_path / "task").mkdir()
+    (tmp_path / "task" / "mine.yaml").write_text(CARD)
+    path = write(tmp_path, "variants: [{routing: add}]")
+    monkeypatch.chdir(tmp_path)
+
+    def call(*overrides):
+        space = load_space(path, ["task=mine", *overrides], SIGNATURES)
+        return space.trial(next(space.grid()), 0, "confirm")
+
+    return call
+
+
+def test_a_path_is_given_by_override_or_environment_and_is_no_part_of_the_identity(
+    of_files, tmp_path, monkeypatch
+):
+    here = of_files("task.data_path=here")
+    assert here.task.data_path == str(tmp_path / "here")
+    monkeypatch.setenv("DARBENCH_TEST_IMAGES", str(tmp_path / "there"))
+    there = of_files()
+    assert there.task.data_path == str(tmp_path / "there")
+    assert (here.id, here.protocol_hash) == (there.id, there.protocol_hash)
+    (tmp_path / "there" / "a" / "9.png").rename(tmp_path / "there" / "a" / "90.png")
+    data.load.cache_clear()
+    other = of_files()
+    assert other.id != here.id and other.protocol_hash != here.protocol_hash
+    assert here.configuration()["task"]["data"] == f"image_folder_32@{here.task.fingerprint}"
+
+
+def test_a_task_may_declare_which_content_it_is_of(of_files):
+    found = of_files("task.data_path=here")
+    declared = of_files("task.data_path=here", f"task.fingerprint={found.task.fingerprint}")
+    assert declared == found
+    with pytest.raises(
+        BadInput, match=f"here: holds data of fingerprint {found.task.fingerprint}"
+    ):
+        of_files("task.data_path=here", "task.fingerprint=abc")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ([], "image_folder_32: no path is given; give task.data_path=FOLDER"),
+        (["task.data_path=nowhere"], "image_folder_32: no folder at .*nowhere"),
+        (["task.data=digits", "task.data_path=here"], "digits are no files; leave it out"),
+        (["task.data=image_folder"], "unknown dataset 'image_folder'; did you mean image_folder_"),
+    ],
+)
+def test_a_path_without_data_is_refused(of_files, overrides, message):
+    with pytest.raises(BadInput, match=message):
+        of_files(*overrides)

@@ -1,0 +1,100 @@
+"""CIFAR-10 (Krizhevsky, 2009) from a local folder: 32 x 32 RGB, 10 classes, 50 000 and 10 000.
+
+Two published forms are read: the binary version (data_batch_*.bin and test_batch.bin; a record is
+the label's byte and 3072 of the red, the green and the blue plane), and Parquet as on the Hugging
+Face hub (*train*.parquet and *test*.parquet; PNG bytes in the column img or image, and label).
+The pickled "python version" is not read: a pickle can run code.
+"""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from darbench.data.pixels import Pixels
+from darbench.errors import BadInput
+
+SIDE, CLASSES = 32, 10
+RECORD = 1 + 3 * SIDE * SIDE  # bytes
+FORMS = (
+    "the folder of data_batch_*.bin and test_batch.bin, or of *train*.parquet and *test*.parquet"
+)
+
+Part = tuple[np.ndarray, np.ndarray]  # images uint8 (N, 32, 32, 3), labels int64 (N,)
+
+
+def load(folder: Path) -> Pixels:
+    """BadInput names the file that is missing, truncated or of another shape."""
+    train, val = (_part(folder, pattern) for pattern in ("data_batch_*.bin", "test_batch.bin"))
+    if not (train or val):
+        train, val = (_part(folder, f"*{part}*.parquet") for part in ("train", "test"))
+    for files, part in ((train, "training"), (val, "test")):
+        if not files:
+            raise BadInput(f"cifar10: no {part} files in {folder}; it must hold {FORMS}")
+    (train_images, train_labels), (val_images, val_labels) = _read(train), _read(val)
+    return Pixels(
+        name="cifar10",
+        classes=CLASSES,
+        train_images=train_images,
+        train_labels=train_labels,
+        val_images=val_images,
+        val_labels=val_labels,
+    )
+
+
+def _part(folder: Path, pattern: str) -> list[Path]:
+    """The files may lie in a folder within, as the archive and the hub have them."""
+    return sorted(folder.rglob(pattern))
+
+
+def _read(files: list[Path]) -> Part:
+    """All images of the files, in the order of their names."""
+    parts = [(_binary if path.suffix == ".bin" else _parquet)(path) for path in files]
+    for path, (_, labels) in zip(files, parts, strict=True):
+        if len(labels) == 0 or not 0 <= labels.min() <= labels.max() < CLASSES:
+            raise BadInput(f"{path}: labels must be 0 to 9, and one at least")
+    images, labels = zip(*parts, strict=True)
+    return np.concatenate(images), np.concatenate(labels)
+
+
+def _binary(path: Path) -> Part:
+    data = np.fromfile(path, dtype=np.uint8)
+    if len(data) % RECORD:
+        raise BadInput(
+            f"{path}: {len(data)} bytes are no whole number of records of {RECORD}; "
+            "the file is truncated or not of CIFAR-10's binary version: download it again"
+        )
+    records = data.reshape(-1, RECORD)
+    planes = records[:, 1:].reshape(-1, 3, SIDE, SIDE)
+    return np.moveaxis(planes, 1, -1), records[:, 0].astype(np.int64)
+
+
+def _parquet(path: Path) -> Part:
+    import polars
+
+    try:
+        table = polars.read_parquet(path)
+    except (polars.exceptions.PolarsError, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise BadInput(
+            f"{path}: cannot be read as Parquet ({reason}); download it again"
+        ) from None
+    column = next((name for name in ("img", "image") if name in table.columns), None)
+    if column is None or "label" not in table.columns:
+        raise BadInput(
+            f"{path}: columns {', '.join(table.columns)}; must be img or image, and label"
+        )
+    images = [_png(path, i, cell) for i, cell in enumerate(table[column])]
+    shape = (-1, SIDE, SIDE, 3)
+    return np.array(images, np.uint8).reshape(shape), table["label"].cast(int).to_numpy().copy()
+
+
+def _png(path: Path, row: int, cell: dict) -> np.ndarray:
+    try:
+        image = np.asarray(Image.open(io.BytesIO(cell["bytes"])).convert("RGB"))
+    except (TypeError, KeyError, OSError) as error:
+        raise BadInput(f"{path}: row {row} holds no image of PNG bytes ({error})") from None
+    if image.shape != (SIDE, SIDE, 3):
+        raise BadInput(f"{path}: row {row} is {image.shape[1]} x {image.shape[0]}, not 32 x 32")
+    return image

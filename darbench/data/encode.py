@@ -1,0 +1,171 @@
+"""Encode a folder of images into latents: whole shards, by several processes, resumable.
+
+A shard is written beside its place and moved there when it is whole, and only then does the
+manifest name it; a run that was stopped goes on with the shards that the manifest does not name.
+"""
+
+import hashlib
+import os
+import signal
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from itertools import cycle, islice
+from multiprocessing import active_children, get_context
+from multiprocessing.queues import SimpleQueue
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from darbench.data import autoencoder
+from darbench.data import manifest as manifests
+from darbench.data.base import MOST_REFERENCES, split
+from darbench.data.image_folder import Folder, find
+from darbench.data.manifest import Manifest, shard_name
+from darbench.data.pixels import to_items
+from darbench.errors import BadInput
+
+SHARD, BATCH = 1024, 8
+
+Listener = Callable[[int, int, str], None]  # shards done, shards in all, what just happened
+
+
+def encode(
+    data: Path,
+    vae: Path,
+    out: Path,
+    *,
+    size: int = 256,
+    workers: int = 1,
+    devices: tuple[str, ...] = ("cpu",),
+    shard: int = SHARD,
+    listener: Listener = lambda done, total, event: None,
+) -> Manifest:
+    """The complete manifest of out; BadInput if out holds another encoding.
+
+    Worker i computes on devices[i mod len]. On an interruption or an error the shards under way
+    are given up and the finished ones kept.
+    """
+    manifest, work = _prepare(data, vae, out, size, shard)
+    names = [shard_name(number) for number in range(manifest.n_shards)]
+    missing = [i for i, name in enumerate(names) if not manifest.whole(out, name)]
+    listener(len(names) - len(missing), len(names), f"{manifest.n} images of {data}")
+    if not missing:
+        return manifest
+    before = active_children()
+    pool = _pool(work, min(workers, len(missing)), devices)
+    try:
+        for future in as_completed([pool.submit(_shard, number) for number in missing]):
+            name, manifest.shape, manifest.shards[name] = future.result()
+            manifest.write(out)
+            listener(len(manifest.shards), len(names), f"wrote {name}")
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in set(active_children()) - set(before):
+            child.terminate()
+        raise
+    pool.shutdown()
+    return manifest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What every worker knows."""
+
+    folder: Folder
+    order: np.ndarray  # file of each item
+    vae: Path
+    out: Path
+    size: int
+    shard: int
+    n_pictures: int
+
+
+def _prepare(data: Path, vae: Path, out: Path, size: int, shard: int) -> tuple[Manifest, Work]:
+    folder, config = find(data), autoencoder.load(vae).config
+    factor = 2 ** (len(config.block_out_channels) - 1)
+    if size < factor or size % factor:
+        raise BadInput(f"--size {size}: must be a multiple of {factor}, as the autoencoder halves")
+    train, val = split(len(folder.files))
+    if not len(val):
+        raise BadInput(f"{data}: {len(train)} images; a tenth is held out, so give 10 or more")
+    manifest = Manifest(
+        source=folder.listing(), vae=autoencoder.fingerprint(vae),
+        scale=config.scaling_factor, size=size, shard=shard, n=len(folder.files),
+        n_val=len(val), n_pictures=len(val) + min(len(train), MOST_REFERENCES),
+        class_names=list(folder.class_names),
+    )  # fmt: skip
+    work = Work(
+        folder=folder, order=np.concatenate([val, train]), vae=out / "vae", out=out, size=size,
+        shard=shard, n_pictures=manifest.n_pictures,
+    )  # fmt: skip
+    return _begun(manifest, vae, out), work
+
+
+def _begun(manifest: Manifest, vae: Path, out: Path) -> Manifest:
+    """The manifest as it lies in out, with the finished shards, or this one written there."""
+    if not (out / manifests.NAME).is_file():
+        autoencoder.copy(vae, out / "vae")
+        manifest.write(out)
+        return manifest
+    found = manifests.read(out)
+    if found.plan() != manifest.plan():
+        raise BadInput(
+            f"{out}: holds latents of other images, another autoencoder or another --size "
+            f"({found.size}); give another --out"
+        )
+    found.shards = {name: facts for name, facts in found.shards.items() if found.whole(out, name)}
+    return found
+
+
+def _pool(work: Work, workers: int, devices: tuple[str, ...]) -> ProcessPoolExecutor:
+    context = get_context("spawn")  # CUDA and torch's threads do not survive a fork
+    queue = context.SimpleQueue()
+    for device in islice(cycle(devices), workers):
+        queue.put(device)
+    return ProcessPoolExecutor(workers, context, _start, (work, queue))
+
+
+def _start(work: Work, devices: SimpleQueue) -> None:
+    global _encoder
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C: the parent says what is to be said
+    torch.set_num_threads(1)  # sums keep their order, whatever the number of workers
+    _encoder = Encoder(work, devices.get())
+
+
+def _shard(number: int) -> tuple[str, list[int], dict]:
+    return _encoder.shard(number)
+
+
+class Encoder:
+    """One worker: an autoencoder on a device."""
+
+    def __init__(self, work: Work, device: str):
+        self.work, self.device = work, device
+        self.vae = autoencoder.load(work.vae, device)
+
+    def shard(self, number: int) -> tuple[str, list[int], dict]:
+        """Write that shard; its name, the shape of a latent, and its entry in the manifest."""
+        work, first = self.work, number * self.work.shard
+        items = work.order[first : first + work.shard]
+        parts = [self._encoded(items[i : i + BATCH]) for i in range(0, len(items), BATCH)]
+        pictures, mean, std = (torch.cat(part).contiguous() for part in zip(*parts, strict=True))
+        tensors = {
+            "mean": mean, "std": std, "label": torch.from_numpy(work.folder.labels[items]),
+            "picture": pictures[: max(0, work.n_pictures - first)].clone(),
+        }  # fmt: skip
+        data, name = save(tensors), shard_name(number)
+        partial = work.out / f".{name}.part"
+        partial.write_bytes(data)
+        os.replace(partial, work.out / name)
+        facts = {"count": len(items), "bytes": len(data)}
+        return name, list(mean.shape[1:]), facts | {"sha256": hashlib.sha256(data).hexdigest()}
+
+    @torch.no_grad()
+    def _encoded(self, files: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+        pictures = self.work.folder.pictures(files, self.work.size)
+        posterior = self.vae.encode(to_items(pictures).to(self.device)).latent_dist
+        return torch.from_numpy(pictures), posterior.mean.cpu(), posterior.std.cpu()

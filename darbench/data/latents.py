@@ -1,0 +1,120 @@
+"""Latents of images, as `darbench prepare imagenet` wrote them; read item by item from the shards.
+
+An item is scale (mean + std e) of the autoencoder's posterior (Rombach et al., arXiv:2112.10752;
+scale 0.18215 for Stable Diffusion's), e standard normal and drawn anew at every position of a run,
+and the mean alone in validation. Differs from DiT and SiT: no image is mirrored.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from darbench.data import autoencoder
+from darbench.data.base import Dataset, to_uint8
+from darbench.data.manifest import Manifest, read_complete, shard_name
+from darbench.errors import BadInput
+from darbench.streams import normal_per_index
+
+DECODED = 8  # latents at a time: fixed and padded, so that no picture depends on its batch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latents(Dataset):
+    path: Path
+    manifest: Manifest
+    name: str = "latents"
+
+    @property
+    def classes(self) -> int:
+        return len(self.manifest.class_names)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.manifest.shape)
+
+    @property
+    def n_train(self) -> int:
+        return self.manifest.n - self.manifest.n_val
+
+    @property
+    def n_val(self) -> int:
+        return self.manifest.n_val
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of the manifest, which holds a hash of every shard and of the autoencoder."""
+        return self.manifest.fingerprint
+
+    @cached_property
+    def reference_images(self) -> np.ndarray:
+        """The first training images as they were encoded, not decoded again."""
+        return self._pictures(np.arange(self.n_val, self.manifest.n_pictures))
+
+    @cached_property
+    def val_images(self) -> np.ndarray:
+        return self._pictures(np.arange(self.n_val))
+
+    def items(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
+        return self._means(self.n_val + index)
+
+    def val(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
+        return self._means(index)
+
+    def train(self, seed: int, positions: range) -> tuple[Tensor, Tensor]:
+        numbers = self.n_val + self.order(seed, positions)
+        noise = torch.from_numpy(normal_per_index(seed, "posterior", positions, self.shape))
+        mean, std, label = (self._read(key, numbers) for key in ("mean", "std", "label"))
+        return self.manifest.scale * (mean + std * noise), label
+
+    @torch.no_grad()
+    def decode(self, x: Tensor) -> np.ndarray:
+        vae = self._vae.to(x.device)
+        pictures = []
+        for part in (x / self.manifest.scale).split(DECODED):
+            padded = F.pad(part, (0, 0, 0, 0, 0, 0, 0, DECODED - len(part)))
+            pictures.append(to_uint8(vae.decode(padded).sample[: len(part)].cpu().numpy()))
+        return np.concatenate(pictures)
+
+    @cached_property
+    def _vae(self) -> Any:
+        return autoencoder.load(self.path / "vae")
+
+    @cached_property
+    def _shards(self) -> list[Any]:
+        """Mapped into memory, not read: the system keeps of them what it has room for."""
+        return [_open(self.path / shard_name(i)) for i in range(self.manifest.n_shards)]
+
+    def _means(self, numbers: np.ndarray) -> tuple[Tensor, Tensor]:
+        return self.manifest.scale * self._read("mean", numbers), self._read("label", numbers)
+
+    def _pictures(self, numbers: np.ndarray) -> np.ndarray:
+        return self._read("picture", numbers).numpy()
+
+    def _read(self, key: str, numbers: np.ndarray) -> Tensor:
+        """That tensor's rows at these numbers among all items."""
+        rows = []
+        for number in numbers.tolist():
+            shard, row = divmod(number, self.manifest.shard)
+            rows.append(self._shards[shard].get_slice(key)[row : row + 1])
+        return torch.cat(rows)
+
+
+def load(path: Path) -> Latents:
+    return Latents(path=path, manifest=read_complete(path))
+
+
+def _open(path: Path) -> Any:
+    try:
+        return safe_open(path, framework="pt")
+    except (SafetensorError, OSError) as error:
+        raise BadInput(
+            f"{path}: cannot be read ({error}); delete it and run `darbench prepare imagenet` "
+            "again"
+        ) from None

@@ -1,0 +1,91 @@
+"""What a folder of latents says about itself: which images, which autoencoder, which shards.
+
+OUT/manifest.json            this; rewritten after every shard, so it names the finished ones
+OUT/shard-00000.safetensors  mean and std (n, C, H, W) of the posterior, label (n,), and
+                             picture (m, size, size, 3) of those that pictures are kept of
+OUT/vae/                     the autoencoder, to decode with
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from darbench.errors import BadInput
+from darbench.records import canonical_json, content_hash
+
+NAME = "manifest.json"
+WORKS = "give the --out folder of `darbench prepare imagenet`"
+
+
+@dataclass(kw_only=True)
+class Manifest:
+    """Items lie in the shards in the order of `split`: those held out, then those to train on."""
+
+    source: str  # hash of the names and sizes of the images
+    vae: str  # fingerprint of the autoencoder
+    scale: float  # latents times this have about unit variance
+    size: int  # side of the images that were encoded
+    shard: int  # items a shard; the last may have fewer
+    n: int  # items in all
+    n_val: int  # of them, the first are held out
+    n_pictures: int  # and the first of all are kept as pictures too
+    class_names: list[str]
+    shape: list[int] = field(default_factory=list)  # (C, H, W) of a latent
+    shards: dict[str, dict[str, Any]] = field(default_factory=dict)  # count, bytes and sha256
+
+    @property
+    def n_shards(self) -> int:
+        return -(-self.n // self.shard)
+
+    @property
+    def fingerprint(self) -> str:
+        return content_hash(asdict(self))
+
+    def plan(self) -> str:
+        """All but what encoding adds: equal for two runs that would write the same shards."""
+        return canonical_json(asdict(self) | {"shape": [], "shards": {}})
+
+    def write(self, folder: Path) -> None:
+        self.shards = dict(sorted(self.shards.items()))
+        partial = folder / f".{NAME}.part"
+        partial.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+        os.replace(partial, folder / NAME)
+
+    def whole(self, folder: Path, name: str) -> bool:
+        """Whether that shard was finished and lies there at its full length."""
+        path = folder / name
+        known = name in self.shards and path.is_file()
+        return known and path.stat().st_size == self.shards[name]["bytes"]
+
+
+def shard_name(number: int) -> str:
+    return f"shard-{number:05d}.safetensors"
+
+
+def read(folder: Path) -> Manifest:
+    """BadInput if there is none, or it cannot be read."""
+    path = folder / NAME
+    if not path.is_file():
+        raise BadInput(f"{folder}: no {NAME}; {WORKS}")
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found.keys() != {f.name for f in fields(Manifest)}:
+            raise ValueError("its keys are others than those of this version")
+        return Manifest(**found)
+    except (ValueError, AttributeError) as error:
+        raise BadInput(f"{path}: no manifest of latents ({error}); {WORKS}") from None
+
+
+def read_complete(folder: Path) -> Manifest:
+    """BadInput names the shard that is missing or truncated."""
+    manifest = read(folder)
+    names = [shard_name(number) for number in range(manifest.n_shards)]
+    broken = [name for name in names if not manifest.whole(folder, name)]
+    if broken:
+        raise BadInput(
+            f"{folder / broken[0]}: missing or truncated, one of {len(broken)} of {len(names)} "
+            "shards; run `darbench prepare imagenet` again with the same --out"
+        )
+    return manifest

@@ -1,0 +1,126 @@
+import io
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from darbench.data import load
+from darbench.errors import BadInput
+
+rng = np.random.default_rng(0)
+TRAIN, TEST = (
+    rng.integers(0, 256, (9, 32, 32, 3), np.uint8),
+    rng.integers(0, 256, (4, 32, 32, 3), np.uint8),
+)
+TRAIN_LABELS, TEST_LABELS = np.arange(9) % 10, np.array([9, 0, 3, 3])
+
+
+def record(image, label) -> bytes:
+    """One of the binary version, plane by plane as its page describes."""
+    planes = [image[y, x, c] for c in range(3) for y in range(32) for x in range(32)]
+    return bytes([label, *planes])
+
+
+def write_binary(folder):
+    folder.mkdir(parents=True)
+    for name, part in (("data_batch_1", slice(0, 5)), ("data_batch_2", slice(5, 9))):
+        records = map(record, TRAIN[part], TRAIN_LABELS[part])
+        (folder / f"{name}.bin").write_bytes(b"".join(records))
+    (folder / "test_batch.bin").write_bytes(b"".join(map(record, TEST, TEST_LABELS)))
+
+
+def png(image) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG")
+    return file.getvalue()
+
+
+def write_parquet(folder, column="img"):
+    folder.mkdir(parents=True)
+    for name, images, labels in (("train", TRAIN, TRAIN_LABELS), ("test", TEST, TEST_LABELS)):
+        cells = [{"bytes": png(image), "path": None} for image in images]
+        table = pl.DataFrame({column: cells, "label": labels})
+        table.write_parquet(folder / f"{name}-00000-of-00001.parquet")
+
+
+FORMS = {
+    "binary": write_binary,
+    "archive": lambda folder: write_binary(folder / "cifar-10-batches-bin"),
+    "hub": lambda folder: write_parquet(folder / "plain_text"),
+    "image column": lambda folder: write_parquet(folder, "image"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_published_form_holds_the_same_images(tmp_path, form):
+    FORMS[form](tmp_path / "data")
+    data = load("cifar10", str(tmp_path / "data"))
+    assert np.array_equal(data.train_images, TRAIN) and np.array_equal(data.val_images, TEST)
+    assert np.array_equal(data.train_labels, TRAIN_LABELS)
+    assert np.array_equal(data.val_labels, TEST_LABELS)
+    assert (data.classes, data.shape, data.n_train, data.n_val) == (10, (3, 32, 32), 9, 4)
+    write_binary(tmp_path / "other")
+    assert data.fingerprint == load("cifar10", str(tmp_path / "other")).fingerprint
+
+
+def test_items_follow_the_order_of_the_run(tmp_path):
+    write_binary(tmp_path / "data")
+    data = load("cifar10", str(tmp_path / "data"))
+    x, label = data.train(0, range(6, 12))
+    order = data.order(0, range(6, 12))
+    assert np.array_equal(data.decode(x), TRAIN[order])
+    assert np.array_equal(label.numpy(), TRAIN_LABELS[order])
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def table(path, **columns):
+    pl.DataFrame(columns).write_parquet(path)
+
+
+# What is done to the folder d, and what is said about it.
+BINARY = {
+    "no folder at": lambda d: d.rename(d.parent / "moved"),
+    "no training files in": lambda d: [p.unlink() for p in d.iterdir()],
+    "no test files in": lambda d: (d / "test_batch.bin").unlink(),
+    "data_batch_2.bin: .*truncated": lambda d: cut(d / "data_batch_2.bin"),
+    "test_batch.bin: labels must be 0 to 9": lambda d: (d / "test_batch.bin").write_bytes(
+        record(TEST[0], 10)
+    ),
+}
+PARQUET = {
+    "train.*cannot be read as Parquet": lambda f: cut(f),
+    "train.*columns a; must be img or image, and label": lambda f: table(f, a=[1]),
+    "train.*row 0 is 32 x 16, not 32 x 32": lambda f: table(
+        f, img=[{"bytes": png(TEST[0, :16])}], label=[0]
+    ),
+    "train.*row 0 holds no image": lambda f: table(f, img=[{"bytes": b"none"}], label=[0]),
+    "train.*row 1 holds no image": lambda f: table(
+        f, img=[{"bytes": png(TEST[0])}, None], label=[0, 1]
+    ),
+}
+
+
+@pytest.mark.parametrize("message", BINARY)
+def test_broken_binary_files_are_named(tmp_path, message):
+    write_binary(tmp_path / "data")
+    BINARY[message](tmp_path / "data")
+    with pytest.raises(BadInput, match=message):
+        load("cifar10", str(tmp_path / "data"))
+
+
+@pytest.mark.parametrize("message", PARQUET)
+def test_broken_parquet_files_are_named(tmp_path, message):
+    write_parquet(tmp_path / "data")
+    PARQUET[message](next((tmp_path / "data").glob("train*")))
+    with pytest.raises(BadInput, match=message):
+        load("cifar10", str(tmp_path / "data"))
+
+
+def test_the_pickled_version_is_not_read(tmp_path):
+    (tmp_path / "data_batch_1").write_bytes(b"cos\nsystem\n")
+    with pytest.raises(BadInput, match="no training files in"):
+        load("cifar10", str(tmp_path))

@@ -1,0 +1,140 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from darbench.data import load
+from darbench.data.base import to_model_range
+from darbench.data.image_folder import centre_crop
+from darbench.errors import BadInput
+
+
+def write_images(folder, classes=3, each=10, size=(40, 36), seed=0):
+    """Noise of its own per image, as PNG and JPEG."""
+    rng = np.random.default_rng(seed)
+    for name in "abcdefgh"[:classes]:
+        (folder / name).mkdir(parents=True)
+        for i in range(each):
+            pixels = rng.integers(0, 256, (size[1], size[0], 3), np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{i}.{'png' if i % 2 else 'JPG'}", "PNG")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_images(tmp_path / "images")
+    return tmp_path / "images"
+
+
+@pytest.fixture
+def data(folder):
+    return load("image_folder_32", str(folder))
+
+
+def test_what_there_is(data):
+    assert (data.classes, data.shape, data.n_train, data.n_val) == (3, (3, 32, 32), 27, 3)
+    assert data.reference_images.shape == (27, 32, 32, 3) and data.val_images.dtype == np.uint8
+    x, label = data.items(np.arange(27))
+    assert np.array_equal(data.decode(x), data.reference_images)
+    held, held_label = data.val(np.arange(3))
+    assert np.array_equal(data.decode(held), data.val_images)
+    found = torch.bincount(torch.cat([label, held_label]))
+    assert found.tolist() == [10, 10, 10]
+    both = np.concatenate([data.reference_images, data.val_images]).reshape(30, -1)
+    assert len(np.unique(both, axis=0)) == 30
+
+
+def test_an_image_that_has_the_size_is_left_as_it_is():
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    assert np.array_equal(centre_crop(Image.fromarray(pixels), 32), pixels)
+
+
+def test_the_crop_is_the_middle():
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 45, 3), np.uint8)
+    assert np.array_equal(centre_crop(Image.fromarray(pixels), 32), pixels[:, 6:38])
+
+
+def halved(pixels):
+    """Means of neighbouring columns, then rows, each rounded half up."""
+    for axis in (1, 0):
+        even, odd = (np.take(pixels, np.arange(i, pixels.shape[axis], 2), axis) for i in (0, 1))
+        pixels = (even.astype(int) + odd + 1) // 2
+    return pixels
+
+
+@pytest.mark.parametrize("halvings", [1, 2, 3])
+def test_a_multiple_by_a_power_of_two_is_halved_by_means_over_boxes(halvings):
+    side = 16 * 2**halvings
+    expected = pixels = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+    for _ in range(halvings):
+        expected = halved(expected)
+    assert np.array_equal(centre_crop(Image.fromarray(pixels), 16), expected)
+
+
+def test_other_sizes_keep_a_linear_ramp_linear():
+    """Box and bicubic filters both reproduce a ramp away from the border."""
+    ramp = np.tile(np.arange(100, dtype=np.uint8), (90, 1))[..., None].repeat(3, axis=2)
+    found = centre_crop(Image.fromarray(ramp), 24).astype(float)
+    assert found.shape == (24, 24, 3)
+    slope = np.diff(found[12, 4:20, 0])
+    assert slope.mean() == pytest.approx(90 / 24, abs=0.1)
+
+
+def test_mirroring_is_a_function_of_seed_and_position_alone(data):
+    x, label = data.train(0, range(200))
+    plain, same = data.items(data.order(0, range(200)))
+    assert torch.equal(label, same)
+    kept = (x == plain).flatten(1).all(1)
+    turned = (x == plain.flip(-1)).flatten(1).all(1)
+    assert torch.equal(kept, ~turned) and 70 < turned.sum() < 130
+    torch.manual_seed(1)
+    np.random.seed(1)
+    part, _ = data.train(0, range(50, 60))
+    assert torch.equal(part, x[50:60])
+    other, _ = data.train(1, range(200))
+    assert not torch.equal(other, x)
+
+
+def test_grey_images_become_colour(folder, data):
+    Image.new("L", (50, 50), 77).save(folder / "a" / "0.JPG", "PNG")
+    Image.new("P", (32, 32)).save(folder / "a" / "1.png")
+    x, _ = load("image_folder_32", str(folder)).items(np.arange(27))
+    assert x.shape == (27, 3, 32, 32)
+    assert (x == to_model_range(np.full((1, 1, 1, 1), 77, np.uint8))[0, 0, 0, 0]).any()
+
+
+def test_the_fingerprint_sees_content_names_and_size(tmp_path):
+    prints = set()
+    for i, change in enumerate(
+        [{}, {"seed": 1}, {"each": 11}, {"classes": 2}, {"size": (41, 36)}]
+    ):
+        write_images(tmp_path / str(i), **change)
+        prints.add(load("image_folder_32", str(tmp_path / str(i))).fingerprint)
+    prints.add(load("image_folder_64", str(tmp_path / "0")).fingerprint)
+    assert len(prints) == 6
+    write_images(tmp_path / "again")
+    assert load("image_folder_32", str(tmp_path / "again")).fingerprint in prints
+
+
+BROKEN = {
+    "no class": (lambda f: [p.rename(f.parent / p.name) for p in f.iterdir()], "no class folders"),
+    "empty class": (lambda f: (f / "z").mkdir(), "z: a class without images"),
+    "few": (lambda f: [p.unlink() for p in f.glob("*/[3-9].*")], "9 images; .*give 10 or more"),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_folder_without_images_is_refused(folder, fault):
+    damage, message = BROKEN[fault]
+    damage(folder)
+    with pytest.raises(BadInput, match=message):
+        load("image_folder_32", str(folder))
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", None], ids=["empty", "text", "truncated"])
+def test_a_broken_image_is_named(folder, content):
+    path = folder / "b" / "1.png"
+    path.write_bytes(path.read_bytes()[:500] if content is None else content)
+    with pytest.raises(BadInput, match=r"b/1.png: cannot be read as an image"):
+        data = load("image_folder_32", str(folder))
+        data.items(np.arange(data.n_train))
+        data.val(np.arange(3))

@@ -1,0 +1,277 @@
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from test_image_folder import write_images
+
+from darbench.data import load
+from darbench.data.base import to_model_range
+from darbench.data.encode import encode
+from darbench.data.image_folder import find
+from darbench.errors import BadInput
+from darbench.model.sizes import resolve
+from darbench.records import Evaluation, Model
+from darbench.streams import stream
+from darbench.train import Batches, build_model, generate
+
+SIZE, SHARD = 16, 8
+
+
+@pytest.fixture(scope="module")
+def vae(tmp_path_factory):
+    """A tiny random AutoencoderKL that halves images once."""
+    from diffusers import AutoencoderKL
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("vae")
+    made = AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
+        block_out_channels=(8, 8), layers_per_block=1, norm_num_groups=4, latent_channels=4,
+    )  # fmt: skip
+    made.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data") / "images"
+    write_images(folder, classes=3, each=10, size=(20, 17))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory, vae, images):
+    out = tmp_path_factory.mktemp("out")
+    encode(images, vae, out, size=SIZE, shard=SHARD, workers=2)
+    return out
+
+
+@pytest.fixture(scope="module")
+def data(prepared):
+    return load("latents", str(prepared))
+
+
+@pytest.fixture
+def copied(prepared, tmp_path):
+    """Folder of links, so that a test may break it."""
+    (tmp_path / "vae").symlink_to(prepared / "vae")
+    for path in prepared.glob("*.*"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    return tmp_path
+
+
+def posteriors(vae, pictures):
+    from diffusers import AutoencoderKL
+
+    made = AutoencoderKL.from_pretrained(vae).eval()
+    with torch.no_grad():
+        found = made.encode(torch.from_numpy(to_model_range(pictures))).latent_dist
+    return found.mean, found.std
+
+
+def test_what_there_is(data, images, prepared):
+    assert (data.classes, data.shape, data.n_train, data.n_val) == (3, (4, 8, 8), 27, 3)
+    assert data.manifest.class_names == ["a", "b", "c"] and data.manifest.scale == 0.18215
+    counts = [shard["count"] for shard in data.manifest.shards.values()]
+    assert counts == [8, 8, 8, 6] and len(data.manifest.shards) == 4
+    assert not list(prepared.glob(".*"))
+    both = np.concatenate([data.val_images, data.reference_images]).reshape(30, -1)
+    folder = find(images)
+    wanted = folder.pictures(np.arange(30), SIZE).reshape(30, -1)
+    assert np.array_equal(np.sort(both, axis=0), np.sort(wanted, axis=0))
+
+
+def test_items_are_the_scaled_means_of_the_posterior(data, vae):
+    x, label = data.items(np.arange(27))
+    mean, _ = posteriors(vae, data.reference_images)
+    torch.testing.assert_close(x, 0.18215 * mean, rtol=1e-5, atol=1e-6)
+    held, _ = data.val(np.arange(3))
+    mean, _ = posteriors(vae, data.val_images)
+    torch.testing.assert_close(held, 0.18215 * mean, rtol=1e-5, atol=1e-6)
+    assert label.dtype == torch.int64 and torch.bincount(label).sum() == 27
+
+
+def test_a_run_draws_from_the_posterior_anew_at_every_position(data, vae):
+    positions = range(20, 60)
+    x, label = data.train(5, positions)
+    order = data.order(5, positions)
+    mean, std = posteriors(vae, data.reference_images[order])
+    noise = [stream(5, "posterior", p).standard_normal((4, 8, 8), np.float32) for p in positions]
+    expected = 0.18215 * (mean + std * torch.from_numpy(np.stack(noise)))
+    torch.testing.assert_close(x, expected, rtol=1e-4, atol=1e-5)
+    assert torch.equal(label, data.items(order)[1])
+    part, _ = data.train(5, range(30, 33))
+    assert torch.equal(part, x[10:13])
+
+
+def test_labels_stay_with_their_images(data, images):
+    folder = find(images)
+    wanted = {folder.pictures(np.array([i]), SIZE).tobytes(): folder.labels[i] for i in range(30)}
+    _, label = data.items(np.arange(27))
+    found = [wanted[picture.tobytes()] for picture in data.reference_images]
+    assert found == label.tolist()
+
+
+def test_decoding_is_the_autoencoders_and_does_not_depend_on_the_batch(data, vae):
+    from diffusers import AutoencoderKL
+
+    x, _ = data.items(np.arange(11))
+    found = data.decode(x)
+    with torch.no_grad():
+        pixels = AutoencoderKL.from_pretrained(vae).eval().decode(x / 0.18215).sample
+    exact = (pixels.permute(0, 2, 3, 1).double() * 127.5 + 127.5).clamp(0, 255).numpy()
+    assert found.shape == (11, 16, 16, 3) and np.abs(found - exact).max() < 0.51
+    assert np.array_equal(data.decode(x[9:]), found[9:])
+
+
+def test_workers_and_interruptions_leave_the_same_latents(data, vae, images, tmp_path):
+    alone = tmp_path / "alone"
+    encode(images, vae, alone, size=SIZE, shard=SHARD)
+    whole = load("latents", str(alone))
+    assert whole.fingerprint == data.fingerprint
+    (alone / "shard-00001.safetensors").unlink()
+    kept = (alone / "shard-00002.safetensors").stat().st_mtime_ns
+    news = []
+    encode(images, vae, alone, size=SIZE, shard=SHARD, listener=lambda *event: news.append(event))
+    assert [event[:2] for event in news] == [(3, 4), (4, 4)]
+    assert news[1][2] == "wrote shard-00001.safetensors"
+    assert (alone / "shard-00002.safetensors").stat().st_mtime_ns == kept
+    assert json.loads((alone / "manifest.json").read_text()) == json.loads(
+        (data.path / "manifest.json").read_text()
+    )
+
+
+def test_an_error_names_its_image_and_keeps_the_finished_shards(vae, tmp_path):
+    images, out = tmp_path / "images", tmp_path / "out"
+    write_images(images, classes=2, each=8)
+    broken = images / "a" / "3.png"
+    size = broken.stat().st_size
+    whole = broken.read_bytes()
+    broken.write_bytes(b"x" * size)
+    with pytest.raises(BadInput, match=r"a/3.png: cannot be read as an image"):
+        encode(images, vae, out, size=SIZE, shard=2)
+    broken.write_bytes(whole)
+    first = []
+    encode(images, vae, out, size=SIZE, shard=2, listener=lambda *event: first.append(event[0]))
+    assert first[-1] == 8 and not multiprocessing.active_children()
+    assert load("latents", str(out)).n_train == 15
+
+
+def test_another_encoding_in_the_folder_is_refused(vae, images, copied):
+    with pytest.raises(BadInput, match=r"another --size \(16\); give another --out"):
+        encode(images, vae, copied, size=32, shard=SHARD)
+
+
+def test_an_autoencoder_that_is_none_is_refused(images, tmp_path):
+    with pytest.raises(BadInput, match="no autoencoder; give the folder that holds"):
+        encode(images, tmp_path, tmp_path / "out", size=SIZE)
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "x.safetensors").write_bytes(b"")
+    with pytest.raises(BadInput, match="cannot be read as an AutoencoderKL"):
+        encode(images, tmp_path, tmp_path / "out", size=SIZE)
+
+
+def test_a_size_that_does_not_halve_is_refused(vae, images, tmp_path):
+    with pytest.raises(BadInput, match="--size 17: must be a multiple of 2"):
+        encode(images, vae, tmp_path, size=17)
+
+
+def test_diffusers_is_asked_for_where_it_is_missing(vae, images, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "diffusers", None)
+    with pytest.raises(BadInput, match=r"pip install 'darbench\[imagenet\]'"):
+        encode(images, vae, tmp_path, size=SIZE)
+
+
+BROKEN = {
+    "no manifest.json": lambda d: (d / "manifest.json").unlink(),
+    "no manifest of latents": lambda d: (d / "manifest.json").write_text("{"),
+    "its keys are others": lambda d: (d / "manifest.json").write_text("{}"),
+    "shard-00003.safetensors: missing or truncated, one of 1 of 4": lambda d: (
+        d / "shard-00003.safetensors"
+    ).unlink(),
+    "shard-00002.safetensors: missing or truncated, one of 1 of 4": lambda d: os.truncate(
+        d / "shard-00002.safetensors", 100
+    ),
+    "shard-00000.safetensors: cannot be read": lambda d: (
+        d / "shard-00000.safetensors"
+    ).write_bytes(b"x" * (d / "shard-00000.safetensors").stat().st_size),
+}
+
+
+@pytest.mark.parametrize("message", BROKEN)
+def test_broken_files_are_named(copied, message):
+    BROKEN[message](copied)
+    with pytest.raises(BadInput, match=message):
+        load("latents", str(copied)).val(np.arange(3))
+
+
+def test_shards_are_plain_safetensors(prepared):
+    found = load_file(prepared / "shard-00003.safetensors")
+    assert {k: tuple(v.shape) for k, v in found.items()} == {
+        "mean": (6, 4, 8, 8), "std": (6, 4, 8, 8), "label": (6,), "picture": (6, 16, 16, 3),
+    }  # fmt: skip
+
+
+def command(vae, images, out, *more):
+    options = ("--vae", vae, "--data", images, "--out", out, "--size", "16", *more)
+    return [sys.executable, "-m", "darbench", "prepare", "imagenet", *map(str, options)]
+
+
+def test_the_command_prepares_and_counts(vae, images, prepared, tmp_path):
+    line = command(vae, images, tmp_path / "out", "--workers", "1", "--device", "cpu")
+    done = subprocess.run(line, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"[0/1] 30 images of {images}\n[1/1] wrote shard-00000")
+    assert "30 images, fingerprint" in done.stdout and "next: " in done.stdout
+    again = subprocess.run([*line, "--json"], capture_output=True, text=True, timeout=120)
+    assert json.loads(again.stdout)["images"] == 30
+    assert load("latents", str(tmp_path / "out")).n_train == 27
+
+
+def running(group: int) -> list[Path]:
+    """The group's processes but those that are dead and not yet collected."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, its = path.read_text().rpartition(")")[2].split()[:3]
+            found += [path] if int(its) == group and state != "Z" else []
+    return found
+
+
+def test_ctrl_c_ends_all_processes_and_says_how_to_go_on(vae, tmp_path):
+    write_images(tmp_path / "images", classes=2, each=2000)
+    line = command(vae, tmp_path / "images", tmp_path / "out", "--workers", "2")
+    run = subprocess.Popen(
+        line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert run.stdout.readline().startswith("[0/4]")
+    time.sleep(3)
+    os.killpg(run.pid, signal.SIGINT)
+    _, err = run.communicate(timeout=30)
+    assert run.returncode == 130 and "Traceback" not in err
+    assert err.endswith(
+        "finished shards are kept; the same command goes on from there\ndarbench: interrupted\n"
+    )
+    until = time.monotonic() + 10
+    while running(run.pid) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not running(run.pid)
+
+
+def test_a_model_of_latents_generates_pictures(data):
+    model = build_model("add", {}, resolve(Model(depth=1, width=8, heads=2)), data, seed=0)
+    batch = Batches(data, batch=5, label_dropout=0.1, seed=0)(1)
+    assert [tuple(part.shape) for part in batch] == [(5, 4, 8, 8), (5,), (5, 4, 8, 8), (5,)]
+    evaluation = Evaluation(n_gen=9, sampler_steps=1, grid=0)
+    found = generate(model.eval(), data, evaluation, 0, "cpu")
+    assert found.shape == (9, 16, 16, 3) and found.dtype == np.uint8

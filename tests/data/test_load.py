@@ -1,0 +1,23 @@
+import pytest
+
+from darbench.data import catalogue, load
+from darbench.errors import BadInput
+
+
+def test_an_unknown_dataset_is_refused_with_the_near_name():
+    with pytest.raises(BadInput, match="unknown dataset 'digit'; did you mean digits"):
+        load("digit")
+    assert {"digits", "shapes", "cifar10", "latents"} < set(catalogue.names())
+
+
+@pytest.mark.parametrize("name", [n for n in catalogue.names() if catalogue.from_files(n)])
+def test_data_of_files_need_a_path_and_say_what_works(name, tmp_path):
+    with pytest.raises(BadInput, match=f"{name}: no path is given; give task.data_path=FOLDER"):
+        load(name)
+    with pytest.raises(BadInput, match=r"no folder at .*nowhere; give task\.data_path=FOLDER"):
+        load(name, str(tmp_path / "nowhere"))
+
+
+def test_a_dataset_is_read_once():
+    assert load("digits") is load("digits")
+    assert not catalogue.from_files("digits")
