@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -30,6 +31,9 @@ Overrides = Annotated[
 Out = Annotated[Path, typer.Option(help="Folder under which every result is written.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Workers = Annotated[
+    int | None, typer.Option(help="Trials at a time; default: one a core, or one a GPU.")
+]
 Load = Annotated[
     list[Path] | None,
     typer.Option("--load", help="A Python file that registers routings; may be repeated."),
@@ -249,9 +253,7 @@ def sweep(
     space: Annotated[str, typer.Option(help="A name of `darbench list spaces`, or a YAML file.")],
     overrides: Overrides = None,
     out: Out = Path("leaderboards"),
-    workers: Annotated[
-        int | None, typer.Option(help="Trials at a time; default: one a core, or one a GPU.")
-    ] = None,
+    workers: Workers = None,
     device: Device = "auto",
     load: Load = None,
     quick: Annotated[bool, typer.Option("--quick", help="The task's short form.")] = False,
@@ -286,10 +288,86 @@ def sweep(
         again += f" --workers {workers}" if workers is not None else ""
         again += f" --device {device}" if device != "auto" else ""
         print(_closing(outcome, again))
-    if outcome.interrupted:
-        raise typer.Exit(EXIT_INTERRUPTED)
-    if outcome.failed:
-        raise typer.Exit(EXIT_FAILED)
+    _exit(outcome.interrupted, failed=outcome.failed > 0)
+
+
+@app.command(epilog="Example:  darbench sensitivity --task digits-nano")
+def sensitivity(
+    task: Annotated[str, typer.Option(help="A name of `darbench list tasks`.")],
+    overrides: Overrides = None,
+    out: Out = Path("leaderboards"),
+    workers: Workers = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Whether the task tells apart what is known to differ: its controls against add.
+
+    Exit code 1 if a control is not resolved on the side where it must be.
+    """
+    from darbench.display import listening
+    from darbench.reports import sensitivity_table
+    from darbench.search.sensitivity import sensitivity
+
+    command = shlex.join(["darbench", "sensitivity", "--task", task, *(overrides or [])])
+    with listening(quiet=as_json) as listener:
+        found = sensitivity(
+            task, overrides or [], out=out, workers=workers, device=device, command=command,
+            listener=listener,
+        )  # fmt: skip
+    if as_json:
+        print(json.dumps({"resolved": found.resolved, **asdict(found)}, default=str))
+    else:
+        _print_rich(sensitivity_table(found))
+        print(_closing(found.outcomes[-1], command + _out_option(out)))
+    _exit(found.interrupted, failed=not found.resolved)
+
+
+@app.command("noise-floor", epilog="Example:  darbench noise-floor --task digits-nano")
+def noise_floor(
+    task: Annotated[str, typer.Option(help="A name of `darbench list tasks`.")],
+    overrides: Overrides = None,
+    out: Out = Path("leaderboards"),
+    workers: Workers = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """How much of a difference on the task is chance, and how much of that pairs share."""
+    from darbench.display import listening
+    from darbench.reports import noise_table
+    from darbench.search.noise_floor import noise_floor
+
+    command = shlex.join(["darbench", "noise-floor", "--task", task, *(overrides or [])])
+    with listening(quiet=as_json) as listener:
+        found = noise_floor(
+            task, overrides or [], out=out, workers=workers, device=device, command=command,
+            listener=listener,
+        )  # fmt: skip
+    if as_json:
+        print(json.dumps(asdict(found), default=str))
+    else:
+        _print_rich(noise_table(found))
+        print(_closing(found.outcome, command + _out_option(out)))
+    _exit(found.outcome.interrupted, failed=found.outcome.failed > 0)
+
+
+@app.command(epilog="Example:  darbench plan --task digits-nano --effect 2%")
+def plan(
+    effect: Annotated[str, typer.Option(help="Relative change to be seen, such as 2% or 0.02.")],
+    task: Annotated[str, typer.Option(help="A name of `darbench list tasks`.")] = "digits-nano",
+    overrides: Overrides = None,
+    metric: Annotated[str, typer.Option(help="val_loss or fd; default: the task's own.")] = "",
+    variants: Annotated[int, typer.Option(min=1, help="Compared with add, each.")] = 1,
+    out: Out = Path("leaderboards"),
+    as_json: Json = False,
+) -> None:
+    """Seeds and hours that an effect needs, from the measured noise of the task."""
+    from darbench.reports import plan_text
+    from darbench.search.planner import fraction, plan
+
+    found = plan(
+        task, fraction(effect), overrides or [], metric=metric, variants=variants, out=out
+    )
+    print(json.dumps(asdict(found)) if as_json else plan_text(found))
 
 
 @app.command(epilog="Example:  darbench board --space dar_variants")
@@ -324,6 +402,13 @@ def _load(files: list[Path] | None) -> list[str]:
     return [name for file in files for name in load_file(file)]
 
 
+def _exit(interrupted: bool, *, failed: bool) -> None:
+    if interrupted:
+        raise typer.Exit(EXIT_INTERRUPTED)
+    if failed:
+        raise typer.Exit(EXIT_FAILED)
+
+
 def _check_line(result: dict[str, Any]) -> str:
     mark = "ok  " if result["passed"] else "FAIL"
     line = f"{mark} {result['name']}: {result['claim']} ({result['seconds']:.1f} s)"
@@ -333,7 +418,6 @@ def _check_line(result: dict[str, Any]) -> str:
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -343,6 +427,12 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         table.add_column(column, style="bold" if column == "name" else "", justify=right)
     for row in rows:
         table.add_row(*(Text(_cell(column, value)) for column, value in row.items()))
+    _print_rich(table)
+
+
+def _print_rich(table: Any) -> None:
+    from rich.console import Console
+
     Console().print(table)
 
 

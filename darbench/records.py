@@ -68,6 +68,8 @@ class Task:
     rank_by: str = "???"  # the metric column the board ranks by; lower is better
     summary: str = ""
     quick: tuple[str, ...] = ()  # the overrides that --quick stands for
+    # Metric -> {seed, pair, correlation}, measured by `darbench noise-floor`; for planning only.
+    noise: dict[str, Any] = field(default_factory=dict)
 
     @property
     def data_id(self) -> str:
@@ -209,6 +211,7 @@ class Evaluation:
     fd_from: float = 0.5  # generate samples at the checkpoints from this fraction of the budget on
     val_draws: int = 4  # (noise, t) draws per validation image
     grid: int = 40  # samples kept as a picture
+    redraws: int = 0  # measure the final weights as often again, with other random numbers
 
     def __post_init__(self):
         _need("evaluation.n_gen", self.n_gen, self.n_gen >= 2, "at least 2")
@@ -226,11 +229,14 @@ class Evaluation:
         _need("evaluation.fd_from", self.fd_from, 0 <= self.fd_from <= 1, "in [0, 1]")
         _need("evaluation.val_draws", self.val_draws, self.val_draws >= 1, "at least 1")
         _need("evaluation.grid", self.grid, 0 <= self.grid <= self.n_gen, "between 0 and n_gen")
+        _need("evaluation.redraws", self.redraws, self.redraws >= 0, "0 or more")
 
     def identity(self) -> dict:
         """What decides the result, as plain values; an ODE sampler has no use for `sde`."""
         values = asdict(self)
         del values["grid"]
+        if not self.redraws:
+            del values["redraws"]
         if self.sampler not in SDE_SAMPLERS:
             del values["sde"]
         return values
@@ -398,7 +404,13 @@ SCHEMA: tuple[Column, ...] = (
                    "unless training.objective says otherwise",
         val_loss="validation loss of the EMA weights at fixed noise and t | velocity MSE",
     ),
-    *_columns("floats", False, val_loss_bins="val_loss in equal bins of t | velocity MSE"),
+    *_columns(
+        "floats", False,
+        val_loss_bins="val_loss in equal bins of t | velocity MSE",
+        val_loss_redraws="val_loss, then at other noise and t | velocity MSE",
+        fd_redraws="fd, then with other generation noise | squared features",
+        fd_reference_redraws="fd, then to bootstrapped references | squared features",
+    ),
     *_columns(
         "float", False,
         fd="Frechet distance to the reference in the extractor's features | squared features",

@@ -26,8 +26,8 @@ from darbench.metrics.compute import (
     step_flops,
 )
 from darbench.metrics.reference import Reference, reference
-from darbench.metrics.scores import score
-from darbench.metrics.validation import validation_loss
+from darbench.metrics.scores import bootstrapped_distances, score
+from darbench.metrics.validation import ValidationLoss, validation_loss
 from darbench.model.sit import SiT
 from darbench.recipe import make_objective
 from darbench.records import Evaluation, Model, Report, Training, Trial
@@ -207,9 +207,7 @@ class Run:
 
     def _evaluate(self, step: int, train_loss: float) -> tuple[dict, np.ndarray | None]:
         evaluation = self.trial.evaluation
-        val = validation_loss(
-            self.ema, self.dataset, evaluation.val_draws, self.device, self.objective.transport
-        )
+        val = self._validate()
         if not (math.isfinite(train_loss) and math.isfinite(val.total)):
             return {"status": "diverged", "error": f"loss is not finite by step {step}"}, None
         measured = {
@@ -218,14 +216,42 @@ class Run:
         }  # fmt: skip
         if step < step_at(evaluation.fd_from, self.trial.training, self.flops, self.add_flops):
             return measured, None
-        samples = generate(
-            self.ema, self.dataset, evaluation, self.trial.pair_id, self.device,
-            self.objective.transport,
-        )  # fmt: skip
+        samples = self._generate()
         if samples is None:
             return {"status": "diverged", "error": f"samples are not finite at step {step}"}, None
+        measured |= self._score(samples)
+        if evaluation.redraws and step == self.checkpoints[-1]:
+            measured |= self._redraws(measured, samples)
+        return measured, samples[: evaluation.grid]
+
+    def _validate(self, redraw: int = 0) -> ValidationLoss:
+        draws, transport = self.trial.evaluation.val_draws, self.objective.transport
+        return validation_loss(self.ema, self.dataset, draws, self.device, transport, redraw)
+
+    def _generate(self, redraw: int = 0) -> np.ndarray | None:
+        evaluation, transport = self.trial.evaluation, self.objective.transport
+        seed = f"{self.trial.pair_id}.{redraw}" if redraw else self.trial.pair_id
+        return generate(self.ema, self.dataset, evaluation, seed, self.device, transport)
+
+    def _score(self, samples: np.ndarray) -> dict:
         labels = np.arange(len(samples)) % self.dataset.classes  # as `generate` sets them
-        return measured | score(samples, self.reference, labels), samples[: evaluation.grid]
+        return score(samples, self.reference, labels)
+
+    def _redraws(self, measured: dict, samples: np.ndarray) -> dict:
+        """The same weights measured with other random numbers, each list after the number itself.
+
+        Of the samples a redraw may hold numbers that are not finite; its distance is None then.
+        """
+        redraws = range(1, self.trial.evaluation.redraws + 1)
+        again = (self._generate(redraw) for redraw in redraws)
+        distances = [None if s is None else self._score(s)["fd"] for s in again]
+        resampled = bootstrapped_distances(samples, self.reference, len(redraws))
+        losses = (self._validate(redraw).total for redraw in redraws)
+        return {
+            "val_loss_redraws": [measured["val_loss"], *losses],
+            "fd_redraws": [measured["fd"], *distances],
+            "fd_reference_redraws": [measured["fd"], *resampled],
+        }
 
     def _compute(self, step: int) -> dict:
         parameters = sum(p.numel() for p in self.model.parameters())
@@ -280,7 +306,7 @@ def update_ema(ema: nn.Module, model: nn.Module, decay: float) -> None:
 
 @torch.no_grad()
 def generate(
-    model: SiT, dataset: Dataset, evaluation: Evaluation, seed: int, device: str,
+    model: SiT, dataset: Dataset, evaluation: Evaluation, seed: int | str, device: str,
     transport: Transport = DEFAULT,
 ) -> np.ndarray | None:  # fmt: skip
     """n_gen samples, uint8 (n, H, W, C); None if any is not finite.

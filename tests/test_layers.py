@@ -16,9 +16,19 @@ LEVELS = {
     1: ("routing", "registry", "plugins"),
     2: ("model", "flow", "data"),
     3: ("metrics", "encoders"),
-    4: ("train", "recipe", "diagnose", "search.space", "search.compose", "store", "stats"),
+    4: (
+        "train",
+        "recipe",
+        "diagnose",
+        "search.space",
+        "search.compose",
+        "store",
+        "stats",
+        "noise",
+        "power",
+    ),
     5: ("search", "board", "bench", "testing", "catalogue"),
-    6: ("cli", "display", "scaffold", "__main__"),
+    6: ("cli", "display", "reports", "scaffold", "__main__"),
 }
 LEVEL = {f"darbench.{room}": level for level, rooms in LEVELS.items() for room in rooms}
 MODULES = {

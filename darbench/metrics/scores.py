@@ -28,6 +28,7 @@ from darbench.metrics.kernel import kernel_distance
 from darbench.metrics.layers import Layers
 from darbench.metrics.neighbours import nearest_distances, precision_recall
 from darbench.metrics.reference import Reference, content_order, pixels_of
+from darbench.streams import stream
 
 
 def score(
@@ -64,6 +65,15 @@ def score(
     }
     finite = {name: value if math.isfinite(value) else None for name, value in measured.items()}
     return finite | {"n_gen": len(images), "n_ref": len(real)}
+
+
+def bootstrapped_distances(images: np.ndarray, reference: Reference, draws: int) -> list[float]:
+    """Frechet distances of uint8 images (N, H, W, C) to as many resampled references: how much
+    `fd` owes to the choice of the real images. The k-th resample is always the same."""
+    layers = Layers.of(reference.name, extract(extractor(reference.name), images))
+    generated, n = statistics(layers.features), len(reference.features)
+    chosen = (stream(0, "reference", draw).integers(n, size=n) for draw in range(draws))
+    return [frechet_distance(generated, statistics(reference.features[i])) for i in chosen]
 
 
 def _spatial_distance(layers: Layers, reference: Reference) -> float:

@@ -23,17 +23,17 @@ class ValidationLoss:
 @torch.no_grad()
 def validation_loss(
     model: Model, dataset: Dataset, draws: int, device: str = "cpu",
-    transport: Transport = DEFAULT,
+    transport: Transport = DEFAULT, redraw: int = 0,
 ) -> ValidationLoss:  # fmt: skip
     """Mean velocity MSE on the validation images over `draws` (noise, t) pairs an image, whatever
-    the model predicts.
+    the model predicts. Another `redraw` takes pairs of its own.
 
     In each draw the times of the N images are stratified: one in each of N equal cells of the
     transport's span.
     """
     x1, label = dataset.val(np.arange(dataset.n_val))
     times, losses = [], []
-    for draw in range(draws):
+    for draw in range(redraw * draws, (redraw + 1) * draws):
         x0, t = (torch.from_numpy(a) for a in _draw(draw, tuple(x1.shape)))
         parts = zip(*(a.split(BATCH) for a in (x1, label, x0, t)), strict=True)
         for part in parts:

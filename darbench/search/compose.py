@@ -42,6 +42,7 @@ class SweepConfig:
     trials: int = 20
     confirm: Confirm = field(default_factory=Confirm)
     variants: list[Any] = field(default_factory=list)
+    controls: list[Any] = field(default_factory=list)  # variants that must do worse than `add`
     task: Task = field(default_factory=Task)
     model: Model = field(default_factory=Model)
     training: Training = field(default_factory=Training)

@@ -1,0 +1,119 @@
+"""How much of a difference on a task is chance: `darbench noise-floor`.
+
+A few routings train with the same pair ids; the final weights of every trial are measured again
+with other random numbers (`evaluation.redraws`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from darbench.board.outcomes import COMPARED
+from darbench.noise import Pairing, crossed, nested, pairing
+from darbench.search import sweep as sweeps
+from darbench.search.progress import Listener
+from darbench.search.space import SearchSpace
+from darbench.store import ledger
+
+SPACE = Path(__file__).parents[1] / "conf" / "noise_floor.yaml"
+BASELINE = "add"
+# What is drawn anew in a column of redraws, and how: validation noise and references are the same
+# for all trials, the noise to generate from is keyed by the pair id.
+REDRAWS = {
+    "val_loss": {"metric": ("val_loss_redraws", crossed)},
+    "fd": {"generation": ("fd_redraws", nested), "metric": ("fd_reference_redraws", crossed)},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Floor:
+    """Of one metric; standard deviations of its log, None where too few trials are in."""
+
+    pairs: int  # pair ids that all routings have
+    training: float | None = None  # another pair id: weights, data order, noise and times
+    generation: float | None = None  # other noise to generate from
+    metric: float | None = None  # other validation noise, or another reference
+    pairing: Pairing | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseFloor:
+    floors: dict[str, Floor]  # by metric
+    trial_seconds: float | None  # of one `add` trial, evaluation included
+    extractor: str
+    outcome: sweeps.Outcome
+
+
+def noise_floor(
+    task: str,
+    overrides: Iterable[str] = (),
+    *,
+    out: str | Path = "leaderboards",
+    workers: int | None = None,
+    device: str = "auto",
+    command: str = "",
+    listener: Listener = lambda progress: None,
+) -> NoiseFloor:
+    """Run what its ledger does not hold, and split the variance. Arguments as for `sweep`."""
+    overrides = [f"task={task}", *overrides]
+    space = sweeps.plan(str(SPACE), overrides)
+    outcome = sweeps.sweep(
+        str(SPACE), overrides, out=out, workers=workers, device=device, command=command,
+        listener=listener,
+    )  # fmt: skip
+    rows = last_rows(ledger.read_ledger(outcome.folder / "ledger"), space)
+    return NoiseFloor(
+        floors={metric: floor(rows, metric) for metric in COMPARED},
+        trial_seconds=trial_seconds(rows.get(BASELINE, {}).values()),
+        extractor=space.task.extractor, outcome=outcome,
+    )  # fmt: skip
+
+
+def last_rows(rows: list[dict[str, Any]], space: SearchSpace) -> dict[str, dict[int, dict]]:
+    """Routing's label -> pair id -> the row with which its trial ended well."""
+    ended = ledger.finished(rows)
+    found: dict[str, dict[int, dict]] = {}
+    for configuration in space.grid():
+        trials = (space.trial(configuration, seed, "confirm") for seed in space.seeds)
+        known = ((t.pair_id, ended.get((t.id, t.code_hash, t.split))) for t in trials)
+        found[configuration.variant.label] = {
+            pair: row for pair, row in known if row is not None and row["status"] == "ok"
+        }
+    return found
+
+
+def floor(rows: dict[str, dict[int, dict]], metric: str) -> Floor:
+    """From last rows by label and pair id; pooled over the routings, on the pair ids that all of
+    them have."""
+    redraws = REDRAWS[metric]
+    complete = [
+        {pair for pair, row in own.items() if all(_measured(row[c]) for c, _ in redraws.values())}
+        for own in rows.values()
+    ]
+    pairs = sorted(set.intersection(*complete))
+    if len(pairs) < 2:
+        return Floor(pairs=len(pairs))
+    split = {
+        what: analyse(np.log([[own[pair][column] for pair in pairs] for own in rows.values()]))
+        for what, (column, analyse) in redraws.items()
+    }
+    values = {name: np.log([own[pair][metric] for pair in pairs]) for name, own in rows.items()}
+    base = values.pop(BASELINE)
+    return Floor(
+        pairs=len(pairs), training=next(iter(split.values())).trials,
+        pairing=pairing(base, np.array([*values.values()])),
+        **{what: found.redraws for what, found in split.items()},
+    )  # fmt: skip
+
+
+def _measured(redraws: list[float | None] | None) -> bool:
+    return bool(redraws) and None not in redraws
+
+
+def trial_seconds(rows: Iterable[dict[str, Any]]) -> float | None:
+    """Median wall time of trials by their last rows."""
+    seconds = [row["train_seconds"] + row["eval_seconds"] for row in rows]
+    return float(np.median(seconds)) if seconds else None
