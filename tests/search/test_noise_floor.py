@@ -1,0 +1,155 @@
+"""The noise of a task: from made-up rows, and once as it really runs; and plans from it."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from spaces import row_of
+from test_sensitivity import run_cli
+
+from darbench.errors import BadInput
+from darbench.power import smallest_effect
+from darbench.search import noise_floor, planner
+from darbench.search.noise_floor import SPACE, floor, last_rows
+from darbench.search.planner import fraction
+from darbench.search.sweep import plan
+from darbench.store import ledger
+
+TINY = [
+    "model.depth=2", "model.width=8", "model.heads=2", "training.steps=4", "training.batch=8",
+    "training.checkpoints=[0.5,1.0]", "evaluation.n_gen=72", "evaluation.sampler_steps=1",
+    "evaluation.val_draws=1", "evaluation.redraws=2",
+]  # fmt: skip
+MANY = f"seeds={list(range(400))}"
+
+
+def made(space, training=0.02, generation=0.01, metric=0.005, own=0.01) -> list[dict]:
+    """Last rows whose noise is known: shared by the trials of a pair id, and a trial's own."""
+    rng = np.random.default_rng(3)
+    seeds = {seed: training * rng.normal() for seed in space.seeds}
+    shared = metric * rng.normal(size=5)  # of the metric's draws, the same for every trial
+    rows = []
+    for configuration in space.grid():
+        for seed in space.seeds:
+            level = seeds[seed] + own * rng.normal()
+            losses = np.exp(level + shared)
+            drawn = np.exp(level + generation * rng.normal(size=5))
+            row = row_of(space.trial(configuration, seed, "confirm"), losses[0])
+            rows.append(
+                row | {
+                    "val_loss_redraws": [*losses], "fd": drawn[0], "fd_redraws": [*drawn],
+                    "fd_reference_redraws": [*(drawn[0] * np.exp(shared))],
+                    "train_seconds": 3.0, "eval_seconds": 1.0,
+                }
+            )  # fmt: skip
+    return rows
+
+
+@pytest.fixture(scope="module")
+def known():
+    space = plan(str(SPACE), ["task=digits-nano", MANY])
+    return space, made(space)
+
+
+def test_the_floor_recovers_the_noise_that_was_put_in(known):
+    space, rows = known
+    found = floor(last_rows(rows, space), "fd")
+    assert found.pairs == 400
+    assert found.training == pytest.approx(np.hypot(0.02, 0.01), rel=0.1)
+    assert found.generation == pytest.approx(0.01, rel=0.1)
+    one = np.sqrt(0.02**2 + 2 * 0.01**2)
+    assert found.pairing.seed == pytest.approx(one, rel=0.1)
+    assert found.pairing.pair == pytest.approx(np.sqrt(4) * 0.01, rel=0.1)
+    assert found.pairing.correlation == pytest.approx((0.02 / one) ** 2, abs=0.07)
+
+
+def test_the_metrics_own_draws_do_not_pass_for_a_difference_of_trials(known):
+    space, rows = known
+    found = floor(last_rows(rows, space), "val_loss")
+    assert found.generation is None
+    assert found.training == pytest.approx(np.hypot(0.02, 0.01), rel=0.1)
+    shared = np.log(rows[0]["val_loss_redraws"])
+    assert found.metric == pytest.approx(shared.std(ddof=1), rel=1e-6)
+
+
+def test_trials_that_failed_or_lack_a_redraw_leave_their_pair_id_out(known):
+    space = plan(str(SPACE), ["task=digits-nano"])
+    rows = made(space)
+    rows[0]["fd_redraws"][2] = None
+    rows[-1] |= {"status": "diverged"}
+    found = last_rows(rows, space)
+    assert floor(found, "fd").pairs == 3
+    assert floor(found, "val_loss").pairs == 4
+
+
+def test_one_pair_id_is_no_floor():
+    space = plan(str(SPACE), ["task=digits-nano", "seeds=[0]"])
+    found = floor(last_rows(made(space), space), "val_loss")
+    assert (found.pairs, found.training, found.pairing) == (1, None, None)
+
+
+def test_a_plan_from_a_measured_floor(known, tmp_path):
+    space, rows = known
+    path = tmp_path / "noise-floor-digits-nano" / "ledger" / "worker.jsonl"
+    for row in rows:
+        ledger.append(path, row)
+    found = planner.plan("digits-nano", 0.02, [MANY], variants=4, out=tmp_path)
+    deviation = floor(last_rows(rows, space), "val_loss").pairing.pair
+    assert found.deviation == pytest.approx(deviation)
+    assert smallest_effect(deviation, found.paired) <= 0.02
+    assert smallest_effect(deviation, found.paired - 1) > 0.02
+    assert found.unpaired > found.paired
+    assert found.trials == 5 * found.paired
+    assert found.hours == pytest.approx(found.trials * 4.0 / 3600)
+
+
+def test_a_plan_from_the_card_of_a_task(tmp_path, monkeypatch):
+    found = plan(str(SPACE), ["task=digits-nano"])
+    noise = {"val_loss": {"seed": 0.01, "pair": 0.004}}
+    task = replace(found.task, noise=noise)
+    monkeypatch.setattr(planner.sweeps, "plan", lambda *a: replace(found, task=task))
+    made = planner.plan("digits-nano", 0.01, out=tmp_path)
+    assert (made.deviation, made.source) == (0.004, "the card of digits-nano")
+    with pytest.raises(BadInput, match="the noise of fd on digits-nano has not been measured"):
+        planner.plan("digits-nano", 0.01, metric="fd", out=tmp_path)
+
+
+def test_an_effect_is_a_fraction_or_a_percentage():
+    assert fraction("2%") == fraction("0.02") == 0.02
+    for text in ("0", "-1%", "100%", "2", "two", "nan"):
+        with pytest.raises(BadInput, match=f"effect {text}: must be between 0 and 1"):
+            fraction(text)
+
+
+def test_an_unknown_metric_is_refused(tmp_path):
+    with pytest.raises(BadInput, match="unknown metric 'fid'; did you mean fd"):
+        planner.plan("digits-nano", 0.01, metric="fid", out=tmp_path)
+
+
+@pytest.mark.slow
+def test_a_floor_is_measured_once_and_planned_from(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["noise-floor", "--task", "digits-nano", *TINY, "seeds=[0,1]", "--workers", "1"]
+    code, out = run_cli(monkeypatch, capfd, *arguments, "--json")
+    found = json.loads(out)
+    assert code == 0 and found["outcome"]["done"] == 6
+    rows = ledger.read_ledger(tmp_path / "leaderboards" / "noise-floor-digits-nano" / "ledger")
+    last = [row for row in rows if row["final"]]
+    for row in last:
+        for column, value in (
+            ("val_loss_redraws", "val_loss"), ("fd_redraws", "fd"), ("fd_reference_redraws", "fd")
+        ):  # fmt: skip
+            assert len(set(row[column])) == 3 and row[column][0] == row[value]
+    assert all(row["fd_redraws"] is None for row in rows if not row["final"])
+    code, out = run_cli(monkeypatch, capfd, *arguments)
+    assert code == 0 and "correlation of pairs" in out and "6 finished earlier" in out
+    code, out = run_cli(
+        monkeypatch, capfd, "plan", "--effect", "5%", "--metric", "fd", *arguments[3:-2]
+    )
+    assert code == 0 and "paired seeds" in out and "noise-floor-digits-nano" in out
+
+
+def test_the_shipped_space_redraws():
+    assert plan(str(SPACE), ["task=digits-nano"]).evaluation.redraws == 4
+    assert noise_floor.BASELINE == "add"

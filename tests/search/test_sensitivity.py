@@ -1,0 +1,161 @@
+"""What a task can tell apart: from made-up rows, and once as it really runs."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+from spaces import row_of
+
+from darbench import cli, registry
+from darbench.errors import BadInput
+from darbench.plugins import load_file
+from darbench.search import sensitivity as module
+from darbench.search.compose import load_space
+from darbench.search.sensitivity import SHUT, SPACE, Sensitivity, judge
+from darbench.search.sweep import plan
+
+TINY = [
+    "model.depth=2", "model.width=8", "model.heads=2", "training.steps=4", "training.batch=8",
+    "training.checkpoints=[0.5,1.0]", "evaluation.n_gen=72", "evaluation.sampler_steps=1",
+    "evaluation.val_draws=1", "seeds=[0,1]",
+    "controls=[{routing: add},{routing: add,model: {depth: 1},label: half the blocks},"
+    "{routing: shut,label: upper half shut}]",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def spaces():
+    """The space of the controls, and that of `add` with twice the compute."""
+    load_file(SHUT)
+    once = plan(str(SPACE), ["task=digits-nano", *TINY])
+    longer = [*TINY, *module._twice(once)]
+    return once, load_space(str(SPACE), ["task=digits-nano", *longer], registry.signatures())
+
+
+def rows_with(spaces, noise=0.0, **effects: float) -> list[dict]:
+    """Rows in which every control is that much, in log, above `add`; seeds differ by 1 %."""
+    once, twice = spaces
+    rng, rows = np.random.default_rng(0), []
+    for configuration in once.grid():
+        for seed in once.seeds:
+            trial = once.trial(configuration, seed, "confirm")
+            shift = effects.get(configuration.variant.label, 0.0)
+            value = 0.4 * np.exp(0.01 * seed + shift + noise * rng.normal())
+            rows.append(row_of(trial, value) | {"train_flops": 4.0, "budget_flops": 4.0})
+    for seed in twice.seeds:
+        trial = twice.trial(next(twice.grid()), seed, "confirm")
+        for flops, name in ((2.0, "half"), (4.0, "same"), (8.0, "twice")):
+            value = 0.4 * np.exp(0.01 * seed + effects.get(name, 0.0) + noise * rng.normal())
+            row = row_of(trial, value) | {"train_flops": flops, "budget_flops": 8.0}
+            rows.append(row | {"step": int(flops), "final": flops == 8})
+    return rows
+
+
+KNOWN = {"half the blocks": 0.03, "upper half shut": 0.05, "half": 0.1, "twice": -0.08}
+
+
+def test_controls_that_are_on_their_side_are_resolved(spaces):
+    controls = judge(rows_with(spaces, **KNOWN), *spaces)
+    found = Sensitivity(controls=controls, rank_by="val_loss", extractor="x", outcomes=())
+    assert found.resolved
+    means = {c.name: c.effects["val_loss"].mean for c in controls}
+    assert means == pytest.approx(
+        {
+            "half the compute": np.expm1(0.1), "twice the compute": np.expm1(-0.08),
+            "half the blocks": np.expm1(0.03), "upper half shut": np.expm1(0.05),
+        }
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("control", KNOWN)
+def test_a_control_on_the_wrong_side_is_not_resolved(spaces, control):
+    controls = judge(rows_with(spaces, **KNOWN | {control: -KNOWN[control]}), *spaces)
+    assert sum(not c.resolved("val_loss") for c in controls) == 1
+
+
+def test_a_control_within_the_noise_is_not_resolved(spaces):
+    rows = rows_with(spaces, noise=0.2, **KNOWN)
+    assert not all(c.resolved("val_loss") for c in judge(rows, *spaces))
+
+
+def test_effects_are_those_of_a_paired_t_test(spaces):
+    once, _ = spaces
+    rows = rows_with(spaces, noise=0.02, **KNOWN)
+    by_label = {
+        c.variant.label: [once.trial(c, seed, "confirm").id for seed in once.seeds]
+        for c in once.grid()
+    }
+    value = {row["trial_id"]: np.log(row["val_loss"]) for row in rows if row["final"]}
+    shut, add = ([value[i] for i in by_label[name]] for name in ("upper half shut", "add"))
+    expected = stats.ttest_rel(shut, add)
+    found = {c.name: c.effects["val_loss"] for c in judge(rows, *spaces)}["upper half shut"]
+    assert found.p_value == pytest.approx(expected.pvalue)
+    assert found.high == pytest.approx(np.expm1(expected.confidence_interval(0.95).high))
+
+
+def test_rows_of_another_source_or_another_seed_do_not_count(spaces):
+    rows = rows_with(spaces, **KNOWN)
+    for row in rows:
+        row["variant_code_hash"] = "old"
+    assert all(c.effects["val_loss"] is None for c in judge(rows, *spaces))
+    assert not any(c.resolved("val_loss") for c in judge(rows, *spaces))
+
+
+def test_a_missing_pair_is_left_out(spaces):
+    rows = [r for r in rows_with(spaces, **KNOWN) if r["pair_id"] == 0]
+    effect = judge(rows, *spaces)[0].effects["val_loss"]
+    assert (effect.n, effect.low) == (1, None)
+
+
+def test_a_task_without_controls_says_so(spaces):
+    _, twice = spaces
+    alone = load_space(
+        str(SPACE), ["task=digits-nano", "controls=[{routing: add}]"], registry.signatures()
+    )
+    with pytest.raises(BadInput, match="digits-nano has no controls"):
+        judge([], alone, twice)
+
+
+def test_shut_is_no_built_in_routing():
+    assert "shut" in registry.foreign()
+
+
+@pytest.mark.slow
+def test_the_controls_run_are_judged_and_found_again(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["sensitivity", "--task", "digits-nano", *TINY, "--workers", "1"]
+    for again in (False, True):
+        code, out = run_cli(monkeypatch, capfd, *arguments, "--json")
+        found = json.loads(out)
+        assert code == (0 if found["resolved"] else 1)
+        names = [control["name"] for control in found["controls"]]
+        assert names == [
+            "half the compute", "twice the compute", "half the blocks", "upper half shut",
+        ]  # fmt: skip
+        assert all(control["effects"]["fd"]["n"] == 2 for control in found["controls"])
+        done = [outcome["done"] for outcome in found["outcomes"]]
+        assert done == ([0, 0] if again else [6, 2])
+    code, out = run_cli(monkeypatch, capfd, *arguments)
+    assert "half the compute" in out and "leaderboard:" in out
+
+
+@pytest.mark.slow
+def test_the_long_curve_goes_through_what_the_short_run_reached(tmp_path, monkeypatch, capfd):
+    """Common random numbers: the first half of a run does not know how long it will go on."""
+    monkeypatch.chdir(tmp_path)
+    arguments = ["sensitivity", "--task", "digits-nano", *TINY, "--workers", "1", "--json"]
+    run_cli(monkeypatch, capfd, *arguments)
+    rows = module.ledger.read_ledger(tmp_path / "leaderboards" / "controls-digits-nano" / "ledger")
+    add = [r for r in rows if r["routing"] == "add" and r["sites"] == 4 and r["step"] == 4]
+    for seed in (0, 1):
+        short, long = (r for r in add if r["pair_id"] == seed)
+        assert short["budget_flops"] != long["budget_flops"]
+        assert (short["val_loss"], short["fd"]) == (long["val_loss"], long["fd"])
+
+
+def run_cli(monkeypatch, capfd, *arguments: str) -> tuple[int, str]:
+    monkeypatch.setattr("sys.argv", ["darbench", *arguments])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    return left.value.code or 0, capfd.readouterr().out
