@@ -14,19 +14,9 @@ from darbench.flow.sampling import make_sampler
 from darbench.flow.transport import DEFAULT
 from darbench.model.sit import SiT
 from darbench.model.sizes import resolve
-from darbench.records import (
-    COLUMNS,
-    PYTHON_TYPES,
-    Evaluation,
-    Model,
-    Repa,
-    Stochastic,
-    Task,
-    Training,
-    Trial,
-    Variant,
-)
+from darbench.records import Evaluation, Model, Repa, Stochastic, Task, Training, Trial, Variant
 from darbench.routing.add import Add
+from darbench.schema import COLUMNS, PYTHON_TYPES
 from darbench.streams import stream
 from darbench.train import Batches, Run, build_model, checkpoint_steps, generate, make_optimizer
 

@@ -15,7 +15,7 @@ import polars as pl
 from darbench.board.compare import describe, log_differences
 from darbench.board.outcomes import COMPARED, DESCRIBED, Entry, entries
 from darbench.errors import BadInput, unknown
-from darbench.records import COLUMNS
+from darbench.schema import COLUMNS
 from darbench.stats import holm, paired_effect
 from darbench.store.declared import Declared
 from darbench.store.tables import POLARS_SCHEMA

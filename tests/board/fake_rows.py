@@ -1,6 +1,7 @@
 """Rows of sweeps that never ran: exact power laws, so that every number of a board is known."""
 
-from darbench.records import Evaluation, Model, Report, Task, Training, Trial, Variant, make_row
+from darbench.records import Evaluation, Model, Report, Task, Training, Trial, Variant
+from darbench.schema import make_row
 
 BUDGET = 4e12  # training FLOPs
 STEPS = 400
