@@ -60,6 +60,14 @@ SCHEMA: tuple[Column, ...] = (
         init_seed="seed of the initial weights", data_seed="seed of the data order",
         noise_seed="seed of training noise and times", gen_seed="seed of generation noise",
     ),
+    *_columns(
+        "str", False,
+        audit_init="hash of the trunk's initial values: all parameters but the routing's",
+        audit_data="hash of the items and labels of training steps 1 to audit_step",
+        audit_noise="hash of the noise and times of training steps 1 to audit_step",
+        audit_generation="hash of the noise and labels of the generated samples",
+    ),
+    *_columns("int", False, audit_step="largest power of two up to step | steps"),
     # compute
     *_columns("int", False, samples_seen="training samples seen | samples"),
     *_columns(

@@ -12,12 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from darbench import registry
+from darbench.audit import Audit
 from darbench.data import Dataset
 from darbench.data import load as load_dataset
 from darbench.flow.objective import Objective
-from darbench.flow.samplers import guided
-from darbench.flow.sampling import make_sampler
-from darbench.flow.transport import DEFAULT, Transport
+from darbench.generate import generate
 from darbench.metrics.compute import (
     StepTimer,
     peak_memory,
@@ -30,10 +29,9 @@ from darbench.metrics.scores import score
 from darbench.metrics.validation import validation_loss
 from darbench.model.sit import SiT
 from darbench.recipe import make_objective
-from darbench.records import Evaluation, Model, Report, Training, Trial
-from darbench.streams import normal_per_index, stream
+from darbench.records import Model, Report, Training, Trial
+from darbench.streams import stream
 
-SAMPLE_BATCH = 120  # of the generator: fixed and padded, so that no sample depends on its batch
 BETAS = (0.9, 0.999)
 
 
@@ -144,6 +142,7 @@ class Run:
         self.losses: list[Tensor] = []
         self.step_ms: list[float] = []
         self.train_seconds = self.eval_seconds = 0.0
+        self.audit = Audit(self.model)
 
     @classmethod
     def begin(cls, trial: Trial, device: str) -> "Run":
@@ -178,7 +177,9 @@ class Run:
     def step(self, step: int) -> None:
         if not self.losses:
             self.timer.mark()
-        x1, label, x0, t = (a.to(self.device, non_blocking=True) for a in self.batches(step))
+        batch = self.batches(step)
+        self.audit.add(step, *batch)
+        x1, label, x0, t = (a.to(self.device, non_blocking=True) for a in batch)
         half = self.trial.training.precision == "bfloat16"
         with torch.autocast(self.device, torch.bfloat16, enabled=half):
             loss = self.objective(self.model, x1, label, x0, t).mean()
@@ -201,9 +202,8 @@ class Run:
         measured, samples = self._evaluate(step, train_loss)
         self.eval_seconds += time.perf_counter() - started
         final = step == self.checkpoints[-1] or measured["status"] != "ok"
-        return Report(
-            step=step, final=final, measured=measured | self._compute(step), samples=samples
-        )
+        measured |= self._compute(step) | self.audit.columns
+        return Report(step=step, final=final, measured=measured, samples=samples)
 
     def _evaluate(self, step: int, train_loss: float) -> tuple[dict, np.ndarray | None]:
         evaluation = self.trial.evaluation
@@ -224,8 +224,9 @@ class Run:
         )  # fmt: skip
         if samples is None:
             return {"status": "diverged", "error": f"samples are not finite at step {step}"}, None
-        labels = np.arange(len(samples)) % self.dataset.classes  # as `generate` sets them
-        return measured | score(samples, self.reference, labels), samples[: evaluation.grid]
+        measured |= score(samples.pictures, self.reference, samples.labels)
+        measured["audit_generation"] = samples.audit
+        return measured, samples.pictures[: evaluation.grid]
 
     def _compute(self, step: int) -> dict:
         parameters = sum(p.numel() for p in self.model.parameters())
@@ -276,32 +277,3 @@ def make_optimizer(
 def update_ema(ema: nn.Module, model: nn.Module, decay: float) -> None:
     """ema += (1 - decay) (model - ema), over all parameters, the routing's included."""
     torch._foreach_lerp_(list(ema.parameters()), list(model.parameters()), 1 - decay)
-
-
-@torch.no_grad()
-def generate(
-    model: SiT, dataset: Dataset, evaluation: Evaluation, seed: int, device: str,
-    transport: Transport = DEFAULT,
-) -> np.ndarray | None:  # fmt: skip
-    """n_gen samples, uint8 (n, H, W, C); None if any is not finite.
-
-    Noise is keyed by the sample's index, that of a stochastic step by the step too, and its label
-    is index mod classes, so a sample is the same whatever the batch it is made in.
-    """
-    sampler, field = make_sampler(evaluation, transport), transport.velocity(model)
-
-    def draw(indices: range, step: int | None = None) -> Tensor:
-        name = "sample" if step is None else f"sample/{step}"
-        return torch.from_numpy(normal_per_index(seed, name, indices, dataset.shape)).to(device)
-
-    pictures = []
-    for start in range(0, evaluation.n_gen, SAMPLE_BATCH):
-        indices = range(start, start + SAMPLE_BATCH)
-        label = torch.tensor([i % dataset.classes for i in indices], device=device)
-        velocity = guided(field, label, dataset.classes, evaluation.guidance)
-        x = sampler(velocity, draw(indices), partial(draw, indices))
-        kept = x[: evaluation.n_gen - start]
-        if not torch.isfinite(kept).all():
-            return None
-        pictures.append(dataset.decode(kept))
-    return np.concatenate(pictures)

@@ -12,14 +12,23 @@ import darbench
 
 PACKAGE = Path(darbench.__file__).parent
 LEVELS = {
-    0: ("ops", "records", "schema", "errors", "streams", "papers"),
+    0: ("ops", "audit", "records", "schema", "errors", "streams", "papers"),
     1: ("routing", "registry", "plugins"),
     2: ("model", "flow", "data"),
     3: ("metrics", "encoders"),
-    4: ("train", "recipe", "diagnose", "search.space", "search.compose", "store", "stats"),
+    4: (
+        "train",
+        "generate",
+        "recipe",
+        "diagnose",
+        "search.space",
+        "search.compose",
+        "store",
+        "stats",
+    ),
     5: ("search", "board", "bench", "testing", "catalogue"),
     6: ("cli", "display", "scaffold", "__main__"),
-}
+}  # fmt: skip
 LEVEL = {f"darbench.{room}": level for level, rooms in LEVELS.items() for room in rooms}
 MODULES = {
     ".".join(["darbench", *path.relative_to(PACKAGE).with_suffix("").parts]): path
