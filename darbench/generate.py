@@ -14,9 +14,8 @@ from darbench.flow.sampling import make_sampler
 from darbench.flow.transport import DEFAULT, Transport
 from darbench.model.sit import SiT
 from darbench.records import Evaluation
+from darbench.rules import SAMPLE_BATCH
 from darbench.streams import normal_per_index
-
-SAMPLE_BATCH = 120  # fixed and padded, so that no sample depends on its batch
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -190,7 +190,7 @@ class Stochastic:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """The evaluation protocol. Together with the task it makes the protocol hash."""
+    """The evaluation protocol. With the task it makes most of darbench.protocol."""
 
     n_gen: int = 1437  # generated samples per evaluation
     sampler: str = "heun"  # euler | heun | adaptive | euler_maruyama | heun_sde
@@ -273,20 +273,6 @@ class Trial:
     @property
     def id(self) -> str:
         return content_hash({"configuration": self.configuration(), "pair_id": self.pair_id})
-
-    @property
-    def protocol_hash(self) -> str:
-        """Over what decides how a number is measured; budget, depth and width are not in it. The
-        path is: it decides which velocity the validation loss is of."""
-        configuration = self.configuration()
-        training = configuration["training"]
-        return content_hash(
-            {
-                "task": configuration["task"],
-                "evaluation": configuration["evaluation"],
-                **{key: training[key] for key in ("ema", "path") if key in training},
-            }
-        )
 
     def to_dict(self) -> dict:
         """Plain values, for a worker in another process."""

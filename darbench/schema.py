@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from darbench.protocol import protocol, protocol_hash
 from darbench.records import Report, Trial, canonical_json, content_hash
 
 SCHEMA_VERSION = 1
@@ -112,7 +113,8 @@ SCHEMA: tuple[Column, ...] = (
     *_columns(
         "str", False,
         extractor="feature extractor of fd, kid, inception_score, precision and recall",
-        protocol_hash="hash of the evaluation protocol",
+        protocol_json="canonical JSON of the evaluation protocol, name by name",
+        protocol_hash="hash of protocol_json",
     ),
     # diagnostics
     *_columns(
@@ -192,7 +194,8 @@ def make_row(
         "noise_seed": trial.pair_id,
         "gen_seed": trial.pair_id,
         "extractor": trial.task.extractor,
-        "protocol_hash": trial.protocol_hash,
+        "protocol_json": canonical_json(protocol(trial)),
+        "protocol_hash": protocol_hash(trial),
         "attempt": attempt,
         "status": "ok",
         **environment,

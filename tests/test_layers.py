@@ -12,7 +12,7 @@ import darbench
 
 PACKAGE = Path(darbench.__file__).parent
 LEVELS = {
-    0: ("ops", "audit", "records", "schema", "errors", "streams", "papers"),
+    0: ("ops", "audit", "records", "rules", "protocol", "schema", "errors", "streams", "papers"),
     1: ("routing", "registry", "plugins"),
     2: ("model", "flow", "data"),
     3: ("metrics", "encoders"),
@@ -89,10 +89,10 @@ def test_optuna_is_imported_by_the_proposer_alone():
     assert importers("optuna") == {"darbench.search.propose"}
 
 
-def test_records_schema_and_errors_import_no_third_party():
-    for module in ("darbench.records", "darbench.schema", "darbench.errors"):
-        outer = {i.partition(".")[0] for i in imports(MODULES[module])} - {"darbench"}
-        assert outer <= sys.stdlib_module_names, module
+def test_what_a_board_reads_rows_with_imports_no_third_party():
+    for module in ("records", "rules", "protocol", "schema", "errors"):
+        outer = {i.partition(".")[0] for i in imports(MODULES[f"darbench.{module}"])}
+        assert outer - {"darbench"} <= sys.stdlib_module_names, module
 
 
 def test_a_routing_imports_only_the_interface_and_what_it_computes_with():

@@ -1,4 +1,3 @@
-import dataclasses
 import math
 
 import pytest
@@ -10,33 +9,10 @@ from darbench.records import (
     Model,
     Repa,
     Stochastic,
-    Task,
     Training,
-    Trial,
-    Variant,
     canonical_json,
     content_hash,
 )
-
-TRIAL = Trial(
-    task=Task(name="toy", data="digits", extractor="digits-cnn", rank_by="val_loss"),
-    model=Model(depth=2, width=8, heads=2), training=Training(), evaluation=Evaluation(),
-    variant=Variant(routing="add", label="add"), pair_id=3, code_hash="c",
-)  # fmt: skip
-
-
-def test_the_protocol_is_how_it_is_measured_not_what_is_trained():
-    def of(**changes):
-        return dataclasses.replace(TRIAL, **changes).protocol_hash
-
-    assert of(model=Model(depth=4, width=16, heads=2)) == TRIAL.protocol_hash
-    assert of(training=Training(steps=7, lr=1.0)) == TRIAL.protocol_hash
-    assert of(variant=Variant(routing="dar")) == TRIAL.protocol_hash
-    assert of(pair_id=9) == TRIAL.protocol_hash
-    assert of(training=Training(ema=0.5)) != TRIAL.protocol_hash
-    assert of(evaluation=Evaluation(n_gen=100)) != TRIAL.protocol_hash
-    assert of(task=dataclasses.replace(TRIAL.task, data="shapes")) != TRIAL.protocol_hash
-
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -105,17 +81,3 @@ def test_the_last_step_of_an_sde_is_one_of_its_steps():
     with pytest.raises(ValueError, match="sampler_steps=1: must be at least 2"):
         Evaluation(sampler="heun_sde", sampler_steps=1)
     Evaluation(sampler="heun_sde", sampler_steps=1, sde=Stochastic(last_step="none"))
-
-
-def test_the_path_is_part_of_the_protocol_and_the_prediction_is_not():
-    """The validation loss is that of the velocity, whatever is predicted, but of this path's."""
-    of = {
-        (path, objective): dataclasses.replace(
-            TRIAL, training=Training(path=path, objective=objective)
-        ).protocol_hash
-        for path in ("Linear", "GVP")
-        for objective in ("velocity", "noise", "repa")
-    }
-    assert of["Linear", "velocity"] == TRIAL.protocol_hash
-    assert len({of["Linear", o] for o in ("velocity", "noise", "repa")}) == 1
-    assert of["Linear", "velocity"] != of["GVP", "velocity"]
