@@ -24,7 +24,9 @@ def protocol(trial: Trial) -> dict[str, Any]:
     are measured, and the path: it decides which velocity the validation loss is of.
     """
     task, training = trial.task, trial.training
+    constants = {name.lower(): value for name, value in vars(rules).items() if name.isupper()}
     return {
+        "rules": constants.pop("rules"),
         "task.name": task.name,
         "task.version": task.version,
         "task.data": task.data,
@@ -34,7 +36,7 @@ def protocol(trial: Trial) -> dict[str, Any]:
         **dict(_flat("evaluation", trial.evaluation.identity())),
         "training.ema": training.ema,
         "training.path": training.path,
-        **{name.lower(): value for name, value in vars(rules).items() if name.isupper()},
+        **{f"rules.{name}": value for name, value in constants.items()},
     }
 
 

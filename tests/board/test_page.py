@@ -230,6 +230,7 @@ def test_sections_of_a_task_say_which_facts_differ(tmp_path):
     assert told == differing
     contents = text[text.index("<nav") : text.index("</nav>")]
     assert "evaluation.sampler heun" in contents and "evaluation.sampler euler" in contents
+    assert "evaluation.sampler_steps" not in contents and "budget," not in contents
 
 
 def test_facts_are_escaped_and_rows_without_any_are_shown(tmp_path):
