@@ -12,12 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from darbench import registry
+from darbench.audit import Audit
 from darbench.data import Dataset
 from darbench.data import load as load_dataset
+from darbench.evaluate import Evaluator
 from darbench.flow.objective import Objective
-from darbench.flow.samplers import guided
-from darbench.flow.sampling import make_sampler
-from darbench.flow.transport import DEFAULT, Transport
 from darbench.metrics.compute import (
     StepTimer,
     peak_memory,
@@ -25,15 +24,12 @@ from darbench.metrics.compute import (
     reset_peak_memory,
     step_flops,
 )
-from darbench.metrics.reference import Reference, reference
-from darbench.metrics.scores import bootstrapped_distances, score
-from darbench.metrics.validation import ValidationLoss, validation_loss
+from darbench.metrics.reference import reference
 from darbench.model.sit import SiT
 from darbench.recipe import make_objective
-from darbench.records import Evaluation, Model, Report, Training, Trial
-from darbench.streams import normal_per_index, stream
+from darbench.records import Model, Report, Training, Trial
+from darbench.streams import stream
 
-SAMPLE_BATCH = 120  # of the generator: fixed and padded, so that no sample depends on its batch
 BETAS = (0.9, 0.999)
 
 
@@ -127,8 +123,7 @@ class Run:
 
     trial: Trial
     device: str
-    dataset: Dataset
-    reference: Reference
+    evaluator: Evaluator
     model: SiT
     ema: SiT
     objective: Objective
@@ -144,6 +139,7 @@ class Run:
         self.losses: list[Tensor] = []
         self.step_ms: list[float] = []
         self.train_seconds = self.eval_seconds = 0.0
+        self.audit = Audit(self.model)
 
     @classmethod
     def begin(cls, trial: Trial, device: str) -> "Run":
@@ -159,9 +155,13 @@ class Run:
         optimizer = make_optimizer(model, trial.training, objective.parameters())
         warmup = trial.training.warmup
         return cls(
-            trial=trial, device=device, dataset=dataset,
-            reference=reference(
-                trial.task.extractor, dataset.reference_images, dataset.val_images
+            trial=trial, device=device,
+            evaluator=Evaluator(
+                evaluation=trial.evaluation, dataset=dataset, pair_id=trial.pair_id,
+                transport=objective.transport, device=device,
+                reference=reference(
+                    trial.task.extractor, dataset.reference_images, dataset.val_images
+                ),
             ),
             model=model, ema=copy.deepcopy(model).requires_grad_(False).eval(),
             objective=objective, optimizer=optimizer,
@@ -178,7 +178,9 @@ class Run:
     def step(self, step: int) -> None:
         if not self.losses:
             self.timer.mark()
-        x1, label, x0, t = (a.to(self.device, non_blocking=True) for a in self.batches(step))
+        batch = self.batches(step)
+        self.audit.add(step, *batch)
+        x1, label, x0, t = (a.to(self.device, non_blocking=True) for a in batch)
         half = self.trial.training.precision == "bfloat16"
         with torch.autocast(self.device, torch.bfloat16, enabled=half):
             loss = self.objective(self.model, x1, label, x0, t).mean()
@@ -201,13 +203,12 @@ class Run:
         measured, samples = self._evaluate(step, train_loss)
         self.eval_seconds += time.perf_counter() - started
         final = step == self.checkpoints[-1] or measured["status"] != "ok"
-        return Report(
-            step=step, final=final, measured=measured | self._compute(step), samples=samples
-        )
+        measured |= self._compute(step) | self.audit.columns
+        return Report(step=step, final=final, measured=measured, samples=samples)
 
     def _evaluate(self, step: int, train_loss: float) -> tuple[dict, np.ndarray | None]:
         evaluation = self.trial.evaluation
-        val = self._validate()
+        val = self.evaluator.loss(self.ema)
         if not (math.isfinite(train_loss) and math.isfinite(val.total)):
             return {"status": "diverged", "error": f"loss is not finite by step {step}"}, None
         measured = {
@@ -216,42 +217,13 @@ class Run:
         }  # fmt: skip
         if step < step_at(evaluation.fd_from, self.trial.training, self.flops, self.add_flops):
             return measured, None
-        samples = self._generate()
+        samples = self.evaluator.samples(self.ema)
         if samples is None:
             return {"status": "diverged", "error": f"samples are not finite at step {step}"}, None
-        measured |= self._score(samples)
+        measured |= self.evaluator.scores(samples) | {"audit_generation": samples.audit}
         if evaluation.redraws and step == self.checkpoints[-1]:
-            measured |= self._redraws(measured, samples)
-        return measured, samples[: evaluation.grid]
-
-    def _validate(self, redraw: int = 0) -> ValidationLoss:
-        draws, transport = self.trial.evaluation.val_draws, self.objective.transport
-        return validation_loss(self.ema, self.dataset, draws, self.device, transport, redraw)
-
-    def _generate(self, redraw: int = 0) -> np.ndarray | None:
-        evaluation, transport = self.trial.evaluation, self.objective.transport
-        seed = f"{self.trial.pair_id}.{redraw}" if redraw else self.trial.pair_id
-        return generate(self.ema, self.dataset, evaluation, seed, self.device, transport)
-
-    def _score(self, samples: np.ndarray) -> dict:
-        labels = np.arange(len(samples)) % self.dataset.classes  # as `generate` sets them
-        return score(samples, self.reference, labels)
-
-    def _redraws(self, measured: dict, samples: np.ndarray) -> dict:
-        """The same weights measured with other random numbers, each list after the number itself.
-
-        Of the samples a redraw may hold numbers that are not finite; its distance is None then.
-        """
-        redraws = range(1, self.trial.evaluation.redraws + 1)
-        again = (self._generate(redraw) for redraw in redraws)
-        distances = [None if s is None else self._score(s)["fd"] for s in again]
-        resampled = bootstrapped_distances(samples, self.reference, len(redraws))
-        losses = (self._validate(redraw).total for redraw in redraws)
-        return {
-            "val_loss_redraws": [measured["val_loss"], *losses],
-            "fd_redraws": [measured["fd"], *distances],
-            "fd_reference_redraws": [measured["fd"], *resampled],
-        }
+            measured |= self.evaluator.redraws(self.ema, measured, samples)
+        return measured, samples.pictures[: evaluation.grid]
 
     def _compute(self, step: int) -> dict:
         parameters = sum(p.numel() for p in self.model.parameters())
@@ -266,8 +238,8 @@ class Run:
             "train_seconds": self.train_seconds,
             "eval_seconds": self.eval_seconds,
             "peak_mem_bytes": peak_memory(self.device),
-            "ref_hash": self.reference.ref_hash,
-            "data_fingerprint": self.dataset.fingerprint,
+            "ref_hash": self.evaluator.reference.ref_hash,
+            "data_fingerprint": self.evaluator.dataset.fingerprint,
             **percentiles(self.step_ms),
         }
 
@@ -302,32 +274,3 @@ def make_optimizer(
 def update_ema(ema: nn.Module, model: nn.Module, decay: float) -> None:
     """ema += (1 - decay) (model - ema), over all parameters, the routing's included."""
     torch._foreach_lerp_(list(ema.parameters()), list(model.parameters()), 1 - decay)
-
-
-@torch.no_grad()
-def generate(
-    model: SiT, dataset: Dataset, evaluation: Evaluation, seed: int | str, device: str,
-    transport: Transport = DEFAULT,
-) -> np.ndarray | None:  # fmt: skip
-    """n_gen samples, uint8 (n, H, W, C); None if any is not finite.
-
-    Noise is keyed by the sample's index, that of a stochastic step by the step too, and its label
-    is index mod classes, so a sample is the same whatever the batch it is made in.
-    """
-    sampler, field = make_sampler(evaluation, transport), transport.velocity(model)
-
-    def draw(indices: range, step: int | None = None) -> Tensor:
-        name = "sample" if step is None else f"sample/{step}"
-        return torch.from_numpy(normal_per_index(seed, name, indices, dataset.shape)).to(device)
-
-    pictures = []
-    for start in range(0, evaluation.n_gen, SAMPLE_BATCH):
-        indices = range(start, start + SAMPLE_BATCH)
-        label = torch.tensor([i % dataset.classes for i in indices], device=device)
-        velocity = guided(field, label, dataset.classes, evaluation.guidance)
-        x = sampler(velocity, draw(indices), partial(draw, indices))
-        kept = x[: evaluation.n_gen - start]
-        if not torch.isfinite(kept).all():
-            return None
-        pictures.append(dataset.decode(kept))
-    return np.concatenate(pictures)

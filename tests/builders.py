@@ -6,6 +6,8 @@ import torch
 
 from darbench import registry
 from darbench.model.sit import SiT
+from darbench.model.sizes import resolve
+from darbench.records import Evaluation, Model, Task, Training, Trial, Variant
 from darbench.routing.base import Routing
 from darbench.testing.inputs import (
     conditions,
@@ -17,11 +19,14 @@ from darbench.testing.inputs import (
 )
 
 __all__ = [
-    "SETTINGS", "conditions", "images", "name_of", "outputs", "randomise", "randomise_trunk",
-    "reads", "routing_of", "sit",
+    "DIGITS", "SETTINGS", "TINY", "conditions", "images", "name_of", "outputs", "randomise",
+    "randomise_trunk", "reads", "routing_of", "sit", "tiny",
 ]  # fmt: skip
 
 torch.set_num_threads(1)  # the models are tiny, and the order of sums does not vary
+
+DIGITS = Task(name="digits-nano", data="digits", extractor="digits-cnn", rank_by="val_loss")
+TINY = resolve(Model(depth=2))
 
 # Every built-in routing in every setting that takes another path through its code.
 SETTINGS: list[tuple[str, dict]] = [
@@ -99,3 +104,18 @@ def sit(setting: tuple[str, dict] = ("add", {}), **changes) -> SiT:
     }  # fmt: skip
     name, params = setting
     return SiT(partial(registry.routing(name), **params), **sizes | changes)
+
+
+def tiny(routing="add", *, model=TINY, pair_id=0, params=None, **changes):
+    """A trial of three steps with a small model."""
+    training = {"steps": 3, "batch": 8, "lr": 6e-3, "ema": 0.5, "checkpoints": (0.5, 1.0)}
+    evaluation = {"n_gen": 64, "sampler_steps": 2, "val_draws": 1, "grid": 10, "fd_from": 1.0}
+    of_training = {k: v for k, v in changes.items() if k in Training.__dataclass_fields__}
+    of_evaluation = {k: v for k, v in changes.items() if k in Evaluation.__dataclass_fields__}
+    assert len(of_training) + len(of_evaluation) == len(changes)
+    return Trial(
+        task=DIGITS, model=model, pair_id=pair_id,
+        training=Training(**training | of_training),
+        evaluation=Evaluation(**evaluation | of_evaluation),
+        variant=Variant(routing=routing, params=params or {}),
+    )  # fmt: skip

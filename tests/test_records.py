@@ -1,4 +1,3 @@
-import dataclasses
 import math
 
 import pytest
@@ -6,88 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darbench.records import (
-    COLUMNS,
-    SCHEMA,
-    STATUSES,
     Evaluation,
     Model,
     Repa,
-    Report,
     Stochastic,
-    Task,
     Training,
-    Trial,
-    Variant,
     canonical_json,
     content_hash,
-    make_row,
-    row_hash,
 )
-
-TRIAL = Trial(
-    task=Task(name="toy", data="digits", extractor="digits-cnn", rank_by="val_loss"),
-    model=Model(depth=2, width=8, heads=2), training=Training(), evaluation=Evaluation(),
-    variant=Variant(routing="add", label="add"), pair_id=3, code_hash="c",
-)  # fmt: skip
-
-
-def row(environment=None, *, attempt=1, board="b", final=True, **measured) -> dict:
-    report = Report(step=5, final=final, measured=measured)
-    return make_row(TRIAL, report, environment or {}, leaderboard=board, attempt=attempt)
-
-
-def test_a_row_has_every_column_and_no_other():
-    assert list(row(val_loss=0.5)) == list(COLUMNS)
-    with pytest.raises(KeyError, match="val_los"):
-        row(val_los=0.5)
-
-
-def test_a_row_knows_its_trial():
-    found = row(val_loss=0.5)
-    assert (found["trial_id"], found["config_hash"]) == (TRIAL.id, TRIAL.config_hash)
-    assert (found["sites"], found["width"], found["heads"]) == (4, 8, 2)
-    assert {found[f"{kind}_seed"] for kind in ("init", "data", "noise", "gen")} == {3}
-    assert (found["status"], found["rank_by"]) == ("ok", "val_loss")
-
-
-def test_a_number_that_is_not_finite_becomes_null_and_fails_nothing():
-    found = row(val_loss=0.5, fd=math.nan, kid=-math.inf, val_loss_bins=[0.1, math.nan])
-    assert found["fd"] is None and found["kid"] is None
-    assert found["val_loss_bins"] == [0.1, None]
-    assert found["row_hash"] == row(val_loss=0.5, val_loss_bins=[0.1, None])["row_hash"]
-
-
-@pytest.mark.parametrize("column", [c for c in SCHEMA if c.kind in ("float", "int")])
-def test_a_row_hash_is_of_what_was_measured_not_of_when_and_where(column):
-    other = row() | {column.name: 41}
-    assert (row_hash(other) == row_hash(row())) == column.volatile
-
-
-def test_wall_times_devices_and_attempts_leave_a_row_hash_alone():
-    elsewhere = {"device": "cuda", "created_utc": "2031", "torch": "9", "git_dirty": True}
-    same = row(elsewhere, attempt=2, board="other", val_loss=0.5, train_seconds=9.0)
-    assert same["row_hash"] == row(val_loss=0.5)["row_hash"]
-    assert row(val_loss=0.6)["row_hash"] != row(val_loss=0.5)["row_hash"]
-
-
-def test_every_column_is_documented_or_named_plainly():
-    assert all(c.doc or c.name in ("darbench_version",) for c in SCHEMA)
-    assert len(COLUMNS) == len(SCHEMA)
-    assert "ok" in STATUSES
-
-
-def test_the_protocol_is_how_it_is_measured_not_what_is_trained():
-    def of(**changes):
-        return dataclasses.replace(TRIAL, **changes).protocol_hash
-
-    assert of(model=Model(depth=4, width=16, heads=2)) == TRIAL.protocol_hash
-    assert of(training=Training(steps=7, lr=1.0)) == TRIAL.protocol_hash
-    assert of(variant=Variant(routing="dar")) == TRIAL.protocol_hash
-    assert of(pair_id=9) == TRIAL.protocol_hash
-    assert of(training=Training(ema=0.5)) != TRIAL.protocol_hash
-    assert of(evaluation=Evaluation(n_gen=100)) != TRIAL.protocol_hash
-    assert of(task=dataclasses.replace(TRIAL.task, data="shapes")) != TRIAL.protocol_hash
-
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -156,17 +81,3 @@ def test_the_last_step_of_an_sde_is_one_of_its_steps():
     with pytest.raises(ValueError, match="sampler_steps=1: must be at least 2"):
         Evaluation(sampler="heun_sde", sampler_steps=1)
     Evaluation(sampler="heun_sde", sampler_steps=1, sde=Stochastic(last_step="none"))
-
-
-def test_the_path_is_part_of_the_protocol_and_the_prediction_is_not():
-    """The validation loss is that of the velocity, whatever is predicted, but of this path's."""
-    of = {
-        (path, objective): dataclasses.replace(
-            TRIAL, training=Training(path=path, objective=objective)
-        ).protocol_hash
-        for path in ("Linear", "GVP")
-        for objective in ("velocity", "noise", "repa")
-    }
-    assert of["Linear", "velocity"] == TRIAL.protocol_hash
-    assert len({of["Linear", o] for o in ("velocity", "noise", "repa")}) == 1
-    assert of["Linear", "velocity"] != of["GVP", "velocity"]

@@ -4,49 +4,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from builders import sit
+from builders import DIGITS, TINY, sit, tiny
 from torch import nn
 
+from darbench import generate as generator
 from darbench import train as trainer
 from darbench.data import load
 from darbench.flow.samplers import SAMPLERS, guided
 from darbench.flow.sampling import make_sampler
 from darbench.flow.transport import DEFAULT
+from darbench.generate import generate
 from darbench.model.sit import SiT
 from darbench.model.sizes import resolve
-from darbench.records import (
-    COLUMNS,
-    PYTHON_TYPES,
-    Evaluation,
-    Model,
-    Repa,
-    Stochastic,
-    Task,
-    Training,
-    Trial,
-    Variant,
-)
+from darbench.records import Evaluation, Model, Repa, Stochastic, Training
 from darbench.routing.add import Add
+from darbench.schema import COLUMNS, PYTHON_TYPES
 from darbench.streams import stream
-from darbench.train import Batches, Run, build_model, checkpoint_steps, generate, make_optimizer
-
-DIGITS = Task(name="digits-nano", data="digits", extractor="digits-cnn", rank_by="val_loss")
-TINY = resolve(Model(depth=2))
-
-
-def tiny(routing="add", *, model=TINY, pair_id=0, params=None, **changes):
-    """A trial of three steps with a small model."""
-    training = {"steps": 3, "batch": 8, "lr": 6e-3, "ema": 0.5, "checkpoints": (0.5, 1.0)}
-    evaluation = {"n_gen": 64, "sampler_steps": 2, "val_draws": 1, "grid": 10, "fd_from": 1.0}
-    of_training = {k: v for k, v in changes.items() if k in Training.__dataclass_fields__}
-    of_evaluation = {k: v for k, v in changes.items() if k in Evaluation.__dataclass_fields__}
-    assert len(of_training) + len(of_evaluation) == len(changes)
-    return Trial(
-        task=DIGITS, model=model, pair_id=pair_id,
-        training=Training(**training | of_training),
-        evaluation=Evaluation(**evaluation | of_evaluation),
-        variant=Variant(routing=routing, params=params or {}),
-    )  # fmt: skip
+from darbench.train import Batches, Run, build_model, checkpoint_steps, make_optimizer
 
 
 def begin(*args, **kwargs):
@@ -284,7 +258,8 @@ def trained():
 
 def sample(model, n=20, seed=0, **changes):
     evaluation = Evaluation(**{"n_gen": n, "grid": 0, "sampler_steps": 3} | changes)
-    return generate(model, load("digits"), evaluation, seed, "cpu")
+    samples = generate(model, load("digits"), evaluation, seed, "cpu")
+    return samples and samples.pictures
 
 
 def test_a_sample_is_its_own_noise_and_label_taken_through_the_sampler(trained):
@@ -309,7 +284,7 @@ def test_samples_are_the_same_bits_however_many_are_made(trained):
 @pytest.mark.parametrize("batch", [7, 64])
 def test_samples_are_the_same_to_one_grey_level_in_any_internal_batch(trained, monkeypatch, batch):
     wanted = sample(trained, n=40).astype(int)
-    monkeypatch.setattr(trainer, "SAMPLE_BATCH", batch)
+    monkeypatch.setattr(generator, "SAMPLE_BATCH", batch)
     assert np.abs(sample(trained, n=40) - wanted).max() <= 1
 
 

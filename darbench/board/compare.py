@@ -6,6 +6,7 @@ from statistics import median
 from typing import Any
 
 from darbench.board.outcomes import COMPARED, DESCRIBED, Entry
+from darbench.board.pairing import broken_pairs, pairing_mark
 from darbench.stats import Effect, paired_effect
 
 BASELINE = "add"
@@ -27,7 +28,7 @@ def describe(entry: Entry, found: list[Entry], declared: set[int], rank_by: str)
         "label": head["label"] or head["routing"],
         "routing": head["routing"],
         "baseline": base is entry,
-        "mark": _mark(entry, len(done), len(wanted)),
+        "mark": _mark(entry, base, len(done), len(wanted)),
         "stale": entry.stale,
         "split": entry.split,
         "seeds": len(done),
@@ -45,7 +46,7 @@ def describe(entry: Entry, found: list[Entry], declared: set[int], rank_by: str)
     return row | {column: head[column] for column in _SHARED}
 
 
-def _mark(entry: Entry, done: int, wanted: int) -> str:
+def _mark(entry: Entry, base: Entry | None, done: int, wanted: int) -> str:
     marks = []
     if entry.stale:
         marks.append("stale: the routing's source has changed since")
@@ -53,6 +54,8 @@ def _mark(entry: Entry, done: int, wanted: int) -> str:
         marks.append("search only" if entry.split == "search" else entry.split)
     if done < wanted:
         marks.append(f"incomplete {done}/{wanted}")
+    if base is not None:
+        marks += filter(None, [pairing_mark(entry, base)])
     return ", ".join(marks)
 
 
@@ -67,9 +70,11 @@ def baseline(entry: Entry, found: list[Entry], rank_by: str) -> Entry | None:
 
 
 def log_differences(entry: Entry, base: Entry, metric: str) -> list[float]:
-    """log metric_entry - log metric_base at the budget, for every pair id that both have."""
+    """log metric_entry - log metric_base at the budget, for every pair id that both have and in
+    which both saw the same."""
     ours, theirs = entry.values(metric, entry.split), base.values(metric, entry.split)
-    return [math.log(ours[p]) - math.log(theirs[p]) for p in sorted(ours.keys() & theirs.keys())]
+    pairs = (ours.keys() & theirs.keys()) - broken_pairs(entry, base).keys()
+    return [math.log(ours[pair]) - math.log(theirs[pair]) for pair in sorted(pairs)]
 
 
 def _effect(entry: Entry, base: Entry | None, metric: str) -> Effect | None:

@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from darbench.board import cells
+from darbench.board.card import cards
 from darbench.board.figures import curve_table, figure, figure_html, styles
 from darbench.board.outcomes import FAILURES
 from darbench.board.rank import Leaderboard
@@ -90,8 +91,8 @@ def _status(sections: Sequence[Leaderboard]) -> str:
 
 def _contexts(sections: Sequence[Leaderboard], samples_dir: Path) -> list[dict[str, Any]]:
     contexts, library = [], True
-    for index, board in enumerate(sections):
-        context = _context(board, f"s{index + 1}", samples_dir, library)
+    for index, (board, facts) in enumerate(zip(sections, cards(sections), strict=True)):
+        context = _context(board, f"s{index + 1}", samples_dir, library) | {"facts": facts}
         library = library and not context["plots"]
         contexts.append(context)
     return contexts

@@ -15,7 +15,7 @@ import polars as pl
 from darbench.board.compare import describe, log_differences
 from darbench.board.outcomes import COMPARED, DESCRIBED, Entry, entries
 from darbench.errors import BadInput, unknown
-from darbench.records import COLUMNS
+from darbench.schema import COLUMNS
 from darbench.stats import holm, paired_effect
 from darbench.store.declared import Declared
 from darbench.store.tables import POLARS_SCHEMA
@@ -43,7 +43,9 @@ class Leaderboard:
 
     task: str
     extractor: str
+    protocol: dict[str, Any]  # what the hash is of, by name; empty in rows that lack it
     protocol_hash: str
+    n_ref: int | None  # reference images
     budget_flops: float | None  # training FLOPs; None where every trial died before it was known
     rank_by: str
     pair_ids: tuple[int, ...]  # of all entries, in whatever split
@@ -114,7 +116,9 @@ def _leaderboard(part: pl.DataFrame, told: Declared) -> Leaderboard:
     return Leaderboard(
         task=first["task"],
         extractor=first["extractor"],
+        protocol=json.loads(first["protocol_json"] or "{}"),
         protocol_hash=first["protocol_hash"],
+        n_ref=part["n_ref"].max(),
         budget_flops=first["budget_flops"],
         rank_by=rank_by,
         pair_ids=tuple(sorted(set().union(*declared.values()))),

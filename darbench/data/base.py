@@ -6,9 +6,8 @@ from functools import lru_cache
 import numpy as np
 from torch import Tensor
 
+from darbench.rules import MOST_VAL
 from darbench.streams import stream
-
-MOST_REFERENCES, MOST_VAL = 10_000, 2048  # of data too large to be held in memory
 
 
 class Dataset(ABC):

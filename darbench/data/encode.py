@@ -22,11 +22,12 @@ from torch import Tensor
 
 from darbench.data import autoencoder
 from darbench.data import manifest as manifests
-from darbench.data.base import MOST_REFERENCES, split
+from darbench.data.base import split
 from darbench.data.image_folder import Folder, find
 from darbench.data.manifest import Manifest, shard_name
 from darbench.data.pixels import to_items
 from darbench.errors import BadInput
+from darbench.rules import MOST_REFERENCES
 
 SHARD, BATCH = 1024, 8
 

@@ -14,10 +14,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from darbench.data.base import MOST_REFERENCES, Dataset, split
+from darbench.data.base import Dataset, split
 from darbench.data.pixels import to_items
 from darbench.errors import BadInput
 from darbench.records import content_hash
+from darbench.rules import MOST_REFERENCES
 from darbench.streams import stream
 
 SUFFIXES = (".png", ".jpg", ".jpeg")

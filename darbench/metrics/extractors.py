@@ -16,10 +16,7 @@ from darbench.errors import unknown
 from darbench.metrics import inception
 from darbench.metrics.classifier import Classifier
 from darbench.metrics.small_cnn import DIGITS, SHAPES, DigitsCNN, ShapesCNN
-
-# A convolution may round differently for another batch size; one size leaves nothing to vary.
-BATCH = 64
-
+from darbench.rules import FEATURE_BATCH as BATCH
 
 _EXTRACTORS: dict[str, type[Classifier]] = {
     DIGITS.name: DigitsCNN,

@@ -36,10 +36,9 @@ import math
 import numpy as np
 
 from darbench.metrics.frechet import Statistics
+from darbench.rules import FD_INFINITY_LEAST as LEAST
+from darbench.rules import FD_INFINITY_SHUFFLES as SHUFFLES
 from darbench.streams import stream
-
-SHUFFLES = 3
-LEAST = 8  # samples a feature
 
 
 def fd_infinity(

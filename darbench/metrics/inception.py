@@ -20,9 +20,10 @@ from torch_fidelity.feature_extractor_inceptionv3 import (
 
 from darbench.errors import BadInput
 from darbench.metrics.classifier import Classifier
+from darbench.metrics.shipped import read_record
 
 NAME = "inception-v3-compat"
-SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+SHA256 = read_record(NAME)["sha256"]
 SPATIAL = 7  # channels of sFID
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from darbench.metrics import blocks
+from darbench.rules import KERNEL_DEGREE
 
 
 def kernel_distance(generated: np.ndarray, real: np.ndarray) -> tuple[float, float]:
@@ -79,6 +80,7 @@ def _sums(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
 def _kernel(products: np.ndarray, d: int) -> np.ndarray:
     base = products / d
     base += 1
-    cube = base * base
-    cube *= base
-    return cube
+    kernel = base.copy()
+    for _ in range(KERNEL_DEGREE - 1):
+        kernel *= base
+    return kernel

@@ -5,8 +5,8 @@ from torch import Tensor
 from torch_fidelity.metric_prc import prc_features_to_metric
 
 from darbench.metrics import blocks
+from darbench.rules import NEIGHBOURS
 
-NEIGHBOURS = 3  # k of precision and recall
 SIDE = 2048  # images on either side of a block of distances
 
 

@@ -8,9 +8,9 @@ import torch
 from darbench.data import Dataset
 from darbench.flow.loss import Model
 from darbench.flow.transport import DEFAULT, Transport
+from darbench.rules import VALIDATION_BINS as BINS
 from darbench.streams import stream
 
-BINS = 4
 BATCH = 360
 
 

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from darbench.records import Report, Trial, make_row
+from darbench.records import Report, Trial
+from darbench.schema import make_row
 from darbench.store import ledger
 from darbench.store.environment import environment
 from darbench.train import train

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from darbench.errors import BadInput
-from darbench.records import SCHEMA_VERSION, canonical_json
+from darbench.records import canonical_json
+from darbench.schema import SCHEMA_VERSION
 
 # A trial with such a last row is finished; one that crashed, ran out of memory or out of time is
 # tried again by the next sweep.

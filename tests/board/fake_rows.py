@@ -1,6 +1,7 @@
 """Rows of sweeps that never ran: exact power laws, so that every number of a board is known."""
 
-from darbench.records import Evaluation, Model, Report, Task, Training, Trial, Variant, make_row
+from darbench.records import Evaluation, Model, Report, Task, Training, Trial, Variant
+from darbench.schema import make_row
 
 BUDGET = 4e12  # training FLOPs
 STEPS = 400
@@ -18,12 +19,14 @@ def make_trial(
     depth: int = 2,
     extractor: str = "digits-cnn",
     rank_by: str = "val_loss",
+    data: str = "digits",
+    evaluation: Evaluation | None = None,
 ) -> Trial:
     return Trial(
-        task=Task(name="toy", data="digits", extractor=extractor, rank_by=rank_by),
+        task=Task(name="toy", data=data, extractor=extractor, rank_by=rank_by),
         model=Model(depth=depth, width=8, heads=2),
         training=Training(steps=STEPS, lr=lr),
-        evaluation=Evaluation(),
+        evaluation=evaluation or Evaluation(),
         variant=Variant(routing=routing, params=params or {}, label=label),
         pair_id=pair_id,
         split=split,
@@ -97,7 +100,9 @@ def entry_rows(
 
     Keywords of make_trial and trial_rows pass through.
     """
-    names = ("label", "params", "code", "split", "lr", "depth", "extractor")
+    names = (
+        "label", "params", "code", "split", "lr", "depth", "extractor", "data", "evaluation",
+    )  # fmt: skip
     of_trial = {k: keywords.pop(k) for k in names if k in keywords}
     rows = []
     for pair in pairs:

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -17,6 +18,8 @@ from darbench.board.build import build
 from darbench.board.rank import sections
 from darbench.board.reproduce import reproduce_command
 from darbench.errors import BadInput
+from darbench.protocol import protocol
+from darbench.records import Evaluation
 from darbench.store.ledger import append
 from darbench.store.tables import load_results, to_frame
 
@@ -197,6 +200,45 @@ def test_the_command_gives_hydra_the_very_values(value):
         for key, expected in configuration[group].items():
             wanted = list(expected) if isinstance(expected, tuple) else expected
             assert values[f"{group}.{key}"] == wanted
+
+
+def facts(text):
+    """name -> value of each card of the page, in order."""
+    cards = re.findall(r'<dl class="card">(.*?)</dl>', text, re.DOTALL)
+    return [dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", card)) for card in cards]
+
+
+def test_the_card_holds_the_protocol_name_by_name(tmp_path):
+    (card,) = facts(render(tmp_path, *sweep_rows()))
+    wanted = {name: str(value) for name, value in protocol(make_trial()).items()}
+    assert wanted.items() <= card.items()
+    assert card.keys() - wanted.keys() == {
+        "reference images", "budget, training FLOPs", "training.steps", "training.checkpoints",
+    }  # fmt: skip
+    assert card["training.checkpoints"] == "0.25, 0.5, 1.0"
+    assert card["budget, training FLOPs"] == "4.00 × 10¹²"
+
+
+def test_sections_of_a_task_say_which_facts_differ(tmp_path):
+    euler = Evaluation(sampler="euler")
+    text = render(tmp_path, *sweep_rows(), entry_rows("add", evaluation=euler, budget=BUDGET / 10))
+    full, quick = facts(text)
+    assert full.keys() == quick.keys()
+    differing = {name for name in full if full[name] != quick[name]}
+    assert differing == {"evaluation.sampler", "budget, training FLOPs"}
+    told = {name for name, value in quick.items() if "differs between sections" in value}
+    assert told == differing
+    contents = text[text.index("<nav") : text.index("</nav>")]
+    assert "evaluation.sampler heun" in contents and "evaluation.sampler euler" in contents
+    assert "evaluation.sampler_steps" not in contents and "budget," not in contents
+
+
+def test_facts_are_escaped_and_rows_without_any_are_shown(tmp_path):
+    text = render(tmp_path, entry_rows("add", data=EVIL))
+    assert EVIL not in text and EVIL in Parsed(text).text
+    old = render(tmp_path, [row | {"protocol_json": None} for row in entry_rows("add")])
+    assert "older than the record" in Parsed(old).text
+    assert "older than the record" not in Parsed(text).text
 
 
 def test_numbers_are_written_without_noise():

@@ -19,10 +19,11 @@ from darbench.data.base import to_model_range
 from darbench.data.encode import encode
 from darbench.data.image_folder import find
 from darbench.errors import BadInput
+from darbench.generate import generate
 from darbench.model.sizes import resolve
 from darbench.records import Evaluation, Model
 from darbench.streams import stream
-from darbench.train import Batches, build_model, generate
+from darbench.train import Batches, build_model
 
 SIZE, SHARD = 16, 8
 
@@ -273,5 +274,5 @@ def test_a_model_of_latents_generates_pictures(data):
     batch = Batches(data, batch=5, label_dropout=0.1, seed=0)(1)
     assert [tuple(part.shape) for part in batch] == [(5, 4, 8, 8), (5,), (5, 4, 8, 8), (5,)]
     evaluation = Evaluation(n_gen=9, sampler_steps=1, grid=0)
-    found = generate(model.eval(), data, evaluation, 0, "cpu")
+    found = generate(model.eval(), data, evaluation, 0, "cpu").pictures
     assert found.shape == (9, 16, 16, 3) and found.dtype == np.uint8

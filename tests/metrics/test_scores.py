@@ -14,7 +14,7 @@ from darbench.metrics.extractors import extract, extractor
 from darbench.metrics.reference import reference
 from darbench.metrics.scores import score
 from darbench.metrics.small_cnn import DigitsCNN
-from darbench.records import COLUMNS, PYTHON_TYPES
+from darbench.schema import COLUMNS, PYTHON_TYPES
 
 KEYS = {
     "fd", "fd_inf", "fd_inf_se", "sfd", "kid", "kid_se", "inception_score", "precision", "recall",

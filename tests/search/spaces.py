@@ -6,7 +6,8 @@ from textwrap import dedent
 import torch
 
 from darbench import registry
-from darbench.records import Trial, make_row
+from darbench.records import Trial
+from darbench.schema import make_row
 from darbench.search.compose import load_space
 from darbench.search.space import SearchSpace
 from darbench.search.worker import failure

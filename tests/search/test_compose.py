@@ -10,6 +10,7 @@ from spaces import HEAD, load, write
 from darbench import data, registry
 from darbench.board.reproduce import reproduce_command
 from darbench.errors import BadInput
+from darbench.protocol import protocol_hash
 from darbench.records import Repa, Stochastic, canonical_json
 from darbench.search.compose import cards, load_space, load_trial, spaces_folder, tasks_folder
 
@@ -335,11 +336,11 @@ def test_a_path_is_given_by_override_or_environment_and_is_no_part_of_the_identi
     monkeypatch.setenv("DARBENCH_TEST_IMAGES", str(tmp_path / "there"))
     there = of_files()
     assert there.task.data_path == str(tmp_path / "there")
-    assert (here.id, here.protocol_hash) == (there.id, there.protocol_hash)
+    assert (here.id, protocol_hash(here)) == (there.id, protocol_hash(there))
     (tmp_path / "there" / "a" / "9.png").rename(tmp_path / "there" / "a" / "90.png")
     data.load.cache_clear()
     other = of_files()
-    assert other.id != here.id and other.protocol_hash != here.protocol_hash
+    assert other.id != here.id and protocol_hash(other) != protocol_hash(here)
     assert here.configuration()["task"]["data"] == f"image_folder_32@{here.task.fingerprint}"
 
 

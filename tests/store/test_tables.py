@@ -9,17 +9,8 @@ import polars as pl
 import pytest
 
 from darbench.errors import BadInput
-from darbench.records import (
-    COLUMNS,
-    Evaluation,
-    Model,
-    Report,
-    Task,
-    Training,
-    Trial,
-    Variant,
-    make_row,
-)
+from darbench.records import Evaluation, Model, Report, Task, Training, Trial, Variant
+from darbench.schema import COLUMNS, make_row
 from darbench.store.tables import POLARS_SCHEMA, load_results, to_frame, write_parquet
 
 
