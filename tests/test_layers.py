@@ -16,10 +16,13 @@ LEVELS = {
     1: ("routing", "registry", "plugins"),
     2: ("model", "flow", "data"),
     3: ("metrics", "encoders"),
-    4: ("train", "recipe", "diagnose", "search.space", "search.compose", "store", "stats"),
-    5: ("search", "board", "bench", "testing", "catalogue"),
+    4: (
+        "train", "recipe", "budget", "diagnose", "search.space", "search.compose", "store",
+        "stats",
+    ),
+    5: ("search", "board", "bench", "testing", "catalogue", "card"),
     6: ("cli", "display", "scaffold", "__main__"),
-}
+}  # fmt: skip
 LEVEL = {f"darbench.{room}": level for level, rooms in LEVELS.items() for room in rooms}
 MODULES = {
     ".".join(["darbench", *path.relative_to(PACKAGE).with_suffix("").parts]): path
