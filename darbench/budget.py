@@ -21,7 +21,7 @@ def add_step_flops(trial: Trial, data: Dataset | Kind) -> float:
     """Training FLOPs of one step of `add` under the trial's recipe; nothing is allocated."""
     with torch.device("meta"):
         model = add_model(trial, data)
-        objective = make_objective(trial.training, model, seed=0)
+    objective = make_objective(trial.training, model, seed=0)
     batch, shape = trial.training.batch, data.shape
     return step_flops(lambda: model, batch, shape) + objective.step_flops(batch, shape)
 
