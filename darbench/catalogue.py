@@ -47,16 +47,19 @@ def spaces() -> list[dict[str, Any]]:
 
 
 def tasks() -> list[dict[str, Any]]:
+    from darbench.card import Card
     from darbench.search.compose import cards, tasks_folder
 
+    found = {name: Card.of(name) for name in cards(tasks_folder())}
     return [
         {
             "name": name,
-            "steps": card["training"]["steps"],
-            "ranked by": card["task"]["rank_by"],
-            "what": card["task"]["summary"],
+            "budget FLOPs": card.budget,
+            "ranked by": card.trial.task.rank_by,
+            "hours": card.trial.task.hours,
+            "summary": card.trial.task.summary,
         }
-        for name, card in cards(tasks_folder()).items()
+        for name, card in found.items()
     ]
 
 
@@ -67,16 +70,20 @@ def describe(name: str) -> str:
     """The text about a task, search space or routing; their names do not overlap."""
     from darbench.search.compose import spaces_folder, tasks_folder
 
-    files = {
-        path.stem: path for f in (tasks_folder(), spaces_folder()) for path in f.glob("*.yaml")
-    }
-    if name in files:
-        return files[name].read_text().rstrip()
+    tasks, spaces = (
+        {path.stem: path for path in f().glob("*.yaml")} for f in (tasks_folder, spaces_folder)
+    )
+    if name in spaces:
+        return spaces[name].read_text().rstrip()
+    if name in tasks:
+        from darbench.card import Card
+
+        return Card.of(name).text()
     from darbench import registry
 
     known = registry.routings()
     if name not in known:
-        raise unknown("routing, space or task", name, [*known, *files])
+        raise unknown("routing, space or task", name, [*known, *spaces, *tasks])
     return _routing_text(name, known[name])
 
 

@@ -99,11 +99,11 @@ def list_(
     if as_json:
         print(json.dumps(rows, indent=1))
         return
-    nested = "search parameters"
-    _print_table([{k: v for k, v in row.items() if k != nested} for row in rows])
-    if nested in rows[0]:
+    wide = ("search parameters", "summary")  # each a table of its own
+    _print_table([{k: v for k, v in row.items() if k not in wide} for row in rows])
+    for column in rows[0].keys() & wide:
         print()
-        _print_table([{"name": row["name"], nested: row[nested]} for row in rows if row[nested]])
+        _print_table([{"name": row["name"], column: row[column]} for row in rows if row[column]])
 
 
 @app.command(epilog="Example:  darbench describe dar")
@@ -116,6 +116,33 @@ def describe(
 
     _load(load)
     print(catalogue.describe(name))
+
+
+@app.command(epilog="Example:  darbench doctor cifar10-small task.data_path=cifar-10-batches-bin")
+def doctor(
+    task: Annotated[str | None, typer.Argument(help="A name of `darbench list tasks`.")] = None,
+    overrides: Overrides = None,
+    out: Out = Path("leaderboards"),
+    as_json: Json = False,
+) -> None:
+    """What is missing to run a task here, and the step that gets it; without a task, in general.
+
+    Exit code 0 if all that is needed is there, 1 if something is missing.
+    """
+    from darbench.search import doctor
+
+    if task is None:
+        findings = doctor.examine_machine(out)
+    else:
+        findings = doctor.examine_task(task, overrides or [], out)
+    missing = [finding for finding in findings if finding.state == doctor.MISSING]
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=1))
+    else:
+        print(*map(_finding_lines, findings), sep="\n")
+        print(f"{len(missing)} missing" if missing else "nothing is missing")
+    if missing:
+        raise typer.Exit(EXIT_FAILED)
 
 
 @app.command(epilog="Example:  darbench cite dar hyper > papers.bib")
@@ -417,6 +444,11 @@ def _check_line(result: dict[str, Any]) -> str:
     return line + "\n     " + result["message"].replace("\n", "\n     ")
 
 
+def _finding_lines(finding: Any) -> str:
+    line = f"{finding.state:9}{finding.what:11}{finding.says}"
+    return f"{line}\n{'':20}fix: {finding.fix}" if finding.fix else line
+
+
 def _print_table(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
     from rich.text import Text
@@ -424,7 +456,8 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     table = Table(box=None, pad_edge=False)
     for column, value in rows[0].items():
         right = "right" if isinstance(value, (int, float)) else "left"
-        table.add_column(column, style="bold" if column == "name" else "", justify=right)
+        named = column == "name"
+        table.add_column(column, style="bold" if named else "", justify=right, no_wrap=named)
     for row in rows:
         table.add_row(*(Text(_cell(column, value)) for column, value in row.items()))
     _print_rich(table)
@@ -439,6 +472,10 @@ def _print_rich(table: Any) -> None:
 def _cell(column: str, value: Any) -> str:
     if column.startswith("FLOPs"):
         return f"{value:+.2%}"
+    if column.endswith("FLOPs"):
+        return f"{value:.2e}"
+    if column == "hours":
+        return "; ".join(f"{hours:,.3g} on {where}" for where, hours in value.items())
     if isinstance(value, dict):
         return ", ".join(_parameter(key, **facts) for key, facts in value.items())
     return f"{value:,}" if isinstance(value, int) else str(value)

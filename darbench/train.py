@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from darbench import registry
 from darbench.audit import Audit
-from darbench.data import Dataset
+from darbench.data import Dataset, Kind
 from darbench.data import load as load_dataset
 from darbench.evaluate import Evaluator
 from darbench.flow.objective import Objective
@@ -48,7 +48,9 @@ def train(trial: Trial, device: str = "cpu") -> Iterator[Report]:
                 return
 
 
-def build_model(routing: str, params: dict, model: Model, dataset: Dataset, seed: int) -> SiT:
+def build_model(
+    routing: str, params: dict, model: Model, dataset: Dataset | Kind, seed: int
+) -> SiT:
     """A SiT of that configuration for that dataset; ValueError where they do not fit."""
     channels, height, width = dataset.shape
     if height != width:

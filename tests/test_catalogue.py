@@ -47,7 +47,7 @@ def test_names_of_routings_spaces_and_tasks_do_not_overlap():
 
 def test_describe_tells_of_every_kind():
     assert "softmax_i(q_l . k_i / sqrt(D))" in catalogue.describe("dar")
-    assert "rank_by: val_loss" in catalogue.describe("digits-nano")
+    assert "ranked by validation loss" in catalogue.describe("digits-nano")
     assert "routing: denseformer" in catalogue.describe("dar_variants")
     with pytest.raises(BadInput, match="did you mean dar"):
         catalogue.describe("darr")

@@ -50,7 +50,7 @@ def test_version(run):
     assert run("--version") == (0, f"darbench {darbench.__version__}\n", "")
 
 
-@pytest.mark.parametrize("verb", ["list", "train", "sweep", "board", "prepare"])
+@pytest.mark.parametrize("verb", ["list", "train", "sweep", "board", "prepare", "doctor"])
 def test_every_verb_has_help_with_an_example(run, verb):
     code, out, _ = run(verb, "--help")
     assert code == 0 and f"Example:  darbench {verb}" in out
@@ -105,6 +105,10 @@ BAD = {
     "prepare imagenet --vae . --data no --out x": "--data no: no such folder",
     "prepare imagenet --vae . --data . --out x": ".: no class folders",
     "sweep --space dar_variants task.data=cifar10": "cifar10: no path is given",
+    "sweep --space dar_variants task=cifar10-small": "see `darbench doctor cifar10-small`",
+    "train --routing add --task imagenet256-b2": "see `darbench doctor imagenet256-b2`",
+    "doctor cifar10": "unknown task 'cifar10'; did you mean cifar10-small",
+    "doctor digits-nano training.step=3": "did you mean training.steps",
     "list routing": "unknown thing to list 'routing'; did you mean routings",
     "board --space dar_variants": "no sweep has written to leaderboards",
 }
@@ -145,6 +149,26 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(run, tmp_path, sampler
     plan = json.loads(run(*line, "--json")[1])
     assert plan["sampler"] == sampler and plan["finished"] == 0
     assert plan["total"] == {"grid": 33, "tpe": 20 * 3 + 4 * 3}[sampler]
+
+
+def test_the_doctor_is_for_people_and_for_machines(run):
+    code, out, err = run("doctor", "digits-nano")
+    assert (code, err) == (0, "") and "nothing is missing" in out
+    code, out, err = run("doctor", "cifar10-small", "training.steps=1")
+    assert (code, err) == (1, "") and out.startswith("missing  data")
+    assert "fix: " in out and out.endswith("2 missing\n")
+    code, out, _ = run("doctor", "cifar10-small", "training.steps=1", "--json")
+    found = {row["what"]: row["state"] for row in json.loads(out)}
+    assert code == 1 and found["data"] == found["extractor"] == "missing"
+    assert found["device"] == "ok"
+
+
+def test_tasks_are_listed_with_their_budgets_and_hours(run):
+    rows = {row["name"]: row for row in json.loads(run("list", "tasks", "--json")[1])}
+    assert len(rows) == 6 and rows["imagenet256-xl2"]["budget FLOPs"] == pytest.approx(
+        4.37e20, 1e-2
+    )
+    assert all(row["hours"] for row in rows.values())
 
 
 def train(run, *more: str):

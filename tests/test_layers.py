@@ -17,10 +17,10 @@ LEVELS = {
     2: ("model", "flow", "data"),
     3: ("metrics", "encoders"),
     4: (
-        "train", "evaluate", "generate", "recipe", "diagnose", "search.space", "search.compose",
-        "store", "stats", "noise", "power",
+        "train", "evaluate", "generate", "recipe", "budget", "diagnose", "search.space",
+        "search.compose", "store", "stats", "noise", "power",
     ),
-    5: ("search", "board", "bench", "testing", "catalogue"),
+    5: ("search", "board", "bench", "testing", "catalogue", "card"),
     6: ("cli", "display", "reports", "scaffold", "__main__"),
 }  # fmt: skip
 LEVEL = {f"darbench.{room}": level for level, rooms in LEVELS.items() for room in rooms}

@@ -13,38 +13,70 @@ from darbench.errors import BadInput, unknown
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """The module defines load(**settings) -> Dataset, of files load(path, **settings)."""
+    """A dataset's facts, known without its files; counts are those of the published data.
 
+    The module defines load(**settings) -> Dataset, of files load(path, **settings).
+    """
+
+    name: str
     module: str
+    shape: tuple[int, int, int]  # (C, H, W) of an item
+    classes: int = 0  # 0 where the user's files decide, and so below
+    n_train: int = 0
+    n_val: int = 0
     files: str = ""  # what lies at the path, for data that do not ship with darbench
+    variable: str = ""  # of the environment, by which the shipped tasks find the path
+    source: str = ""  # where the files come from
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 _KINDS = {
-    "digits": Kind(module="digits"),
-    "shapes": Kind(module="shapes"),
-    "cifar10": Kind(
-        module="cifar10", files="FOLDER of CIFAR-10's binary version, or of its Parquet files"
-    ),
-    "latents": Kind(module="latents", files="FOLDER that `darbench prepare imagenet` wrote"),
-    **{
-        f"image_folder_{side}": Kind(
-            module="image_folder",
-            files="FOLDER of CLASS/*.png or *.jpg",
-            settings={"side": side},
-        )
-        for side in (32, 64, 128, 256)
-    },
-}
+    each.name: each
+    for each in (
+        Kind(name="digits", module="digits", shape=(1, 8, 8), classes=10, n_train=1437, n_val=360),
+        Kind(
+            name="shapes", module="shapes", shape=(3, 16, 16), classes=10, n_train=2**31,
+            n_val=512,
+        ),
+        Kind(
+            name="cifar10", module="cifar10", shape=(3, 32, 32), classes=10, n_train=50_000,
+            n_val=10_000, variable="DARBENCH_CIFAR10",
+            files="FOLDER of CIFAR-10's binary version, or of its Parquet files",
+            source="download the binary version (162 MB) from "
+            "https://www.cs.toronto.edu/~kriz/cifar.html and unpack it",
+        ),
+        Kind(  # of ImageNet's training set at 256 x 256; a tenth or 2048 images are held out
+            name="latents", module="latents", shape=(4, 32, 32), classes=1000,
+            n_train=1_281_167 - 2048, n_val=2048, variable="DARBENCH_IMAGENET_LATENTS",
+            files="FOLDER that `darbench prepare imagenet` wrote",
+            source="darbench prepare imagenet --vae VAE --data TRAIN --out FOLDER, where VAE is a "
+            "copy of stabilityai/sd-vae-ft-ema and TRAIN holds ImageNet's 1000 training folders; "
+            "it writes 44 GB",
+        ),
+        *(
+            Kind(
+                name=f"image_folder_{side}", module="image_folder", shape=(3, side, side),
+                files="FOLDER of CLASS/*.png or *.jpg", source="lay your images out so",
+                settings={"side": side},
+            )
+            for side in (32, 64, 128, 256)
+        ),
+    )
+}  # fmt: skip
 
 
 def names() -> list[str]:
     return sorted(_KINDS)
 
 
+def published() -> list[Kind]:
+    """The datasets of files that shipped tasks are of."""
+    return [each for each in _KINDS.values() if each.variable]
+
+
 def from_files(name: str) -> bool:
     """Whether the dataset of that name is read from a path; BadInput if there is none."""
-    return _kind(name).files != ""
+    return kind(name).files != ""
 
 
 @cache
@@ -53,18 +85,19 @@ def load(name: str, path: str = "") -> Dataset:
 
     BadInput if there is no such name, with near ones, or no such data at the path.
     """
-    kind = _kind(name)
-    module = import_module(f"darbench.data.{kind.module}")
-    if not kind.files:
-        return module.load(**kind.settings)
+    known = kind(name)
+    module = import_module(f"darbench.data.{known.module}")
+    if not known.files:
+        return module.load(**known.settings)
     folder = Path(path)
     if not path or not folder.is_dir():
         given = f"no folder at {path}" if path else "no path is given"
-        raise BadInput(f"dataset {name}: {given}; give task.data_path={kind.files}")
-    return module.load(folder, **kind.settings)
+        raise BadInput(f"dataset {name}: {given}; give task.data_path={known.files}")
+    return module.load(folder, **known.settings)
 
 
-def _kind(name: str) -> Kind:
+def kind(name: str) -> Kind:
+    """The facts of the dataset of that name; BadInput, with near names, if there is none."""
     if name not in _KINDS:
         raise unknown("dataset", name, _KINDS)
     return _KINDS[name]

@@ -107,13 +107,26 @@ def load_trial(
     signatures: Mapping[str, Signature],
 ) -> Trial:
     """One trial of a task; overrides are params.KEY=VALUE of the routing, and those of a space."""
+    config = _single(routing, task, overrides, seed)
+    config["task"] |= _content(config["task"])
+    return _trial(config, seed, signatures)
+
+
+def load_card(task: str, overrides: Iterable[str], signatures: Mapping[str, Signature]) -> Trial:
+    """The trial of `add` that a task stands for, before anyone has looked for its data."""
+    return _trial(_single("add", task, overrides, 0), 0, signatures)
+
+
+def _single(routing: str, task: str, overrides: Iterable[str], seed: int) -> dict[str, Any]:
     path = Path(__file__).parents[1] / "conf" / "single.yaml"
     params, others = routing_parameters(overrides)
     config = _compose(path, [f"task={task}", *others])
     if config["variants"]:
         raise BadInput("variants: one trial has one; give --routing and params.KEY=VALUE")
-    config |= {"variants": [{"routing": routing, "params": params}], "seeds": [seed]}
-    config["task"] |= _content(config["task"])
+    return config | {"variants": [{"routing": routing, "params": params}], "seeds": [seed]}
+
+
+def _trial(config: dict[str, Any], seed: int, signatures: Mapping[str, Signature]) -> Trial:
     try:
         space = build_space(config, signatures)
     except ValueError as error:
@@ -125,9 +138,21 @@ def load_trial(
 
 
 def _content(task: Mapping[str, Any]) -> dict[str, str]:
+    """As `content`; of a task that ships, an error names its doctor."""
+    from darbench import data  # with torch, which other tasks do not need here
+
+    has_doctor = data.from_files(task["data"]) and task["name"] in cards(tasks_folder())
+    try:
+        return content(task)
+    except BadInput as error:
+        hint = f"; see `darbench doctor {task['name']}`" if has_doctor else ""
+        raise BadInput(f"{error}{hint}") from None
+
+
+def content(task: Mapping[str, Any]) -> dict[str, str]:
     """Where the files of the task's data lie, from anywhere, and the fingerprint of what is in
     them; BadInput if the task declares another one."""
-    from darbench import data  # with torch, which other tasks do not need here
+    from darbench import data
 
     if not data.from_files(task["data"]):
         for key in ("data_path", "fingerprint"):
@@ -211,7 +236,7 @@ def _same_keys(given: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str 
     for key, value in given.items():
         if key not in wanted:
             raise unknown("key", f"{prefix}{key}", _keys(SweepConfig()))
-        if isinstance(wanted[key], dict):
+        if isinstance(wanted[key], dict) and wanted[key]:  # an empty one takes keys of any name
             _same_keys(value, wanted[key], f"{prefix}{key}.")
 
 

@@ -37,7 +37,7 @@ def workers(asked: int | None, device: str) -> tuple[int, str]:
         what = "GPUs" if device == "cuda" else "cores"
         raise BadInput(f"--workers {asked}: this machine has {most} {what}")
     wanted = asked or most
-    free = _free_bytes()
+    free = free_bytes()
     fits = max(0, int((free - RAY_BYTES) / WORKER_BYTES)) if free else wanted
     if fits >= wanted:
         return wanted, ""
@@ -50,7 +50,8 @@ def workers(asked: int | None, device: str) -> tuple[int, str]:
     return fits, f"{fits} workers instead of {wanted}: {free / 1e9:.1f} GB of memory are free"
 
 
-def _free_bytes() -> float | None:
+def free_bytes() -> float | None:
+    """Memory that is free; None where that cannot be told."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:

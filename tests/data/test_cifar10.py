@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from darbench.data import load
+from darbench.data import kind, load
 from darbench.errors import BadInput
 
 rng = np.random.default_rng(0)
@@ -60,6 +60,7 @@ def test_every_published_form_holds_the_same_images(tmp_path, form):
     assert np.array_equal(data.train_labels, TRAIN_LABELS)
     assert np.array_equal(data.val_labels, TEST_LABELS)
     assert (data.classes, data.shape, data.n_train, data.n_val) == (10, (3, 32, 32), 9, 4)
+    assert (kind("cifar10").classes, kind("cifar10").shape) == (data.classes, data.shape)
     write_binary(tmp_path / "other")
     assert data.fingerprint == load("cifar10", str(tmp_path / "other")).fingerprint
 

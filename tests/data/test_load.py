@@ -18,6 +18,13 @@ def test_data_of_files_need_a_path_and_say_what_works(name, tmp_path):
         load(name, str(tmp_path / "nowhere"))
 
 
+@pytest.mark.parametrize("name", ["digits", "shapes"])
+def test_the_facts_are_those_of_the_data(name):
+    known, data = catalogue.kind(name), load(name)
+    for fact in ("name", "shape", "classes", "n_train", "n_val"):
+        assert getattr(known, fact) == getattr(data, fact)
+
+
 def test_a_dataset_is_read_once():
     assert load("digits") is load("digits")
     assert not catalogue.from_files("digits")

@@ -178,7 +178,7 @@ TRIAL = Trial(
     pair_id=0, code_hash="c",
 )  # fmt: skip
 NO_IDENTITY = {
-    "task": {"data_path", "noise", "rank_by", "summary", "quick"},
+    "task": {"data_path", "hours", "noise", "rank_by", "summary", "quick"},
     "model": {"size"},
     "training": {"timeout_s"},
     "evaluation": {"grid"},

@@ -1,0 +1,57 @@
+"""What a task's budget is in training FLOPs, and what a step of it keeps in memory."""
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from darbench.data import Dataset, Kind
+from darbench.metrics.compute import step_flops
+from darbench.model.sit import SiT
+from darbench.recipe import make_objective
+from darbench.records import Trial
+from darbench.train import build_model
+
+BYTES_A_PARAMETER = 20  # float32: weight, gradient, AdamW's two moments, EMA
+
+
+def add_model(trial: Trial, data: Dataset | Kind) -> SiT:
+    return build_model("add", {}, trial.model, data, seed=0)
+
+
+def add_step_flops(trial: Trial, data: Dataset | Kind) -> float:
+    """Training FLOPs of one step of `add` under the trial's recipe; nothing is allocated."""
+    with torch.device("meta"):
+        model = add_model(trial, data)
+    objective = make_objective(trial.training, model, seed=0)
+    batch, shape = trial.training.batch, data.shape
+    return step_flops(lambda: model, batch, shape) + objective.step_flops(batch, shape)
+
+
+def step_bytes(trial: Trial, data: Dataset | Kind) -> int:
+    """Memory of a training step of `add`: what every parameter has beside it, and the tensors
+    that the backward pass waits for. Temporary ones and an encoder's are not counted."""
+    parameters, one = _kept(trial, data, batch=1)
+    each = _kept(trial, data, batch=2)[1] - one
+    return BYTES_A_PARAMETER * parameters + one + (trial.training.batch - 1) * each
+
+
+def _kept(trial: Trial, data: Dataset | Kind, batch: int) -> tuple[int, int]:
+    """Parameters, and bytes kept for the backward pass of that batch, the parameters' not among
+    them: as autograd saves them, of tensors without content."""
+    half = trial.training.precision == "bfloat16"
+    kept: dict[int, torch.UntypedStorage] = {}
+
+    def keep(x: torch.Tensor) -> torch.Tensor:
+        kept[x.untyped_storage()._cdata] = x.untyped_storage()
+        return x
+
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        model = add_model(trial, data)
+        x, t = torch.empty(batch, *data.shape), torch.empty(batch)
+        label = torch.zeros(batch, dtype=torch.long)
+        watching = torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x)
+        with watching, torch.autocast("cpu", torch.bfloat16, enabled=half):
+            loss = model(x, t, label).square().mean()
+        own = {p.untyped_storage()._cdata for p in model.parameters()}
+        count = sum(p.numel() for p in model.parameters())
+        del loss
+    return count, sum(s.nbytes() for key, s in kept.items() if key not in own)

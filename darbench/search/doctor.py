@@ -1,0 +1,182 @@
+"""What is missing here to run a task, and the step that gets it: `darbench doctor`."""
+
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+
+from darbench import registry
+from darbench.budget import add_step_flops, step_bytes
+from darbench.data import Dataset, Kind, kind, load, published
+from darbench.encoders import TIMM, load_encoder
+from darbench.errors import BadInput
+from darbench.metrics import inception
+from darbench.metrics.extractors import extractor
+from darbench.records import Repa, Task, Training, Trial
+from darbench.search import machine
+from darbench.search.compose import content, load_card
+
+OK, MISSING, OPTIONAL = "ok", "missing", "optional"
+CORE_FLOPS = 1e11  # a second, of a fast CPU core; most give less
+DISK_BYTES = 1e9  # of a board with its ledger and samples, and the features of a reference
+PACKAGES = {"diffusers": ("imagenet", "latents and to prepare them"),
+            "timm": ("repa", "training.repa.encoder=timm:NAME")}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """`state` is ok, missing, or optional: missing, but only some tasks need it."""
+
+    what: str
+    state: str
+    says: str
+    fix: str = ""
+
+
+def examine_task(name: str, overrides: Iterable[str], out: Path) -> list[Finding]:
+    """What a trial of `add` needs; BadInput if the overrides make no trial."""
+    trial = load_card(name, overrides, registry.signatures())
+    needed = _packages_of(trial)
+    found, data = _data(trial.task)
+    encoder = _encoder(trial.training)
+    if any(finding.state == MISSING for finding in encoder):  # its cost cannot be told
+        trial = replace(trial, training=replace(trial.training, objective="velocity", repa=Repa()))
+    try:
+        budget = trial.training.steps * add_step_flops(trial, data)
+        need = step_bytes(trial, data)
+    except ValueError as error:
+        raise BadInput(f"{name}: {error}") from None
+    return [
+        found, _extractor(trial.task.extractor), *encoder,
+        _device(budget, trial.training.timeout_s), _memory(need), _disk(out),
+        *_packages(needed),
+    ]  # fmt: skip
+
+
+def examine_machine(out: Path) -> list[Finding]:
+    """What every task needs, and which of the others' needs are met."""
+    weights = _extractor(inception.NAME)
+    files = [_files(each, os.environ.get(each.variable, ""))[0] for each in published()]
+    others = [f if f.state == OK else replace(f, state=OPTIONAL) for f in (weights, *files)]
+    return [_device(0, 0), _memory(0), _disk(out), *_packages(set()), *others]
+
+
+def _data(task: Task) -> tuple[Finding, Dataset | Kind]:
+    """And the data, or what is known of them without their files."""
+    known = kind(task.data)
+    if not known.files:
+        content(asdict(task))
+        return Finding(what="data", state=OK, says=f"{task.data} ships with darbench"), known
+    return _files(known, task.data_path, task)
+
+
+def _files(known: Kind, path: str, task: Task | None = None) -> tuple[Finding, Dataset | Kind]:
+    what = "data" if task else known.name
+    task = task or Task(data=known.name, data_path=path)
+    try:
+        found = content(asdict(task))
+        data = load(known.name, found["data_path"])
+    except BadInput as error:
+        where = f"export {known.variable}=FOLDER" if known.variable else "task.data_path=FOLDER"
+        fix = f"{known.source}; then {where}"
+        return Finding(what=what, state=MISSING, says=str(error), fix=fix), known
+    says = (
+        f"{data.n_train:,} items of {data.name} to train on and {data.n_val:,} held out, "
+        f"{data.classes:,} classes, fingerprint {data.fingerprint}, in {found['data_path']}"
+    )
+    published = (known.n_train, known.n_val, known.classes)
+    if any(published) and published != (data.n_train, data.n_val, data.classes):
+        says += f"; not all of it: published are {known.n_train:,} and {known.n_val:,}"
+    return Finding(what=what, state=OK, says=says), data
+
+
+def _extractor(name: str) -> Finding:
+    """BadInput if there is none of that name."""
+    if name != inception.NAME:
+        extractor(name)
+        return Finding(what="extractor", state=OK, says=f"{name} ships with darbench")
+    path = inception.weights_path()
+    try:
+        inception.read_weights(path)
+    except BadInput as error:
+        fix = f"curl -fL --create-dirs -o '{path}' {inception.URL_INCEPTION_V3}"
+        says, _, _ = str(error).partition("; ")  # the rest is the fix, in words
+        return Finding(what="extractor", state=MISSING, says=says, fix=fix)
+    return Finding(what="extractor", state=OK, says=f"{name}, the published weights, in {path}")
+
+
+def _encoder(training: Training) -> list[Finding]:
+    """Of representation alignment, where the recipe has it."""
+    if training.objective != "repa":
+        return []
+    chosen = training.repa
+    try:
+        load_encoder(chosen.encoder, chosen.weights)
+    except BadInput as error:
+        fix = "training.repa.weights=FILE.safetensors, of that model; timm: pip install timm"
+        return [Finding(what="encoder", state=MISSING, says=str(error), fix=fix)]
+    return [Finding(what="encoder", state=OK, says=chosen.encoder)]
+
+
+def _device(budget: float, limit: float) -> Finding:
+    """A GPU is wanted where a core would not be done within the task's own limit, in seconds."""
+    if torch.cuda.is_available():
+        return Finding(what="device", state=OK, says=f"cuda, {torch.cuda.get_device_name()}")
+    cores = len(machine.units("cpu"))
+    if budget <= CORE_FLOPS * limit:
+        return Finding(what="device", state=OK, says=f"cpu, {cores} cores; no CUDA device")
+    hours = budget / CORE_FLOPS / 3600
+    return Finding(
+        what="device", state=MISSING,
+        says=f"no CUDA device, and {budget:.2g} training FLOPs are {hours:,.0f} hours of a CPU "
+        f"core at {CORE_FLOPS:.0e} FLOP/s; training.timeout_s allows {limit / 3600:,.0f}",
+        fix="run it where torch.cuda.is_available(), or shorten it: training.steps=1000",
+    )  # fmt: skip
+
+
+def _memory(need: float) -> Finding:
+    """Of the device that would train."""
+    cuda = torch.cuda.is_available()
+    free = torch.cuda.mem_get_info()[0] if cuda else machine.free_bytes()
+    need += 0 if cuda else machine.RAY_BYTES + machine.WORKER_BYTES
+    if free is None:
+        return Finding(what="memory", state=OK, says=f"{need / 1e9:.1f} GB needed, free unknown")
+    says = f"about {need / 1e9:.1f} GB needed by a trial of add, {free / 1e9:.1f} GB free"
+    if free >= need:
+        return Finding(what="memory", state=OK, says=says)
+    fix = "a device with more memory, or a smaller training.batch, which is another trial"
+    return Finding(what="memory", state=MISSING, says=says, fix=fix)
+
+
+def _disk(out: Path) -> Finding:
+    place = next(p for p in (out.resolve(), *out.resolve().parents) if p.is_dir())
+    free = shutil.disk_usage(place).free
+    says = f"{free / 1e9:.1f} GB free in {place}"
+    if free >= DISK_BYTES:
+        return Finding(what="disk", state=OK, says=says)
+    fix = f"free {DISK_BYTES / 1e9:.0f} GB there, or give another --out"
+    return Finding(what="disk", state=MISSING, says=says, fix=fix)
+
+
+def _packages_of(trial: Trial) -> set[str]:
+    alignment = trial.training.objective == "repa" and trial.training.repa.encoder
+    wanted = {"diffusers": trial.task.data == "latents",
+              "timm": alignment and alignment.startswith(TIMM)}  # fmt: skip
+    return {name for name, needed in wanted.items() if needed}
+
+
+def _packages(needed: set[str]) -> list[Finding]:
+    return [_package(name, name in needed) for name in PACKAGES]
+
+
+def _package(name: str, needed: bool) -> Finding:
+    extra, use = PACKAGES[name]
+    if find_spec(name):
+        return Finding(what=name, state=OK, says=f"installed, for {use}")
+    state = MISSING if needed else OPTIONAL
+    fix = f"pip install 'darbench[{extra}]'"
+    return Finding(what=name, state=state, says=f"not installed; for {use}", fix=fix)

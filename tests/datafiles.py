@@ -1,0 +1,38 @@
+"""Small files in the published formats, for tests of tasks whose data do not ship."""
+
+import numpy as np
+import torch
+from PIL import Image
+
+from darbench.data.encode import encode
+
+
+def write_cifar10(folder, train=40, test=10):
+    """CIFAR-10's binary version: a byte of label, then the red, green and blue plane."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for name, n in (("data_batch_1", train), ("test_batch", test)):
+        records = rng.integers(0, 256, (n, 1 + 3 * 32 * 32), np.uint8)
+        records[:, 0] = np.arange(n) % 10
+        (folder / f"{name}.bin").write_bytes(records.tobytes())
+
+
+def write_latents(folder, each=5):
+    """What `darbench prepare imagenet` writes: 4 x 8 x 8 latents of two classes, and their tiny
+    random autoencoder."""
+    from diffusers import AutoencoderKL
+
+    images, vae = folder / "images", folder / "vae"
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        (images / name).mkdir(parents=True)
+        for i in range(each):
+            pixels = rng.integers(0, 256, (16, 16, 3), np.uint8)
+            Image.fromarray(pixels).save(images / name / f"{i}.png")
+    torch.manual_seed(0)
+    AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
+        block_out_channels=(8, 8), layers_per_block=1, norm_num_groups=4, latent_channels=4,
+    ).save_pretrained(vae)  # fmt: skip
+    encode(images, vae, folder / "out", size=16, shard=8)
+    return folder / "out"

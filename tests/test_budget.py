@@ -1,0 +1,63 @@
+"""What a task's budget costs, against closed forms and a real run."""
+
+from functools import partial
+
+import pytest
+import torch
+
+from darbench import registry
+from darbench.budget import BYTES_A_PARAMETER, add_step_flops, step_bytes
+from darbench.data import kind, load
+from darbench.metrics.overhead import block_flops
+from darbench.search.compose import load_card
+from darbench.train import build_model, train
+
+card = partial(load_card, signatures=registry.signatures())
+
+
+def test_the_budget_is_that_of_a_run():
+    overrides = ["model.depth=2", "training.steps=2", "evaluation.n_gen=72",
+                 "evaluation.sampler_steps=1", "training.checkpoints=[0.5,1.0]",
+                 "evaluation.val_draws=1"]  # fmt: skip
+    trial = card("digits-nano", overrides)
+    *_, last = train(trial)
+    assert last.measured["budget_flops"] == 2 * add_step_flops(trial, kind("digits"))
+
+
+@pytest.mark.parametrize(
+    ("task", "depth", "width"), [("imagenet256-xl2", 28, 1152), ("cifar10-small", 12, 384)]
+)
+def test_a_step_is_three_forwards_of_the_published_size(task, depth, width):
+    trial = card(task, [])
+    found = add_step_flops(trial, kind(trial.task.data))
+    blocks = 3 * trial.training.batch * block_flops(depth, width)
+    assert blocks < found < 1.05 * blocks  # the rest: embeddings, modulation and head
+
+
+def test_memory_is_what_autograd_really_saves():
+    """Of real tensors, counted by their addresses."""
+    trial = card("digits-nano", ["model.depth=3", "training.batch=5"])
+    data = load("digits")
+    model = build_model("add", {}, trial.model, data, seed=0)
+    saved = {}
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda x: saved.setdefault(x.untyped_storage().data_ptr(), x), lambda x: x
+    ):
+        label = torch.zeros(5, dtype=torch.long)
+        loss = model(torch.randn(5, 1, 8, 8), torch.rand(5), label).square().mean()
+    own = {p.data_ptr() for p in model.parameters()}
+    kept = sum(x.untyped_storage().nbytes() for key, x in saved.items() if key not in own)
+    parameters = sum(p.numel() for p in model.parameters())
+    assert loss.requires_grad
+    wanted = BYTES_A_PARAMETER * parameters + kept
+    assert step_bytes(trial, data) == pytest.approx(wanted, rel=0.01)
+
+
+def test_half_precision_keeps_less_and_the_batch_counts():
+    def of(*overrides):
+        return step_bytes(card("cifar10-small", [*overrides]), kind("cifar10"))
+
+    half, full = of(), of("training.precision=float32")
+    assert 0.5 < half / full < 0.7
+    one, two, four = (of(f"training.batch={n}") for n in (1, 2, 4))
+    assert four - two == 2 * (two - one) > 0

@@ -1,0 +1,67 @@
+"""The task cifar10-small trained for real, on a small file of CIFAR-10's format."""
+
+import json
+from typing import ClassVar
+
+import pytest
+import torch
+from datafiles import write_cifar10
+
+from darbench.data import load
+from darbench.errors import BadInput
+from darbench.metrics import extractors
+from darbench.metrics.classifier import Classifier
+from darbench.search.single import train_one
+
+FEATURES = 8
+OVERRIDES = [
+    "model.depth=1", "model.width=16", "model.heads=2", "model.patch=8", "training.steps=3",
+    "training.batch=4", "training.checkpoints=[0.5,1.0]", "evaluation.n_gen=16",
+    "evaluation.sampler_steps=1", "evaluation.grid=4",
+]  # fmt: skip
+
+
+class Net(torch.nn.Module):
+    """A random projection of the pixels; the weights of Inception are too large for a test."""
+
+    def __init__(self):
+        super().__init__()
+        weights = torch.Generator().manual_seed(0)
+        self.matrix = torch.randn(3 * 32 * 32, FEATURES, generator=weights) / 255
+
+    def forward(self, images):
+        features = images.flatten(1).float() @ self.matrix
+        return {"features": features, "logits": features[:, :4]}
+
+
+class Projection(Classifier):
+    layers: ClassVar = {"fid": "features", "kid": "features", "prc": "features", "isc": "logits"}
+    side = 32
+
+    @staticmethod
+    def load():
+        return Net(), "none"
+
+
+@pytest.fixture
+def fingerprint(tmp_path, monkeypatch):
+    """Of the data, which lie where the task is told."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DARBENCH_INCEPTION", "nowhere.pth")
+    monkeypatch.setenv("DARBENCH_CIFAR10", str(tmp_path / "cifar"))
+    write_cifar10(tmp_path / "cifar")
+    load.cache_clear()
+    return load("cifar10", str(tmp_path / "cifar")).fingerprint
+
+
+def test_it_trains_and_is_measured(fingerprint, monkeypatch):
+    monkeypatch.setitem(extractors._EXTRACTORS, "projection", Projection)
+    rows = train_one("add", "cifar10-small", [*OVERRIDES, "task.extractor=projection"])
+    assert [row["status"] for row in rows] == ["ok", "ok"] and rows[-1]["fd"] > 0
+    assert {row["data_fingerprint"] for row in rows} == {fingerprint}
+    assert json.loads(rows[0]["config_json"])["task"]["data"] == f"cifar10@{fingerprint}"
+
+
+def test_without_inceptions_weights_it_is_refused(fingerprint):
+    with pytest.raises(BadInput, match=r"no InceptionV3 weights at nowhere.pth; FID needs"):
+        train_one("add", "cifar10-small", OVERRIDES)
