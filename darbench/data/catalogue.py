@@ -56,7 +56,7 @@ _KINDS = {
         *(
             Kind(
                 name=f"image_folder_{side}", module="image_folder", shape=(3, side, side),
-                files="FOLDER of CLASS/*.png or *.jpg", source="lay your images out so",
+                files="FOLDER of CLASS/*.png or *.jpg", source="lay images out as FOLDER/CLASS/*.png or *.jpg",
                 settings={"side": side},
             )
             for side in (32, 64, 128, 256)

@@ -117,7 +117,7 @@ def _encoder(training: Training) -> list[Finding]:
     try:
         load_encoder(chosen.encoder, chosen.weights)
     except BadInput as error:
-        fix = "training.repa.weights=FILE.safetensors, of that model; timm: pip install timm"
+        fix = "training.repa.encoder=digits-cnn, or timm:NAME and training.repa.weights=FILE"
         return [Finding(what="encoder", state=MISSING, says=str(error), fix=fix)]
     return [Finding(what="encoder", state=OK, says=chosen.encoder)]
 
