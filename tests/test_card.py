@@ -101,21 +101,6 @@ def test_a_card_is_complete_and_readable(of, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_quick_is_shorter_and_fits_the_schedule(name):
-    from darbench import registry
-    from darbench.search.compose import load_space
-
-    if kind(cards(tasks_folder())[name]["task"]["data"]).files:
-        pytest.skip("a space wants the data")
-    given = [f"task={name}"]
-    quick, whole = (
-        load_space("dar_variants", given, registry.signatures(), quick=q) for q in (True, False)
-    )
-    assert quick.training.steps < whole.training.steps
-    assert quick.evaluation.fd_from <= quick.training.checkpoints[-2]
-
-
-@pytest.mark.parametrize("name", NAMES)
 def test_hours_are_measured_or_computed_from_the_rate_they_name(of, name):
     card = of(name)
     assert card.trial.task.hours

@@ -56,8 +56,8 @@ _KINDS = {
         *(
             Kind(
                 name=f"image_folder_{side}", module="image_folder", shape=(3, side, side),
-                files="FOLDER of CLASS/*.png or *.jpg", source="lay your images out so",
-                settings={"side": side},
+                files="FOLDER of CLASS/*.png or *.jpg", settings={"side": side},
+                source="lay images out as FOLDER/CLASS/*.png or *.jpg",
             )
             for side in (32, 64, 128, 256)
         ),

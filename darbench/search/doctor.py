@@ -59,9 +59,11 @@ def examine_task(name: str, overrides: Iterable[str], out: Path) -> list[Finding
 
 def examine_machine(out: Path) -> list[Finding]:
     """What every task needs, and which of the others' needs are met."""
-    weights = _extractor(inception.NAME)
-    files = [_files(each, os.environ.get(each.variable, ""))[0] for each in published()]
-    others = [f if f.state == OK else replace(f, state=OPTIONAL) for f in (weights, *files)]
+    tasks = [
+        Task(data=each.name, data_path=os.environ.get(each.variable, "")) for each in published()
+    ]
+    others = [_extractor(inception.NAME), *(_files(task.data, task)[0] for task in tasks)]
+    others = [f if f.state == OK else replace(f, state=OPTIONAL) for f in others]
     return [_device(0, 0), _memory(0), _disk(out), *_packages(set()), *others]
 
 
@@ -71,12 +73,11 @@ def _data(task: Task) -> tuple[Finding, Dataset | Kind]:
     if not known.files:
         content(asdict(task))
         return Finding(what="data", state=OK, says=f"{task.data} ships with darbench"), known
-    return _files(known, task.data_path, task)
+    return _files("data", task)
 
 
-def _files(known: Kind, path: str, task: Task | None = None) -> tuple[Finding, Dataset | Kind]:
-    what = "data" if task else known.name
-    task = task or Task(data=known.name, data_path=path)
+def _files(what: str, task: Task) -> tuple[Finding, Dataset | Kind]:
+    known = kind(task.data)
     try:
         found = content(asdict(task))
         data = load(known.name, found["data_path"])
@@ -88,8 +89,8 @@ def _files(known: Kind, path: str, task: Task | None = None) -> tuple[Finding, D
         f"{data.n_train:,} items of {data.name} to train on and {data.n_val:,} held out, "
         f"{data.classes:,} classes, fingerprint {data.fingerprint}, in {found['data_path']}"
     )
-    published = (known.n_train, known.n_val, known.classes)
-    if any(published) and published != (data.n_train, data.n_val, data.classes):
+    whole = (known.n_train, known.n_val, known.classes)
+    if any(whole) and whole != (data.n_train, data.n_val, data.classes):
         says += f"; not all of it: published are {known.n_train:,} and {known.n_val:,}"
     return Finding(what=what, state=OK, says=says), data
 
@@ -117,7 +118,7 @@ def _encoder(training: Training) -> list[Finding]:
     try:
         load_encoder(chosen.encoder, chosen.weights)
     except BadInput as error:
-        fix = "training.repa.weights=FILE.safetensors, of that model; timm: pip install timm"
+        fix = "training.repa.encoder=digits-cnn, or timm:NAME and training.repa.weights=FILE"
         return [Finding(what="encoder", state=MISSING, says=str(error), fix=fix)]
     return [Finding(what="encoder", state=OK, says=chosen.encoder)]
 
@@ -145,7 +146,7 @@ def _memory(need: float) -> Finding:
     need += 0 if cuda else machine.RAY_BYTES + machine.WORKER_BYTES
     if free is None:
         return Finding(what="memory", state=OK, says=f"{need / 1e9:.1f} GB needed, free unknown")
-    says = f"about {need / 1e9:.1f} GB needed by a trial of add, {free / 1e9:.1f} GB free"
+    says = f"a trial of add needs {need / 1e9:.1f} GB at least, {free / 1e9:.1f} GB free"
     if free >= need:
         return Finding(what="memory", state=OK, says=says)
     fix = "a device with more memory, or a smaller training.batch, which is another trial"

@@ -1,6 +1,7 @@
 import pytest
 
 from darbench.data import catalogue, load
+from darbench.data.base import split
 from darbench.errors import BadInput
 
 
@@ -23,6 +24,12 @@ def test_the_facts_are_those_of_the_data(name):
     known, data = catalogue.kind(name), load(name)
     for fact in ("name", "shape", "classes", "n_train", "n_val"):
         assert getattr(known, fact) == getattr(data, fact)
+
+
+def test_of_imagenets_latents_what_is_held_out_is_what_the_split_holds_out():
+    known, (train, val) = catalogue.kind("latents"), split(1_281_167)
+    assert (known.n_train, known.n_val) == (len(train), len(val))
+    assert known.shape == (4, 256 // 8, 256 // 8)
 
 
 def test_a_dataset_is_read_once():
