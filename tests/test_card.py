@@ -12,6 +12,7 @@ from darbench.card import Card, evaluations, hours_text
 from darbench.data import kind, published
 from darbench.flow.sampling import make_sampler
 from darbench.flow.transport import DEFAULT
+from darbench.protocol import protocol_hash
 from darbench.records import Evaluation, Stochastic
 from darbench.search.compose import cards, tasks_folder
 
