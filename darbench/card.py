@@ -70,7 +70,8 @@ class Card:
     def _recipe(self) -> Iterator[str]:
         t = self.trial.training
         rise = f"constant after {t.warmup:,} steps of warm-up" if t.warmup else "constant"
-        yield f"{t.objective} objective, {t.path} path, batch {t.batch:,}, {t.precision}"
+        at_once = f" ({t.micro_batch:,} at a time)" if t.micro_batch else ""
+        yield f"{t.objective} objective, {t.path} path, batch {t.batch:,}{at_once}, {t.precision}"
         yield f"AdamW, learning rate {t.lr:g}, {rise}, weight decay {t.weight_decay:g}"
         yield f"EMA {t.ema:g}, label dropout {t.label_dropout:g}"
 

@@ -47,19 +47,16 @@ def spaces() -> list[dict[str, Any]]:
 
 
 def tasks() -> list[dict[str, Any]]:
-    from darbench.card import Card
     from darbench.search.compose import cards, tasks_folder
 
-    found = {name: Card.of(name) for name in cards(tasks_folder())}
     return [
         {
             "name": name,
-            "budget FLOPs": card.budget,
-            "ranked by": card.trial.task.rank_by,
-            "hours": card.trial.task.hours,
-            "summary": card.trial.task.summary,
+            "ranked by": card["task"]["rank_by"],
+            "hours": card["task"]["hours"],
+            "summary": card["task"]["summary"],
         }
-        for name, card in found.items()
+        for name, card in cards(tasks_folder()).items()
     ]
 
 

@@ -113,6 +113,9 @@ class Training:
 
     steps: int = 500
     batch: int = 64
+    # Samples in one forward, where the batch does not fit; null is all. Their gradients add up to
+    # that of the batch, so it is no part of any id.
+    micro_batch: int | None = None
     lr: float = 1e-4
     weight_decay: float = 0.0
     warmup: int = 0  # steps of linear learning-rate warm-up
@@ -129,6 +132,8 @@ class Training:
     def __post_init__(self):
         _need("training.steps", self.steps, self.steps >= 1, "at least 1")
         _need("training.batch", self.batch, self.batch >= 1, "at least 1")
+        part = self.micro_batch is None or 1 <= self.micro_batch <= self.batch
+        _need("training.micro_batch", self.micro_batch, part, "between 1 and the batch, or null")
         _need("training.lr", self.lr, self.lr > 0, "positive")
         _need("training.weight_decay", self.weight_decay, self.weight_decay >= 0, "0 or more")
         _need("training.warmup", self.warmup, self.warmup >= 0, "0 or more")
@@ -160,7 +165,7 @@ class Training:
         """What decides the result, as plain values. Fields that came later are left out where
         they say what used to be the only way, so that older trials keep their ids."""
         values = asdict(self)
-        del values["timeout_s"]
+        del values["timeout_s"], values["micro_batch"]
         values["repa"]["weights"] = PurePath(self.repa.weights).name
         later = {
             "objective": "velocity", "path": "Linear", "weighting": "none", "precision": "float32"

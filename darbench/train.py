@@ -182,17 +182,26 @@ class Run:
             self.timer.mark()
         batch = self.batches(step)
         self.audit.add(step, *batch)
-        x1, label, x0, t = (a.to(self.device, non_blocking=True) for a in batch)
-        half = self.trial.training.precision == "bfloat16"
-        with torch.autocast(self.device, torch.bfloat16, enabled=half):
-            loss = self.objective(self.model, x1, label, x0, t).mean()
+        micro = self.trial.training.micro_batch or len(batch[0])
         self.optimizer.zero_grad()
-        loss.backward()
+        parts = zip(
+            *(a.to(self.device, non_blocking=True).split(micro) for a in batch), strict=True
+        )
+        loss = sum(self._backward(*part) for part in parts)
         self.optimizer.step()
         self.schedule.step()
         update_ema(self.ema, self.model, self.trial.training.ema)
-        self.losses.append(loss.detach())
+        self.losses.append(loss)
         self.timer.mark()
+
+    def _backward(self, x1: Tensor, label: Tensor, x0: Tensor, t: Tensor) -> Tensor:
+        """Add the gradient of a part of the batch; returns the part of the loss."""
+        half = self.trial.training.precision == "bfloat16"
+        with torch.autocast(self.device, torch.bfloat16, enabled=half):
+            mean = self.objective(self.model, x1, label, x0, t).mean()
+        loss = mean * (len(x1) / self.trial.training.batch)
+        loss.backward()
+        return loss.detach()
 
     def report(self, step: int) -> Report:
         """Evaluate the EMA weights; the clock of training stands still meanwhile."""

@@ -163,11 +163,9 @@ def test_the_doctor_is_for_people_and_for_machines(run):
     assert found["device"] == "ok"
 
 
-def test_tasks_are_listed_with_their_budgets_and_hours(run):
+def test_tasks_are_listed_with_their_hours(run):
     rows = {row["name"]: row for row in json.loads(run("list", "tasks", "--json")[1])}
-    assert len(rows) == 6 and rows["imagenet256-xl2"]["budget FLOPs"] == pytest.approx(
-        4.37e20, 1e-2
-    )
+    assert len(rows) == 6 and "the DAR paper's recipe" in rows["imagenet256-xl2"]["summary"]
     assert all(row["hours"] for row in rows.values())
 
 

@@ -453,6 +453,26 @@ def test_bfloat16_learns_the_same_and_keeps_the_weights_in_float32():
     assert {p.dtype for p in runs["bfloat16"].model.parameters()} == {torch.float32}
 
 
+@pytest.mark.parametrize("changes", [{}, {"objective": "repa", "repa": Repa(layer=1)}])
+def test_a_batch_in_parts_is_the_same_step(changes):
+    whole, parts = begin("dar", **changes), begin("dar", micro_batch=3, **changes)
+    assert whole.trial.training.batch == 8
+    for step in range(1, 4):
+        whole.step(step)
+        parts.step(step)
+    torch.testing.assert_close(parts.losses, whole.losses, rtol=1e-5, atol=0)
+    torch.testing.assert_close([*parts.ema.parameters()], [*whole.ema.parameters()])
+    assert parts.audit.columns == whole.audit.columns
+    assert parts.trial.id == whole.trial.id
+
+
+def test_no_more_than_a_micro_batch_enters_the_model():
+    run, seen = begin("add", micro_batch=3), []
+    run.model.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    run.step(1)
+    assert seen == [3, 3, 2]
+
+
 # Other objectives, paths and samplers
 
 REPA = {"objective": "repa", "repa": Repa(layer=1)}

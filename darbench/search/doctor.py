@@ -149,7 +149,7 @@ def _memory(need: float) -> Finding:
     says = f"a trial of add needs {need / 1e9:.1f} GB at least, {free / 1e9:.1f} GB free"
     if free >= need:
         return Finding(what="memory", state=OK, says=says)
-    fix = "a device with more memory, or a smaller training.batch, which is another trial"
+    fix = "a device with more memory, or a smaller training.micro_batch"
     return Finding(what="memory", state=MISSING, says=says, fix=fix)
 
 

@@ -180,7 +180,7 @@ TRIAL = Trial(
 NO_IDENTITY = {
     "task": {"data_path", "hours", "noise", "rank_by", "summary", "quick"},
     "model": {"size"},
-    "training": {"timeout_s"},
+    "training": {"micro_batch", "timeout_s"},
     "evaluation": {"grid"},
     "variant": {"label"},
 }
