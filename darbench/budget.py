@@ -32,7 +32,7 @@ def step_bytes(trial: Trial, data: Dataset | Kind) -> int:
     on the CPU a real step of SiT-S/2 peaked at 1.2 (bfloat16) to 1.4 (float32) times this."""
     parameters, one = _kept(trial, data, batch=1)
     each = _kept(trial, data, batch=2)[1] - one
-    batch = trial.training.micro_batch or trial.training.batch
+    batch = min(trial.training.batch, trial.training.micro_batch or trial.training.batch)
     return BYTES_A_PARAMETER * parameters + one + (batch - 1) * each
 
 

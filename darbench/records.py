@@ -132,8 +132,8 @@ class Training:
     def __post_init__(self):
         _need("training.steps", self.steps, self.steps >= 1, "at least 1")
         _need("training.batch", self.batch, self.batch >= 1, "at least 1")
-        part = self.micro_batch is None or 1 <= self.micro_batch <= self.batch
-        _need("training.micro_batch", self.micro_batch, part, "between 1 and the batch, or null")
+        part = self.micro_batch is None or self.micro_batch >= 1
+        _need("training.micro_batch", self.micro_batch, part, "at least 1, or null")
         _need("training.lr", self.lr, self.lr > 0, "positive")
         _need("training.weight_decay", self.weight_decay, self.weight_decay >= 0, "0 or more")
         _need("training.warmup", self.warmup, self.warmup >= 0, "0 or more")

@@ -184,9 +184,8 @@ class Run:
         self.audit.add(step, *batch)
         micro = self.trial.training.micro_batch or len(batch[0])
         self.optimizer.zero_grad()
-        parts = zip(
-            *(a.to(self.device, non_blocking=True).split(micro) for a in batch), strict=True
-        )
+        here = (a.to(self.device, non_blocking=True) for a in batch)
+        parts = zip(*(a.split(micro) for a in here), strict=True)
         loss = sum(self._backward(*part) for part in parts)
         self.optimizer.step()
         self.schedule.step()

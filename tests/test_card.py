@@ -64,7 +64,7 @@ def test_imagenet256_xl2_reports_where_the_paper_does(of):
 def test_imagenet256_b2_differs_in_size_and_length_alone(of):
     b2, xl2 = of("imagenet256-b2").trial, of("imagenet256-xl2").trial
     assert (b2.model.depth, b2.model.width, b2.model.heads) == (12, 768, 12)
-    same = {"steps": 0, "checkpoints": (), "timeout_s": 1.0}
+    same = {"steps": 0, "checkpoints": (), "timeout_s": 1.0, "micro_batch": None}
     assert asdict(b2.training) | same == asdict(xl2.training) | same
     assert replace(b2.evaluation, fd_from=0.5) == replace(xl2.evaluation, fd_from=0.5)
     assert (b2.task.data, b2.task.extractor) == (xl2.task.data, xl2.task.extractor)

@@ -57,11 +57,12 @@ def test_each_missing_thing_has_a_step_that_mends_it():
     assert "hours of a CPU core" in found["device"].says
 
 
-def test_imagenet_needs_more_memory_than_a_gpu_has(monkeypatch):
+def test_the_batch_of_imagenet_needs_more_memory_than_a_gpu_has(monkeypatch):
     monkeypatch.setattr(machine, "free_bytes", lambda: 80e9)
-    found = examine("imagenet256-b2")
+    assert missing(examine("imagenet256-b2")) == ["data", "extractor", "device"]
+    found = examine("imagenet256-b2", "training.micro_batch=null")
     assert missing(found) == ["data", "extractor", "device", "memory"]
-    assert "smaller training.batch" in found["memory"].fix
+    assert "smaller training.micro_batch" in found["memory"].fix
     assert "darbench prepare imagenet" in found["data"].fix
 
 
