@@ -50,7 +50,7 @@ def kept_bytes(run: Callable[[], Tensor], given: list[Tensor]) -> int:
 
     def keep(x: Tensor) -> Tensor:
         sizes[x.untyped_storage().data_ptr()] = x.untyped_storage().nbytes()
-        return x
+        return x.detach()  # with its history, an output would keep itself alive
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
         out = run()

@@ -1,11 +1,11 @@
 """Depth attention on the CPU in float32, token by token.
 
 All sources of a token fit into the cache, so each is fetched from memory once in the forward and
-once in the backward, which keeps only the softmax weights and the products q . v_i.
+once in the backward, which keeps only the softmax weights and the products q . v_i. Kernels are
+told addresses: of a short read, making arrays of its tensors would be a fifth.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -39,29 +39,32 @@ def _softmax(a):
 
 
 @kernel
-def _forward(query, steps, values, inv_rms, scale, out, alpha, products, tokens, start, stop):
+def _forward(
+    query, span, values, inv_rms, scale, out, kept, heads, width, tokens, start, stop
+):  # fmt: skip
     """Rows of the batch elements start .. stop of out (B T, D).
 
-    query (rows, D), of which element b, token t reads row b steps[0] + t steps[1]; values and
-    inv_rms: addresses of J tensors; alpha, products (B T, H, J): kept for the backward.
+    query (rows, D), each read by `span` tokens; values and inv_rms: addresses of J tensors; kept
+    (B T, H, 2, J): the softmax weights and q . v_j, for the backward.
     """
-    heads = alpha.shape[1]
-    size = out.shape[1] // heads
+    size, count = width // heads, values.size
     for r in range(start * tokens, stop * tokens):
-        q = query[r // tokens * steps[0] + r % tokens * steps[1]]
-        out[r] = F(0)
         for h in range(heads):
-            at, a, p = r * out.shape[1] + h * size, alpha[r, h], products[r, h]
-            dot_products(q[h * size : (h + 1) * size], values, at, p)
-            for j in range(values.size):
+            at, kept_at = r * width + h * size, 2 * count * (r * heads + h)
+            q = row(query, r // span * width + h * size, size)
+            a, p = row(kept, kept_at, count), row(kept, kept_at + count, count)
+            o = row(out, at, size)
+            dot_products(q, values, at, p)
+            for j in range(count):
                 a[j] = scale * p[j] * row(inv_rms[j], r, 1)[0]
             _softmax(a)
-            add_combination(a, values, at, out[r, h * size : (h + 1) * size])
+            o[:] = F(0)
+            add_combination(a, values, at, o)
 
 
 @kernel
 def _backward(
-    query, steps, values, inv_rms, scale, alpha, products, grad, dvalues, fresh, dquery, dsteps,
+    query, span, values, inv_rms, scale, kept, heads, width, grad, dvalues, fresh, dquery, dspan,
     tokens, start, stop,
 ):  # fmt: skip
     """Adds to dquery and to the tensors at the addresses dvalues, or sets those that are fresh.
@@ -70,67 +73,75 @@ def _backward(
     With s_j = scale q . v_j / rms_j:  ds_j = alpha_j (dh . v_j - dh . h),
     dv_j = alpha_j dh + scale ds_j / rms_j (q - (q . v_j) / (rms_j^2 D) v_j).
     """
-    width, heads, count = grad.shape[1], alpha.shape[1], values.size
-    size = width // heads
+    size, count = width // heads, values.size
     c = np.empty((heads, count), np.float32)
     radial = np.empty(count, np.float32)
     for r in range(start * tokens, stop * tokens):
-        b, t = r // tokens, r % tokens
-        q, dh = query[b * steps[0] + t * steps[1]], grad[r]
-        dq = dquery[b * dsteps[0] + t * dsteps[1]]
         radial[:] = F(0)
         for h in range(heads):
-            low, high = h * size, (h + 1) * size
-            a = alpha[r, h]
-            dot_products(dh[low:high], values, r * width + low, c[h])
+            at, kept_at = r * width + h * size, 2 * count * (r * heads + h)
+            a, p = row(kept, kept_at, count), row(kept, kept_at + count, count)
+            ch = c[h]
+            dot_products(row(grad, at, size), values, at, ch)
             mean = F(0)
             for j in range(count):
-                mean += a[j] * c[h, j]
+                mean += a[j] * ch[j]
             for j in range(count):
                 inverse = row(inv_rms[j], r, 1)[0]
-                c[h, j] = scale * a[j] * (c[h, j] - mean) * inverse
-                radial[j] += c[h, j] * products[r, h, j] * inverse * inverse / F(width)
-            add_combination(c[h], values, r * width + low, dq[low:high])
-        for j in range(count):
-            for h in range(heads):
-                low, high = h * size, (h + 1) * size
-                v, dv = (
-                    row(values[j], r * width + low, size),
-                    row(dvalues[j], r * width + low, size),
-                )
-                qh, dhh = q[low:high], dh[low:high]
-                aj, cj, rj = alpha[r, h, j], c[h, j], radial[j]
+                ch[j] = scale * a[j] * (ch[j] - mean) * inverse
+                radial[j] += ch[j] * p[j] * inverse * inverse / F(width)
+            add_combination(ch, values, at, row(dquery, r // dspan * width + h * size, size))
+        for h in range(heads):
+            at, kept_at = r * width + h * size, 2 * count * (r * heads + h)
+            q, dh = row(query, r // span * width + h * size, size), row(grad, at, size)
+            a = row(kept, kept_at, count)
+            for j in range(count):
+                v, dv = row(values[j], at, size), row(dvalues[j], at, size)
+                aj, cj, rj = a[j], c[h, j], radial[j]
                 if fresh[j]:
                     for d in range(size):
-                        dv[d] = aj * dhh[d] + cj * qh[d] - rj * v[d]
+                        dv[d] = aj * dh[d] + cj * q[d] - rj * v[d]
                 else:
                     for d in range(size):
-                        dv[d] += aj * dhh[d] + cj * qh[d] - rj * v[d]
+                        dv[d] += aj * dh[d] + cj * q[d] - rj * v[d]
 
 
-class _Shape(NamedTuple):
-    """How the query broadcasts: its rows, and the steps between them along batch and tokens."""
+@kernel
+def _inverse_rms(values, eps, width, out, start, stop):
+    """out (rows,) of values (rows, D)."""
+    inverse = row(out, 0, stop)
+    for r in range(start, stop):
+        v = row(values, r * width, width)
+        total = F(0)
+        for d in range(width):
+            total += v[d] * v[d]
+        inverse[r] = F(1) / np.sqrt(total / F(width) + eps)
 
-    rows: Tensor  # (B T or B or 1, D)
-    steps: tuple[int, int]
-    dsteps: tuple[int, int]  # of its gradient, which is summed over tokens at most
+
+def inverse_rms(v: Tensor, eps: float) -> Tensor:
+    """Of contiguous v, as `darbench.ops.depth_attention.inverse_rms`, without a gradient."""
+    out = v.new_empty(v.shape[:-1])
+    over_batch(
+        _inverse_rms, (v.data_ptr(), F(eps), v.shape[-1], out.data_ptr()), out.numel(), v.numel()
+    )
+    return out
 
 
-def _shape(query: Tensor, batch: int, tokens: int, width: int) -> _Shape:
-    rows = query.reshape(-1, width).contiguous()
-    if query.dim() == 1 or len(rows) == 1:
-        return _Shape(rows, (0, 0), (1, 0))
-    if query.shape[-2] == 1 and tokens > 1:
-        return _Shape(rows, (1, 0), (1, 0))
-    rows = query.expand(batch, tokens, width).reshape(-1, width).contiguous()
-    return _Shape(rows, (tokens, 1), (tokens, 1))
+def _rows(query: Tensor, batch: int, tokens: int, width: int) -> tuple[Tensor, int]:
+    """Rows (.., D) without gaps, and how many tokens in a row read each of them."""
+    rows = query.numel() // width
+    if rows == 1:
+        return query.contiguous(), batch * tokens
+    if rows == batch and query.shape[-2] == 1:
+        return query.contiguous(), tokens
+    return query.expand(batch, tokens, width).contiguous(), 1
 
 
 def empty_outputs(values: Sequence[Tensor], heads: int) -> tuple[Tensor, Tensor]:
-    """h (B, T, D), and (2, B T, H, J), the softmax weights and the products q . v_j."""
-    shape = values[0].shape
-    kept = values[0].new_empty(2, shape[:-1].numel(), heads, len(values))
-    return values[0].new_empty(shape), kept
+    """h (B, T, D), and (B T, H, 2, J), the softmax weights and the products q . v_j."""
+    first = values[0]
+    rows = first.shape[0] * first.shape[1]
+    return torch.empty_like(first), first.new_empty(rows, heads, 2, len(values))
 
 
 def forward(
@@ -138,11 +149,11 @@ def forward(
 ) -> tuple[Tensor, Tensor]:
     """As `Backend.forward`."""
     batch, tokens, width = values[0].shape
-    shape = _shape(query, batch, tokens, width)
+    query, span = _rows(query, batch, tokens, width)
     out, kept = empty_outputs(values, heads)
     arguments = (
-        shape.rows.detach().numpy(), shape.steps, addresses(values), addresses(inv_rms), F(scale),
-        out.view(-1, width).numpy(), *kept.numpy(), tokens,
+        query.data_ptr(), span, addresses(values), addresses(inv_rms), F(scale),
+        out.data_ptr(), kept.data_ptr(), heads, width, tokens,
     )  # fmt: skip
     over_batch(_forward, arguments, batch, 2 * out.numel() * len(values))
     return out, kept
@@ -154,14 +165,14 @@ def backward(
 ) -> tuple[Tensor, list[Tensor]]:  # fmt: skip
     """As `Backend.backward`."""
     batch, tokens, width = values[0].shape
-    shape = _shape(query, batch, tokens, width)
-    dquery = torch.zeros(batch * tokens if shape.dsteps[1] else batch, width)
+    (rows, span), grad = _rows(query, batch, tokens, width), grad.contiguous()
+    dspan = min(span, tokens)  # a gradient of each element of the batch: threads share none
+    dquery = grad.new_zeros(batch, tokens // dspan, width)
     dvalues = [torch.empty_like(v) if g is None else g for v, g in zip(values, into, strict=True)]
-    fresh = np.array([g is None for g in into])
     arguments = (
-        shape.rows.detach().numpy(), shape.steps, addresses(values), addresses(inv_rms), F(scale),
-        *kept.numpy(), grad.contiguous().view(-1, width).numpy(), addresses(dvalues),
-        fresh, dquery.numpy(), shape.dsteps, tokens,
+        rows.data_ptr(), span, addresses(values), addresses(inv_rms), F(scale),
+        kept.data_ptr(), kept.shape[1], width, grad.data_ptr(), addresses(dvalues),
+        np.array([g is None for g in into]), dquery.data_ptr(), dspan, tokens,
     )  # fmt: skip
     over_batch(_backward, arguments, batch, 4 * grad.numel() * len(values))
-    return dquery.view(batch, -1, width).sum_to_size(query.shape), dvalues
+    return dquery.sum_to_size(query.shape), dvalues

@@ -48,7 +48,6 @@ def depth_attention(
     backend: Backend, query: Tensor, sources: Sequence[Source], scale: float, heads: int
 ) -> tuple[Tensor, tuple[Source, ...]]:
     """As `darbench.ops.depth_attention.depth_attention`."""
-    inv_rms = tuple(s.inv_rms.detach() for s in sources)
-    values = (s.trail.contiguous() for s in sources)
-    h, *trails = _Read.apply(backend, query, inv_rms, scale, heads, *values)
-    return h, tuple(s._replace(trail=t) for s, t in zip(sources, trails, strict=True))
+    values, inv_rms, trails = zip(*sources, strict=True)
+    h, *trails = _Read.apply(backend, query, inv_rms, scale, heads, *trails)
+    return h, tuple(map(Source, values, inv_rms, trails))

@@ -13,7 +13,7 @@ EPS = 1e-6
 class Source(NamedTuple):
     value: Tensor  # v, (B, T, D)
     inv_rms: Tensor  # (B, T), of the key norm; use `key_norm`, for it may lack its gradient
-    trail: Tensor  # v again: each reader hands it on to the next, see `depth_attention`
+    trail: Tensor  # v again, contiguous: each reader hands it on, see `depth_attention`
 
     def __add__(self, other: "Source") -> "Source":
         return source(_wide(self.value) + _wide(other.value))
@@ -26,8 +26,15 @@ def _wide(v: Tensor) -> Tensor:
 
 def source(v: Tensor, eps: float = EPS) -> Source:
     """v (B, T, D) as a source, with the inverse RMS of its key norm."""
-    cached = takes(v) and eps == EPS  # their gradient of v includes that through the norm
-    return Source(v, inverse_rms(v.detach() if cached else v, eps), v)
+    trail = v.contiguous()
+    if not takes(v) or eps != EPS:
+        return Source(v, inverse_rms(v, eps), trail)
+    # Without its gradient, which the kernels' gradient of v includes.
+    if v.is_cuda or torch.compiler.is_compiling():
+        return Source(v, inverse_rms(v.detach(), eps), trail)
+    from darbench.ops.depth_attention import cpu
+
+    return Source(v, cpu.inverse_rms(trail, eps), trail)
 
 
 def inverse_rms(v: Tensor, eps: float = EPS) -> Tensor:
