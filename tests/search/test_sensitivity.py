@@ -14,6 +14,7 @@ from darbench.search import sensitivity as module
 from darbench.search.compose import load_space
 from darbench.search.sensitivity import SHUT, SPACE, Sensitivity, judge
 from darbench.search.sweep import plan
+from darbench.train import train
 
 TINY = [
     "model.depth=2", "model.width=8", "model.heads=2", "training.steps=4", "training.batch=8",
@@ -115,6 +116,17 @@ def test_a_task_without_controls_says_so(spaces):
     )
     with pytest.raises(BadInput, match="digits-nano has no controls"):
         judge([], alone, twice)
+
+
+def test_shut_trains_to_the_bits_of_half_the_blocks(spaces):
+    """With the same initial values, data and noise they are one model."""
+    once, _ = spaces
+    by_name = {c.variant.label: once.trial(c, 0, "confirm") for c in once.grid()}
+    shut, half = ([*train(by_name[n])][-1] for n in ("upper half shut", "half the blocks"))
+    assert shut.step == half.step == once.training.steps
+    for metric in ("train_loss", "val_loss", "fd", "kid"):
+        assert shut.measured[metric] == half.measured[metric]
+    assert np.array_equal(shut.samples, half.samples)
 
 
 def test_shut_is_no_built_in_routing():
