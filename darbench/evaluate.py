@@ -37,8 +37,9 @@ class Evaluator:
         return score(samples.pictures, self.reference, samples.labels)
 
     def redraws(self, model: SiT, measured: dict[str, Any], samples: Samples) -> dict[str, Any]:
-        """The same weights measured with other random numbers; each list begins with the number
-        itself. None stands for samples that are not finite."""
+        """The same weights measured with other random numbers. None stands for samples that are
+        not finite. Losses and distances begin with the number itself; distances to resampled
+        references do not, for the real reference is nearer to the samples than those are."""
         redraws = range(1, self.evaluation.redraws + 1)
         losses = (self.loss(model, redraw).total for redraw in redraws)
         again = (self.samples(model, redraw) for redraw in redraws)
@@ -47,5 +48,5 @@ class Evaluator:
         return {
             "val_loss_redraws": [measured["val_loss"], *losses],
             "fd_redraws": [measured["fd"], *distances],
-            "fd_reference_redraws": [measured["fd"], *resampled],
+            "fd_reference_redraws": resampled,
         }

@@ -100,7 +100,7 @@ SCHEMA: tuple[Column, ...] = (
         val_loss_bins="val_loss in equal bins of t | velocity MSE",
         val_loss_redraws="val_loss, then at other noise and t | velocity MSE",
         fd_redraws="fd, then with other generation noise | squared features",
-        fd_reference_redraws="fd, then to bootstrapped references | squared features",
+        fd_reference_redraws="fd to bootstrapped references instead | squared features",
     ),
     *_columns(
         "float", False,

@@ -39,7 +39,7 @@ def made(space, training=0.02, generation=0.01, metric=0.005, own=0.01) -> list[
             rows.append(
                 row | {
                     "val_loss_redraws": [*losses], "fd": drawn[0], "fd_redraws": [*drawn],
-                    "fd_reference_redraws": [*(drawn[0] * np.exp(shared))],
+                    "fd_reference_redraws": [*(drawn[0] * np.exp(shared[1:]))],
                     "train_seconds": 3.0, "eval_seconds": 1.0,
                 }
             )  # fmt: skip
@@ -137,10 +137,9 @@ def test_a_floor_is_measured_once_and_planned_from(tmp_path, monkeypatch, capfd)
     rows = ledger.read_ledger(tmp_path / "leaderboards" / "noise-floor-digits-nano" / "ledger")
     last = [row for row in rows if row["final"]]
     for row in last:
-        for column, value in (
-            ("val_loss_redraws", "val_loss"), ("fd_redraws", "fd"), ("fd_reference_redraws", "fd")
-        ):  # fmt: skip
+        for column, value in (("val_loss_redraws", "val_loss"), ("fd_redraws", "fd")):
             assert len(set(row[column])) == 3 and row[column][0] == row[value]
+        assert len({row["fd"], *row["fd_reference_redraws"]}) == 3
     assert all(row["fd_redraws"] is None for row in rows if not row["final"])
     code, out = run_cli(monkeypatch, capfd, *arguments)
     assert code == 0 and "correlation of pairs" in out and "6 finished earlier" in out
