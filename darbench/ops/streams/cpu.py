@@ -1,4 +1,7 @@
-"""Parallel residual streams on the CPU in float32, token by token."""
+"""Parallel residual streams on the CPU in float32, token by token.
+
+Weights are read where they lie, by their strides, for they are columns of one product.
+"""
 
 from typing import Any
 
@@ -10,89 +13,157 @@ from torch.autograd.function import once_differentiable
 from darbench.ops.native.kernels import (
     F,
     add_combination,
-    addresses,
     dot_products,
     kernel,
     over_batch,
+    part,
+    row,
 )
 
 
+@part
+def _copy(address, start, step, out):
+    for i in range(out.size):
+        out[i] = row(address, start + i * step, 1)[0]
+
+
 @kernel
-def _read(weights, step, streams, out, tokens, start, stop):
-    """out (B T, D); weights (B T or 1, S), step 1 or 0; streams: addresses of X_s of token 0."""
-    count, size = streams.size, out.shape[1]
+def _read(weights, steps, streams, width, out, tokens, start, stop):
+    """out (B T, D); weights (B T or 1, S) with their strides, 0 from token to token where there is
+    one row of them; streams: addresses of X_s of token 0."""
+    count = streams.size
+    w = np.empty(count, np.float32)
     for r in range(start * tokens, stop * tokens):
-        out[r] = F(0)
-        add_combination(weights[r * step], streams, r * count * size, out[r])
+        _copy(weights, r * steps[0], steps[1], w)
+        h = row(out, r * width, width)
+        h[:] = F(0)
+        add_combination(w, streams, r * count * width, h)
 
 
 @kernel
-def _read_backward(weights, step, streams, grad, dweights, dstreams, tokens, start, stop):
+def _read_backward(
+    weights, steps, streams, width, grad, dweights, dstreams, tokens, start, stop
+):  # fmt: skip
     """Adds to dweights (B T or B, S), and to dstreams (B T, S, D)."""
-    count, size = streams.size, grad.shape[1]
-    dots = np.empty(count, np.float32)
+    count = streams.size
+    w, dots = np.empty(count, np.float32), np.empty(count, np.float32)
     for r in range(start * tokens, stop * tokens):
-        w, g = weights[r * step], grad[r]
-        dot_products(g, streams, r * count * size, dots)
-        dweights[r if step else r // tokens] += dots
+        _copy(weights, r * steps[0], steps[1], w)
+        g, at = row(grad, r * width, width), r * count * width
+        dot_products(g, streams, at, dots)
+        dw = row(dweights, (r if steps[0] else r // tokens) * count, count)
+        dw += dots
         for s in range(count):
-            ws, into = w[s], dstreams[r, s]
-            for d in range(size):
+            ws, into = w[s], row(dstreams, at + s * width, width)
+            for d in range(width):
                 into[d] += ws * g[d]
 
 
 @kernel
-def _write(mix, mix_step, weights, step, streams, v, out, tokens, start, stop):
+def _write(
+    mix, mix_steps, weights, steps, streams, v, width, out, tokens, start, stop
+):  # fmt: skip
     """out (B T, S, D); mix (B T or 1, S, S), weights (B T or 1, S), v (B T, D)."""
-    count, size = streams.size, v.shape[1]
+    count = streams.size
+    m = np.empty(count, np.float32)
     for r in range(start * tokens, stop * tokens):
-        m, w, vr = mix[r * mix_step], weights[r * step], v[r]
+        vr, at = row(v, r * width, width), r * count * width
         for i in range(count):
-            wi, into = w[i], out[r, i]
-            for d in range(size):
+            wi = row(weights, r * steps[0] + i * steps[1], 1)[0]
+            into = row(out, at + i * width, width)
+            for d in range(width):
                 into[d] = wi * vr[d]
-            add_combination(m[i], streams, r * count * size, into)
+            _copy(mix, r * mix_steps[0] + i * mix_steps[1], mix_steps[2], m)
+            add_combination(m, streams, at, into)
 
 
 @kernel
 def _write_backward(
-    mix, mix_step, weights, step, streams, v, grads, grad, dmix, dweights, dstreams, dv, tokens,
-    start, stop,
+    mix, mix_steps, weights, steps, streams, v, width, grads, dmix, dweights, dstreams, dv,
+    tokens, start, stop,
 ):  # fmt: skip
     """Adds to dmix, dweights (B T or B, ...); sets dstreams and dv. grads: addresses of grad."""
-    count, size = streams.size, v.shape[1]
-    dots, column = np.empty(count, np.float32), np.empty(count, np.float32)
+    count = streams.size
+    dots, m = np.empty(count, np.float32), np.empty(count, np.float32)
     for r in range(start * tokens, stop * tokens):
-        b, m, at = r // tokens, mix[r * mix_step], r * count * size
-        dot_products(v[r], grads, at, dots)
-        dweights[r if step else b] += dots
-        dv[r] = F(0)
-        add_combination(weights[r * step], grads, at, dv[r])
+        b, at = r // tokens, r * count * width
+        dot_products(row(v, r * width, width), grads, at, dots)
+        dw = row(dweights, (r if steps[0] else b) * count, count)
+        dw += dots
+        _copy(weights, r * steps[0], steps[1], m)
+        dvr = row(dv, r * width, width)
+        dvr[:] = F(0)
+        add_combination(m, grads, at, dvr)
         for i in range(count):
-            dot_products(grad[r, i], streams, at, dots)
-            dmix[r if mix_step else b, i] += dots
-            column[:] = m[:, i]
-            dstreams[r, i] = F(0)
-            add_combination(column, grads, at, dstreams[r, i])
+            dot_products(row(grads[i], at, width), streams, at, dots)
+            dm = row(dmix, ((r if mix_steps[0] else b) * count + i) * count, count)
+            dm += dots
+            _copy(mix, r * mix_steps[0] + i * mix_steps[2], mix_steps[1], m)
+            into = row(dstreams, at + i * width, width)
+            into[:] = F(0)
+            add_combination(m, grads, at, into)
 
 
-def _streams(x: Tensor) -> np.ndarray:
-    """Addresses of the S streams of token 0."""
-    return addresses(x.view(-1, *x.shape[-2:])[0])
+@kernel
+def _normed_product(x, columns, eps, features, out, inverse, start, stop):
+    """out (rows, K) and the inverse RMS of x (rows, D); columns: addresses of the matrix's."""
+    for r in range(start, stop):
+        xr, o = row(x, r * features, features), row(out, r * columns.size, columns.size)
+        total = F(0)
+        for d in range(features):
+            total += xr[d] * xr[d]
+        n = F(1) / np.sqrt(total / F(features) + eps)
+        row(inverse, r, 1)[0] = n
+        dot_products(xr, columns, 0, o)
+        o *= n
 
 
-def _rows(weights: Tensor, streams: Tensor) -> tuple[np.ndarray, int]:
-    """(B T or 1, ...) and 1 or 0, the step from one token to the next."""
-    per_token = weights.dim() > 2 and weights.shape[:2] == streams.shape[:2]
-    own = weights.shape[2:] if per_token else weights.shape
-    return weights.contiguous().view(-1, *own).numpy(), int(per_token)
+@kernel
+def _normed_product_backward(
+    x, columns, features, out, inverse, grad, product, dx, start, stop
+):  # fmt: skip
+    """Sets product = grad / rms (rows, K), whose product with x is the matrix's gradient; adds
+    product @ matrix^T - (grad . out) / (rms^2 D) x to dx."""
+    count = columns.size
+    for r in range(start, stop):
+        o, g = row(out, r * count, count), row(grad, r * count, count)
+        p, n = row(product, r * count, count), row(inverse, r, 1)[0]
+        along = F(0)
+        for k in range(count):
+            along += o[k] * g[k]
+            p[k] = n * g[k]
+        radial = along * n * n / F(features)
+        xr, into = row(x, r * features, features), row(dx, r * features, features)
+        for d in range(features):
+            into[d] -= radial * xr[d]
+        add_combination(p, columns, 0, into)
 
 
-def _zeros(weights: Tensor, step: int, streams: Tensor) -> Tensor:
+def _rows(x: Tensor) -> np.ndarray:
+    """Addresses of the rows of the first matrix of contiguous x (..., rows, columns)."""
+    return x.data_ptr() + 4 * x.shape[-1] * np.arange(x.shape[-2])
+
+
+def _steps(weights: Tensor, own: int) -> tuple[Tensor, tuple[int, ...]]:
+    """Weights (B, T, ...) or (...), `own` last axes, and their strides: from token to token, 0
+    where all share them, then along their own axes."""
+    strides = weights.stride()
+    if weights.dim() == own:
+        return weights, (0, *strides)
+    if strides[0] != weights.shape[1] * strides[1]:
+        return _steps(weights.contiguous(), own)
+    return weights, strides[1:]
+
+
+def _zeros(weights: Tensor, steps: tuple[int, ...], streams: Tensor) -> Tensor:
     """Where the gradient of weights adds up: by token, or by element of the batch."""
-    batch, tokens = streams.shape[:2]
-    own = weights.shape[2:] if step else weights.shape
-    return torch.zeros(batch * tokens if step else batch, *own)
+    shared = (len(streams),) if steps[0] == 0 else ()
+    return weights.new_zeros(*shared, *weights.shape)
+
+
+def _summed(gradient: Tensor, steps: tuple[int, ...]) -> Tensor:
+    """Over the batch, where the weights are the same for all tokens."""
+    return gradient if steps[0] else gradient.sum(0)
 
 
 class Read(torch.autograd.Function):
@@ -101,9 +172,9 @@ class Read(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weights: Tensor, streams: Tensor):
         batch, tokens, _, width = streams.shape
-        rows, step = _rows(weights, streams)
-        h = torch.empty(batch, tokens, width)
-        arguments = rows, step, _streams(streams), h.view(-1, width).numpy(), tokens
+        weights, steps = _steps(weights, 1)
+        h = streams.new_empty(batch, tokens, width)
+        arguments = weights.data_ptr(), steps, _rows(streams), width, h.data_ptr(), tokens
         over_batch(_read, arguments, batch, streams.numel())
         ctx.save_for_backward(weights, streams)
         ctx.set_materialize_grads(False)
@@ -115,16 +186,16 @@ class Read(torch.autograd.Function):
         if grad is None:
             return None, trail
         weights, streams = ctx.saved_tensors
-        batch, tokens, count, width = streams.shape
-        rows, step = _rows(weights, streams)
-        dweights = _zeros(weights, step, streams)
+        batch, tokens, _, width = streams.shape
+        (weights, steps), grad = _steps(weights, 1), grad.contiguous()
+        dweights = _zeros(weights, steps, streams)
         into = torch.zeros_like(streams) if trail is None else trail
         arguments = (
-            rows, step, _streams(streams), grad.contiguous().view(-1, width).numpy(),
-            dweights.numpy(), into.view(-1, count, width).numpy(), tokens,
+            weights.data_ptr(), steps, _rows(streams), width, grad.data_ptr(),
+            dweights.data_ptr(), into.data_ptr(), tokens,
         )  # fmt: skip
         over_batch(_read_backward, arguments, batch, 2 * streams.numel())
-        return _summed(dweights, step, weights), into
+        return _summed(dweights, steps), into
 
 
 class Write(torch.autograd.Function):
@@ -133,9 +204,12 @@ class Write(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, mix: Tensor, streams: Tensor, weights: Tensor, v: Tensor):
         batch, tokens, count, width = streams.shape
-        out = torch.empty(batch, tokens, count, width)
-        flat = out.view(-1, count, width).numpy()
-        arguments = (*_given(mix, streams, weights, v), flat, tokens)
+        (mix, mix_steps), (weights, steps) = _steps(mix, 2), _steps(weights, 1)
+        out = torch.empty_like(streams)
+        arguments = (
+            mix.data_ptr(), mix_steps, weights.data_ptr(), steps, _rows(streams), v.data_ptr(),
+            width, out.data_ptr(), tokens,
+        )  # fmt: skip
         over_batch(_write, arguments, batch, (count + 1) * streams.numel())
         ctx.save_for_backward(mix, streams, weights, v)
         return out
@@ -145,29 +219,17 @@ class Write(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor):
         mix, streams, weights, v = ctx.saved_tensors
         batch, tokens, count, width = streams.shape
+        (mix, mix_steps), (weights, steps) = _steps(mix, 2), _steps(weights, 1)
         grad = grad.contiguous()
-        given = _given(mix, streams, weights, v)
-        _, mix_step, _, step, *_ = given
-        dmix, dweights = _zeros(mix, mix_step, streams), _zeros(weights, step, streams)
+        dmix, dweights = _zeros(mix, mix_steps, streams), _zeros(weights, steps, streams)
         dstreams, dv = torch.empty_like(streams), torch.empty_like(v)
         arguments = (
-            *given, _streams(grad), grad.view(-1, count, width).numpy(), dmix.numpy(),
-            dweights.numpy(), dstreams.view(-1, count, width).numpy(),
-            dv.view(-1, width).numpy(), tokens,
+            mix.data_ptr(), mix_steps, weights.data_ptr(), steps, _rows(streams), v.data_ptr(),
+            width, _rows(grad), dmix.data_ptr(), dweights.data_ptr(), dstreams.data_ptr(),
+            dv.data_ptr(), tokens,
         )  # fmt: skip
         over_batch(_write_backward, arguments, batch, (2 * count + 2) * streams.numel())
-        return _summed(dmix, mix_step, mix), dstreams, _summed(dweights, step, weights), dv
-
-
-def _given(mix: Tensor, streams: Tensor, weights: Tensor, v: Tensor) -> tuple:
-    """mix, weights, streams and v, as the kernels take them."""
-    flat = v.view(-1, v.shape[-1]).numpy()
-    return *_rows(mix, streams), *_rows(weights, streams), _streams(streams), flat
-
-
-def _summed(gradient: Tensor, step: int, like: Tensor) -> Tensor:
-    """Over the batch, where the weights are the same for all tokens."""
-    return gradient.view_as(like) if step else gradient.sum(0)
+        return _summed(dmix, mix_steps), dstreams, _summed(dweights, steps), dv
 
 
 class NormedProduct(torch.autograd.Function):
@@ -175,12 +237,14 @@ class NormedProduct(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, matrix: Tensor, eps: float):
-        features = x.shape[-1]
-        with torch.autocast("cpu", enabled=False):
-            norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-            inverse = torch.rsqrt(norm.square() / features + eps)
-            out = (x @ matrix) * inverse
-        ctx.save_for_backward(x, matrix, inverse, out)
+        features, columns = x.shape[-1], matrix.mT.contiguous()
+        out = x.new_empty(*x.shape[:-1], len(columns))
+        inverse = x.new_empty(x.shape[:-1])
+        arguments = (
+            x.data_ptr(), _rows(columns), F(eps), features, out.data_ptr(), inverse.data_ptr()
+        )  # fmt: skip
+        over_batch(_normed_product, arguments, inverse.numel(), x.numel() * len(columns))
+        ctx.save_for_backward(x, columns, inverse, out)
         ctx.set_materialize_grads(False)
         return out, x
 
@@ -189,11 +253,12 @@ class NormedProduct(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor | None, trail: Tensor | None):
         if grad is None:
             return trail, None, None
-        x, matrix, inverse, out = ctx.saved_tensors
-        flat, features = x.view(-1, x.shape[-1]), x.shape[-1]
-        product = (grad * inverse).view(-1, grad.shape[-1])
-        radial = (grad * out).sum(-1, keepdim=True) * inverse.square() / features
+        x, columns, inverse, out = ctx.saved_tensors
+        features, grad, product = x.shape[-1], grad.contiguous(), torch.empty_like(out)
         into = torch.zeros_like(x) if trail is None else trail
-        into.view(-1, features).addmm_(product, matrix.mT)
-        into.addcmul_(x, radial, value=-1)
-        return into, flat.mT @ product, None
+        arguments = (
+            x.data_ptr(), _rows(columns), features, out.data_ptr(), inverse.data_ptr(),
+            grad.data_ptr(), product.data_ptr(), into.data_ptr(),
+        )  # fmt: skip
+        over_batch(_normed_product_backward, arguments, inverse.numel(), 2 * x.numel())
+        return into, x.view(-1, features).mT @ product.view(-1, len(columns)), None
