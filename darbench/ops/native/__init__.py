@@ -19,4 +19,4 @@ if not AVAILABLE:
 
 def takes(*tensors: Tensor) -> bool:
     """Whether the native kernels can take these: float32 on the CPU."""
-    return AVAILABLE and all(x.device.type == "cpu" and x.dtype == float32 for x in tensors)
+    return AVAILABLE and all(x.is_cpu and x.dtype == float32 for x in tensors)

@@ -261,4 +261,5 @@ class NormedProduct(torch.autograd.Function):
             grad.data_ptr(), product.data_ptr(), into.data_ptr(),
         )  # fmt: skip
         over_batch(_normed_product_backward, arguments, inverse.numel(), 2 * x.numel())
-        return into, x.view(-1, features).mT @ product.view(-1, len(columns)), None
+        dcolumns = product.view(-1, len(columns)).mT @ x.view(-1, features)  # fast this way round
+        return into, dcolumns.mT, None
