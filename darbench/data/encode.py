@@ -7,8 +7,9 @@ manifest name it; a run that was stopped goes on with the shards that the manife
 import hashlib
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle, islice
 from multiprocessing import active_children, get_context
@@ -59,7 +60,9 @@ def encode(
     before = active_children()
     pool = _pool(work, min(workers, len(missing)), devices)
     try:
-        for future in as_completed([pool.submit(_shard, number) for number in missing]):
+        with _deaf_children():
+            futures = [pool.submit(_shard, number) for number in missing]
+        for future in as_completed(futures):
             name, manifest.shape, manifest.shards[name] = future.result()
             manifest.write(out)
             listener(len(manifest.shards), len(names), f"wrote {name}")
@@ -130,9 +133,19 @@ def _pool(work: Work, workers: int, devices: tuple[str, ...]) -> ProcessPoolExec
     return ProcessPoolExecutor(workers, context, _start, (work, queue))
 
 
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Processes started within do not hear Ctrl-C, not even while they start: the parent ends
+    them, and says what is to be said. Its own Ctrl-C waits until the end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _start(work: Work, devices: SimpleQueue) -> None:
     global _encoder
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C: the parent says what is to be said
     torch.set_num_threads(1)  # sums keep their order, whatever the number of workers
     _encoder = Encoder(work, devices.get())
 

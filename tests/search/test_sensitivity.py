@@ -25,10 +25,18 @@ TINY = [
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module", autouse=True)
+def loaded():
+    """The controls' routing, known to these tests alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "_ROUTINGS", dict(registry.routings()))
+        load_file(SHUT)
+        yield
+
+
 @pytest.fixture(scope="module")
-def spaces():
+def spaces(loaded):
     """The space of the controls, and that of `add` with twice the compute."""
-    load_file(SHUT)
     once = plan(str(SPACE), ["task=digits-nano", *TINY])
     longer = [*TINY, *module._twice(once)]
     return once, load_space(str(SPACE), ["task=digits-nano", *longer], registry.signatures())
