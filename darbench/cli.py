@@ -345,7 +345,8 @@ def sensitivity(
         print(json.dumps({"resolved": found.resolved, **asdict(found)}, default=str))
     else:
         _print_rich(sensitivity_table(found))
-        print(_closing(found.outcomes[-1], command + _out_option(out)))
+        for outcome in found.outcomes:
+            print(_closing(outcome, command + _out_option(out)))
     _exit(found.interrupted, failed=not found.resolved)
 
 

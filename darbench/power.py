@@ -24,6 +24,8 @@ def power(shift: float, deviation: float, n: int, *, paired: bool = True) -> flo
     """
     if n < 2:
         return 0.0
+    if deviation == 0:
+        return float(shift != 0)
     freedom = n - 1 if paired else 2 * n - 2
     error = deviation * math.sqrt((1 if paired else 2) / n)
     # Given the estimated deviation, t is normal; SciPy's noncentral t and F overflow far out.

@@ -12,6 +12,7 @@ from typing import Any
 from darbench import rules
 from darbench.records import Trial, content_hash
 
+ASIDE = ("fd_from", "redraws")
 PACKAGE = Path(__file__).parent
 FINGERPRINTS = PACKAGE / "data" / "fingerprints.json"  # of the data that ship
 WEIGHTS = PACKAGE / "metrics" / "weights"  # NAME.json holds the sha256 of an extractor's
@@ -24,6 +25,8 @@ def protocol(trial: Trial) -> dict[str, Any]:
     are measured, and the path: it decides which velocity the validation loss is of.
     """
     task, training = trial.task, trial.training
+    # When a number is measured, and how often again, does not move it.
+    measured = {k: v for k, v in trial.evaluation.identity().items() if k not in ASIDE}
     constants = {name.lower(): value for name, value in vars(rules).items() if name.isupper()}
     return {
         "rules": constants.pop("rules"),
@@ -33,7 +36,7 @@ def protocol(trial: Trial) -> dict[str, Any]:
         "data.fingerprint": task.fingerprint or _read(FINGERPRINTS).get(task.data),
         "task.extractor": task.extractor,
         "extractor.weights": _weights(task.extractor),
-        **dict(_flat("evaluation", trial.evaluation.identity())),
+        **dict(_flat("evaluation", measured)),
         "training.ema": training.ema,
         "training.path": training.path,
         **{f"rules.{name}": value for name, value in constants.items()},

@@ -95,7 +95,8 @@ class Repa:
     hidden: int | None = None  # width of the projector; twice the model's unless given
     norm: bool = False  # normalise the state before the projector
     encoder: str = "digits-cnn"  # or timm:NAME
-    weights: str = ""  # of a timm encoder, a .safetensors file; its folder is no part of any id
+    weights: str = ""  # of a timm encoder, a .safetensors file
+    fingerprint: str = ""  # of that file's content, which is what an id knows of it
 
     def __post_init__(self):
         _need("training.repa.layer", self.layer, self.layer >= 1, "at least 1")
@@ -166,7 +167,11 @@ class Training:
         they say what used to be the only way, so that older trials keep their ids."""
         values = asdict(self)
         del values["timeout_s"], values["micro_batch"]
-        values["repa"]["weights"] = PurePath(self.repa.weights).name
+        if self.repa.fingerprint:
+            del values["repa"]["weights"]
+        else:
+            del values["repa"]["fingerprint"]
+            values["repa"]["weights"] = PurePath(self.repa.weights).name
         later = {
             "objective": "velocity", "path": "Linear", "weighting": "none", "precision": "float32"
         }  # fmt: skip

@@ -17,6 +17,7 @@ from darbench.data import Dataset, Kind
 from darbench.data import load as load_dataset
 from darbench.evaluate import Evaluator
 from darbench.flow.objective import Objective
+from darbench.generate import Samples
 from darbench.metrics.compute import (
     StepTimer,
     peak_memory,
@@ -203,7 +204,9 @@ class Run:
         return loss.detach()
 
     def report(self, step: int) -> Report:
-        """Evaluate the EMA weights; the clock of training stands still meanwhile."""
+        """Evaluate the EMA weights; the clock of training stands still meanwhile, and no clock
+        counts the redraws, which other trials do not have."""
+        evaluation = self.trial.evaluation
         times = self.timer.restart()
         self.step_ms += times
         self.train_seconds += sum(times) / 1e3
@@ -213,10 +216,13 @@ class Run:
         measured, samples = self._evaluate(step, train_loss)
         self.eval_seconds += time.perf_counter() - started
         final = step == self.checkpoints[-1] or measured["status"] != "ok"
+        if final and samples is not None and evaluation.redraws:
+            measured |= self.evaluator.redraws(self.ema, measured, samples)
         measured |= self._compute(step) | self.audit.columns
-        return Report(step=step, final=final, measured=measured, samples=samples)
+        grid = samples and samples.pictures[: evaluation.grid]
+        return Report(step=step, final=final, measured=measured, samples=grid)
 
-    def _evaluate(self, step: int, train_loss: float) -> tuple[dict, np.ndarray | None]:
+    def _evaluate(self, step: int, train_loss: float) -> tuple[dict, Samples | None]:
         evaluation = self.trial.evaluation
         val = self.evaluator.loss(self.ema)
         if not (math.isfinite(train_loss) and math.isfinite(val.total)):
@@ -231,9 +237,7 @@ class Run:
         if samples is None:
             return {"status": "diverged", "error": f"samples are not finite at step {step}"}, None
         measured |= self.evaluator.scores(samples) | {"audit_generation": samples.audit}
-        if evaluation.redraws and step == self.checkpoints[-1]:
-            measured |= self.evaluator.redraws(self.ema, measured, samples)
-        return measured, samples.pictures[: evaluation.grid]
+        return measured, samples
 
     def _compute(self, step: int) -> dict:
         parameters = sum(p.numel() for p in self.model.parameters())

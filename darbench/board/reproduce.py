@@ -19,7 +19,7 @@ def reproduce_command(entry: Mapping[str, Any], seed: int = 0, file: str = "") -
     config = json.loads(entry["config_json"])
     load = ["--load", file] if file else []
     words = ["darbench", "train", *load, "--task", config["task"]["name"]]
-    words += ["--routing", config["routing"]]
+    words += ["--routing", config["routing"], f"task.extractor={config['task']['extractor']}"]
     for group in ("params", "model", "training", "evaluation"):
         words += [f"{group}.{key}={_literal(v)}" for key, v in sorted(config[group].items())]
     return shlex.join([*words, "--seed", str(seed)])

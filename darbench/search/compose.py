@@ -1,5 +1,6 @@
 """Search spaces from YAML: Hydra composes them, and its complaints become one clear line."""
 
+import hashlib
 import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -42,7 +43,8 @@ class SweepConfig:
     trials: int = 20
     confirm: Confirm = field(default_factory=Confirm)
     variants: list[Any] = field(default_factory=list)
-    controls: list[Any] = field(default_factory=list)  # variants that must do worse than `add`
+    # Variants that must do worse than `add`, which stands among them.
+    controls: list[Any] = field(default_factory=lambda: [{"routing": "add"}])
     task: Task = field(default_factory=Task)
     model: Model = field(default_factory=Model)
     training: Training = field(default_factory=Training)
@@ -92,7 +94,7 @@ def load_space(
         )
     named = [v.get("routing") for v in config["variants"] if isinstance(v, Mapping)]
     config["variants"] += [{"routing": name} for name in own if name not in named]
-    config["task"] |= _content(config["task"])
+    _identify(config)
     try:
         return build_space(config, signatures)
     except ValueError as error:
@@ -108,7 +110,7 @@ def load_trial(
 ) -> Trial:
     """One trial of a task; overrides are params.KEY=VALUE of the routing, and those of a space."""
     config = _single(routing, task, overrides, seed)
-    config["task"] |= _content(config["task"])
+    _identify(config)
     return _trial(config, seed, signatures)
 
 
@@ -135,6 +137,16 @@ def _trial(config: dict[str, Any], seed: int, signatures: Mapping[str, Signature
     if searched:
         raise BadInput(f"{searched[0]}: one trial takes one value; to search, write a space")
     return space.trial(next(space.grid()), seed, "confirm")
+
+
+def _identify(config: dict[str, Any]) -> None:
+    """Fill in what only the files that the configuration names can tell."""
+    config["task"] |= _content(config["task"])
+    repa = config["training"]["repa"]
+    weights = Path(repa["weights"]).expanduser()
+    if repa["weights"] and weights.is_file():  # where it is not, the encoder says what is wrong
+        with weights.open("rb") as file:
+            repa["fingerprint"] = hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def _content(task: Mapping[str, Any]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from darbench.board.outcomes import COMPARED
+from darbench.errors import BadInput
 from darbench.noise import Pairing, crossed, nested, pairing
 from darbench.search import sweep as sweeps
 from darbench.search.progress import Listener
@@ -60,6 +61,12 @@ def noise_floor(
     """Run what its ledger does not hold, and split the variance. Arguments as for `sweep`."""
     overrides = [f"task={task}", *overrides]
     space = sweeps.plan(str(SPACE), overrides)
+    labels = [c.variant.label for c in space.grid()]
+    if BASELINE not in labels or len(labels) < 2 or space.evaluation.redraws < 1:
+        raise BadInput(
+            "a noise floor needs `add` and another variant, and evaluation.redraws of 1 or more; "
+            f"here are {', '.join(labels)} and {space.evaluation.redraws}"
+        )
     outcome = sweeps.sweep(
         str(SPACE), overrides, out=out, workers=workers, device=device, command=command,
         listener=listener,

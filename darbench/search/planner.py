@@ -78,9 +78,15 @@ def _measured(space: SearchSpace, out: Path, metric: str) -> tuple | None:
 
 def _recorded(space: SearchSpace, metric: str) -> tuple[dict[str, Any], float | None, str]:
     task = space.task
-    if metric not in task.noise:
+    card = sweeps.plan(str(noise_floor.SPACE), [f"task={task.name}"])
+    if metric not in task.noise or _recipe(space) != _recipe(card):
         raise BadInput(
-            f"the noise of {metric} on {task.name} has not been measured; "
-            f"run darbench noise-floor --task {task.name}"
+            f"the noise of {metric} on {task.name} has not been measured with these settings and "
+            f"this source of the routings; run darbench noise-floor --task {task.name}"
         )
-    return task.noise[metric], None, f"the card of {task.name}"
+    seconds = 3600 * next(iter(task.hours.values())) if task.hours else None
+    return task.noise[metric], seconds, f"the card of {task.name}"
+
+
+def _recipe(space: SearchSpace) -> list[str]:
+    return [space.trial(c, 0, "confirm").config_hash for c in space.grid()]

@@ -55,10 +55,6 @@ class Sensitivity:
         return all(control.resolved(self.rank_by) for control in self.controls)
 
     @property
-    def failed(self) -> int:
-        return sum(outcome.failed for outcome in self.outcomes)
-
-    @property
     def interrupted(self) -> bool:
         return any(outcome.interrupted for outcome in self.outcomes)
 
@@ -80,6 +76,9 @@ def sensitivity(
     load_file(SHUT)
     overrides = [f"task={task}", *overrides]
     once = sweeps.plan(str(SPACE), overrides)
+    labels = [c.variant.label for c in once.grid()]
+    if "add" not in labels or len(labels) < 2:
+        raise BadInput(f"task {task} has no controls; its card must name `add` and some others")
     longer = [*overrides, *_twice(once)]
     outcomes = []
     for given in (overrides, longer):
@@ -114,8 +113,6 @@ def judge(
 ) -> tuple[Control, ...]:
     """From the rows of both sweeps; an effect is None until two trials of a pair id are in."""
     by_name = {c.variant.label: _trials(once, c) for c in once.grid()}
-    if "add" not in by_name or len(by_name) < 2:
-        raise BadInput(f"task {once.task.name} has no controls; its card must name `add` and some")
     curve = _trials(twice, next(twice.grid()))
     base, middle = _values(rows, by_name.pop("add")), _values(rows, curve, SAME)
     found = [

@@ -39,7 +39,7 @@ def made(space, training=0.02, generation=0.01, metric=0.005, own=0.01) -> list[
             rows.append(
                 row | {
                     "val_loss_redraws": [*losses], "fd": drawn[0], "fd_redraws": [*drawn],
-                    "fd_reference_redraws": [*(drawn[0] * np.exp(shared[1:]))],
+                    "fd_reference_redraws": [*(1.1 * drawn[0] * np.exp(shared[1:]))],
                     "train_seconds": 3.0, "eval_seconds": 1.0,
                 }
             )  # fmt: skip
@@ -58,6 +58,8 @@ def test_the_floor_recovers_the_noise_that_was_put_in(known):
     assert found.pairs == 400
     assert found.training == pytest.approx(np.hypot(0.02, 0.01), rel=0.1)
     assert found.generation == pytest.approx(0.01, rel=0.1)
+    shared = np.log(rows[0]["fd_reference_redraws"])
+    assert found.metric == pytest.approx(shared.std(ddof=1), rel=1e-6)
     one = np.sqrt(0.02**2 + 2 * 0.01**2)
     assert found.pairing.seed == pytest.approx(one, rel=0.1)
     assert found.pairing.pair == pytest.approx(np.sqrt(4) * 0.01, rel=0.1)
@@ -109,10 +111,28 @@ def test_a_plan_from_the_card_of_a_task(tmp_path, monkeypatch):
     noise = {"val_loss": {"seed": 0.01, "pair": 0.004}}
     task = replace(found.task, noise=noise)
     monkeypatch.setattr(planner.sweeps, "plan", lambda *a: replace(found, task=task))
+    hours = next(iter(task.hours.values()))
     made = planner.plan("digits-nano", 0.01, out=tmp_path)
     assert (made.deviation, made.source) == (0.004, "the card of digits-nano")
+    assert made.hours == pytest.approx(hours * made.trials)
     with pytest.raises(BadInput, match="the noise of fd on digits-nano has not been measured"):
         planner.plan("digits-nano", 0.01, metric="fd", out=tmp_path)
+
+
+def test_the_card_speaks_of_its_own_recipe_alone(tmp_path):
+    with pytest.raises(BadInput, match="has not been measured with these settings"):
+        planner.plan("digits-nano", 0.01, ["training.steps=77"], out=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["variants=[{routing: add}]", "variants=[{routing: dar},{routing: hyper}]",
+     "evaluation.redraws=0"],
+)  # fmt: skip
+def test_what_gives_no_floor_is_refused_before_anything_runs(tmp_path, override):
+    with pytest.raises(BadInput, match="a noise floor needs `add` and another variant"):
+        noise_floor.noise_floor("digits-nano", [override], out=tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_effect_is_a_fraction_or_a_percentage():

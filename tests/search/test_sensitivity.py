@@ -117,13 +117,11 @@ def test_a_missing_pair_is_left_out(spaces):
     assert (effect.n, effect.low) == (1, None)
 
 
-def test_a_task_without_controls_says_so(spaces):
-    _, twice = spaces
-    alone = load_space(
-        str(SPACE), ["task=digits-nano", "controls=[{routing: add}]"], registry.signatures()
-    )
-    with pytest.raises(BadInput, match="digits-nano has no controls"):
-        judge([], alone, twice)
+@pytest.mark.parametrize("controls", ["[{routing: add}]", "[{routing: dar},{routing: shut}]"])
+def test_a_task_without_controls_says_so_before_anything_runs(tmp_path, controls):
+    with pytest.raises(BadInput, match="task digits-nano has no controls"):
+        module.sensitivity("digits-nano", [f"controls={controls}"], out=tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_shut_trains_to_the_bits_of_half_the_blocks(spaces):
