@@ -44,8 +44,10 @@ def load(folder: Path) -> Pixels:
 
 
 def _part(folder: Path, pattern: str) -> list[Path]:
-    """The files may lie in a folder within, as the archive and the hub have them."""
-    return sorted(folder.rglob(pattern))
+    """The files may lie in a folder within, as the archive and the hub have them; those of the
+    first folder that has any."""
+    found = sorted(folder.rglob(pattern))
+    return [path for path in found if path.parent == found[0].parent]
 
 
 def _read(files: list[Path]) -> Part:
@@ -81,19 +83,19 @@ def _parquet(path: Path) -> Part:
             f"{path}: cannot be read as Parquet ({reason}); download it again"
         ) from None
     column = next((name for name in ("img", "image") if name in table.columns), None)
-    if column is None or "label" not in table.columns:
-        raise BadInput(
-            f"{path}: columns {', '.join(table.columns)}; must be img or image, and label"
-        )
+    label = table["label"] if "label" in table.columns else None
+    if column is None or label is None or not label.dtype.is_integer():
+        found = ", ".join(f"{name} ({kind})" for name, kind in table.schema.items())
+        raise BadInput(f"{path}: columns {found}; must be img or image, and an integer label")
     images = [_png(path, i, cell) for i, cell in enumerate(table[column])]
     shape = (-1, SIDE, SIDE, 3)
-    return np.array(images, np.uint8).reshape(shape), table["label"].cast(int).to_numpy().copy()
+    return np.array(images, np.uint8).reshape(shape), label.cast(int).to_numpy().copy()
 
 
 def _png(path: Path, row: int, cell: dict) -> np.ndarray:
     try:
         image = np.asarray(Image.open(io.BytesIO(cell["bytes"])).convert("RGB"))
-    except (TypeError, KeyError, OSError) as error:
+    except (TypeError, KeyError, OSError, Image.DecompressionBombError) as error:
         raise BadInput(f"{path}: row {row} holds no image of PNG bytes ({error})") from None
     if image.shape != (SIDE, SIDE, 3):
         raise BadInput(f"{path}: row {row} is {image.shape[1]} x {image.shape[0]}, not 32 x 32")

@@ -124,7 +124,7 @@ def find(path: Path) -> Folder:
         raise BadInput(f"{path}: no class folders; images must lie in FOLDER/CLASS/*.png or *.jpg")
     files, labels = [], []
     for label, folder in enumerate(classes):
-        found = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+        found = sorted(p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in SUFFIXES)
         if not found:
             raise BadInput(f"{folder}: a class without images; known are {', '.join(SUFFIXES)}")
         files += [p.relative_to(path).as_posix() for p in found]

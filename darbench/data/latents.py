@@ -84,12 +84,18 @@ class Latents(Dataset):
 
     @cached_property
     def _vae(self) -> Any:
-        return autoencoder.load(self.path / "vae")
+        path = self.path / "vae"
+        if autoencoder.fingerprint(path) != self.manifest.vae:
+            raise BadInput(
+                f"{path}: not the autoencoder that encoded these latents; run `darbench prepare "
+                "imagenet` again into another --out"
+            )
+        return autoencoder.load(path)
 
     @cached_property
     def _shards(self) -> list[Any]:
         """Mapped into memory, not read: the system keeps of them what it has room for."""
-        return [_open(self.path / shard_name(i)) for i in range(self.manifest.n_shards)]
+        return [_open(self.path, self.manifest, i) for i in range(self.manifest.n_shards)]
 
     def _means(self, numbers: np.ndarray) -> tuple[Tensor, Tensor]:
         return self.manifest.scale * self._read("mean", numbers), self._read("label", numbers)
@@ -110,10 +116,16 @@ def load(path: Path) -> Latents:
     return Latents(path=path, manifest=read_complete(path))
 
 
-def _open(path: Path) -> Any:
+def _open(folder: Path, manifest: Manifest, number: int) -> Any:
+    path = folder / shard_name(number)
+    count = min(manifest.shard, manifest.n - number * manifest.shard)
     try:
-        return safe_open(path, framework="pt")
-    except (SafetensorError, OSError) as error:
+        shard = safe_open(path, framework="pt")
+        shapes = {key: shard.get_slice(key).get_shape() for key in ("mean", "std", "label")}
+        if shapes != {"mean": (full := [count, *manifest.shape]), "std": full, "label": [count]}:
+            raise ValueError(f"it holds {shapes}, not {count} latents of {manifest.shape}")
+        return shard
+    except (SafetensorError, OSError, ValueError) as error:
         raise BadInput(
             f"{path}: cannot be read ({error}); delete it and run `darbench prepare imagenet` "
             "again"

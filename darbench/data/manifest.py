@@ -73,9 +73,20 @@ def read(folder: Path) -> Manifest:
         found = json.loads(path.read_text(encoding="utf-8"))
         if found.keys() != {f.name for f in fields(Manifest)}:
             raise ValueError("its keys are others than those of this version")
-        return Manifest(**found)
-    except (ValueError, AttributeError) as error:
+        manifest = Manifest(**found)
+        if not _sound(manifest):
+            raise ValueError("what it says of sizes and shards cannot be")
+        return manifest
+    except (ValueError, TypeError, AttributeError) as error:
         raise BadInput(f"{path}: no manifest of latents ({error}); {WORKS}") from None
+
+
+def _sound(m: Manifest) -> bool:
+    """TypeError or AttributeError for values of another kind."""
+    counts = (m.size, m.shard, m.n, m.n_val, m.n_pictures, *m.shape)
+    whole = all(type(count) is int and count > 0 for count in counts) and m.scale > 0
+    nested = m.n_val <= m.n_pictures <= m.n and len(m.shape) == (3 if m.shards else 0)
+    return whole and nested and all({"bytes", "sha256"} <= s.keys() for s in m.shards.values())
 
 
 def read_complete(folder: Path) -> Manifest:

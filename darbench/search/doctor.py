@@ -154,7 +154,10 @@ def _memory(need: float) -> Finding:
 
 
 def _disk(out: Path) -> Finding:
-    place = next(p for p in (out.resolve(), *out.resolve().parents) if p.is_dir())
+    place = next(p for p in (out.resolve(), *out.resolve().parents) if p.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        says = f"nothing can be written to {out}: {place} is no folder, or is read-only"
+        return Finding(what="disk", state=MISSING, says=says, fix="give another --out")
     free = shutil.disk_usage(place).free
     says = f"{free / 1e9:.1f} GB free in {place}"
     if free >= DISK_BYTES:

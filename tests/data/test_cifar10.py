@@ -94,7 +94,10 @@ BINARY = {
 }
 PARQUET = {
     "train.*cannot be read as Parquet": lambda f: cut(f),
-    "train.*columns a; must be img or image, and label": lambda f: table(f, a=[1]),
+    "train.*columns a .Int64.; must be img or image": lambda f: table(f, a=[1]),
+    "train.*label .String.; must be .*, and an integer label": lambda f: table(
+        f, img=[{"bytes": png(TEST[0])}], label=["cat"]
+    ),
     "train.*row 0 is 32 x 16, not 32 x 32": lambda f: table(
         f, img=[{"bytes": png(TEST[0, :16])}], label=[0]
     ),

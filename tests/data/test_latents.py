@@ -269,6 +269,34 @@ def test_ctrl_c_ends_all_processes_and_says_how_to_go_on(vae, tmp_path):
     assert not running(run.pid)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"shard": 0}, {"n": "4"}, {"n_val": 99}, {"shape": None}, {"shape": [4, 8]}, {"scale": "x"},
+     {"shards": {"shard-00000.safetensors": {}}}],
+    ids=str,
+)  # fmt: skip
+def test_a_manifest_that_cannot_be_is_one_line(copied, change):
+    path = copied / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(BadInput, match="no manifest of latents"):
+        load("latents", str(copied))
+
+
+def test_shards_must_hold_what_the_manifest_says(copied):
+    path = copied / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"shape": [4, 8, 9]}))
+    with pytest.raises(BadInput, match=r"shard-00000.safetensors: cannot be read \(it holds"):
+        load("latents", str(copied)).items(np.arange(2))
+
+
+def test_latents_are_decoded_by_the_autoencoder_that_made_them(copied):
+    (copied / "vae").unlink()
+    (copied / "vae").mkdir()
+    (copied / "vae" / "config.json").write_text("{}")
+    with pytest.raises(BadInput, match="vae"):
+        load("latents", str(copied)).decode(torch.zeros(1, 4, 8, 8))
+
+
 def test_a_model_of_latents_generates_pictures(data):
     model = build_model("add", {}, resolve(Model(depth=1, width=8, heads=2)), data, seed=0)
     batch = Batches(data, batch=5, label_dropout=0.1, seed=0)(1)

@@ -168,3 +168,9 @@ def test_without_a_task_only_what_all_need_is_needed(tmp_path, monkeypatch):
 def test_what_is_no_trial_is_bad_input(line, message):
     with pytest.raises(BadInput, match=message):
         examine(*line)
+
+
+def test_a_folder_that_cannot_be_written_is_missing(tmp_path):
+    (tmp_path / "file").write_text("")
+    found = {f.what: f for f in doctor.examine_machine(tmp_path / "file" / "x")}
+    assert found["disk"].state == "missing" and "give another --out" in found["disk"].fix
