@@ -4,7 +4,10 @@ import json
 import os
 import shlex
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -298,23 +301,15 @@ def sweep(
     if dry_run:
         _show_plan(sweeps.preview(space, overrides, out=out, quick=quick, own=own), as_json)
         return
-    from darbench.display import listening
-
     loads = [word for path in load or [] for word in ("--load", str(path))]
     flags = [*loads, *(["--quick"] if quick else [])]
     command = ["darbench", "sweep", "--space", space, *flags, *overrides]
-    with listening(quiet=as_json) as listener:
-        outcome = sweeps.sweep(
-            space, overrides, out=out, workers=workers, device=device, quick=quick, own=own,
-            command=shlex.join(command), listener=listener,
-        )  # fmt: skip
+    with _sweeping(command, out, workers, device, quiet=as_json) as run:
+        outcome = run(space, overrides, quick=quick, own=own)
     if as_json:
         print(json.dumps(outcome.summary()))
     else:
-        again = shlex.join(command) + _out_option(out)
-        again += f" --workers {workers}" if workers is not None else ""
-        again += f" --device {device}" if device != "auto" else ""
-        print(_closing(outcome, again))
+        print(_closing(outcome, _again(command, out, workers, device)))
     _exit(outcome.interrupted, failed=outcome.failed > 0)
 
 
@@ -331,22 +326,18 @@ def sensitivity(
 
     Exit code 1 if a control is not resolved on the side where it must be.
     """
-    from darbench.display import listening
     from darbench.reports import sensitivity_table
     from darbench.search.sensitivity import sensitivity
 
-    command = shlex.join(["darbench", "sensitivity", "--task", task, *(overrides or [])])
-    with listening(quiet=as_json) as listener:
-        found = sensitivity(
-            task, overrides or [], out=out, workers=workers, device=device, command=command,
-            listener=listener,
-        )  # fmt: skip
+    command = ["darbench", "sensitivity", "--task", task, *(overrides or [])]
+    with _sweeping(command, out, workers, device, quiet=as_json) as run:
+        found = sensitivity(task, overrides or [], run)
     if as_json:
         print(json.dumps({"resolved": found.resolved, **asdict(found)}, default=str))
     else:
         _print_rich(sensitivity_table(found))
         for outcome in found.outcomes:
-            print(_closing(outcome, command + _out_option(out)))
+            print(_closing(outcome, _again(command, out, workers, device)))
     _exit(found.interrupted, failed=not found.resolved)
 
 
@@ -360,21 +351,17 @@ def noise_floor(
     as_json: Json = False,
 ) -> None:
     """How much of a difference on the task is chance, and how much of that pairs share."""
-    from darbench.display import listening
     from darbench.reports import noise_table
     from darbench.search.noise_floor import noise_floor
 
-    command = shlex.join(["darbench", "noise-floor", "--task", task, *(overrides or [])])
-    with listening(quiet=as_json) as listener:
-        found = noise_floor(
-            task, overrides or [], out=out, workers=workers, device=device, command=command,
-            listener=listener,
-        )  # fmt: skip
+    command = ["darbench", "noise-floor", "--task", task, *(overrides or [])]
+    with _sweeping(command, out, workers, device, quiet=as_json) as run:
+        found = noise_floor(task, overrides or [], run)
     if as_json:
         print(json.dumps(asdict(found), default=str))
     else:
         _print_rich(noise_table(found))
-        print(_closing(found.outcome, command + _out_option(out)))
+        print(_closing(found.outcome, _again(command, out, workers, device)))
     _exit(found.outcome.interrupted, failed=found.outcome.failed > 0)
 
 
@@ -428,6 +415,28 @@ def _load(files: list[Path] | None) -> list[str]:
     from darbench.plugins import load_file
 
     return [name for file in files for name in load_file(file)]
+
+
+@contextmanager
+def _sweeping(
+    command: list[str], out: Path, workers: int | None, device: str, *, quiet: bool
+) -> Iterator[Callable[..., Any]]:
+    """`sweep` with a listener, lacking only what is swept; the command is shown on the board."""
+    from darbench.display import listening
+    from darbench.search.sweep import sweep
+
+    with listening(quiet=quiet) as listener:
+        yield partial(
+            sweep, out=out, workers=workers, device=device, command=shlex.join(command),
+            listener=listener,
+        )  # fmt: skip
+
+
+def _again(command: list[str], out: Path, workers: int | None, device: str) -> str:
+    """The command that goes on where this one ended."""
+    again = shlex.join(command) + _out_option(out)
+    again += f" --workers {workers}" if workers is not None else ""
+    return again + (f" --device {device}" if device != "auto" else "")
 
 
 def _exit(interrupted: bool, *, failed: bool) -> None:

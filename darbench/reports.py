@@ -1,7 +1,6 @@
 """What `sensitivity`, `noise-floor` and `plan` print."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from rich.table import Table
 
@@ -17,9 +16,8 @@ MISSING = "-"
 
 def sensitivity_table(found: Sensitivity) -> Table:
     metrics = [found.rank_by, *(m for m in ("val_loss", "fd") if m != found.rank_by)]
-    table = _table(
-        "control", "must be", *(f"{metric_name(m, found.extractor)}, %" for m in metrics), ""
-    )
+    names = (f"{metric_name(metric, found.extractor)}, %" for metric in metrics)
+    table = _table("control", "must be", *names, "")
     for control in found.controls:
         table.add_row(
             control.name, "better" if control.better else "worse",
@@ -42,17 +40,13 @@ def _noise_rows(found: NoiseFloor) -> Iterator[tuple[str, list[str]]]:
     yield "generation noise", [_percent(f.generation) for f in floors]
     yield "the metric's own draws", [_percent(f.metric) for f in floors]
     yield "one trial, over pair ids", [_percent(f.pairing and f.pairing.seed) for f in floors]
-    yield (
-        "correlation of pairs",
-        [f"{f.pairing.correlation:.2f}" if f.pairing else MISSING for f in floors],
-    )
+    shared = [f"{f.pairing.correlation:.2f}" if f.pairing else MISSING for f in floors]
+    yield "correlation of pairs", shared
     yield "difference within pairs", [_percent(f.pairing and f.pairing.pair) for f in floors]
     for n in (3, 5, 10):
         yield f"smallest effect, {n} paired seeds", [_smallest(f, n, paired=True) for f in floors]
-        yield (
-            f"smallest effect, {n} seeds unpaired",
-            [_smallest(f, n, paired=False) for f in floors],
-        )
+        unpaired = [_smallest(f, n, paired=False) for f in floors]
+        yield f"smallest effect, {n} seeds unpaired", unpaired
 
 
 def _smallest(floor: Floor, n: int, *, paired: bool) -> str:
@@ -93,5 +87,5 @@ def _effect(effect: Effect | None) -> str:
     return f"{100 * effect.mean:+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
-def _percent(value: Any) -> str:
+def _percent(value: float | None) -> str:
     return MISSING if value is None else f"{value:.2%}"

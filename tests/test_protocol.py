@@ -31,6 +31,7 @@ def test_the_protocol_is_how_it_is_measured_not_what_is_trained():
     same = [
         of(model=Model(depth=4, width=16, heads=2)), of(training=Training(steps=7, lr=1.0)),
         of(variant=Variant(routing="dar")), of(pair_id=9), of(evaluation=Evaluation(grid=3)),
+        of(evaluation=Evaluation(fd_from=0.25)), of(evaluation=Evaluation(redraws=4)),
         of(task=task(data_path="elsewhere", summary="other")),
     ]  # fmt: skip
     others = [

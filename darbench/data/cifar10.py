@@ -46,7 +46,7 @@ def load(folder: Path) -> Pixels:
 def _part(folder: Path, pattern: str) -> list[Path]:
     """The files may lie in a folder within, as the archive and the hub have them; those of the
     first folder that has any."""
-    found = sorted(folder.rglob(pattern))
+    found = sorted(path for path in folder.rglob(pattern) if path.is_file())
     return [path for path in found if path.parent == found[0].parent]
 
 

@@ -118,15 +118,27 @@ def load(path: Path) -> Latents:
 
 def _open(folder: Path, manifest: Manifest, number: int) -> Any:
     path = folder / shard_name(number)
-    count = min(manifest.shard, manifest.n - number * manifest.shard)
     try:
         shard = safe_open(path, framework="pt")
-        shapes = {key: shard.get_slice(key).get_shape() for key in ("mean", "std", "label")}
-        if shapes != {"mean": (full := [count, *manifest.shape]), "std": full, "label": [count]}:
-            raise ValueError(f"it holds {shapes}, not {count} latents of {manifest.shape}")
+        for key, wanted in _contents(manifest, number).items():
+            found = shard.get_slice(key).get_dtype(), shard.get_slice(key).get_shape()
+            if found != wanted:
+                raise ValueError(f"its {key} is {found}, not {wanted}")
         return shard
     except (SafetensorError, OSError, ValueError) as error:
         raise BadInput(
             f"{path}: cannot be read ({error}); delete it and run `darbench prepare imagenet` "
             "again"
         ) from None
+
+
+def _contents(manifest: Manifest, number: int) -> dict[str, tuple[str, list[int]]]:
+    """Type and shape of what that shard holds."""
+    first, side = number * manifest.shard, manifest.size
+    count = min(manifest.shard, manifest.n - first)
+    kept = max(0, min(count, manifest.n_pictures - first))
+    latent = "F32", [count, *manifest.shape]
+    return {
+        "mean": latent, "std": latent, "label": ("I64", [count]),
+        "picture": ("U8", [kept, side, side, 3]),
+    }  # fmt: skip

@@ -7,6 +7,7 @@ OUT/vae/                     the autoencoder, to decode with
 """
 
 import json
+import math
 import os
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -84,9 +85,15 @@ def read(folder: Path) -> Manifest:
 def _sound(m: Manifest) -> bool:
     """TypeError or AttributeError for values of another kind."""
     counts = (m.size, m.shard, m.n, m.n_val, m.n_pictures, *m.shape)
-    whole = all(type(count) is int and count > 0 for count in counts) and m.scale > 0
-    nested = m.n_val <= m.n_pictures <= m.n and len(m.shape) == (3 if m.shards else 0)
-    return whole and nested and all({"bytes", "sha256"} <= s.keys() for s in m.shards.values())
+    whole = all(type(count) is int and count > 0 for count in counts)
+    scaled = m.scale > 0 and math.isfinite(m.scale)
+    nested = m.n_val <= m.n_pictures <= m.n > m.n_val
+    named = len(set(m.class_names)) == len(m.class_names) > 0
+    shards = all({"bytes", "sha256"} <= s.keys() for s in m.shards.values())
+    return (
+        whole and scaled and nested and named and shards
+        and len(m.shape) == (3 if m.shards else 0)
+    )  # fmt: skip
 
 
 def read_complete(folder: Path) -> Manifest:

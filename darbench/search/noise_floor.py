@@ -15,7 +15,6 @@ from darbench.board.outcomes import COMPARED
 from darbench.errors import BadInput
 from darbench.noise import Pairing, crossed, nested, pairing
 from darbench.search import sweep as sweeps
-from darbench.search.progress import Listener
 from darbench.search.space import SearchSpace
 from darbench.store import ledger
 
@@ -49,28 +48,22 @@ class NoiseFloor:
 
 
 def noise_floor(
-    task: str,
-    overrides: Iterable[str] = (),
-    *,
-    out: str | Path = "leaderboards",
-    workers: int | None = None,
-    device: str = "auto",
-    command: str = "",
-    listener: Listener = lambda progress: None,
+    task: str, overrides: Iterable[str] = (), run: sweeps.Run = sweeps.sweep
 ) -> NoiseFloor:
-    """Run what its ledger does not hold, and split the variance. Arguments as for `sweep`."""
+    """Run what its ledger does not hold, and split the variance.
+
+    run: `sweep`, with what it shall know beside the space and the overrides. BadInput where the
+    overrides leave nothing to split.
+    """
     overrides = [f"task={task}", *overrides]
     space = sweeps.plan(str(SPACE), overrides)
     labels = [c.variant.label for c in space.grid()]
-    if BASELINE not in labels or len(labels) < 2 or space.evaluation.redraws < 1:
+    if BASELINE not in labels or len(labels) < 2 or space.evaluation.redraws < 2:
         raise BadInput(
-            "a noise floor needs `add` and another variant, and evaluation.redraws of 1 or more; "
+            "a noise floor needs `add` and another variant, and evaluation.redraws of 2 or more; "
             f"here are {', '.join(labels)} and {space.evaluation.redraws}"
         )
-    outcome = sweeps.sweep(
-        str(SPACE), overrides, out=out, workers=workers, device=device, command=command,
-        listener=listener,
-    )  # fmt: skip
+    outcome = run(str(SPACE), overrides)
     rows = last_rows(ledger.read_ledger(outcome.folder / "ledger"), space)
     return NoiseFloor(
         floors={metric: floor(rows, metric) for metric in COMPARED},
@@ -97,7 +90,11 @@ def floor(rows: dict[str, dict[int, dict]], metric: str) -> Floor:
     them have."""
     redraws = REDRAWS[metric]
     complete = [
-        {pair for pair, row in own.items() if all(_measured(row[c]) for c, _ in redraws.values())}
+        {
+            pair
+            for pair, row in own.items()
+            if all(_measured(row.get(c)) for c, _ in redraws.values())
+        }
         for own in rows.values()
     ]
     pairs = sorted(set.intersection(*complete))

@@ -17,7 +17,6 @@ from darbench.errors import BadInput
 from darbench.plugins import load_file
 from darbench.records import Trial
 from darbench.search import sweep as sweeps
-from darbench.search.progress import Listener
 from darbench.search.space import SearchSpace
 from darbench.stats import Effect, paired_effect
 from darbench.store import ledger
@@ -56,22 +55,16 @@ class Sensitivity:
 
     @property
     def interrupted(self) -> bool:
-        return any(outcome.interrupted for outcome in self.outcomes)
+        return self.outcomes[-1].interrupted
 
 
 def sensitivity(
-    task: str,
-    overrides: Iterable[str] = (),
-    *,
-    out: str | Path = "leaderboards",
-    workers: int | None = None,
-    device: str = "auto",
-    command: str = "",
-    listener: Listener = lambda progress: None,
+    task: str, overrides: Iterable[str] = (), run: sweeps.Run = sweeps.sweep
 ) -> Sensitivity:
     """Run the controls of a task that its ledger does not hold, and judge them.
 
-    Arguments as for `sweep`. BadInput for a task without controls.
+    run: `sweep`, with what it shall know beside the space and the overrides. BadInput for a task
+    without controls.
     """
     load_file(SHUT)
     overrides = [f"task={task}", *overrides]
@@ -82,12 +75,8 @@ def sensitivity(
     longer = [*overrides, *_twice(once)]
     outcomes = []
     for given in (overrides, longer):
-        done = sweeps.sweep(
-            str(SPACE), given, out=out, workers=workers, device=device, command=command,
-            listener=listener,
-        )  # fmt: skip
-        outcomes.append(done)
-        if done.interrupted:
+        outcomes.append(run(str(SPACE), given))
+        if outcomes[-1].interrupted:
             break
     rows = ledger.read_ledger(outcomes[0].folder / "ledger")
     found = judge(rows, once, sweeps.plan(str(SPACE), longer))

@@ -78,6 +78,9 @@ class Outcome:
         return {**asdict(self), **paths, "folder": str(self.folder), "left": self.left}
 
 
+Run = Callable[[str, Iterable[str]], Outcome]  # `sweep`, told all but the space and the overrides
+
+
 def preview(
     space: str,
     overrides: Iterable[str] = (),

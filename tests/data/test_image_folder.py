@@ -138,3 +138,9 @@ def test_a_broken_image_is_named(folder, content):
         data = load("image_folder_32", str(folder))
         data.items(np.arange(data.n_train))
         data.val(np.arange(3))
+
+
+def test_a_folder_that_is_named_like_an_image_is_none(folder, data):
+    (folder / "a" / "z.png").mkdir()
+    load.cache_clear()
+    assert load("image_folder_32", str(folder)).fingerprint == data.fingerprint

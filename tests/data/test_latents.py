@@ -1,6 +1,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from test_image_folder import write_images
 
 from darbench.data import load
@@ -271,8 +272,9 @@ def test_ctrl_c_ends_all_processes_and_says_how_to_go_on(vae, tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    [{"shard": 0}, {"n": "4"}, {"n_val": 99}, {"shape": None}, {"shape": [4, 8]}, {"scale": "x"},
-     {"shards": {"shard-00000.safetensors": {}}}],
+    [{"shard": 0}, {"n": "4"}, {"n_val": 99}, {"n_val": 30, "n_pictures": 30}, {"shape": None},
+     {"shape": [4, 8]}, {"scale": "x"}, {"scale": float("inf")}, {"class_names": None},
+     {"class_names": ["a", "a", "b"]}, {"shards": {"shard-00000.safetensors": {}}}],
     ids=str,
 )  # fmt: skip
 def test_a_manifest_that_cannot_be_is_one_line(copied, change):
@@ -285,15 +287,40 @@ def test_a_manifest_that_cannot_be_is_one_line(copied, change):
 def test_shards_must_hold_what_the_manifest_says(copied):
     path = copied / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"shape": [4, 8, 9]}))
-    with pytest.raises(BadInput, match=r"shard-00000.safetensors: cannot be read \(it holds"):
+    with pytest.raises(BadInput, match=r"shard-00000.safetensors: cannot be read \(its mean is"):
+        load("latents", str(copied)).items(np.arange(2))
+
+
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [
+        ("mean", lambda x: x.double()), ("std", lambda x: x[:-1]),
+        ("label", lambda x: x.int()), ("picture", lambda x: x[:3]),
+    ],
+)  # fmt: skip
+def test_a_shard_of_another_content_is_refused(copied, key, change):
+    path = copied / "shard-00000.safetensors"
+    tensors = load_file(path)
+    save_file(tensors | {key: change(tensors[key]).contiguous()}, path)
+    manifest = json.loads((copied / "manifest.json").read_text())
+    manifest["shards"][path.name]["bytes"] = path.stat().st_size
+    (copied / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(BadInput, match=f"shard-00000.safetensors: cannot be read .its {key} is"):
         load("latents", str(copied)).items(np.arange(2))
 
 
 def test_latents_are_decoded_by_the_autoencoder_that_made_them(copied):
+    other = copied / "other"
+    shutil.copytree(copied / "vae", other)
     (copied / "vae").unlink()
-    (copied / "vae").mkdir()
-    (copied / "vae" / "config.json").write_text("{}")
-    with pytest.raises(BadInput, match="vae"):
+    other.rename(copied / "vae")
+    load("latents", str(copied)).decode(torch.zeros(1, 4, 8, 8))  # the same, elsewhere
+    weights = next((copied / "vae").glob("*.safetensors"))
+    changed = bytearray(weights.read_bytes())
+    changed[-1] ^= 1
+    weights.write_bytes(changed)
+    load.cache_clear()
+    with pytest.raises(BadInput, match="not the autoencoder that encoded these latents"):
         load("latents", str(copied)).decode(torch.zeros(1, 4, 8, 8))
 
 

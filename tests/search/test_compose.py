@@ -288,6 +288,19 @@ def test_settings_within_settings_compose():
     assert trial.training.path == "GVP"
 
 
+def test_an_encoder_is_known_by_the_content_of_its_weights(tmp_path):
+    def of(folder, content):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "model.safetensors").write_bytes(content)
+        overrides = [
+            "training.objective=repa", "training.repa.encoder=timm:resnet18",
+            f"training.repa.weights='{tmp_path / folder / 'model.safetensors'}'",
+        ]  # fmt: skip
+        return load_trial("dar", "digits-nano", overrides, 1, SIGNATURES).id
+
+    assert of("a", b"one") == of("b", b"one") != of("c", b"two")
+
+
 def test_a_command_that_reproduces_settings_within_settings_gives_the_same_trial():
     overrides = [o for o in NESTED if "weights" not in o]  # of which only the file's name is kept
     trial = load_trial("dar", "digits-nano", overrides, 1, SIGNATURES)

@@ -1,6 +1,7 @@
 """What a task can tell apart: from made-up rows, and once as it really runs."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from darbench.plugins import load_file
 from darbench.search import sensitivity as module
 from darbench.search.compose import load_space
 from darbench.search.sensitivity import SHUT, SPACE, Sensitivity, judge
-from darbench.search.sweep import plan
+from darbench.search.sweep import plan, sweep
 from darbench.train import train
 
 TINY = [
@@ -120,7 +121,7 @@ def test_a_missing_pair_is_left_out(spaces):
 @pytest.mark.parametrize("controls", ["[{routing: add}]", "[{routing: dar},{routing: shut}]"])
 def test_a_task_without_controls_says_so_before_anything_runs(tmp_path, controls):
     with pytest.raises(BadInput, match="task digits-nano has no controls"):
-        module.sensitivity("digits-nano", [f"controls={controls}"], out=tmp_path)
+        module.sensitivity("digits-nano", [f"controls={controls}"], partial(sweep, out=tmp_path))
     assert not list(tmp_path.iterdir())
 
 
