@@ -59,6 +59,8 @@ def test_the_floor_recovers_the_noise_that_was_put_in(known):
     assert found.pairs == 400
     assert found.training == pytest.approx(np.hypot(0.02, 0.01), rel=0.1)
     assert found.generation == pytest.approx(0.01, rel=0.1)
+    within = [np.log(row["fd_redraws"]).var(ddof=1) for row in rows]
+    assert found.generation == pytest.approx(np.sqrt(np.mean(within)), rel=1e-9)  # nested
     shared = np.log(rows[0]["fd_reference_redraws"])
     assert found.metric == pytest.approx(shared.std(ddof=1), rel=1e-6)
     one = np.sqrt(0.02**2 + 2 * 0.01**2)
