@@ -157,14 +157,7 @@ def test_the_controls_run_are_judged_and_found_again(tmp_path, monkeypatch, capf
         assert done == ([0, 0] if again else [6, 2])
     code, out = run_cli(monkeypatch, capfd, *arguments)
     assert "half the compute" in out and "leaderboard:" in out
-
-
-@pytest.mark.slow
-def test_the_long_curve_goes_through_what_the_short_run_reached(tmp_path, monkeypatch, capfd):
-    """Common random numbers: the first half of a run does not know how long it will go on."""
-    monkeypatch.chdir(tmp_path)
-    arguments = ["sensitivity", "--task", "digits-nano", *TINY, "--workers", "1", "--json"]
-    run_cli(monkeypatch, capfd, *arguments)
+    # Common random numbers: the first half of a run does not know how long it will go on.
     rows = module.ledger.read_ledger(tmp_path / "leaderboards" / "controls-digits-nano" / "ledger")
     add = [r for r in rows if r["routing"] == "add" and r["sites"] == 4 and r["step"] == 4]
     for seed in (0, 1):
