@@ -5,13 +5,17 @@ the code gives the same images or the same weights another number:
 tests/metrics/test_rules.py tells.
 """
 
-RULES = 1
+RULES = 2
 
 SAMPLE_BATCH = 120  # of the generator: fixed and padded, so that no sample depends on its batch
 # Of the extractor: a convolution may round differently for another batch size; one size leaves
 # nothing to vary.
 FEATURE_BATCH = 64
 VALIDATION_BINS = 4  # of t
+# Of t at either end: what the validation loss leaves out, whatever the model predicts, and
+# sampling where a conversion is singular there. The official SiT's.
+MARGIN = 1e-3
+ADAPTIVE_RTOL, ADAPTIVE_ATOL = 1e-3, 1e-6  # of the adaptive sampler, the official SiT's
 NEIGHBOURS = 3  # k of precision and recall
 KERNEL_DEGREE = 3  # of the polynomial of KID
 FD_INFINITY_SHUFFLES = 3

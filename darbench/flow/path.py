@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-EPS = 1e-3  # what is left out at an end of the path where a conversion is singular
+from darbench.rules import MARGIN
 
 
 class Point(NamedTuple):
@@ -106,5 +106,5 @@ def vp(t: Tensor) -> Point:
 PATHS: dict[str, Path] = {
     "Linear": Path(linear, pure_noise=True, train_end=0.0, sample_end=0.0),
     "GVP": Path(gvp, pure_noise=True, train_end=0.0, sample_end=0.0),
-    "VP": Path(vp, pure_noise=False, train_end=1e-5, sample_end=EPS),
+    "VP": Path(vp, pure_noise=False, train_end=1e-5, sample_end=MARGIN),
 }

@@ -3,6 +3,7 @@
 `steps` counts steps; the official SiT script counts the points between them, one more.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from darbench.flow.loss import VelocityModel
 from darbench.flow.transport import Span
+from darbench.rules import ADAPTIVE_ATOL, ADAPTIVE_RTOL
 
 Velocity = Callable[[Tensor, Tensor], Tensor]  # (x, t (B,)) -> v
 
@@ -35,17 +37,23 @@ def heun(v: Velocity, x: Tensor, steps: int, span: Span = (0.0, 1.0)) -> Tensor:
 
 
 def adaptive(
-    v: Velocity, x: Tensor, steps: int, span: Span = (0.0, 1.0), rtol: float = 1e-3,
-    atol: float = 1e-6,
+    v: Velocity, x: Tensor, steps: int, span: Span = (0.0, 1.0), rtol: float = ADAPTIVE_RTOL,
+    atol: float = ADAPTIVE_ATOL,
 ) -> Tensor:  # fmt: skip
     """torchdiffeq's dopri5 with the official SiT's tolerances; `steps` is not used.
 
-    The step size depends on the whole batch, and so does the result, within the tolerances.
+    The step size depends on the whole batch, and so does the result, within the tolerances. NaN
+    where no step is small enough, as fields that diverge have it.
     """
     from torchdiffeq import odeint
 
     ends = torch.tensor(span, device=x.device, dtype=x.dtype)
-    return odeint(lambda t, y: v(y, t.expand(len(y))), x, ends, rtol=rtol, atol=atol)[-1]
+    try:
+        return odeint(lambda t, y: v(y, t.expand(len(y))), x, ends, rtol=rtol, atol=atol)[-1]
+    except AssertionError as error:  # torchdiffeq's way to say both of it
+        if not any(sign in str(error) for sign in ("underflow in dt", "non-finite values")):
+            raise
+        return torch.full_like(x, math.nan)
 
 
 SAMPLERS: dict[str, Callable[[Velocity, Tensor, int, Span], Tensor]] = {

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from darbench.flow.loss import Model, VelocityModel, prediction_loss, velocity_loss
-from darbench.flow.path import EPS, PATHS, Path, Point
+from darbench.flow.path import PATHS, Path, Point
 from darbench.flow.prediction import PREDICTIONS, WEIGHTINGS, Prediction
+from darbench.rules import MARGIN
 
 Span = tuple[float, float]  # first and last t
 
@@ -33,10 +34,10 @@ class Transport:
         return prediction_loss(model, x1, label, x0, t, self.path, self.prediction, self.weight)
 
     def velocity_loss(
-        self, model: Model, x1: Tensor, label: Tensor, x0: Tensor, u: Tensor
+        self, model: Model, x1: Tensor, label: Tensor, x0: Tensor, t: Tensor
     ) -> Tensor:
-        """The same of the model's velocity: comparable between predictions."""
-        return velocity_loss(self.velocity(model), x1, label, x0, self.time(u), self.path)
+        """The same of the model's velocity, at t itself: comparable between predictions."""
+        return velocity_loss(self.velocity(model), x1, label, x0, t, self.path)
 
     def time(self, u: Tensor) -> Tensor:
         """t in the training span, from u in [0, 1]."""
@@ -65,15 +66,15 @@ class Transport:
         singularity at t = 1 is left out. singular_start: the diffusion is infinite where
         alpha = 0, as SBDM is. With velocities the official code keeps both ends, and divides by
         zero there."""
-        start = EPS if singular_start and self.path.pure_noise else self._start
-        return start, 1 - (last_step or EPS)
+        start = MARGIN if singular_start and self.path.pure_noise else self._start
+        return start, 1 - (last_step or MARGIN)
 
     def _span(self, end: float) -> Span:
-        return self._start, 1 - (EPS if self.prediction.singular and not end else end)
+        return self._start, 1 - (MARGIN if self.prediction.singular and not end else end)
 
     @property
     def _start(self) -> float:
-        return EPS if self.prediction.singular and self.path.pure_noise else 0.0
+        return MARGIN if self.prediction.singular and self.path.pure_noise else 0.0
 
 
 DEFAULT = Transport()

@@ -8,6 +8,7 @@ import torch
 from darbench.data import Dataset
 from darbench.flow.loss import Model
 from darbench.flow.transport import DEFAULT, Transport
+from darbench.rules import MARGIN
 from darbench.rules import VALIDATION_BINS as BINS
 from darbench.streams import stream
 
@@ -28,8 +29,8 @@ def validation_loss(
     """Mean velocity MSE on the validation images over `draws` (noise, t) pairs an image, whatever
     the model predicts. Another `redraw` takes pairs of its own.
 
-    In each draw the times of the N images are stratified: one in each of N equal cells of the
-    transport's span.
+    In each draw the times of the N images are stratified: one in each of N equal cells of
+    [MARGIN, 1 - MARGIN], where every prediction is regular on every path.
     """
     x1, label = dataset.val(np.arange(dataset.n_val))
     times, losses = [], []
@@ -51,5 +52,5 @@ def _draw(draw: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     n = shape[0]
     x0 = stream(0, "validation-noise", draw).standard_normal(shape, dtype=np.float32)
     times = stream(0, "validation-time", draw)
-    t = (times.permutation(n) + times.random(n)) / n
-    return x0, np.minimum(t, 1 - 1e-6).astype(np.float32)
+    u = (times.permutation(n) + times.random(n)) / n
+    return x0, (MARGIN + (1 - 2 * MARGIN) * u).astype(np.float32)

@@ -69,7 +69,7 @@ def test_the_velocity_weighting_makes_it_the_loss_of_the_velocity(path, name):
 
     transport = Transport(path, PREDICTIONS[name], WEIGHTINGS["velocity"])
     u = times()
-    wanted = transport.velocity_loss(model, x1, LABEL, x0, u)
+    wanted = transport.velocity_loss(model, x1, LABEL, x0, transport.time(u))
     torch.testing.assert_close(
         transport.loss(model, x1, LABEL, x0, u), wanted, rtol=1e-9, atol=1e-12
     )
@@ -114,8 +114,8 @@ def test_no_time_of_the_span_is_singular(path, prediction, weight):
     x0, x1 = ends(2, 2, 4, 4).float()
     transport, u = Transport(path, prediction, weight), torch.tensor([0.0, 1.0])
     with torch.no_grad():
-        for loss in (transport.loss, transport.velocity_loss):
-            found = loss(lambda x, t, label: 2 * x, x1, LABEL, x0, u)
+        for loss, t in ((transport.loss, u), (transport.velocity_loss, transport.time(u))):
+            found = loss(lambda x, t, label: 2 * x, x1, LABEL, x0, t)
             # A noise has its own weights; a velocity has none, whose loss at t = 0 is D = inf.
             if not (prediction is PREDICTIONS["velocity"] and weight is not WEIGHTINGS["none"]):
                 assert found.isfinite().all()

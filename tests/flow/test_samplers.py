@@ -117,3 +117,18 @@ def test_guidance_moves_from_the_null_class_towards_the_label_in_every_channel(s
     wanted = null + scale * (conditional - null)
     found = guided(model, label, null=5, scale=scale)(x, t)
     torch.testing.assert_close(found, wanted, rtol=1e-13, atol=1e-14)
+
+
+@pytest.mark.parametrize("power", [3, 60])
+def test_a_field_that_diverges_gives_the_adaptive_sampler_nan(power):
+    """dx/dt = (10 x)^3 is infinite well before t = 1; a higher power is not finite at once."""
+    found = adaptive(lambda x, t: (10 * x) ** power, noise(3, 2).float(), 1)
+    assert found.isnan().all()
+
+
+def test_a_fault_of_the_field_is_not_taken_for_a_divergence():
+    def broken(x, t):
+        raise AssertionError("shape")
+
+    with pytest.raises(AssertionError, match="shape"):
+        adaptive(broken, noise(3, 2), 1)

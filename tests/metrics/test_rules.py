@@ -8,6 +8,9 @@ import torch
 from builders import sit
 
 from darbench.data import load
+from darbench.flow.path import PATHS
+from darbench.flow.prediction import PREDICTIONS
+from darbench.flow.transport import Transport
 from darbench.generate import generate
 from darbench.metrics.reference import reference
 from darbench.metrics.scores import score
@@ -17,30 +20,51 @@ from darbench.rules import RULES
 from darbench.streams import stream
 
 GOLDEN = {
-    1: {
+    2: {
         "fd": 41.12986,
-        "fd_inf": 34.547241,
+        "fd_inf": 34.54724,
         "fd_inf_se": 2.6249972,
         "sfd": 8.742089,
-        "kid": 146.97766,
-        "kid_se": 14.865252,
-        "inception_score": 8.8615768,
+        "kid": 146.97765,
+        "kid_se": 14.865251,
+        "inception_score": 8.8615767,
         "precision": 0.46484375,
         "recall": 0.84481561,
         "nn_distance_ratio": 1.4164781,
         "n_gen": 512,
         "n_ref": 1437,
-        "val_loss": 2.0720229,
-        "bin 0": 2.1138294,
-        "bin 1": 2.0755652,
-        "bin 2": 2.09182,
-        "bin 3": 2.0068771,
-        "heun mean": 124.23173,
-        "heun spread": 97.804492,
-        "heun_sde mean": 123.54399,
-        "heun_sde spread": 88.64322,
+        "val_loss": 2.0720455,
+        "bin 0": 2.1137951,
+        "bin 1": 2.0755525,
+        "bin 2": 2.0916569,
+        "bin 3": 2.0067053,
+        "euler Linear noise loss": 886.00104,
+        "euler Linear noise mean": 140.26827,
+        "euler Linear noise spread": 126.82697,
+        "heun Linear velocity loss": 2.0832205,
+        "heun Linear velocity mean": 124.23173,
+        "heun Linear velocity spread": 97.804492,
+        "heun GVP score loss": 1116.9523,
+        "heun GVP score mean": 123.19459,
+        "heun GVP score spread": 127.37294,
+        "adaptive GVP velocity loss": 2.4805791,
+        "adaptive GVP velocity mean": 124.21286,
+        "adaptive GVP velocity spread": 97.839291,
+        "heun_sde Linear velocity loss": 2.0832205,
+        "heun_sde Linear velocity mean": 123.54399,
+        "heun_sde Linear velocity spread": 88.64322,
+        "euler_maruyama VP score loss": 51.259258,
+        "euler_maruyama VP score mean": 124.95841,
+        "euler_maruyama VP score spread": 126.17925,
     },
 }
+
+
+WAYS = [
+    ("euler", "Linear", "noise"), ("heun", "Linear", "velocity"), ("heun", "GVP", "score"),
+    ("adaptive", "GVP", "velocity"), ("heun_sde", "Linear", "velocity"),
+    ("euler_maruyama", "VP", "score"),
+]  # fmt: skip
 
 
 def measured():
@@ -57,11 +81,13 @@ def measured():
     loss = validation_loss(model, data, draws=2)
     found = score(images, real, np.arange(512) % 10)
     found |= {"val_loss": loss.total, **{f"bin {i}": b for i, b in enumerate(loss.bins)}}
-    for sampler in ("heun", "heun_sde"):
+    for sampler, path, prediction in WAYS:
         evaluation = Evaluation(n_gen=130, sampler=sampler, sampler_steps=3, guidance=1.5)
-        pictures = generate(model, data, evaluation, 0, "cpu").pictures.astype(float)
-        found |= {f"{sampler} mean": float(pictures.mean())}
-        found |= {f"{sampler} spread": float(pictures.std())}
+        transport = Transport(PATHS[path], PREDICTIONS[prediction])
+        way = f"{sampler} {path} {prediction}"
+        found[f"{way} loss"] = validation_loss(model, data, 1, transport=transport).total
+        pictures = generate(model, data, evaluation, 0, "cpu", transport).pictures.astype(float)
+        found |= {f"{way} mean": float(pictures.mean()), f"{way} spread": float(pictures.std())}
     return found
 
 

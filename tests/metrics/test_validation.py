@@ -5,6 +5,7 @@ import torch
 from darbench.data import base, load
 from darbench.metrics import validation
 from darbench.metrics.validation import validation_loss
+from darbench.rules import MARGIN
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +46,8 @@ def test_every_draw_has_one_time_in_each_cell_and_its_own_noise():
     for draw in range(3):
         x0, t = validation._draw(draw, (360, 1, 8, 8))
         assert x0.dtype == t.dtype == np.float32
-        assert t.min() >= 0 and t.max() < 1
-        cells = np.sort(t.astype(np.float64) * 360)
+        assert t.min() >= MARGIN and t.max() <= 1 - MARGIN
+        cells = np.sort((t.astype(np.float64) - MARGIN) / (1 - 2 * MARGIN) * 360)
         assert np.abs(cells - (np.arange(360) + 0.5)).max() < 0.5001
         assert abs(np.corrcoef(t, np.arange(360))[0, 1]) < 0.2  # not in the order of the images
         noise.append(x0)
