@@ -326,7 +326,7 @@ def sensitivity(
 
     Exit code 1 if a control is not resolved on the side where it must be.
     """
-    from darbench.reports import sensitivity_table
+    from darbench.reports import left_out, sensitivity_table
     from darbench.search.sensitivity import sensitivity
 
     command = ["darbench", "sensitivity", "--task", task, *(overrides or [])]
@@ -336,6 +336,7 @@ def sensitivity(
         print(json.dumps({"resolved": found.resolved, **asdict(found)}, default=str))
     else:
         _print_rich(sensitivity_table(found))
+        print(left_out({control.name: control.unpaired for control in found.controls}), end="")
         for outcome in found.outcomes:
             print(_closing(outcome, _again(command, out, workers, device)))
     _exit(found.interrupted, failed=not found.resolved)
@@ -351,7 +352,7 @@ def noise_floor(
     as_json: Json = False,
 ) -> None:
     """How much of a difference on the task is chance, and how much of that pairs share."""
-    from darbench.reports import noise_table
+    from darbench.reports import left_out, noise_table
     from darbench.search.noise_floor import noise_floor
 
     command = ["darbench", "noise-floor", "--task", task, *(overrides or [])]
@@ -361,6 +362,7 @@ def noise_floor(
         print(json.dumps(asdict(found), default=str))
     else:
         _print_rich(noise_table(found))
+        print(left_out(found.unpaired), end="")
         print(_closing(found.outcome, _again(command, out, workers, device)))
     _exit(found.outcome.interrupted, failed=found.outcome.failed > 0)
 

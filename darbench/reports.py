@@ -1,6 +1,6 @@
 """What `sensitivity`, `noise-floor` and `plan` print."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rich.table import Table
 
@@ -25,6 +25,19 @@ def sensitivity_table(found: Sensitivity) -> Table:
             "resolved" if control.resolved(found.rank_by) else "NOT RESOLVED",
         )  # fmt: skip
     return table
+
+
+def left_out(found: Mapping[str, Mapping[int, list[str]]]) -> str:
+    """A line for each variant some of whose trials saw something else than `add` did.
+
+    found: name -> pair id -> what differs."""
+    lines = []
+    for name, broken in found.items():
+        if broken:
+            seeds = ", ".join(map(str, sorted(broken)))
+            what = ", ".join(dict.fromkeys(reason for each in broken.values() for reason in each))
+            lines.append(f"left out, not paired with add: {name} in seed {seeds}: {what}\n")
+    return "".join(lines)
 
 
 def noise_table(found: NoiseFloor) -> Table:

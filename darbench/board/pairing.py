@@ -5,7 +5,10 @@ is compared wherever two rows were hashed up to the same step. An audit that eit
 all older rows do, says nothing.
 """
 
-from darbench.board.outcomes import Entry, Outcome
+import json
+from typing import Any
+
+from darbench.board.outcomes import Entry, Outcome, Row
 
 _RUNNING = {"audit_data": "data order differs", "audit_noise": "noise or times differ"}
 _FIXED = {
@@ -15,16 +18,24 @@ _FIXED = {
 
 
 def broken_pairs(entry: Entry, base: Entry) -> dict[int, list[str]]:
-    """Pair id -> what differs, for the pairs in the entry's split that are none. Backbones of
-    different form have different initial values and may be compared nevertheless."""
-    known = _RUNNING | _FIXED
-    if entry.config["model"] != base.config["model"]:
-        del known["audit_init"]
-    found = {
-        pair: [text for name, text in known.items() if _differ(_audits(a, name), _audits(b, name))]
-        for pair, (a, b) in _pairs(entry, base).items()
-    }
+    """Pair id -> what differs, for the pairs in the entry's split that are none."""
+    found = {pair: differences(a.curve, b.curve) for pair, (a, b) in _pairs(entry, base).items()}
     return {pair: reasons for pair, reasons in found.items() if reasons}
+
+
+def differences(one: list[Row], two: list[Row]) -> list[str]:
+    """What two trials of one pair id did not share, by their rows. Backbones of different form
+    have different initial values and may be compared nevertheless."""
+    known = _RUNNING | _FIXED
+    if _models(one) != _models(two):
+        del known["audit_init"]
+    return [
+        text for name, text in known.items() if _differ(_audits(one, name), _audits(two, name))
+    ]
+
+
+def _models(rows: list[Row]) -> list[dict[str, Any]]:
+    return [json.loads(row["config_json"])["model"] for row in rows[:1]]
 
 
 def pairing_mark(entry: Entry, base: Entry) -> str:
@@ -43,10 +54,10 @@ def _pairs(entry: Entry, base: Entry) -> dict[int, tuple[Outcome, Outcome]]:
     return {o.pair_id: (o, others[o.pair_id]) for o in entry.trials if o.pair_id in others}
 
 
-def _audits(trial: Outcome, name: str) -> dict[int | None, set[str]]:
+def _audits(rows: list[Row], name: str) -> dict[int | None, set[str]]:
     """Step up to which it was hashed -> the hashes of that name, one unless attempts disagree."""
     found: dict[int | None, set[str]] = {}
-    for row in trial.curve:
+    for row in rows:
         if row[name] is not None:
             step = row["audit_step"] if name in _RUNNING else None
             found.setdefault(step, set()).add(row[name])

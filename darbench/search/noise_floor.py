@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from darbench.board.outcomes import COMPARED
+from darbench.board.pairing import differences
 from darbench.errors import BadInput
 from darbench.noise import Pairing, crossed, nested, pairing
 from darbench.search import sweep as sweeps
@@ -26,6 +27,8 @@ REDRAWS = {
     "val_loss": {"metric": ("val_loss_redraws", crossed)},
     "fd": {"generation": ("fd_redraws", nested), "metric": ("fd_reference_redraws", crossed)},
 }
+
+LastRows = dict[str, dict[int, dict[str, Any]]]  # label of a routing -> pair id -> row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +45,7 @@ class Floor:
 @dataclass(frozen=True, kw_only=True)
 class NoiseFloor:
     floors: dict[str, Floor]  # by metric
+    unpaired: dict[str, dict[int, list[str]]]  # label -> pair id left out -> what differs
     trial_seconds: float | None  # of one `add` trial, evaluation included
     extractor: str
     outcome: sweeps.Outcome
@@ -65,17 +69,18 @@ def noise_floor(
         )
     outcome = run(str(SPACE), overrides)
     rows = last_rows(ledger.read_ledger(outcome.folder / "ledger"), space)
+    broken, rows = unpaired(rows), whole(rows)
     return NoiseFloor(
-        floors={metric: floor(rows, metric) for metric in COMPARED},
+        floors={metric: floor(rows, metric) for metric in COMPARED}, unpaired=broken,
         trial_seconds=trial_seconds(rows.get(BASELINE, {}).values()),
         extractor=space.task.extractor, outcome=outcome,
     )  # fmt: skip
 
 
-def last_rows(rows: list[dict[str, Any]], space: SearchSpace) -> dict[str, dict[int, dict]]:
-    """Routing's label -> pair id -> the row with which its trial ended well."""
+def last_rows(rows: list[dict[str, Any]], space: SearchSpace) -> LastRows:
+    """The row of each trial with which it ended well."""
     ended = ledger.finished(rows)
-    found: dict[str, dict[int, dict]] = {}
+    found: LastRows = {}
     for configuration in space.grid():
         trials = (space.trial(configuration, seed, "confirm") for seed in space.seeds)
         known = ((t.pair_id, ended.get((t.id, t.code_hash, t.split))) for t in trials)
@@ -85,8 +90,28 @@ def last_rows(rows: list[dict[str, Any]], space: SearchSpace) -> dict[str, dict[
     return found
 
 
-def floor(rows: dict[str, dict[int, dict]], metric: str) -> Floor:
-    """From last rows by label and pair id; pooled over the routings, on the pair ids that all of
+def unpaired(rows: LastRows) -> dict[str, dict[int, list[str]]]:
+    """What trials did not share with that of `add` of their pair id: label -> pair id -> what."""
+    base = rows.get(BASELINE, {})
+    found = {
+        label: {pair: differences([own[pair]], [base[pair]]) for pair in own.keys() & base.keys()}
+        for label, own in rows.items()
+    }
+    found = {label: {p: what for p, what in own.items() if what} for label, own in found.items()}
+    return {label: own for label, own in found.items() if own}
+
+
+def whole(rows: LastRows) -> LastRows:
+    """Without the rows of trials that saw something else than `add` did."""
+    broken = unpaired(rows)
+    return {
+        label: {pair: row for pair, row in own.items() if pair not in broken.get(label, {})}
+        for label, own in rows.items()
+    }
+
+
+def floor(rows: LastRows, metric: str) -> Floor:
+    """Pooled over the routings, on the pair ids that all of
     them have."""
     redraws = REDRAWS[metric]
     complete = [

@@ -68,7 +68,7 @@ def fraction(text: str) -> float:
 
 def _measured(space: SearchSpace, out: Path, metric: str) -> tuple | None:
     folder = out / space.name
-    rows = noise_floor.last_rows(ledger.read_ledger(folder / "ledger"), space)
+    rows = noise_floor.whole(noise_floor.last_rows(ledger.read_ledger(folder / "ledger"), space))
     found = noise_floor.floor(rows, metric).pairing
     if found is None:
         return None

@@ -12,7 +12,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from darbench.board.outcomes import COMPARED, outcome
+from darbench.board.outcomes import COMPARED, Outcome, outcome
+from darbench.board.pairing import differences
 from darbench.errors import BadInput
 from darbench.plugins import load_file
 from darbench.records import Trial
@@ -25,7 +26,7 @@ SPACE = Path(__file__).parents[1] / "conf" / "controls.yaml"
 SHUT = Path(__file__).with_name("shut.py")
 HALF, SAME, TWICE = 0.25, 0.5, 1.0  # of the curve that goes on to twice the compute
 
-Values = dict[str, dict[int, float]]  # metric -> pair id -> value
+Trials = dict[int, Outcome]  # by pair id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,7 @@ class Control:
     name: str
     better: bool
     effects: Mapping[str, Effect | None]  # by metric, relative to `add`
+    unpaired: Mapping[int, list[str]]  # pair id -> what differs, of those left out of the effects
 
     def resolved(self, metric: str) -> bool:
         """The interval lies on the side on which the effect must be."""
@@ -103,13 +105,13 @@ def judge(
     """From the rows of both sweeps; an effect is None until two trials of a pair id are in."""
     by_name = {c.variant.label: _trials(once, c) for c in once.grid()}
     curve = _trials(twice, next(twice.grid()))
-    base, middle = _values(rows, by_name.pop("add")), _values(rows, curve, SAME)
+    base, middle = _outcomes(rows, by_name.pop("add")), _outcomes(rows, curve, SAME)
     found = [
-        _control("half the compute", _values(rows, curve, HALF), middle, better=False),
-        _control("twice the compute", _values(rows, curve, TWICE), middle, better=True),
+        _control("half the compute", _outcomes(rows, curve, HALF), middle, better=False),
+        _control("twice the compute", _outcomes(rows, curve, TWICE), middle, better=True),
     ]
     for name, trials in by_name.items():
-        found.append(_control(name, _values(rows, trials), base, better=False))
+        found.append(_control(name, _outcomes(rows, trials), base, better=False))
     return tuple(found)
 
 
@@ -118,26 +120,28 @@ def _trials(space: SearchSpace, configuration: Any) -> dict[str, Trial]:
     return {trial.id: trial for trial in trials}
 
 
-def _values(rows: list[dict[str, Any]], trials: dict[str, Trial], share: float = 1.0) -> Values:
-    """Metrics of the trials at that share of their own budgets."""
+def _outcomes(rows: list[dict[str, Any]], trials: dict[str, Trial], share: float = 1.0) -> Trials:
+    """Of the trials at that share of their own budgets."""
     own = [r for r in rows if r["trial_id"] in trials]
     own = [r for r in own if r["variant_code_hash"] == trials[r["trial_id"]].code_hash]
     own.sort(key=lambda row: row["trial_id"])
-    values: Values = {metric: {} for metric in COMPARED}
+    found: Trials = {}
     for _, group in groupby(own, key=lambda row: row["trial_id"]):
         group = list(group)
         budget = next((row["budget_flops"] for row in group if row["budget_flops"]), None)
-        found = outcome(group, budget and share * budget)
-        for metric in COMPARED:
-            if found.values.get(metric) is not None:
-                values[metric][found.pair_id] = found.values[metric]
-    return values
+        trial = outcome(group, budget and share * budget)
+        found[trial.pair_id] = trial
+    return found
 
 
-def _control(name: str, values: Values, base: Values, *, better: bool) -> Control:
+def _control(name: str, ours: Trials, theirs: Trials, *, better: bool) -> Control:
+    pairs = sorted(ours.keys() & theirs.keys())
+    broken = {pair: differences(ours[pair].curve, theirs[pair].curve) for pair in pairs}
     effects = {}
     for metric in COMPARED:
-        ours, theirs = values[metric], base[metric]
-        pairs = sorted(ours.keys() & theirs.keys())
-        effects[metric] = paired_effect([math.log(ours[p] / theirs[p]) for p in pairs])
-    return Control(name=name, better=better, effects=effects)
+        values = ((ours[p].values.get(metric), theirs[p].values.get(metric))
+                  for p in pairs if not broken[p])  # fmt: skip
+        known = [math.log(a / b) for a, b in values if a is not None and b is not None]
+        effects[metric] = paired_effect(known)
+    unpaired = {pair: reasons for pair, reasons in broken.items() if reasons}
+    return Control(name=name, better=better, effects=effects, unpaired=unpaired)

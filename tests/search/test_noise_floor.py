@@ -12,7 +12,7 @@ from test_sensitivity import run_cli
 from darbench.errors import BadInput
 from darbench.power import smallest_effect
 from darbench.search import noise_floor, planner
-from darbench.search.noise_floor import SPACE, floor, last_rows
+from darbench.search.noise_floor import SPACE, floor, last_rows, unpaired, whole
 from darbench.search.planner import fraction
 from darbench.search.sweep import plan, sweep
 from darbench.store import ledger
@@ -86,6 +86,19 @@ def test_trials_that_failed_or_lack_a_redraw_leave_their_pair_id_out(known):
     found = last_rows(rows, space)
     assert floor(found, "fd").pairs == 3
     assert floor(found, "val_loss").pairs == 4
+
+
+def test_trials_that_did_not_see_the_same_leave_their_pair_id_out():
+    space = plan(str(SPACE), ["task=digits-nano"])
+    rows = made(space)
+    for row in rows:
+        row |= {"audit_step": 256, "audit_noise": f"noise{row['pair_id']}"}
+    rows[-1]["audit_noise"] = "other"
+    found = last_rows(rows, space)
+    last = rows[-1]["label"], rows[-1]["pair_id"]
+    assert unpaired(found) == {last[0]: {last[1]: ["noise or times differ"]}}
+    assert floor(found, "fd").pairs == 5
+    assert floor(whole(found), "fd").pairs == 4
 
 
 def test_one_pair_id_is_no_floor():

@@ -11,6 +11,7 @@ from spaces import row_of
 from darbench import cli, registry
 from darbench.errors import BadInput
 from darbench.plugins import load_file
+from darbench.reports import left_out
 from darbench.search import sensitivity as module
 from darbench.search.compose import load_space
 from darbench.search.sensitivity import SHUT, SPACE, Sensitivity, judge
@@ -116,6 +117,21 @@ def test_a_missing_pair_is_left_out(spaces):
     rows = [r for r in rows_with(spaces, **KNOWN) if r["pair_id"] == 0]
     effect = judge(rows, *spaces)[0].effects["val_loss"]
     assert (effect.n, effect.low) == (1, None)
+
+
+def test_pairs_that_did_not_see_the_same_are_left_out_and_told(spaces):
+    rows = rows_with(spaces, noise=0.02, **KNOWN)
+    for row in rows:
+        shut = row["routing"] == "shut" and row["pair_id"] == 1
+        row |= {"audit_step": 4, "audit_data": "other" if shut else f"data{row['pair_id']}"}
+    controls = {c.name: c for c in judge(rows, *spaces)}
+    assert controls["upper half shut"].effects["val_loss"].n == 1
+    assert controls["upper half shut"].unpaired == {1: ["data order differs"]}
+    assert controls["half the blocks"].effects["val_loss"].n == 2
+    told = left_out({name: control.unpaired for name, control in controls.items()})
+    assert told == (
+        "left out, not paired with add: upper half shut in seed 1: data order differs\n"
+    )
 
 
 @pytest.mark.parametrize("controls", ["[{routing: add}]", "[{routing: dar},{routing: shut}]"])
