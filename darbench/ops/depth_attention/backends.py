@@ -29,9 +29,10 @@ class Backend(Protocol):
 
     def forward(
         self, query: Tensor, values: Sequence[Tensor], inv_rms: Sequence[Tensor], scale: float,
-        heads: int,
+        heads: int, unknown: Sequence[int] = (),
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        """h (B, T, D), and what `backward` needs of it, in a shape of the backend's own."""
+        """h (B, T, D), and what `backward` needs of it, in a shape of the backend's own; the
+        inverse RMS of the sources `unknown` are filled in."""
 
     def backward(
         self, grad: Tensor, query: Tensor, values: Sequence[Tensor], inv_rms: Sequence[Tensor],

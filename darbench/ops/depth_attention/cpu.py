@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from darbench.ops.depth_attention.source import EPS
 from darbench.ops.native.kernels import (
     F,
     add_combination,
@@ -38,17 +39,28 @@ def _softmax(a):
         a[j] /= total
 
 
+@part
+def _inverse_rms(v):
+    total = F(0)
+    for d in range(v.size):
+        total += v[d] * v[d]
+    return F(1) / np.sqrt(total / F(v.size) + F(EPS))
+
+
 @kernel
 def _forward(
-    query, span, values, inv_rms, scale, out, kept, heads, width, tokens, start, stop
+    query, span, values, inv_rms, unknown, scale, out, kept, heads, width, tokens, start, stop
 ):  # fmt: skip
     """Rows of the batch elements start .. stop of out (B T, D).
 
-    query (rows, D), each read by `span` tokens; values and inv_rms: addresses of J tensors; kept
-    (B T, H, 2, J): the softmax weights and q . v_j, for the backward.
+    query (rows, D), each read by `span` tokens; values and inv_rms: addresses of J tensors, of
+    which those `unknown` of the latter are filled in; kept (B T, H, 2, J): the softmax weights and
+    q . v_j, for the backward.
     """
     size, count = width // heads, values.size
     for r in range(start * tokens, stop * tokens):
+        for j in unknown:
+            row(inv_rms[j], r, 1)[0] = _inverse_rms(row(values[j], r * width, width))
         for h in range(heads):
             at, kept_at = r * width + h * size, 2 * count * (r * heads + h)
             q = row(query, r // span * width + h * size, size)
@@ -106,27 +118,6 @@ def _backward(
                         dv[d] += aj * dh[d] + cj * q[d] - rj * v[d]
 
 
-@kernel
-def _inverse_rms(values, eps, width, out, start, stop):
-    """out (rows,) of values (rows, D)."""
-    inverse = row(out, 0, stop)
-    for r in range(start, stop):
-        v = row(values, r * width, width)
-        total = F(0)
-        for d in range(width):
-            total += v[d] * v[d]
-        inverse[r] = F(1) / np.sqrt(total / F(width) + eps)
-
-
-def inverse_rms(v: Tensor, eps: float) -> Tensor:
-    """Of contiguous v, as `darbench.ops.depth_attention.inverse_rms`, without a gradient."""
-    out = v.new_empty(v.shape[:-1])
-    over_batch(
-        _inverse_rms, (v.data_ptr(), F(eps), v.shape[-1], out.data_ptr()), out.numel(), v.numel()
-    )
-    return out
-
-
 def _rows(query: Tensor, batch: int, tokens: int, width: int) -> tuple[Tensor, int]:
     """Rows (.., D) without gaps, and how many tokens in a row read each of them."""
     rows = query.numel() // width
@@ -145,15 +136,16 @@ def empty_outputs(values: Sequence[Tensor], heads: int) -> tuple[Tensor, Tensor]
 
 
 def forward(
-    query: Tensor, values: Sequence[Tensor], inv_rms: Sequence[Tensor], scale: float, heads: int
-) -> tuple[Tensor, Tensor]:
+    query: Tensor, values: Sequence[Tensor], inv_rms: Sequence[Tensor], scale: float, heads: int,
+    unknown: Sequence[int] = (),
+) -> tuple[Tensor, Tensor]:  # fmt: skip
     """As `Backend.forward`."""
     batch, tokens, width = values[0].shape
     query, span = _rows(query, batch, tokens, width)
     out, kept = empty_outputs(values, heads)
     arguments = (
-        query.data_ptr(), span, addresses(values), addresses(inv_rms), F(scale),
-        out.data_ptr(), kept.data_ptr(), heads, width, tokens,
+        query.data_ptr(), span, addresses(values), addresses(inv_rms), np.array(unknown, np.int64),
+        F(scale), out.data_ptr(), kept.data_ptr(), heads, width, tokens,
     )  # fmt: skip
     over_batch(_forward, arguments, batch, 2 * out.numel() * len(values))
     return out, kept

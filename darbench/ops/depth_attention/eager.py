@@ -23,10 +23,10 @@ class _Read(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, backend: Backend, query: Tensor, inv_rms: Any, scale: float, heads: int,
-        *values: Tensor,
+        ctx: Any, backend: Backend, query: Tensor, inv_rms: Any, unknown: list[int], scale: float,
+        heads: int, *values: Tensor,
     ):  # fmt: skip
-        h, kept = backend.forward(query, values, inv_rms, scale, heads)
+        h, kept = backend.forward(query, values, inv_rms, scale, heads, unknown)
         ctx.save_for_backward(query, kept, *values)
         ctx.backend, ctx.inv_rms, ctx.scale = backend, inv_rms, scale  # no gradient, so no cycle
         ctx.set_materialize_grads(False)
@@ -36,12 +36,12 @@ class _Read(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor | None, *trails: Tensor | None):
         if grad is None:
-            return None, None, None, None, None, *trails
+            return None, None, None, None, None, None, *trails
         query, kept, *values = ctx.saved_tensors
         dquery, dvalues = ctx.backend.backward(
             grad, query, values, ctx.inv_rms, kept, ctx.scale, trails
         )
-        return None, dquery, None, None, None, *dvalues
+        return None, dquery, None, None, None, None, *dvalues
 
 
 def depth_attention(
@@ -49,5 +49,10 @@ def depth_attention(
 ) -> tuple[Tensor, tuple[Source, ...]]:
     """As `darbench.ops.depth_attention.depth_attention`."""
     values, inv_rms, trails = zip(*sources, strict=True)
-    h, *trails = _Read.apply(backend, query, inv_rms, scale, heads, *trails)
+    unknown = [j for j, known in enumerate(inv_rms) if known is None]
+    shape = len(unknown), *values[0].shape[:-1]
+    inv_rms = list(inv_rms)
+    for j, blank in zip(unknown, values[0].new_empty(shape, dtype=torch.float32), strict=True):
+        inv_rms[j] = blank
+    h, *trails = _Read.apply(backend, query, inv_rms, unknown, scale, heads, *trails)
     return h, tuple(map(Source, values, inv_rms, trails))

@@ -15,6 +15,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from darbench.ops.depth_attention.source import inverse_rms
+
 STORED = {torch.float32: tl.float32, torch.bfloat16: tl.bfloat16, torch.float16: tl.float16}
 CHANNELS = 1024  # of a program, which takes as many tokens as that makes
 OF_A_THREAD = 8  # 16 bytes of bfloat16, the widest load there is
@@ -133,9 +135,12 @@ def empty_outputs(values: Sequence[Tensor], heads: int) -> tuple[Tensor, Tensor]
 
 
 def forward(
-    query: Tensor, values: Sequence[Tensor], inv_rms: Sequence[Tensor], scale: float, heads: int
-) -> tuple[Tensor, Tensor]:
+    query: Tensor, values: Sequence[Tensor], inv_rms: Sequence[Tensor], scale: float, heads: int,
+    unknown: Sequence[int] = (),
+) -> tuple[Tensor, Tensor]:  # fmt: skip
     """As `Backend.forward`."""
+    for j in unknown:
+        inv_rms[j].copy_(inverse_rms(values[j]))
     out, kept = empty_outputs(values, heads)
     _launch(_forward, query, (values, inv_rms), scale, out, kept, heads=heads)
     return out, kept

@@ -10,13 +10,16 @@ import torch
 from torch import Tensor
 
 from darbench.ops.depth_attention.backends import backend
-from darbench.ops.depth_attention.source import Source
+from darbench.ops.depth_attention.source import Source, inverse_rms
 
 TAGS = (torch.Tag.cudagraph_unsafe,)
 
 
 def depth_attention(query: Tensor, sources: Sequence[Source], scale: float, heads: int) -> Tensor:
-    values, inv_rms = [s.value for s in sources], [s.inv_rms.detach() for s in sources]
+    values = [s.value for s in sources]
+    # Without its gradient, which that of the values includes.
+    inv_rms = [inverse_rms(s.value.detach()) if s.inv_rms is None else s.inv_rms.detach()
+               for s in sources]  # fmt: skip
     return _forward(query, values, inv_rms, scale, heads)[0]
 
 

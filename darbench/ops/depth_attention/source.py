@@ -12,7 +12,9 @@ EPS = 1e-6
 
 class Source(NamedTuple):
     value: Tensor  # v, (B, T, D)
-    inv_rms: Tensor  # (B, T), of the key norm; use `key_norm`, for it may lack its gradient
+    # (B, T), of the key norm; use `key_norm`, for it may lack its gradient, or still be to come:
+    # kernels compute it with the first read, when v is at hand anyway.
+    inv_rms: Tensor | None
     trail: Tensor  # v again, contiguous: each reader hands it on, see `depth_attention`
 
     def __add__(self, other: "Source") -> "Source":
@@ -25,16 +27,11 @@ def _wide(v: Tensor) -> Tensor:
 
 
 def source(v: Tensor, eps: float = EPS) -> Source:
-    """v (B, T, D) as a source, with the inverse RMS of its key norm."""
+    """v (B, T, D) as a source; the definition's readers share the inverse RMS made here."""
     trail = v.contiguous()
     if not takes(v) or eps != EPS:
         return Source(v, inverse_rms(v, eps), trail)
-    # Without its gradient, which the kernels' gradient of v includes.
-    if v.is_cuda or torch.compiler.is_compiling():
-        return Source(v, inverse_rms(v.detach(), eps), trail)
-    from darbench.ops.depth_attention import cpu
-
-    return Source(v, cpu.inverse_rms(trail, eps), trail)
+    return Source(v, None, trail)
 
 
 def inverse_rms(v: Tensor, eps: float = EPS) -> Tensor:
@@ -45,4 +42,5 @@ def inverse_rms(v: Tensor, eps: float = EPS) -> Tensor:
 def key_norm(s: Source) -> Tensor:
     """The inverse RMS with its gradient."""
     wanted = torch.is_grad_enabled() and s.value.requires_grad
-    return inverse_rms(s.value) if wanted and not s.inv_rms.requires_grad else s.inv_rms
+    known = s.inv_rms is not None and (s.inv_rms.requires_grad or not wanted)
+    return s.inv_rms if known else inverse_rms(s.value)
