@@ -133,6 +133,11 @@ def addresses(tensors: Sequence[Tensor]) -> np.ndarray:
     return np.array([x.data_ptr() for x in tensors], np.int64)
 
 
+def rows_of(x: Tensor) -> np.ndarray:
+    """Of the first matrix of contiguous x (..., rows, columns), for `row`."""
+    return x.data_ptr() + 4 * x.shape[-1] * np.arange(x.shape[-2])
+
+
 def over_batch(kernel: Callable[..., None], arguments: tuple, batch: int, work: int) -> None:
     """kernel(*arguments, start, stop) over parts of 0 .. batch, on as many threads as torch uses.
 

@@ -63,10 +63,10 @@ def normed_product(
     if not _native(x.value, matrix):
         value = x.value.flatten(-2) if joint else x.value
         return definition.normed_product(value, matrix, eps), x
-    from darbench.ops.streams import cpu
+    from darbench.ops.streams.normed_product import NormedProduct
 
     given = x.trail.contiguous()
-    out, trail = cpu.NormedProduct.apply(given.flatten(-2) if joint else given, matrix, eps)
+    out, trail = NormedProduct.apply(given.flatten(-2) if joint else given, matrix, eps)
     return out, x._replace(trail=trail.unflatten(-1, shape) if joint else trail)
 
 

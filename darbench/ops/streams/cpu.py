@@ -18,6 +18,7 @@ from darbench.ops.native.kernels import (
     over_batch,
     part,
     row,
+    rows_of,
 )
 
 
@@ -104,46 +105,6 @@ def _write_backward(
             add_combination(m, grads, at, into)
 
 
-@kernel
-def _normed_product(x, columns, eps, features, out, inverse, start, stop):
-    """out (rows, K) and the inverse RMS of x (rows, D); columns: addresses of the matrix's."""
-    for r in range(start, stop):
-        xr, o = row(x, r * features, features), row(out, r * columns.size, columns.size)
-        total = F(0)
-        for d in range(features):
-            total += xr[d] * xr[d]
-        n = F(1) / np.sqrt(total / F(features) + eps)
-        row(inverse, r, 1)[0] = n
-        dot_products(xr, columns, 0, o)
-        o *= n
-
-
-@kernel
-def _normed_product_backward(
-    x, columns, features, out, inverse, grad, product, dx, start, stop
-):  # fmt: skip
-    """Sets product = grad / rms (rows, K), whose product with x is the matrix's gradient; adds
-    product @ matrix^T - (grad . out) / (rms^2 D) x to dx."""
-    count = columns.size
-    for r in range(start, stop):
-        o, g = row(out, r * count, count), row(grad, r * count, count)
-        p, n = row(product, r * count, count), row(inverse, r, 1)[0]
-        along = F(0)
-        for k in range(count):
-            along += o[k] * g[k]
-            p[k] = n * g[k]
-        radial = along * n * n / F(features)
-        xr, into = row(x, r * features, features), row(dx, r * features, features)
-        for d in range(features):
-            into[d] -= radial * xr[d]
-        add_combination(p, columns, 0, into)
-
-
-def _rows(x: Tensor) -> np.ndarray:
-    """Addresses of the rows of the first matrix of contiguous x (..., rows, columns)."""
-    return x.data_ptr() + 4 * x.shape[-1] * np.arange(x.shape[-2])
-
-
 def _steps(weights: Tensor, own: int) -> tuple[Tensor, tuple[int, ...]]:
     """Weights (B, T, ...) or (...), `own` last axes, and their strides: from token to token, 0
     where all share them, then along their own axes."""
@@ -174,7 +135,7 @@ class Read(torch.autograd.Function):
         batch, tokens, _, width = streams.shape
         weights, steps = _steps(weights, 1)
         h = streams.new_empty(batch, tokens, width)
-        arguments = weights.data_ptr(), steps, _rows(streams), width, h.data_ptr(), tokens
+        arguments = weights.data_ptr(), steps, rows_of(streams), width, h.data_ptr(), tokens
         over_batch(_read, arguments, batch, streams.numel())
         ctx.save_for_backward(weights, streams)
         ctx.set_materialize_grads(False)
@@ -191,7 +152,7 @@ class Read(torch.autograd.Function):
         dweights = _zeros(weights, steps, streams)
         into = torch.zeros_like(streams) if trail is None else trail
         arguments = (
-            weights.data_ptr(), steps, _rows(streams), width, grad.data_ptr(),
+            weights.data_ptr(), steps, rows_of(streams), width, grad.data_ptr(),
             dweights.data_ptr(), into.data_ptr(), tokens,
         )  # fmt: skip
         over_batch(_read_backward, arguments, batch, 2 * streams.numel())
@@ -207,7 +168,7 @@ class Write(torch.autograd.Function):
         (mix, mix_steps), (weights, steps) = _steps(mix, 2), _steps(weights, 1)
         out = torch.empty_like(streams)
         arguments = (
-            mix.data_ptr(), mix_steps, weights.data_ptr(), steps, _rows(streams), v.data_ptr(),
+            mix.data_ptr(), mix_steps, weights.data_ptr(), steps, rows_of(streams), v.data_ptr(),
             width, out.data_ptr(), tokens,
         )  # fmt: skip
         over_batch(_write, arguments, batch, (count + 1) * streams.numel())
@@ -224,42 +185,9 @@ class Write(torch.autograd.Function):
         dmix, dweights = _zeros(mix, mix_steps, streams), _zeros(weights, steps, streams)
         dstreams, dv = torch.empty_like(streams), torch.empty_like(v)
         arguments = (
-            mix.data_ptr(), mix_steps, weights.data_ptr(), steps, _rows(streams), v.data_ptr(),
-            width, _rows(grad), dmix.data_ptr(), dweights.data_ptr(), dstreams.data_ptr(),
+            mix.data_ptr(), mix_steps, weights.data_ptr(), steps, rows_of(streams), v.data_ptr(),
+            width, rows_of(grad), dmix.data_ptr(), dweights.data_ptr(), dstreams.data_ptr(),
             dv.data_ptr(), tokens,
         )  # fmt: skip
         over_batch(_write_backward, arguments, batch, (2 * count + 2) * streams.numel())
         return _summed(dmix, mix_steps), dstreams, _summed(dweights, steps), dv
-
-
-class NormedProduct(torch.autograd.Function):
-    """(RMSNorm(x) @ matrix, x), x handed on; a normed copy of x is never made."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, matrix: Tensor, eps: float):
-        features, columns = x.shape[-1], matrix.mT.contiguous()
-        out = x.new_empty(*x.shape[:-1], len(columns))
-        inverse = x.new_empty(x.shape[:-1])
-        arguments = (
-            x.data_ptr(), _rows(columns), F(eps), features, out.data_ptr(), inverse.data_ptr()
-        )  # fmt: skip
-        over_batch(_normed_product, arguments, inverse.numel(), x.numel() * len(columns))
-        ctx.save_for_backward(x, columns, inverse, out)
-        ctx.set_materialize_grads(False)
-        return out, x
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor | None, trail: Tensor | None):
-        if grad is None:
-            return trail, None, None
-        x, columns, inverse, out = ctx.saved_tensors
-        features, grad, product = x.shape[-1], grad.contiguous(), torch.empty_like(out)
-        into = torch.zeros_like(x) if trail is None else trail
-        arguments = (
-            x.data_ptr(), _rows(columns), features, out.data_ptr(), inverse.data_ptr(),
-            grad.data_ptr(), product.data_ptr(), into.data_ptr(),
-        )  # fmt: skip
-        over_batch(_normed_product_backward, arguments, inverse.numel(), 2 * x.numel())
-        dcolumns = product.view(-1, len(columns)).mT @ x.view(-1, features)  # fast this way round
-        return into, dcolumns.mT, None

@@ -1,0 +1,86 @@
+"""What parallel streams decide by: their norm and a product, on the CPU in float32, row by row."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from darbench.ops.native.kernels import (
+    F,
+    add_combination,
+    dot_products,
+    kernel,
+    over_batch,
+    row,
+    rows_of,
+)
+
+
+@kernel
+def _normed_product(x, columns, eps, features, out, inverse, start, stop):
+    """out (rows, K) and the inverse RMS of x (rows, D); columns: addresses of the matrix's."""
+    for r in range(start, stop):
+        xr, o = row(x, r * features, features), row(out, r * columns.size, columns.size)
+        total = F(0)
+        for d in range(features):
+            total += xr[d] * xr[d]
+        n = F(1) / np.sqrt(total / F(features) + eps)
+        row(inverse, r, 1)[0] = n
+        dot_products(xr, columns, 0, o)
+        o *= n
+
+
+@kernel
+def _normed_product_backward(
+    x, columns, features, out, inverse, grad, product, dx, start, stop
+):  # fmt: skip
+    """Sets product = grad / rms (rows, K), whose product with x is the matrix's gradient; adds
+    product @ matrix^T - (grad . out) / (rms^2 D) x to dx."""
+    count = columns.size
+    for r in range(start, stop):
+        o, g = row(out, r * count, count), row(grad, r * count, count)
+        p, n = row(product, r * count, count), row(inverse, r, 1)[0]
+        along = F(0)
+        for k in range(count):
+            along += o[k] * g[k]
+            p[k] = n * g[k]
+        radial = along * n * n / F(features)
+        xr, into = row(x, r * features, features), row(dx, r * features, features)
+        for d in range(features):
+            into[d] -= radial * xr[d]
+        add_combination(p, columns, 0, into)
+
+
+class NormedProduct(torch.autograd.Function):
+    """(RMSNorm(x) @ matrix, x), x handed on; a normed copy of x is never made."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, matrix: Tensor, eps: float):
+        features, columns = x.shape[-1], matrix.mT.contiguous()
+        out = x.new_empty(*x.shape[:-1], len(columns))
+        inverse = x.new_empty(x.shape[:-1])
+        arguments = (
+            x.data_ptr(), rows_of(columns), F(eps), features, out.data_ptr(), inverse.data_ptr()
+        )  # fmt: skip
+        over_batch(_normed_product, arguments, inverse.numel(), x.numel() * len(columns))
+        ctx.save_for_backward(x, columns, inverse, out)
+        ctx.set_materialize_grads(False)
+        return out, x
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor | None, trail: Tensor | None):
+        if grad is None:
+            return trail, None, None
+        x, columns, inverse, out = ctx.saved_tensors
+        features, grad, product = x.shape[-1], grad.contiguous(), torch.empty_like(out)
+        into = torch.zeros_like(x) if trail is None else trail
+        arguments = (
+            x.data_ptr(), rows_of(columns), features, out.data_ptr(), inverse.data_ptr(),
+            grad.data_ptr(), product.data_ptr(), into.data_ptr(),
+        )  # fmt: skip
+        over_batch(_normed_product_backward, arguments, inverse.numel(), 2 * x.numel())
+        dcolumns = product.view(-1, len(columns)).mT @ x.view(-1, features)  # fast this way round
+        return into, dcolumns.mT, None
