@@ -115,7 +115,7 @@ class Training:
     steps: int = 500
     batch: int = 64
     # Samples in one forward, where the batch does not fit; null is all. Their gradients add up to
-    # that of the batch up to rounding, so it is no part of any id.
+    # that of the batch up to the rounding of `precision`, so it is no part of any id.
     micro_batch: int | None = None
     lr: float = 1e-4
     weight_decay: float = 0.0

@@ -65,7 +65,9 @@ class Repa(Objective):
 
     def alignment(self, z: Tensor, x1: Tensor) -> Tensor:
         """Mean cosine over tokens, (B,), of the projected z (B, T, D)."""
-        return nn.functional.cosine_similarity(self.projector(z), self._target(x1), -1).mean(1)
+        projected, target = self.projector(z), self._target(x1)
+        dtype = torch.promote_types(projected.dtype, torch.float32)  # autocast narrows both
+        return nn.functional.cosine_similarity(projected.to(dtype), target.to(dtype), -1).mean(1)
 
     @torch.no_grad()
     def _target(self, x1: Tensor) -> Tensor:

@@ -65,7 +65,7 @@ class DeltaAttnRes(Routing):
             return State(stream, stream, sources, state.queries)
         null = ()
         if self.null:  # of no size, so its logit is 0 whatever its key
-            null = (Source(*map(torch.zeros_like, sources[0])),)
+            null = (source(torch.zeros_like(sources[0].value)),)
         read, seen = depth_attention(state.queries[site], (*sources, *null), scale=1.0)
         return State(stream + read, stream, seen[: len(sources)], state.queries)
 

@@ -192,3 +192,15 @@ def test_its_flops_are_those_of_encoder_and_projector():
     convolution = 16 * (3 * 2 * 2) * 6
     wanted = 5 * 2 * (3 * projector + convolution)
     assert objective.step_flops(5, (3, 8, 8)) == wanted
+
+
+def test_under_autocast_the_cosine_itself_is_not_rounded():
+    """The projector's bfloat16 output enters it in full: 8 bits would show in the third digit."""
+    model, (x1, *_) = trained(dtype=torch.float32), batch(torch.float32)
+    objective = repa(model, dtype=torch.float32)
+    z = torch.linspace(-2, 2, 3 * 16 * objective.width).view(3, 16, -1).sin()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        found = objective.alignment(z, x1)
+        p, y = objective.projector(z).double(), objective._target(x1).double()
+    wanted = ((p * y).sum(-1) / (p.norm(dim=-1) * y.norm(dim=-1))).mean(1)
+    torch.testing.assert_close(found.double(), wanted, rtol=1e-5, atol=1e-7)
