@@ -24,13 +24,19 @@ class Samples:
     labels: np.ndarray  # (n,), the classes they were made for
     audit: str  # of labels and noise
 
+    @property
+    def collapsed(self) -> bool:
+        """All are one picture, or none shows more than one colour: no distance means anything."""
+        alike = (self.pictures == self.pictures[:1]).all()
+        return bool(alike or (self.pictures == self.pictures[:, :1, :1]).all())
+
 
 @torch.no_grad()
 def generate(
     model: SiT, dataset: Dataset, evaluation: Evaluation, seed: int | str, device: str,
     transport: Transport = DEFAULT,
 ) -> Samples | None:  # fmt: skip
-    """n_gen samples; None if any is not finite.
+    """n_gen samples; None if any is not finite, as an item or as a picture.
 
     Noise is keyed by the sample's index, that of a stochastic step by the step too, and its label
     is index mod classes, so a sample is the same whatever the batch it is made in.
@@ -54,5 +60,8 @@ def generate(
         kept = x[: evaluation.n_gen - start]
         if not torch.isfinite(kept).all():
             return None
-        pictures.append(dataset.decode(kept))
+        try:
+            pictures.append(dataset.decode(kept))
+        except FloatingPointError:  # finite latents may be far from all that were ever encoded
+            return None
     return Samples(pictures=np.concatenate(pictures), labels=labels, audit=audit.hexdigest())

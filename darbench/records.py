@@ -23,6 +23,11 @@ DIFFUSIONS = ("constant", "SBDM", "sigma", "linear", "decreasing", "increasing-d
 LAST_STEPS = ("Mean", "Tweedie", "Euler", "none")
 
 
+# Fields of a recipe that came later, and what used to be the only way: an identity does not say
+# it, so that older trials keep their ids.
+UNSAID = {"objective": "velocity", "path": "Linear", "weighting": "none", "precision": "float32"}
+
+
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces: equal values have equal text. NaN is refused."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -163,8 +168,7 @@ class Training:
         _need("training.timeout_s", self.timeout_s, self.timeout_s > 0, "positive")
 
     def identity(self) -> dict:
-        """What decides the result, as plain values. Fields that came later are left out where
-        they say what used to be the only way, so that older trials keep their ids."""
+        """What decides the result, as plain values. What is `UNSAID` is left out."""
         values = asdict(self)
         del values["timeout_s"], values["micro_batch"]
         if self.repa.fingerprint:
@@ -172,12 +176,9 @@ class Training:
         else:
             del values["repa"]["fingerprint"]
             values["repa"]["weights"] = PurePath(self.repa.weights).name
-        later = {
-            "objective": "velocity", "path": "Linear", "weighting": "none", "precision": "float32"
-        }  # fmt: skip
         if self.objective != "repa":
             del values["repa"]
-        return {k: v for k, v in values.items() if k not in later or v != later[k]}
+        return {k: v for k, v in values.items() if k not in UNSAID or v != UNSAID[k]}
 
     @classmethod
     def from_dict(cls, d: Mapping[str, Any]) -> "Training":

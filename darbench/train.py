@@ -73,6 +73,11 @@ def check(trial: Trial) -> None:
         )
     model.routing.elementwise_flops(tokens=1)
     make_objective(trial.training, model, seed=0)
+    if trial.evaluation.guidance != 1 and not trial.training.label_dropout:
+        raise ValueError(
+            f"evaluation.guidance={trial.evaluation.guidance}: needs training.label_dropout above "
+            "0, or the class it guides away from is never trained"
+        )
     marks = trial.training.checkpoints
     if trial.evaluation.fd_from > marks[-2]:
         raise ValueError(
@@ -236,6 +241,9 @@ class Run:
         samples = self.evaluator.samples(self.ema)
         if samples is None:
             return {"status": "diverged", "error": f"samples are not finite at step {step}"}, None
+        if samples.collapsed:
+            error = f"samples show nothing at step {step}: all are alike, or of one colour each"
+            return {"status": "diverged", "error": error}, None
         measured |= self.evaluator.scores(samples) | {"audit_generation": samples.audit}
         return measured, samples
 

@@ -409,6 +409,31 @@ def test_samples_that_are_not_finite_end_the_trial_as_diverged():
     assert "samples are not finite at step 3" in last.measured["error"]
 
 
+@pytest.mark.parametrize(
+    "pictures",
+    [
+        lambda n: np.full((n, 8, 8, 1), 7),
+        lambda n: np.tile(np.arange(64).reshape(8, 8, 1), (n, 1, 1, 1)),
+        lambda n: np.broadcast_to(np.arange(n).reshape(n, 1, 1, 1) % 256, (n, 8, 8, 1)),
+    ],
+    ids=["black", "one picture", "a colour each"],
+)
+def test_samples_that_show_nothing_end_the_trial_as_diverged(monkeypatch, pictures):
+    monkeypatch.setattr(
+        type(load("digits")), "decode", lambda self, x: pictures(len(x)).astype(np.uint8)
+    )
+    *_, last = trainer.train(tiny())
+    assert last.final and last.measured["status"] == "diverged"
+    assert "samples show nothing at step 3" in last.measured["error"]
+    assert "fd" not in last.measured
+
+
+def test_samples_that_show_something_are_not_taken_for_collapsed():
+    pictures = np.zeros((3, 8, 8, 1), np.uint8)
+    pictures[2, 0, 0] = 1
+    assert not generator.Samples(pictures=pictures, labels=np.zeros(3), audit="").collapsed
+
+
 # Refusals before anything starts
 
 
@@ -422,6 +447,7 @@ def test_a_good_trial_passes_the_check():
         ({"model": replace(TINY, patch=3)}, "patch=3"),
         ({"fd_from": 1.0}, r"fd_from=1.0: must be at most 0.5, the last checkpoint but one"),
         ({"n_gen": 63, "fd_from": 0.5}, "evaluation.n_gen=63: must be at least 64"),
+        ({"guidance": 2.0, "label_dropout": 0.0}, "guidance=2.0: needs training.label_dropout"),
         ({"routing": "dra"}, "unknown routing 'dra'"),
         ({"routing": "dar", "params": {"span": 0}}, "span=0"),
     ],

@@ -94,11 +94,12 @@ def _with_budgets(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _cost(config_json: str) -> str:
-    """What decides the FLOPs of the budget: the task, the backbone, the batch and the steps."""
+    """What decides the FLOPs of the budget: task, backbone, objective, batch and steps."""
     config = json.loads(config_json)
     model = {k: v for k, v in config["model"].items() if k != "zero_t_embed"}
     training = config["training"]
-    return json.dumps([config["task"], model, training["steps"], training["batch"]])
+    recipe = [training.get(name) for name in ("steps", "batch", "objective", "repa")]
+    return json.dumps([config["task"], model, recipe])
 
 
 def _leaderboard(part: pl.DataFrame, told: Declared) -> Leaderboard:

@@ -6,6 +6,8 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from darbench.records import UNSAID
+
 # What Hydra's override grammar reads as this very string without quotes.
 _PLAIN = re.compile(r"(?!(null|true|false|nan|inf)$)[A-Za-z_][\w./-]*", re.IGNORECASE | re.ASCII)
 
@@ -20,6 +22,7 @@ def reproduce_command(entry: Mapping[str, Any], seed: int = 0, file: str = "") -
     load = ["--load", file] if file else []
     words = ["darbench", "train", *load, "--task", config["task"]["name"]]
     words += ["--routing", config["routing"], f"task.extractor={config['task']['extractor']}"]
+    config["training"] = UNSAID | config["training"]  # of which the task may say something else
     for group in ("params", "model", "training", "evaluation"):
         words += [f"{group}.{key}={_literal(v)}" for key, v in sorted(config[group].items())]
     return shlex.join([*words, "--seed", str(seed)])

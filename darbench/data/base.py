@@ -42,7 +42,8 @@ class Dataset(ABC):
         return np.array([_epoch(seed, p // n, n)[p % n] for p in positions])
 
     def decode(self, x: Tensor) -> np.ndarray:
-        """Pictures of items; of pixels, the inverse of `to_model_range`."""
+        """Pictures of items; of pixels, the inverse of `to_model_range`. FloatingPointError if any
+        is not finite."""
         return to_uint8(x.cpu().numpy())
 
 
@@ -64,5 +65,8 @@ def to_model_range(images: np.ndarray) -> np.ndarray:
 
 
 def to_uint8(x: np.ndarray) -> np.ndarray:
-    """Float (N, C, H, W) in [-1, 1] -> uint8 (N, H, W, C), rounded half to even, clipped."""
+    """Float (N, C, H, W) in [-1, 1] -> uint8 (N, H, W, C), rounded half to even, clipped.
+    FloatingPointError for what is not finite: a cast would make it some colour."""
+    if not np.isfinite(x).all():
+        raise FloatingPointError("pixels are not finite")
     return np.moveaxis(np.rint(np.clip(x * 127.5 + 127.5, 0, 255)), 1, -1).astype(np.uint8)

@@ -4,6 +4,8 @@ The order of the samples changes the last bits of a moment. Reference and scores
 order of their content first, so equal sets of images have bitwise equal moments.
 """
 
+import math
+
 import numpy as np
 from torch import Tensor
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
@@ -24,4 +26,4 @@ def frechet_distance(one: Statistics, two: Statistics) -> float:
     it is 0 then.
     """
     found = fid_statistics_to_metric(one, two, verbose=False)["frechet_inception_distance"]
-    return max(0.0, found)
+    return found if math.isnan(found) else max(0.0, found)

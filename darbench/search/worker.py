@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from threadpoolctl import threadpool_limits
 
 from darbench.records import Report, Trial
 from darbench.schema import make_row
@@ -44,11 +45,16 @@ class Desk:
 
 @contextmanager
 def threads_for(device: str) -> Iterator[None]:
-    """One CPU thread: small models gain nothing from more, and sums keep their order."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1 if device == "cpu" else before)
-    try:
+    """One CPU thread, of the metrics' linear algebra too: small models gain nothing from more, and
+    sums keep their order."""
+    if device != "cpu":
         yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1, user_api="blas"):
+            yield
     finally:
         torch.set_num_threads(before)
 

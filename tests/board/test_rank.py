@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -149,6 +150,16 @@ def test_a_crash_before_the_budget_was_known_lands_in_its_section():
     assert (dar["failures"], dar["val_loss"], dar["mark"]) == (3, None, "incomplete 0/3")
     alone = board(crashes)
     assert alone.budget_flops is None and alone.frame["failures"].to_list() == [3]
+
+
+def test_a_crash_is_not_laid_to_another_objective():
+    """Representation alignment costs FLOPs of its own, so its budget is another."""
+    trial = make_trial("dar", 0)
+    aligned = replace(trial, training=replace(trial.training, objective="repa"))
+    crash = failed_row(aligned, "oom", "out of memory")
+    found = sections(to_frame([*entry_rows("add"), *entry_rows("dar"), crash]))
+    failures = {b.budget_flops: b.frame["failures"].sum() for b in found}
+    assert failures == {BUDGET: 0, None: 1}
 
 
 def test_only_the_newest_source_is_ranked():

@@ -136,6 +136,18 @@ def test_decoding_is_the_autoencoders_and_does_not_depend_on_the_batch(data, vae
     assert np.array_equal(data.decode(x[9:]), found[9:])
 
 
+@pytest.mark.parametrize("size", [1e25, 1e38])
+def test_finite_latents_whose_pictures_are_not_finite_are_no_samples(data, monkeypatch, size):
+    x, _ = data.items(np.arange(2))
+    with pytest.raises(FloatingPointError, match="not finite"):
+        data.decode(x * size)
+    model = build_model("add", {}, resolve(Model(depth=1, width=8, heads=2)), data, seed=0)
+    with torch.no_grad():
+        model.final_layer.linear.bias.fill_(size)  # a velocity that leads as far away
+    evaluation = Evaluation(n_gen=2, grid=0, sampler="euler", sampler_steps=1)
+    assert generate(model, data, evaluation, 0, "cpu") is None
+
+
 def test_workers_and_interruptions_leave_the_same_latents(data, vae, images, tmp_path):
     alone = tmp_path / "alone"
     encode(images, vae, alone, size=SIZE, shard=SHARD)

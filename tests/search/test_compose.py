@@ -12,7 +12,14 @@ from darbench.board.reproduce import reproduce_command
 from darbench.errors import BadInput
 from darbench.protocol import protocol_hash
 from darbench.records import Repa, Stochastic, canonical_json
-from darbench.search.compose import cards, load_space, load_trial, spaces_folder, tasks_folder
+from darbench.search.compose import (
+    cards,
+    load_card,
+    load_space,
+    load_trial,
+    spaces_folder,
+    tasks_folder,
+)
 
 SIGNATURES = registry.signatures()
 
@@ -308,6 +315,14 @@ def test_a_command_that_reproduces_settings_within_settings_gives_the_same_trial
     words = shlex.split(reproduce_command(entry, seed=1))
     again = load_trial("dar", "digits-nano", words[6:-2], 1, SIGNATURES)
     assert again.id == trial.id
+
+
+def test_a_command_says_what_the_task_would_say_otherwise():
+    """An identity does not say float32, the card says bfloat16."""
+    trial = load_card("imagenet256-b2", ["training.precision=float32"], SIGNATURES)
+    assert "precision" not in trial.training.identity()
+    words = reproduce_command({"config_json": canonical_json(trial.configuration())})
+    assert "training.precision=float32" in words
 
 
 # Data in files: known by their content, wherever they lie
