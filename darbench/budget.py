@@ -2,6 +2,7 @@
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils.flop_counter import FlopCounterMode
 
 from darbench.data import Dataset, Kind
 from darbench.metrics.compute import step_flops
@@ -24,6 +25,14 @@ def add_step_flops(trial: Trial, data: Dataset | Kind) -> float:
     objective = make_objective(trial.training, model, seed=0)
     batch, shape = trial.training.batch, data.shape
     return step_flops(lambda: model, batch, shape) + objective.step_flops(batch, shape)
+
+
+def forward_flops(trial: Trial, data: Dataset | Kind) -> float:
+    """FLOPs of one forward pass of `add` over one item; nothing is allocated."""
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        model = add_model(trial, data)
+        model(torch.empty(1, *data.shape), torch.empty(1), torch.zeros(1, dtype=torch.long))
+    return float(counter.get_total_flops())
 
 
 def step_bytes(trial: Trial, data: Dataset | Kind) -> int:

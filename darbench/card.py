@@ -8,7 +8,7 @@ import torch
 
 from darbench import registry
 from darbench.board.cells import metric_name
-from darbench.budget import add_model, add_step_flops
+from darbench.budget import add_model, add_step_flops, forward_flops
 from darbench.data import Kind, kind
 from darbench.records import SDE_SAMPLERS, Evaluation, Trial
 from darbench.search.compose import load_card
@@ -34,6 +34,16 @@ class Card:
     @property
     def budget(self) -> float:
         return self.trial.training.steps * self.step_flops
+
+    @property
+    def sampling(self) -> float | None:
+        """FLOPs of all samples of a trial of add; None where the sampler decides its steps."""
+        e = self.trial.evaluation
+        if e.sampler == "adaptive":
+            return None
+        times = sum(mark >= e.fd_from for mark in self.trial.training.checkpoints)
+        velocities = evaluations(e) * (1 if e.guidance == 1 else 2)
+        return times * e.n_gen * velocities * forward_flops(self.trial, self.data)
 
     def text(self) -> str:
         task = self.trial.task
@@ -97,6 +107,9 @@ class Card:
             f"{e.fd_from * self.budget:.3g} FLOPs on"
         )
         yield f"sampler {sampler_text(e)}; {guidance_text(e)}"
+        if self.sampling is not None:
+            share = self.sampling / self.budget
+            yield f"{self.sampling:.3g} FLOPs of sampling in all, {share:.0%} of the budget"
 
     def _commands(self) -> Iterator[str]:
         name = self.trial.task.name

@@ -74,7 +74,7 @@ def test_cifar10_small_is_a_sit_of_size_s_on_pixels_with_fid(of):
     card = of("cifar10-small")
     model = card.trial.model
     assert (model.depth, model.width, model.heads, model.patch) == (12, 384, 6, 2)
-    assert card.data.shape == (3, 32, 32) and "FID of 10,000 samples" in card.text()
+    assert card.data.shape == (3, 32, 32) and "FID of 20,000 samples" in card.text()
 
 
 def test_digits_micro_is_digits_nano_at_ten_times_the_compute(of):
@@ -106,13 +106,25 @@ def test_hours_are_measured_or_computed_from_the_rate_they_name(of, name):
     card = of(name)
     assert card.trial.task.hours
     for where, hours in card.trial.task.hours.items():
-        estimate = re.search(r"estimated at (\d+) TFLOP/s", where)
-        if estimate:
-            rate = 1e12 * int(estimate[1])
-            assert hours == pytest.approx(card.budget / rate / 3600, rel=0.01)
+        rates = re.search(r"estimated at (\d+) TFLOP/s in training and (\d+) in sampling", where)
+        if rates:
+            training, sampling = (1e12 * int(rate) for rate in rates.groups())
+            seconds = card.budget / training + card.sampling / sampling
+            assert hours == pytest.approx(seconds / 3600, rel=0.01)
         else:
             assert "core" in where and 0 < hours < 1
         assert 3600 * hours < card.trial.training.timeout_s
+
+
+def test_sampling_is_counted_as_the_sampler_asks_for_velocities(of):
+    """A SiT-XL/2 makes 119 GMAC of a forward (SiT, table 1): two for each of 250 steps, guided,
+    at six checkpoints."""
+    wanted = 6 * 50_000 * 250 * 2 * 2 * 118.64e9
+    assert of("imagenet256-xl2").sampling == pytest.approx(wanted, rel=0.01)
+    nano = of("digits-nano")
+    forward = nano.step_flops / 3 / nano.trial.training.batch
+    velocities = 2 * nano.trial.evaluation.n_gen * evaluations(nano.trial.evaluation)
+    assert nano.sampling == pytest.approx(velocities * forward, rel=0.02)
 
 
 def test_a_task_of_files_finds_them_by_the_variable_of_its_dataset():

@@ -94,6 +94,15 @@ class SmallExtractor(Classifier):
     def load(cls) -> tuple[nn.Module, str]:
         return cls.cnn.load_net(), cls.cnn.read_record()["sha256"]
 
+    def forward(self, input: Tensor) -> tuple[Tensor, ...]:
+        """In one thread: which way a convolution is computed depends on their number."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return super().forward(input)
+        finally:
+            torch.set_num_threads(threads)
+
 
 class DigitsCNN(SmallExtractor):
     cnn, side = DIGITS, DIGITS.side

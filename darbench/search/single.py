@@ -8,7 +8,7 @@ from darbench import registry
 from darbench.search.checked import checked
 from darbench.search.compose import load_trial
 from darbench.search.machine import device as resolve_device
-from darbench.search.worker import Desk, run_trial, threads_for, watchdog
+from darbench.search.worker import Desk, plain_arithmetic, run_trial, watchdog
 from darbench.store import ledger
 
 NAME = "train"  # of the folder; its board is `darbench board --space train`
@@ -41,7 +41,7 @@ def train_one(
         desk = Desk(folder=folder, device=device)
         rows = []
         attempt = attempts.get(trial.id, 0) + 1
-        with threads_for(device), watchdog(trial, desk, attempt):
+        with plain_arithmetic(device), watchdog(trial, desk, attempt):
             for row in run_trial(trial, desk, attempt):
                 show(row)
                 rows.append(row)

@@ -30,7 +30,7 @@ from darbench.search.compose import load_space
 from darbench.search.progress import Listener, Progress, name
 from darbench.search.propose import Exhausted, Proposer, proposer
 from darbench.search.space import SearchSpace
-from darbench.search.worker import Desk, failure, run_trial, threads_for, watchdog
+from darbench.search.worker import Desk, failure, plain_arithmetic, run_trial, watchdog
 from darbench.store import declared, ledger
 
 BOARD_EVERY = 10.0  # seconds between rebuilds while trials finish
@@ -396,6 +396,6 @@ def _work(
     desk = Desk(folder=Path(folder), device=device, writer=writer)
     news = ("trial_id", "step", "final", "status", "error", "attempt", "val_loss", "fd")
     attempt = config["attempt"]
-    with ledger.working(desk.folder), threads_for(device), watchdog(trial, desk, attempt):
+    with ledger.working(desk.folder), plain_arithmetic(device), watchdog(trial, desk, attempt):
         for row in run_trial(trial, desk, attempt, partial(_adopt, trial, foreign)):
             tune.report({"row": {key: row[key] for key in {*news, trial.task.rank_by}}})

@@ -44,19 +44,19 @@ class Desk:
 
 
 @contextmanager
-def threads_for(device: str) -> Iterator[None]:
-    """One CPU thread, of the metrics' linear algebra too: small models gain nothing from more, and
-    sums keep their order."""
-    if device != "cpu":
-        yield
-        return
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+def plain_arithmetic(device: str) -> Iterator[None]:
+    """On the CPU one thread, of the metrics' linear algebra too: small models gain nothing from
+    more, and sums keep their order. On a GPU no TF32, whose convolutions round a float32 to eleven
+    bits: rows of either device then differ by float32's rounding alone."""
+    threads, tf32 = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
+    torch.set_num_threads(1 if device == "cpu" else threads)
+    torch.backends.cudnn.allow_tf32 = False
     try:
-        with threadpool_limits(1, user_api="blas"):
+        with threadpool_limits(1 if device == "cpu" else None, user_api="blas"):
             yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(threads)
+        torch.backends.cudnn.allow_tf32 = tf32
 
 
 def run_trial(

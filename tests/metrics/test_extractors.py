@@ -69,29 +69,38 @@ def test_changed_weights_are_refused(tmp_path):
         DIGITS.load_net(tmp_path)
 
 
+@pytest.fixture(scope="module", params=[DIGITS, SHAPES], ids=lambda cnn: cnn.name)
+def shipped(request):
+    """Name of an extractor, and pictures that it knows."""
+    return request.param.name, load(request.param.data).reference_images[:201]
+
+
 @pytest.mark.parametrize("outer", [1, 7, 64])
-def test_features_are_the_same_bits_for_any_outer_batch(net, data, outer):
-    images = data.train_images[:200]
+def test_features_are_the_same_bits_for_any_outer_batch(shipped, outer):
+    name, images = shipped
+    net = extractor(name)
     whole = extract(net, images)
     parts = [extract(net, images[i : i + outer]) for i in range(0, len(images), outer)]
     for layer, values in whole.items():
         assert torch.equal(values, torch.cat([part[layer] for part in parts]))
 
 
-def features_of_part(images):
-    return extract(extractor("digits-cnn"), images)
+def features_of_part(name, images):
+    return extract(extractor(name), images)
 
 
-def test_features_are_the_same_bits_from_two_processes_with_half_each(net, data):
-    halves = np.array_split(data.train_images[:201], 2)
+def test_features_are_the_same_bits_from_two_processes_with_half_each(shipped):
+    name, images = shipped
+    halves = np.array_split(images, 2)
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        parts = list(pool.map(features_of_part, halves))
-    for layer, values in extract(net, data.train_images[:201]).items():
+        parts = list(pool.map(features_of_part, [name, name], halves))
+    for layer, values in extract(extractor(name), images).items():
         assert torch.equal(values, torch.cat([part[layer] for part in parts]))
 
 
-def test_features_are_the_same_bits_in_any_order_and_with_more_threads(net, data):
-    images = data.train_images[:200]
+def test_features_are_the_same_bits_in_any_order_and_with_more_threads(shipped):
+    name, images = shipped
+    net = extractor(name)
     order = np.random.default_rng(0).permutation(len(images))
     expected = extract(net, images)
     threads = torch.get_num_threads()

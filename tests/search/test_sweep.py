@@ -119,6 +119,14 @@ def test_a_trial_on_its_own_measures_what_the_sweep_measured(swept, tmp_path):
     assert [row["row_hash"] for row in alone] == [row["row_hash"] for row in together]
 
 
+@pytest.mark.slow
+def test_the_number_of_workers_changes_no_bit(swept, tmp_path):
+    space, folder, _, _ = swept
+    darbench.sweep(space, out=tmp_path, workers=1)
+    hashes = [sorted(row["row_hash"] for row in rows_of(out)) for out in (folder, tmp_path)]
+    assert hashes[0] == hashes[1] and len(set(hashes[0])) == 4
+
+
 def test_nothing_starts_if_one_variant_cannot_be_built(tmp_path):
     bad = "variants: [{routing: add}, {routing: dar, params: {span: [4, 0]}}]\nseeds: [0]\n"
     with pytest.raises(BadInput, match=r"dar \(span=0\): span=0: must be at least 1"):
