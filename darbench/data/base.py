@@ -1,6 +1,7 @@
 """What every dataset is: labelled items in the space the model works in, and how they are seen."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -8,6 +9,12 @@ from torch import Tensor
 
 from darbench.rules import MOST_VAL
 from darbench.streams import stream
+
+Listener = Callable[[int, int, str], None]  # done, in all, what just happened if it is news
+
+
+def silent(done: int, total: int, event: str) -> None:
+    """The listener that tells nobody."""
 
 
 class Dataset(ABC):

@@ -79,13 +79,29 @@ def test_cifar10_in_its_published_form_is_all_it_takes(tmp_path, weights, monkey
 
 def test_latents_that_were_prepared_are_all_it_takes(tmp_path, weights):
     made = write_latents(tmp_path / "made")
-    found = examine("imagenet256-xl2", f"task.data_path={made}", "model.width=32",
-                    "model.heads=2", *SMALL)  # fmt: skip
-    assert missing(found) == [] and "2 classes" in found["data"].says
-    (made / "shard-00000.safetensors").unlink()
-    load.cache_clear()
-    found = examine("imagenet256-xl2", f"task.data_path={made}", *SMALL)
-    assert missing(found) == ["data"] and "missing or truncated" in found["data"].says
+    shard, vae = made / "shard-00000.safetensors", made / "vae"
+
+    def found():
+        load.cache_clear()
+        return examine("imagenet256-xl2", f"task.data_path={made}", "model.width=32",
+                       "model.heads=2", *SMALL)  # fmt: skip
+
+    whole = found()
+    assert missing(whole) == [] and "2 classes" in whole["data"].says
+    assert "the one that encoded the latents" in whole["autoencoder"].says
+    vae.rename(made / "moved")
+    assert missing(found()) == ["autoencoder"]
+    assert f"{vae}: no autoencoder" in found()["autoencoder"].says
+    (made / "moved").rename(vae)
+    (vae / "config.json").write_text("{}")
+    assert missing(found()) == ["autoencoder"]
+    assert f"{vae}: not the autoencoder that encoded" in found()["autoencoder"].says
+    content = shard.read_bytes()
+    shard.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert missing(found()) == ["data", "autoencoder"]
+    assert f"not as they were written: {shard.name}" in found()["data"].says
+    shard.unlink()
+    assert missing(found()) == ["data"] and "missing or truncated" in found()["data"].says
 
 
 def test_files_of_another_kind_are_named(tmp_path, weights):
