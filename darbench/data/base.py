@@ -1,5 +1,6 @@
 """What every dataset is: labelled items in the space the model works in, and how they are seen."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import lru_cache
@@ -26,9 +27,15 @@ class Dataset(ABC):
     shape: tuple[int, int, int]  # (C, H, W) of an item
     n_train: int
     n_val: int
+    n_references: int
     fingerprint: str  # hash of what is learnt and compared with
     reference_images: np.ndarray  # pictures that generated ones are compared with
     val_images: np.ndarray  # pictures (n_val, H, W, C)
+
+    @property
+    def picture_bytes(self) -> int:
+        """Of one picture; where items are pixels, it has as many values as they."""
+        return math.prod(self.shape)
 
     @abstractmethod
     def items(self, index: np.ndarray) -> tuple[Tensor, Tensor]:

@@ -48,6 +48,14 @@ class Latents(Dataset):
     def n_val(self) -> int:
         return self.manifest.n_val
 
+    @property
+    def n_references(self) -> int:
+        return self.manifest.n_pictures - self.n_val
+
+    @property
+    def picture_bytes(self) -> int:
+        return 3 * self.manifest.size**2
+
     @cached_property
     def fingerprint(self) -> str:
         """Of the manifest, which holds a hash of every shard and of the autoencoder."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from darbench import registry
-from darbench.budget import add_step_flops, step_bytes
+from darbench.budget import add_step_flops, evaluation_bytes, step_bytes
 from darbench.data import Dataset, Kind, kind, load, published
 from darbench.data.base import Listener, silent
 from darbench.data.latents import Latents
@@ -52,12 +52,12 @@ def examine_task(
         trial = replace(trial, training=replace(trial.training, objective="velocity", repa=Repa()))
     try:
         budget = trial.training.steps * add_step_flops(trial, data)
-        need = step_bytes(trial, data)
+        step, evaluation = step_bytes(trial, data), evaluation_bytes(trial, data)
     except ValueError as error:
         raise BadInput(f"{name}: {error}") from None
     return [
         found, *_autoencoder(data), _extractor(trial.task.extractor), *encoder,
-        _device(budget, trial.training.timeout_s), _memory(need), _disk(out),
+        _device(budget, trial.training.timeout_s), *_memory(step, evaluation), _disk(out),
         *_packages(needed),
     ]  # fmt: skip
 
@@ -70,7 +70,7 @@ def examine_machine(out: Path, listener: Listener = silent) -> list[Finding]:
         found, data = _files(each.name, task, listener)
         others += [found, *_autoencoder(data)]
     others = [f if f.state == OK else replace(f, state=OPTIONAL) for f in others]
-    return [_device(0, 0), _memory(0), _disk(out), *_packages(set()), *others]
+    return [_device(0, 0), *_memory(0, 0), _disk(out), *_packages(set()), *others]
 
 
 def _data(task: Task, listener: Listener) -> tuple[Finding, Dataset | Kind]:
@@ -160,18 +160,27 @@ def _device(budget: float, limit: float) -> Finding:
     )  # fmt: skip
 
 
-def _memory(need: float) -> Finding:
-    """Of the device that would train."""
-    cuda = torch.cuda.is_available()
-    free = torch.cuda.mem_get_info()[0] if cuda else machine.free_bytes()
-    need += 0 if cuda else machine.RAY_BYTES + machine.WORKER_BYTES
+def _memory(step: float, evaluation: float) -> list[Finding]:
+    """Of the device that would train, and of the host where that is another."""
+    of_step = "a device with more memory, or a smaller training.micro_batch"
+    of_evaluation = "a machine with more memory, or a smaller evaluation.n_gen"
+    host, free = machine.RAY_BYTES + machine.WORKER_BYTES, machine.free_bytes()
+    if torch.cuda.is_available():
+        return [
+            _room("memory", step, torch.cuda.mem_get_info()[0], of_step),
+            _room("host memory", host + evaluation, free, of_evaluation),
+        ]
+    fix = of_step if step > evaluation else of_evaluation
+    return [_room("memory", host + max(step, evaluation), free, fix)]
+
+
+def _room(what: str, need: float, free: float | None, fix: str) -> Finding:
     if free is None:
-        return Finding(what="memory", state=OK, says=f"{need / 1e9:.1f} GB needed, free unknown")
+        return Finding(what=what, state=OK, says=f"{need / 1e9:.1f} GB needed, free unknown")
     says = f"a trial of add needs {need / 1e9:.1f} GB at least, {free / 1e9:.1f} GB free"
     if free >= need:
-        return Finding(what="memory", state=OK, says=says)
-    fix = "a device with more memory, or a smaller training.micro_batch"
-    return Finding(what="memory", state=MISSING, says=says, fix=fix)
+        return Finding(what=what, state=OK, says=says)
+    return Finding(what=what, state=MISSING, says=says, fix=fix)
 
 
 def _disk(out: Path) -> Finding:

@@ -61,6 +61,8 @@ def test_every_published_form_holds_the_same_images(tmp_path, form):
     assert np.array_equal(data.train_labels, TRAIN_LABELS)
     assert np.array_equal(data.val_labels, TEST_LABELS)
     assert (data.classes, data.shape, data.n_train, data.n_val) == (10, (3, 32, 32), 9, 4)
+    assert (data.n_references, data.picture_bytes) == (9, TRAIN[0].nbytes)
+    assert kind("cifar10").picture_bytes == data.picture_bytes
     assert (kind("cifar10").classes, kind("cifar10").shape) == (data.classes, data.shape)
     write_binary(tmp_path / "other")
     assert data.fingerprint == load("cifar10", str(tmp_path / "other")).fingerprint

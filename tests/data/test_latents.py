@@ -87,6 +87,8 @@ def test_what_there_is(data, images, prepared):
     counts = [shard["count"] for shard in data.manifest.shards.values()]
     assert counts == [8, 8, 8, 6] and len(data.manifest.shards) == 4
     assert not list(prepared.glob(".*"))
+    assert data.reference_images.shape == (data.n_references, SIZE, SIZE, 3)
+    assert data.picture_bytes == data.reference_images[0].nbytes
     both = np.concatenate([data.val_images, data.reference_images]).reshape(30, -1)
     folder = find(images)
     wanted = folder.pictures(np.arange(30), SIZE).reshape(30, -1)
