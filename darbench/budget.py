@@ -1,4 +1,4 @@
-"""What a task's budget is in training FLOPs, and what a step of it keeps in memory."""
+"""What a task's budget is in training FLOPs, and what steps and evaluation keep in memory."""
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -6,6 +6,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from darbench.data import Dataset, Kind
 from darbench.metrics.compute import step_flops
+from darbench.metrics.extractors import extractor_kind
+from darbench.metrics.neighbours import block_bytes
 from darbench.model.sit import SiT
 from darbench.recipe import make_objective
 from darbench.records import Trial
@@ -43,6 +45,23 @@ def step_bytes(trial: Trial, data: Dataset | Kind) -> int:
     each = _kept(trial, data, batch=2)[1] - one
     batch = min(trial.training.batch, trial.training.micro_batch or trial.training.batch)
     return BYTES_A_PARAMETER * parameters + one + (batch - 1) * each
+
+
+def evaluation_bytes(trial: Trial, data: Dataset | Kind) -> int:
+    """Memory of the host that evaluation needs at least, whatever the device: it scores all
+    pictures at once. The model's is left out; scoring alone peaked at 1.07 (large pictures) to 2.3
+    times this (small ones with many features)."""
+    extractor = extractor_kind(trial.task.extractor)
+    features = sum(extractor.widths.values())  # of a picture, in all layers
+    n, real, picture = trial.evaluation.n_gen, data.n_references, data.picture_bytes
+    held = picture * (2 * real + data.n_val)  # references as they are, and sorted
+    making = held + picture * data.n_val + (4 + 8) * features * real  # from float32 to float64
+    copies = 3 if trial.evaluation.redraws else 2  # generated, sorted, and generated again
+    scoring = (
+        held + 8 * extractor.widths[extractor.layers["fid"]] * real
+        + copies * picture * n + 8 * features * n + block_bytes(n, real, picture)
+    )  # fmt: skip
+    return max(making, scoring)
 
 
 def _kept(trial: Trial, data: Dataset | Kind, batch: int) -> tuple[int, int]:

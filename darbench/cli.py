@@ -132,12 +132,14 @@ def doctor(
 
     Exit code 0 if all that is needed is there, 1 if something is missing.
     """
+    from darbench.display import counting
     from darbench.search import doctor
 
-    if task is None:
-        findings = doctor.examine_machine(out)
-    else:
-        findings = doctor.examine_task(task, overrides or [], out)
+    with counting("shards", quiet=as_json) as listener:
+        if task is None:
+            findings = doctor.examine_machine(out, listener)
+        else:
+            findings = doctor.examine_task(task, overrides or [], out, listener)
     missing = [finding for finding in findings if finding.state == doctor.MISSING]
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=1))

@@ -36,19 +36,21 @@ def listening(*, quiet: bool) -> Iterator[Listener]:
 
 @contextmanager
 def counting(what: str, *, quiet: bool) -> Iterator[Callable[[int, int, str], None]]:
-    """A listener that is told how many are done, how many there are, and what just happened."""
+    """A listener that is told how many are done, how many there are, and what just happened, or
+    nothing if that is no news."""
     console = Console(stderr=quiet)
     if quiet:
         yield lambda done, total, event: None
     elif not console.is_terminal:
-        yield lambda done, total, event: _say(f"[{done}/{total}] {event}")
+        yield lambda done, total, event: _say(f"[{done}/{total}] {event}") if event else None
     else:
         with Bar(console=console, transient=True) as bar:
-            task = bar.add_task(what)
+            task = bar.add_task(what, visible=False)
 
             def listen(done: int, total: int, event: str) -> None:
-                console.print(event, highlight=False, markup=False)
-                bar.update(task, completed=done, total=total)
+                if event:
+                    console.print(event, highlight=False, markup=False)
+                bar.update(task, completed=done, total=total, visible=True)
 
             yield listen
 

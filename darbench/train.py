@@ -224,7 +224,7 @@ class Run:
         if final and samples is not None and evaluation.redraws:
             measured |= self.evaluator.redraws(self.ema, measured, samples)
         measured |= self._compute(step) | self.audit.columns
-        grid = samples and samples.pictures[: evaluation.grid]
+        grid = samples and samples.pictures[: evaluation.grid].copy()  # a view keeps them all
         return Report(step=step, final=final, measured=measured, samples=grid)
 
     def _evaluate(self, step: int, train_loss: float) -> tuple[dict, Samples | None]:

@@ -6,9 +6,18 @@ import pytest
 import torch
 
 from darbench import registry
-from darbench.budget import BYTES_A_PARAMETER, add_step_flops, step_bytes
+from darbench.budget import (
+    BYTES_A_PARAMETER,
+    add_step_flops,
+    evaluation_bytes,
+    step_bytes,
+)
 from darbench.data import kind, load
+from darbench.metrics.extractors import extract, extractor
+from darbench.metrics.layers import Layers
+from darbench.metrics.neighbours import block_bytes
 from darbench.metrics.overhead import block_flops
+from darbench.metrics.reference import reference
 from darbench.search.compose import load_card
 from darbench.train import build_model, train
 
@@ -61,3 +70,31 @@ def test_half_precision_keeps_less_and_the_batch_counts():
     assert 0.5 < half / full < 0.7
     one, two, four = (of(f"training.batch={n}") for n in (1, 2, 4))
     assert four - two == 2 * (two - one) > 0
+
+
+def test_evaluation_needs_what_its_arrays_take():
+    trial, data = card("shapes-nano", []), load("shapes")
+    real = reference("shapes-cnn", data.reference_images, data.val_images)
+    pictures = data.val_images  # as many as are generated
+    layers = Layers.of("shapes-cnn", extract(extractor("shapes-cnn"), pictures))
+    held = (data.reference_images, data.val_images, real.pixels, real.features, pictures, pictures)
+    made = (layers.features, layers.logits, layers.spatial)
+    wanted = sum(x.nbytes for x in (*held, *made)) + block_bytes(512, 2048, pictures[0].nbytes)
+    assert trial.evaluation.n_gen == len(pictures)
+    assert evaluation_bytes(trial, data) == evaluation_bytes(trial, kind("shapes")) == wanted
+    again = card("shapes-nano", ["evaluation.redraws=2"])
+    assert evaluation_bytes(again, data) == wanted + pictures.nbytes
+
+
+def test_evaluation_needs_what_the_reference_takes_where_that_is_more():
+    def of(n_gen):
+        trial = card("cifar10-small", [f"evaluation.n_gen={n_gen}"])
+        return evaluation_bytes(trial, kind("cifar10"))
+
+    features = 12 * 50_000 * (2048 + 1008 + 2023)
+    assert of(2048) == of(10_000) == features + 3072 * 2 * (50_000 + 10_000) < of(100_000)
+
+
+def test_fifty_thousand_pictures_of_imagenet_are_two_times_ten_gigabytes_and_more():
+    need = evaluation_bytes(card("imagenet256-xl2", []), kind("latents"))
+    assert 2 * 50_000 * 256 * 256 * 3 < need < 40e9

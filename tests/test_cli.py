@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from datafiles import write_latents
 
 import darbench
 from darbench import cli
@@ -161,6 +162,13 @@ def test_the_doctor_is_for_people_and_for_machines(run):
     found = {row["what"]: row["state"] for row in json.loads(out)}
     assert code == 1 and found["data"] == found["extractor"] == "missing"
     assert found["device"] == "ok"
+
+
+def test_the_doctor_says_that_it_reads_shards(run, tmp_path):
+    made = write_latents(tmp_path / "made")
+    line = ("doctor", "imagenet256-b2", f"task.data_path={made}", "training.steps=1")
+    assert run(*line)[1].startswith(f"[0/2] reading the shards of {made}\nok       data")
+    assert {row["what"] for row in json.loads(run(*line, "--json")[1])} >= {"data", "autoencoder"}
 
 
 def test_tasks_are_listed_with_their_hours(run):

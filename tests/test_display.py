@@ -117,16 +117,8 @@ def test_a_reader_that_has_gone_does_not_end_the_sweep():
     assert done.stderr == "went on\n"
 
 
-def test_on_a_terminal_news_stay_and_the_status_goes():
-    events = ["started: add, seed 0", "done: add [depth=6], seed 0: val_loss 0.5"]
-    code = f"""
-    import json
-    from darbench.display import listening
-    from darbench.search.progress import Progress
-    with listening(quiet=False) as listener:
-        for event in json.loads({json.dumps(events)!r}):
-            listener(Progress(total=2, skipped=0, workers=1, rank_by="fd", event=event))
-    """
+def on_a_terminal(code: str) -> bytes:
+    """What the code shows there, and takes away again."""
     terminal, end = pty.openpty()
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
     process = subprocess.Popen(
@@ -143,5 +135,38 @@ def test_on_a_terminal_news_stay_and_the_status_goes():
             break
         shown += part
     assert process.wait() == 0
+    return shown
+
+
+def test_on_a_terminal_news_stay_and_the_status_goes():
+    events = ["started: add, seed 0", "done: add [depth=6], seed 0: val_loss 0.5"]
+    code = f"""
+    import json
+    from darbench.display import listening
+    from darbench.search.progress import Progress
+    with listening(quiet=False) as listener:
+        for event in json.loads({json.dumps(events)!r}):
+            listener(Progress(total=2, skipped=0, workers=1, rank_by="fd", event=event))
+    """
+    shown = on_a_terminal(code)
     assert f"{events[1]}\r\n".encode() in shown
     assert f"{events[0]}\r\n\x1b[?25h".encode() not in shown
+
+
+def test_a_count_without_news_is_no_line(capsys):
+    with display.counting("shards", quiet=False) as listener:
+        listener(0, 2, "reading")
+        listener(1, 2, "")
+    assert capsys.readouterr().out == "[0/2] reading\n"
+
+
+def test_on_a_terminal_a_count_moves_a_bar_once_there_is_one():
+    code = """
+    from darbench.display import counting
+    with counting("shards", quiet=False) as listener:
+        for done in range({}):
+            listener(done, 2, "" if done else "reading")
+    """
+    shown = on_a_terminal(code.format(3))
+    assert b"reading\r\n" in shown and b"shards" in shown and b"100%" in shown
+    assert b"shards" not in on_a_terminal(code.format(0))

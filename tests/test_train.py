@@ -360,6 +360,7 @@ def test_a_report_counts_what_was_done(reports):
 def test_the_picture_is_the_first_samples(reports):
     assert all(r.samples.shape == (10, 8, 8, 1) for r in reports)
     assert reports[0].samples.dtype == np.uint8
+    assert all(r.samples.base is None for r in reports)  # the other samples are let go
 
 
 def test_the_same_trial_measures_the_same_numbers_again():

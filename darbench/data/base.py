@@ -1,6 +1,8 @@
 """What every dataset is: labelled items in the space the model works in, and how they are seen."""
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -8,6 +10,12 @@ from torch import Tensor
 
 from darbench.rules import MOST_VAL
 from darbench.streams import stream
+
+Listener = Callable[[int, int, str], None]  # done, in all, what just happened if it is news
+
+
+def silent(done: int, total: int, event: str) -> None:
+    """The listener that tells nobody."""
 
 
 class Dataset(ABC):
@@ -19,9 +27,15 @@ class Dataset(ABC):
     shape: tuple[int, int, int]  # (C, H, W) of an item
     n_train: int
     n_val: int
+    n_references: int
     fingerprint: str  # hash of what is learnt and compared with
     reference_images: np.ndarray  # pictures that generated ones are compared with
     val_images: np.ndarray  # pictures (n_val, H, W, C)
+
+    @property
+    def picture_bytes(self) -> int:
+        """Of one picture; where items are pixels, it has as many values as they."""
+        return math.prod(self.shape)
 
     @abstractmethod
     def items(self, index: np.ndarray) -> tuple[Tensor, Tensor]:

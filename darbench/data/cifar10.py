@@ -7,6 +7,7 @@ The pickled "python version" is not read: a pickle can run code.
 """
 
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -20,19 +21,21 @@ RECORD = 1 + 3 * SIDE * SIDE  # bytes
 FORMS = (
     "the folder of data_batch_*.bin and test_batch.bin, or of *train*.parquet and *test*.parquet"
 )
+TRAIN = ("data_batch_[1-9].bin", "*train*.parquet")
+TEST = ("test_batch.bin", "*test*.parquet")
 
 Part = tuple[np.ndarray, np.ndarray]  # images uint8 (N, 32, 32, 3), labels int64 (N,)
 
 
 def load(folder: Path) -> Pixels:
-    """BadInput names the file that is missing, truncated or of another shape."""
-    train, val = (_part(folder, pattern) for pattern in ("data_batch_*.bin", "test_batch.bin"))
-    if not (train or val):
-        train, val = (_part(folder, f"*{part}*.parquet") for part in ("train", "test"))
-    for files, part in ((train, "training"), (val, "test")):
-        if not files:
-            raise BadInput(f"cifar10: no {part} files in {folder}; it must hold {FORMS}")
-    (train_images, train_labels), (val_images, val_labels) = _read(train), _read(val)
+    """BadInput names the file that is missing, truncated, of another copy or of another shape."""
+    train, test = _files(folder, "training", TRAIN), _files(folder, "test", TEST)
+    if (train[0].parent, train[0].suffix) != (test[0].parent, test[0].suffix):
+        raise BadInput(
+            f"cifar10: training files such as {train[0]}, but test files such as {test[0]}; give "
+            f"one copy: {FORMS}"
+        )
+    (train_images, train_labels), (val_images, val_labels) = _read(train), _read(test)
     return Pixels(
         name="cifar10",
         classes=CLASSES,
@@ -43,11 +46,33 @@ def load(folder: Path) -> Pixels:
     )
 
 
-def _part(folder: Path, pattern: str) -> list[Path]:
-    """The files may lie in a folder within, as the archive and the hub have them; those of the
-    first folder that has any."""
-    found = sorted(path for path in folder.rglob(pattern) if path.is_file())
-    return [path for path in found if path.parent == found[0].parent]
+def _files(folder: Path, part: str, patterns: tuple[str, ...]) -> list[Path]:
+    """The files of a part. They may lie in a folder within, as the archive and the hub have them;
+    those of the first pattern that has any, in the first folder."""
+    found = next(filter(None, (_matching(folder, pattern) for pattern in patterns)), None)
+    if not found:
+        raise BadInput(f"cifar10: no {part} files in {folder}; it must hold {FORMS}")
+    here = [path for path in found if path.parent == found[0].parent]
+    missing = {name for path in here for name in _beside(path.name)} - {p.name for p in here}
+    if missing:
+        raise BadInput(
+            f"{here[0].parent / min(missing)}: missing, though {here[-1].name} is there; "
+            "download it again"
+        )
+    return here
+
+
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    return sorted(path for path in folder.rglob(pattern) if path.is_file())
+
+
+def _beside(name: str) -> list[str]:
+    """Files that there must be where there is one of that name, by its number."""
+    if batch := re.fullmatch(r"data_batch_(\d)\.bin", name):
+        return [f"data_batch_{i}.bin" for i in range(1, int(batch[1]))]
+    if shard := re.fullmatch(r"(.*-)\d{5}(-of-(\d{5})\.parquet)", name):
+        return [f"{shard[1]}{i:05d}{shard[2]}" for i in range(int(shard[3]))]
+    return []
 
 
 def _read(files: list[Path]) -> Part:

@@ -7,7 +7,7 @@ manifest name it; a run that was stopped goes on with the shards that the manife
 import hashlib
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from torch import Tensor
 
 from darbench.data import autoencoder
 from darbench.data import manifest as manifests
-from darbench.data.base import split
+from darbench.data.base import Listener, silent, split
 from darbench.data.image_folder import Folder, find
 from darbench.data.manifest import Manifest, shard_name
 from darbench.data.pixels import to_items
@@ -31,8 +31,6 @@ from darbench.errors import BadInput
 from darbench.rules import MOST_REFERENCES
 
 SHARD, BATCH = 1024, 8
-
-Listener = Callable[[int, int, str], None]  # shards done, shards in all, what just happened
 
 
 def encode(
@@ -44,15 +42,16 @@ def encode(
     workers: int = 1,
     devices: tuple[str, ...] = ("cpu",),
     shard: int = SHARD,
-    listener: Listener = lambda done, total, event: None,
+    listener: Listener = silent,
 ) -> Manifest:
-    """The complete manifest of out; BadInput if out holds another encoding.
+    """The complete manifest of out; BadInput if out holds another encoding. The listener counts
+    shards.
 
     Worker i computes on devices[i mod len]. On an interruption or an error the shards under way
     are given up and the finished ones kept.
     """
     manifest, work = _prepare(data, vae, out, size, shard)
-    names = [shard_name(number) for number in range(manifest.n_shards)]
+    names = manifest.shard_names
     missing = [i for i, name in enumerate(names) if not manifest.whole(out, name)]
     listener(len(names) - len(missing), len(names), f"{manifest.n} images of {data}")
     if not missing:

@@ -79,6 +79,10 @@ class ImageFolder(Dataset):
     def n_val(self) -> int:
         return len(self._split[1])
 
+    @property
+    def n_references(self) -> int:
+        return min(self.n_train, MOST_REFERENCES)
+
     @cached_property
     def fingerprint(self) -> str:
         return content_hash([self.side, self.folder.fingerprint()])
@@ -86,7 +90,7 @@ class ImageFolder(Dataset):
     @cached_property
     def reference_images(self) -> np.ndarray:
         """The first training images of the split's random order."""
-        return self.folder.pictures(self._split[0][:MOST_REFERENCES], self.side)
+        return self.folder.pictures(self._split[0][: self.n_references], self.side)
 
     @cached_property
     def val_images(self) -> np.ndarray:

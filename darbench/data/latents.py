@@ -17,8 +17,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from darbench.data import autoencoder
-from darbench.data.base import Dataset, to_uint8
-from darbench.data.manifest import Manifest, read_complete, shard_name
+from darbench.data.base import Dataset, Listener, to_uint8
+from darbench.data.manifest import AGAIN, Manifest, read_complete, shard_name
 from darbench.errors import BadInput
 from darbench.streams import normal_per_index
 
@@ -29,6 +29,7 @@ DECODED = 8  # latents at a time: fixed and padded, so that no picture depends o
 class Latents(Dataset):
     path: Path
     manifest: Manifest
+    shards: list[Any]  # mapped into memory, not read: the system keeps what it has room for
     name: str = "latents"
 
     @property
@@ -46,6 +47,14 @@ class Latents(Dataset):
     @property
     def n_val(self) -> int:
         return self.manifest.n_val
+
+    @property
+    def n_references(self) -> int:
+        return self.manifest.n_pictures - self.n_val
+
+    @property
+    def picture_bytes(self) -> int:
+        return 3 * self.manifest.size**2
 
     @cached_property
     def fingerprint(self) -> str:
@@ -67,6 +76,20 @@ class Latents(Dataset):
     def val(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
         return self._means(index)
 
+    def verify(self, listener: Listener) -> None:
+        """BadInput names the shards whose bytes are others than those that were encoded."""
+        total, changed = self.manifest.n_shards, []
+        listener(0, total, f"reading the shards of {self.path}")
+        for done, name in enumerate(self.manifest.shard_names, 1):
+            if not self.manifest.intact(self.path, name):
+                changed.append(name)
+            listener(done, total, "")
+        if changed:
+            raise BadInput(
+                f"{self.path}: {len(changed)} of {total} shards are not as they were written: "
+                f"{', '.join(changed)}; delete them and {AGAIN}"
+            )
+
     def train(self, seed: int, positions: range) -> tuple[Tensor, Tensor]:
         numbers = self.n_val + self.order(seed, positions)
         noise = torch.from_numpy(normal_per_index(seed, "posterior", positions, self.shape))
@@ -75,7 +98,7 @@ class Latents(Dataset):
 
     @torch.no_grad()
     def decode(self, x: Tensor) -> np.ndarray:
-        vae = self._vae.to(x.device)
+        vae = self.vae.to(x.device)
         pictures = []
         for part in (x / self.manifest.scale).split(DECODED):
             padded = F.pad(part, (0, 0, 0, 0, 0, 0, 0, DECODED - len(part)))
@@ -83,7 +106,8 @@ class Latents(Dataset):
         return np.concatenate(pictures)
 
     @cached_property
-    def _vae(self) -> Any:
+    def vae(self) -> Any:
+        """The autoencoder that decodes; BadInput unless it is the one that encoded."""
         path = self.path / "vae"
         if autoencoder.fingerprint(path) != self.manifest.vae:
             raise BadInput(
@@ -91,11 +115,6 @@ class Latents(Dataset):
                 "imagenet` again into another --out"
             )
         return autoencoder.load(path)
-
-    @cached_property
-    def _shards(self) -> list[Any]:
-        """Mapped into memory, not read: the system keeps of them what it has room for."""
-        return [_open(self.path, self.manifest, i) for i in range(self.manifest.n_shards)]
 
     def _means(self, numbers: np.ndarray) -> tuple[Tensor, Tensor]:
         return self.manifest.scale * self._read("mean", numbers), self._read("label", numbers)
@@ -108,12 +127,16 @@ class Latents(Dataset):
         rows = []
         for number in numbers.tolist():
             shard, row = divmod(number, self.manifest.shard)
-            rows.append(self._shards[shard].get_slice(key)[row : row + 1])
+            rows.append(self.shards[shard].get_slice(key)[row : row + 1])
         return torch.cat(rows)
 
 
 def load(path: Path) -> Latents:
-    return Latents(path=path, manifest=read_complete(path))
+    """BadInput names the shard that is missing, truncated, or holds what the manifest does not
+    say; of the content only the labels are read."""
+    manifest = read_complete(path)
+    shards = [_open(path, manifest, number) for number in range(manifest.n_shards)]
+    return Latents(path=path, manifest=manifest, shards=shards)
 
 
 def _open(folder: Path, manifest: Manifest, number: int) -> Any:
@@ -124,12 +147,12 @@ def _open(folder: Path, manifest: Manifest, number: int) -> Any:
             found = shard.get_slice(key).get_dtype(), shard.get_slice(key).get_shape()
             if found != wanted:
                 raise ValueError(f"its {key} is {found}, not {wanted}")
+        labels, last = shard.get_tensor("label"), len(manifest.class_names) - 1
+        if not 0 <= labels.min() <= labels.max() <= last:
+            raise ValueError(f"its labels are {labels.min()} to {labels.max()}, not 0 to {last}")
         return shard
     except (SafetensorError, OSError, ValueError) as error:
-        raise BadInput(
-            f"{path}: cannot be read ({error}); delete it and run `darbench prepare imagenet` "
-            "again"
-        ) from None
+        raise BadInput(f"{path}: cannot be read ({error}); delete it and {AGAIN}") from None
 
 
 def _contents(manifest: Manifest, number: int) -> dict[str, tuple[str, list[int]]]:

@@ -6,6 +6,7 @@ OUT/shard-00000.safetensors  mean and std (n, C, H, W) of the posterior, label (
 OUT/vae/                     the autoencoder, to decode with
 """
 
+import hashlib
 import json
 import math
 import os
@@ -18,6 +19,7 @@ from darbench.records import canonical_json, content_hash
 
 NAME = "manifest.json"
 WORKS = "give the --out folder of `darbench prepare imagenet`"
+AGAIN = "run `darbench prepare imagenet` again with the same --out"
 
 
 @dataclass(kw_only=True)
@@ -41,6 +43,10 @@ class Manifest:
         return -(-self.n // self.shard)
 
     @property
+    def shard_names(self) -> list[str]:
+        return [shard_name(number) for number in range(self.n_shards)]
+
+    @property
     def fingerprint(self) -> str:
         return content_hash(asdict(self))
 
@@ -59,6 +65,15 @@ class Manifest:
         path = folder / name
         known = name in self.shards and path.is_file()
         return known and path.stat().st_size == self.shards[name]["bytes"]
+
+    def intact(self, folder: Path, name: str) -> bool:
+        """Whether that shard's bytes are those that were written; reads them all."""
+        try:
+            with (folder / name).open("rb") as file:
+                found = hashlib.file_digest(file, "sha256")
+        except OSError:  # where a disk fails
+            return False
+        return found.hexdigest() == self.shards[name]["sha256"]
 
 
 def shard_name(number: int) -> str:
@@ -99,11 +114,10 @@ def _sound(m: Manifest) -> bool:
 def read_complete(folder: Path) -> Manifest:
     """BadInput names the shard that is missing or truncated."""
     manifest = read(folder)
-    names = [shard_name(number) for number in range(manifest.n_shards)]
-    broken = [name for name in names if not manifest.whole(folder, name)]
+    broken = [name for name in manifest.shard_names if not manifest.whole(folder, name)]
     if broken:
         raise BadInput(
-            f"{folder / broken[0]}: missing or truncated, one of {len(broken)} of {len(names)} "
-            "shards; run `darbench prepare imagenet` again with the same --out"
+            f"{folder / broken[0]}: missing or truncated, one of {len(broken)} of "
+            f"{manifest.n_shards} shards; {AGAIN}"
         )
     return manifest

@@ -36,6 +36,10 @@ class Pixels(Dataset):
         return len(self.val_images)
 
     @property
+    def n_references(self) -> int:
+        return self.n_train
+
+    @property
     def reference_images(self) -> np.ndarray:
         """All training images: FD asks how well their distribution was learnt."""
         return self.train_images

@@ -53,7 +53,7 @@ class Shapes(Dataset):
     name = "shapes"
     classes = len(CLASSES)
     shape = (3, SIDE, SIDE)
-    n_train, n_val = N_TRAIN, N_VAL
+    n_train, n_val, n_references = N_TRAIN, N_VAL, N_REFERENCES
 
     def order(self, seed: int, positions: range) -> np.ndarray:
         """Every image is a draw of its own, so a run takes them as they come, from where its seed

@@ -15,6 +15,7 @@ class Classifier(FeatureExtractorBase):
     """
 
     layers: ClassVar[dict[str, str]]  # metric -> layer; "sfid" only if there is a spatial one
+    widths: ClassVar[dict[str, int]]  # layer -> values
     side: ClassVar[int | None] = None  # of the square images it reads; None reads any size
 
     def __init__(self, name: str, features_list: list[str], **settings):

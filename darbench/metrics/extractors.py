@@ -31,6 +31,14 @@ for _name, _class in _EXTRACTORS.items():
         register_feature_extractor(_name, _class)
 
 
+def extractor_kind(name: str) -> type[Classifier]:
+    """The extractor of that name without its weights; BadInput, with near names, if there is
+    none."""
+    if name not in _EXTRACTORS:
+        raise unknown("feature extractor", name, _EXTRACTORS)
+    return _EXTRACTORS[name]
+
+
 @cache
 def extractor(name: str) -> Classifier:
     """The extractor of that name with all its layers, on the CPU; BadInput if there is none, or
@@ -39,9 +47,7 @@ def extractor(name: str) -> Classifier:
     It carries `weights_sha256`. It stays on the CPU so that a trial on a GPU is measured in the
     same arithmetic as one without.
     """
-    if name not in _EXTRACTORS:
-        raise unknown("feature extractor", name, _EXTRACTORS)
-    chosen = _EXTRACTORS[name]
+    chosen = extractor_kind(name)
     return chosen(name, list(chosen.get_provided_features_list())).eval().requires_grad_(False)
 
 

@@ -64,6 +64,8 @@ class Inception(Classifier):
         "fid": "2048", "kid": "2048", "prc": "2048", "isc": "logits_unbiased", "sfid": "spatial",
     }  # fmt: skip
 
+    widths: ClassVar = {"2048": 2048, "logits_unbiased": 1008, "spatial": SPATIAL * 17 * 17}
+
     @staticmethod
     def load() -> tuple[nn.Module, str]:
         return InceptionNet(read_weights(weights_path())).eval().requires_grad_(False), SHA256

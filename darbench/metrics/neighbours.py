@@ -26,6 +26,12 @@ def precision_recall(generated: Tensor, real: Tensor) -> tuple[float, float]:
     return found["precision"], found["recall"]
 
 
+def block_bytes(queries: int, images: int, pixels: int) -> int:
+    """What `nearest_distances` holds: rows of either side, and those squared or doubled."""
+    q, x = min(queries, SIDE), min(images, SIDE)
+    return 8 * pixels * max(2 * x, x + 2 * q)
+
+
 def nearest_distances(queries: np.ndarray, images: np.ndarray) -> np.ndarray:
     """L2 distance (Q,) of each row of uint8 (Q, P) to the nearest row of (N, P), for pixels / 255.
 

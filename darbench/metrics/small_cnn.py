@@ -66,6 +66,11 @@ class SmallCNN:
     side: int
     shift: int  # pixels by which training moves its images; what moves in is black
 
+    @property
+    def widths(self) -> dict[str, int]:
+        """Values of each layer."""
+        return {"64": FEATURES, "logits": CLASSES, "spatial": SPATIAL * (self.side // 2) ** 2}
+
     def net(self) -> SmallNet:
         return SmallNet(self.channels, self.side)
 
@@ -105,11 +110,11 @@ class SmallExtractor(Classifier):
 
 
 class DigitsCNN(SmallExtractor):
-    cnn, side = DIGITS, DIGITS.side
+    cnn, side, widths = DIGITS, DIGITS.side, DIGITS.widths
 
 
 class ShapesCNN(SmallExtractor):
-    cnn, side = SHAPES, SHAPES.side
+    cnn, side, widths = SHAPES, SHAPES.side, SHAPES.widths
 
 
 @torch.no_grad()

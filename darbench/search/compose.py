@@ -1,6 +1,7 @@
 """Search spaces from YAML: Hydra composes them, and its complaints become one clear line."""
 
 import hashlib
+import os
 import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -143,9 +144,9 @@ def _identify(config: dict[str, Any]) -> None:
     """Fill in what only the files that the configuration names can tell."""
     config["task"] |= _content(config["task"])
     repa = config["training"]["repa"]
-    weights = Path(repa["weights"]).expanduser()
-    if repa["weights"] and weights.is_file():  # where it is not, the encoder says what is wrong
-        with weights.open("rb") as file:
+    repa["weights"] = os.path.expanduser(repa["weights"])
+    if os.path.isfile(repa["weights"]):  # where it is not, the encoder says what is wrong
+        with open(repa["weights"], "rb") as file:
             repa["fingerprint"] = hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
@@ -173,7 +174,8 @@ def content(task: Mapping[str, Any]) -> dict[str, str]:
                     f"task.{key}={task[key]}: {task['data']} are no files; leave it out"
                 )
         return {}
-    path = str(Path(task["data_path"]).expanduser().resolve()) if task["data_path"] else ""
+    path = os.path.expanduser(task["data_path"])  # which leaves ~NOBODY as it is
+    path = path and os.path.realpath(path)
     found = data.load(task["data"], path).fingerprint
     if task["fingerprint"] not in ("", found):
         raise BadInput(
@@ -222,6 +224,7 @@ def _find(space: str) -> Path:
 
 def _compose(path: Path, overrides: list[str]) -> dict[str, Any]:
     """Plain values of the composed file."""
+    overrides = [*map(_quoted_home, overrides)]
     _parse(path)
     ConfigStore.instance().store(
         group="darbench", name="sweep", package="_global_",
@@ -317,6 +320,15 @@ def _translated(path: Path, overrides: list[str], error: Exception) -> BadInput:
     # Hydra's first line says that composing failed, the first of the cause why.
     said = [line for line in (cause or text).splitlines() if "raised while composing" not in line]
     return BadInput(f"{place}: {said[0] if said else text}")
+
+
+def _quoted_home(override: str) -> str:
+    """KEY=~/FOLDER as Hydra's grammar takes it, which knows ~ in quotes only."""
+    key, equals, value = override.partition("=")
+    if not value.startswith("~"):
+        return override
+    escaped = value.replace("'", r"\'")
+    return f"{key}{equals}'{escaped}'"
 
 
 def _unparsed(overrides: list[str]) -> str | None:

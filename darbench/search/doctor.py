@@ -10,8 +10,10 @@ from pathlib import Path
 import torch
 
 from darbench import registry
-from darbench.budget import add_step_flops, step_bytes
+from darbench.budget import add_step_flops, evaluation_bytes, step_bytes
 from darbench.data import Dataset, Kind, kind, load, published
+from darbench.data.base import Listener, silent
+from darbench.data.latents import Latents
 from darbench.encoders import TIMM, load_encoder
 from darbench.errors import BadInput
 from darbench.metrics import inception
@@ -37,54 +39,60 @@ class Finding:
     fix: str = ""
 
 
-def examine_task(name: str, overrides: Iterable[str], out: Path) -> list[Finding]:
-    """What a trial of `add` needs; BadInput if the overrides make no trial."""
+def examine_task(
+    name: str, overrides: Iterable[str], out: Path, listener: Listener = silent
+) -> list[Finding]:
+    """What a trial of `add` needs; BadInput if the overrides make no trial. The listener counts
+    what is read of large data."""
     trial = load_card(name, overrides, registry.signatures())
     needed = _packages_of(trial)
-    found, data = _data(trial.task)
+    found, data = _data(trial.task, listener)
     encoder = _encoder(trial.training)
     if any(finding.state == MISSING for finding in encoder):  # its cost cannot be told
         trial = replace(trial, training=replace(trial.training, objective="velocity", repa=Repa()))
     try:
         budget = trial.training.steps * add_step_flops(trial, data)
-        need = step_bytes(trial, data)
+        step, evaluation = step_bytes(trial, data), evaluation_bytes(trial, data)
     except ValueError as error:
         raise BadInput(f"{name}: {error}") from None
     return [
-        found, _extractor(trial.task.extractor), *encoder,
-        _device(budget, trial.training.timeout_s), _memory(need), _disk(out),
+        found, *_autoencoder(data), _extractor(trial.task.extractor), *encoder,
+        _device(budget, trial.training.timeout_s), *_memory(step, evaluation), _disk(out),
         *_packages(needed),
     ]  # fmt: skip
 
 
-def examine_machine(out: Path) -> list[Finding]:
+def examine_machine(out: Path, listener: Listener = silent) -> list[Finding]:
     """What every task needs, and which of the others' needs are met."""
-    tasks = [
-        Task(data=each.name, data_path=os.environ.get(each.variable, "")) for each in published()
-    ]
-    others = [_extractor(inception.NAME), *(_files(task.data, task)[0] for task in tasks)]
+    others = [_extractor(inception.NAME)]
+    for each in published():
+        task = Task(data=each.name, data_path=os.environ.get(each.variable, ""))
+        found, data = _files(each.name, task, listener)
+        others += [found, *_autoencoder(data)]
     others = [f if f.state == OK else replace(f, state=OPTIONAL) for f in others]
-    return [_device(0, 0), _memory(0), _disk(out), *_packages(set()), *others]
+    return [_device(0, 0), *_memory(0, 0), _disk(out), *_packages(set()), *others]
 
 
-def _data(task: Task) -> tuple[Finding, Dataset | Kind]:
+def _data(task: Task, listener: Listener) -> tuple[Finding, Dataset | Kind]:
     """And the data, or what is known of them without their files."""
     known = kind(task.data)
     if not known.files:
         content(asdict(task))
         return Finding(what="data", state=OK, says=f"{task.data} ships with darbench"), known
-    return _files("data", task)
+    return _files("data", task, listener)
 
 
-def _files(what: str, task: Task) -> tuple[Finding, Dataset | Kind]:
-    known = kind(task.data)
+def _files(what: str, task: Task, listener: Listener) -> tuple[Finding, Dataset | Kind]:
+    data = known = kind(task.data)
     try:
         found = content(asdict(task))
         data = load(known.name, found["data_path"])
+        if isinstance(data, Latents):  # all others are read whole when they are loaded
+            data.verify(listener)
     except BadInput as error:
         where = f"export {known.variable}=FOLDER" if known.variable else "task.data_path=FOLDER"
         fix = f"{known.source}; then {where}"
-        return Finding(what=what, state=MISSING, says=str(error), fix=fix), known
+        return Finding(what=what, state=MISSING, says=str(error), fix=fix), data
     says = (
         f"{data.n_train:,} items of {data.name} to train on and {data.n_val:,} held out, "
         f"{data.classes:,} classes, fingerprint {data.fingerprint}, in {found['data_path']}"
@@ -93,6 +101,19 @@ def _files(what: str, task: Task) -> tuple[Finding, Dataset | Kind]:
     if any(whole) and whole != (data.n_train, data.n_val, data.classes):
         says += f"; not all of it: published are {known.n_train:,} and {known.n_val:,}"
     return Finding(what=what, state=OK, says=says), data
+
+
+def _autoencoder(data: Dataset | Kind) -> list[Finding]:
+    """That decodes samples, where there are latents and what opens it."""
+    if not isinstance(data, Latents) or not find_spec("diffusers"):
+        return []
+    try:
+        parameters = sum(p.numel() for p in data.vae.parameters())
+    except BadInput as error:
+        fix = "copy config.json and *.safetensors of the one that encoded the latents there"
+        return [Finding(what="autoencoder", state=MISSING, says=str(error), fix=fix)]
+    says = f"the one that encoded the latents, {parameters:,} parameters, in {data.path / 'vae'}"
+    return [Finding(what="autoencoder", state=OK, says=says)]
 
 
 def _extractor(name: str) -> Finding:
@@ -139,18 +160,27 @@ def _device(budget: float, limit: float) -> Finding:
     )  # fmt: skip
 
 
-def _memory(need: float) -> Finding:
-    """Of the device that would train."""
-    cuda = torch.cuda.is_available()
-    free = torch.cuda.mem_get_info()[0] if cuda else machine.free_bytes()
-    need += 0 if cuda else machine.RAY_BYTES + machine.WORKER_BYTES
+def _memory(step: float, evaluation: float) -> list[Finding]:
+    """Of the device that would train, and of the host where that is another."""
+    of_step = "a device with more memory, or a smaller training.micro_batch"
+    of_evaluation = "a machine with more memory, or a smaller evaluation.n_gen"
+    host, free = machine.RAY_BYTES + machine.WORKER_BYTES, machine.free_bytes()
+    if torch.cuda.is_available():
+        return [
+            _room("memory", step, torch.cuda.mem_get_info()[0], of_step),
+            _room("host memory", host + evaluation, free, of_evaluation),
+        ]
+    fix = of_step if step > evaluation else of_evaluation
+    return [_room("memory", host + max(step, evaluation), free, fix)]
+
+
+def _room(what: str, need: float, free: float | None, fix: str) -> Finding:
     if free is None:
-        return Finding(what="memory", state=OK, says=f"{need / 1e9:.1f} GB needed, free unknown")
+        return Finding(what=what, state=OK, says=f"{need / 1e9:.1f} GB needed, free unknown")
     says = f"a trial of add needs {need / 1e9:.1f} GB at least, {free / 1e9:.1f} GB free"
     if free >= need:
-        return Finding(what="memory", state=OK, says=says)
-    fix = "a device with more memory, or a smaller training.micro_batch"
-    return Finding(what="memory", state=MISSING, says=says, fix=fix)
+        return Finding(what=what, state=OK, says=says)
+    return Finding(what=what, state=MISSING, says=says, fix=fix)
 
 
 def _disk(out: Path) -> Finding:

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from darbench.errors import BadInput
+from darbench.search import cgroup
 
 RAY_BYTES = WORKER_BYTES = 0.7e9  # resident memory of Ray itself, and of a worker with torch
 
@@ -25,7 +26,7 @@ def units(device: str) -> list[str]:
     """What works at a time: every GPU, or every core."""
     if device == "cuda":
         return [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-    return ["cpu"] * len(os.sched_getaffinity(0))
+    return ["cpu"] * cores()
 
 
 def workers(asked: int | None, device: str) -> tuple[int, str]:
@@ -38,7 +39,7 @@ def workers(asked: int | None, device: str) -> tuple[int, str]:
         raise BadInput(f"--workers {asked}: this machine has {most} {what}")
     wanted = asked or most
     free = free_bytes()
-    fits = max(0, int((free - RAY_BYTES) / WORKER_BYTES)) if free else wanted
+    fits = wanted if free is None else max(0, int((free - RAY_BYTES) / WORKER_BYTES))
     if fits >= wanted:
         return wanted, ""
     if asked is not None or fits == 0:
@@ -50,10 +51,16 @@ def workers(asked: int | None, device: str) -> tuple[int, str]:
     return fits, f"{fits} workers instead of {wanted}: {free / 1e9:.1f} GB of memory are free"
 
 
-def free_bytes() -> float | None:
-    """Memory that is free; None where that cannot be told."""
+def cores(root: Path = cgroup.SYSTEM) -> int:
+    """Whole cores that this process may keep busy, one at least."""
+    return max(1, int(min(len(os.sched_getaffinity(0)), cgroup.cores(root))))
+
+
+def free_bytes(root: Path = cgroup.SYSTEM) -> float | None:
+    """Memory that this process may still take; None where that cannot be told."""
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        lines = (root / "proc/meminfo").read_text().splitlines()
     except OSError:
         return None
-    return 1024 * next(int(x.split()[1]) for x in lines if x.startswith("MemAvailable"))
+    free = 1024 * next(int(x.split()[1]) for x in lines if x.startswith("MemAvailable"))
+    return min(free, cgroup.memory_left(root))

@@ -1,4 +1,5 @@
 import io
+import shutil
 
 import numpy as np
 import polars as pl
@@ -60,6 +61,8 @@ def test_every_published_form_holds_the_same_images(tmp_path, form):
     assert np.array_equal(data.train_labels, TRAIN_LABELS)
     assert np.array_equal(data.val_labels, TEST_LABELS)
     assert (data.classes, data.shape, data.n_train, data.n_val) == (10, (3, 32, 32), 9, 4)
+    assert (data.n_references, data.picture_bytes) == (9, TRAIN[0].nbytes)
+    assert kind("cifar10").picture_bytes == data.picture_bytes
     assert (kind("cifar10").classes, kind("cifar10").shape) == (data.classes, data.shape)
     write_binary(tmp_path / "other")
     assert data.fingerprint == load("cifar10", str(tmp_path / "other")).fingerprint
@@ -87,12 +90,21 @@ BINARY = {
     "no folder at": lambda d: d.rename(d.parent / "moved"),
     "no training files in": lambda d: [p.unlink() for p in d.iterdir()],
     "no test files in": lambda d: (d / "test_batch.bin").unlink(),
+    "data/data_batch_1.bin: missing, though data_batch_2.bin is": lambda d: (
+        d / "data_batch_1.bin"
+    ).unlink(),
+    "data/data_batch_3.bin: missing, though data_batch_4.bin is": lambda d: shutil.copy(
+        d / "data_batch_2.bin", d / "data_batch_4.bin"
+    ),
     "data_batch_2.bin: .*truncated": lambda d: cut(d / "data_batch_2.bin"),
     "test_batch.bin: labels must be 0 to 9": lambda d: (d / "test_batch.bin").write_bytes(
         record(TEST[0], 10)
     ),
 }
 PARQUET = {
+    "train-00000-of-00002.parquet: missing, though train-00001-of-00002": lambda f: f.rename(
+        f.parent / "train-00001-of-00002.parquet"
+    ),
     "train.*cannot be read as Parquet": lambda f: cut(f),
     "train.*columns a .Int64.; must be img or image": lambda f: table(f, a=[1]),
     "train.*label .String.; must be .*, and an integer label": lambda f: table(
@@ -122,6 +134,36 @@ def test_broken_parquet_files_are_named(tmp_path, message):
     PARQUET[message](next((tmp_path / "data").glob("train*")))
     with pytest.raises(BadInput, match=message):
         load("cifar10", str(tmp_path / "data"))
+
+
+def test_training_and_test_files_are_of_one_form(tmp_path):
+    write_binary(tmp_path / "data")
+    (tmp_path / "data" / "test_batch.bin").unlink()
+    write_parquet(tmp_path / "data" / "hub")
+    with pytest.raises(BadInput, match=r"data_batch_1.bin, but test .*/test-00000.*give one copy"):
+        load("cifar10", str(tmp_path / "data"))
+
+
+@pytest.mark.parametrize("write", [write_binary, write_parquet])
+def test_training_and_test_files_are_of_one_copy(tmp_path, write):
+    write(tmp_path / "a")
+    write(tmp_path / "b")
+    assert load("cifar10", str(tmp_path)).n_val == 4
+    load.cache_clear()
+    next((tmp_path / "a").glob("test*")).unlink()
+    with pytest.raises(BadInput, match=r"such as .*/a/.*, but test files such as .*/b/test"):
+        load("cifar10", str(tmp_path))
+
+
+def test_a_part_may_lie_in_several_parquet_files(tmp_path):
+    folder = tmp_path / "data"
+    write_parquet(folder)
+    whole = folder / "train-00000-of-00001.parquet"
+    images = pl.read_parquet(whole)
+    images[:4].write_parquet(folder / "train-00000-of-00002.parquet")
+    images[4:].write_parquet(folder / "train-00001-of-00002.parquet")
+    whole.unlink()
+    assert np.array_equal(load("cifar10", str(folder)).train_images, TRAIN)
 
 
 def test_the_pickled_version_is_not_read(tmp_path):

@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from darbench.data import load
+from darbench.data import kind, load
 from darbench.data.base import to_model_range
 from darbench.data.image_folder import centre_crop
 from darbench.errors import BadInput
@@ -32,7 +32,9 @@ def data(folder):
 
 def test_what_there_is(data):
     assert (data.classes, data.shape, data.n_train, data.n_val) == (3, (3, 32, 32), 27, 3)
-    assert data.reference_images.shape == (27, 32, 32, 3) and data.val_images.dtype == np.uint8
+    assert data.reference_images.shape == (data.n_references, 32, 32, 3) == (27, 32, 32, 3)
+    assert data.picture_bytes == kind(data.name).picture_bytes == data.val_images[0].nbytes
+    assert data.val_images.dtype == np.uint8
     x, label = data.items(np.arange(27))
     assert np.array_equal(data.decode(x), data.reference_images)
     held, held_label = data.val(np.arange(3))

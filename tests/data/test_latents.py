@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from test_image_folder import write_images
 
 from darbench.data import load
-from darbench.data.base import to_model_range
+from darbench.data.base import silent, to_model_range
 from darbench.data.encode import encode
 from darbench.data.image_folder import find
 from darbench.errors import BadInput
@@ -87,6 +87,8 @@ def test_what_there_is(data, images, prepared):
     counts = [shard["count"] for shard in data.manifest.shards.values()]
     assert counts == [8, 8, 8, 6] and len(data.manifest.shards) == 4
     assert not list(prepared.glob(".*"))
+    assert data.reference_images.shape == (data.n_references, SIZE, SIZE, 3)
+    assert data.picture_bytes == data.reference_images[0].nbytes
     both = np.concatenate([data.val_images, data.reference_images]).reshape(30, -1)
     folder = find(images)
     wanted = folder.pictures(np.arange(30), SIZE).reshape(30, -1)
@@ -226,7 +228,44 @@ BROKEN = {
 def test_broken_files_are_named(copied, message):
     BROKEN[message](copied)
     with pytest.raises(BadInput, match=message):
-        load("latents", str(copied)).val(np.arange(3))
+        load("latents", str(copied))
+
+
+def flip(path):
+    """The last bit of a file."""
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def test_shards_whose_bytes_changed_are_found_and_made_again(vae, images, copied):
+    news = []
+    load("latents", str(copied)).verify(lambda *event: news.append(event))
+    assert news == [(0, 4, f"reading the shards of {copied}"), *((i, 4, "") for i in range(1, 5))]
+    one, two = (copied / f"shard-0000{number}.safetensors" for number in (1, 3))
+    flip(one)
+    flip(two)
+    load.cache_clear()
+    with pytest.raises(BadInput) as refused:
+        load("latents", str(copied)).verify(silent)
+    assert str(refused.value) == (
+        f"{copied}: 2 of 4 shards are not as they were written: {one.name}, {two.name}; delete "
+        "them and run `darbench prepare imagenet` again with the same --out"
+    )
+    one.unlink()
+    two.unlink()
+    encode(images, vae, copied, size=SIZE, shard=SHARD)
+    load.cache_clear()
+    load("latents", str(copied)).verify(silent)
+
+
+def test_shards_that_changed_places_are_found(copied):
+    one, two = (copied / f"shard-0000{number}.safetensors" for number in (1, 2))
+    content = one.read_bytes()
+    one.write_bytes(two.read_bytes())
+    two.write_bytes(content)
+    with pytest.raises(BadInput, match=f"2 of 4 shards .*: {one.name}, {two.name};"):
+        load("latents", str(copied)).verify(silent)
 
 
 def test_shards_are_plain_safetensors(prepared):
@@ -300,14 +339,15 @@ def test_shards_must_hold_what_the_manifest_says(copied):
     path = copied / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"shape": [4, 8, 9]}))
     with pytest.raises(BadInput, match=r"shard-00000.safetensors: cannot be read \(its mean is"):
-        load("latents", str(copied)).items(np.arange(2))
+        load("latents", str(copied))
 
 
 @pytest.mark.parametrize(
     ("key", "change"),
     [
         ("mean", lambda x: x.double()), ("std", lambda x: x[:-1]),
-        ("label", lambda x: x.int()), ("picture", lambda x: x[:3]),
+        ("label", lambda x: x.int()), ("label", lambda x: x + 1), ("label", lambda x: x - 1),
+        ("picture", lambda x: x[:3]),
     ],
 )  # fmt: skip
 def test_a_shard_of_another_content_is_refused(copied, key, change):
@@ -317,8 +357,8 @@ def test_a_shard_of_another_content_is_refused(copied, key, change):
     manifest = json.loads((copied / "manifest.json").read_text())
     manifest["shards"][path.name]["bytes"] = path.stat().st_size
     (copied / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(BadInput, match=f"shard-00000.safetensors: cannot be read .its {key} is"):
-        load("latents", str(copied)).items(np.arange(2))
+    with pytest.raises(BadInput, match=f"shard-00000.safetensors: cannot be read .its {key}s? "):
+        load("latents", str(copied))
 
 
 def test_latents_are_decoded_by_the_autoencoder_that_made_them(copied):
@@ -327,10 +367,7 @@ def test_latents_are_decoded_by_the_autoencoder_that_made_them(copied):
     (copied / "vae").unlink()
     other.rename(copied / "vae")
     load("latents", str(copied)).decode(torch.zeros(1, 4, 8, 8))  # the same, elsewhere
-    weights = next((copied / "vae").glob("*.safetensors"))
-    changed = bytearray(weights.read_bytes())
-    changed[-1] ^= 1
-    weights.write_bytes(changed)
+    flip(next((copied / "vae").glob("*.safetensors")))
     load.cache_clear()
     with pytest.raises(BadInput, match="not the autoencoder that encoded these latents"):
         load("latents", str(copied)).decode(torch.zeros(1, 4, 8, 8))

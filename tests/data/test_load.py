@@ -3,6 +3,7 @@ import pytest
 from darbench.data import catalogue, load
 from darbench.data.base import split
 from darbench.errors import BadInput
+from darbench.rules import MOST_REFERENCES
 
 
 def test_an_unknown_dataset_is_refused_with_the_near_name():
@@ -22,14 +23,17 @@ def test_data_of_files_need_a_path_and_say_what_works(name, tmp_path):
 @pytest.mark.parametrize("name", ["digits", "shapes"])
 def test_the_facts_are_those_of_the_data(name):
     known, data = catalogue.kind(name), load(name)
-    for fact in ("name", "shape", "classes", "n_train", "n_val"):
+    for fact in ("name", "shape", "classes", "n_train", "n_val", "n_references", "picture_bytes"):
         assert getattr(known, fact) == getattr(data, fact)
+    references = data.reference_images
+    assert (len(references), references[0].nbytes) == (data.n_references, data.picture_bytes)
 
 
 def test_of_imagenets_latents_what_is_held_out_is_what_the_split_holds_out():
     known, (train, val) = catalogue.kind("latents"), split(1_281_167)
     assert (known.n_train, known.n_val) == (len(train), len(val))
     assert known.shape == (4, 256 // 8, 256 // 8)
+    assert known.n_references == MOST_REFERENCES
 
 
 def test_a_dataset_is_read_once():

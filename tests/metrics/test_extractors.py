@@ -53,6 +53,7 @@ def test_colour_and_size_are_the_networks_own():
     pictures = load("shapes").val_images[:70]
     found = extract(made, pictures)
     assert [tuple(v.shape) for v in found.values()] == [(70, 64), (70, 10), (70, 256)]
+    assert made.widths == {layer: v.shape[1] for layer, v in found.items()}
     turned = extract(made, np.ascontiguousarray(pictures[..., ::-1]))
     assert not torch.allclose(found["64"], turned["64"])
     with pytest.raises(ValueError, match=r"shapes-cnn reads uint8 images \(B, 3, 16, 16\)"):
@@ -132,6 +133,7 @@ def test_features_are_those_of_the_network_in_float64(net, data):
         "logits": (torch.float32, (70, 10)),
         "spatial": (torch.float32, (70, 64)),
     }
+    assert net.widths == {layer: v.shape[1] for layer, v in found.items()}
     twin = DIGITS.load_net().double()
     middle = twin.conv[:4](torch.tensor(images).double()[..., 0][:, None] / 127.5 - 1)
     features = twin.penultimate(twin.conv[4:](middle))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from darbench.metrics import blocks, neighbours
-from darbench.metrics.neighbours import nearest_distances, precision_recall
+from darbench.metrics.neighbours import block_bytes, nearest_distances, precision_recall
 
 
 def share_inside(points, centres, k=3):
@@ -51,11 +51,22 @@ def test_a_pixel_off_by_one_is_seen_in_large_images():
     assert nearest_distances(one, two) == [1 / 255]
 
 
-def test_memory_is_that_of_one_block_whatever_the_number_of_images(monkeypatch):
-    monkeypatch.setattr(neighbours, "SIDE", 64)
-    one, two = images(6000, 0), images(6000, 1)
+def peak(one, two):
     tracemalloc.start()
     nearest_distances(one, two)
-    peak = tracemalloc.get_traced_memory()[1]
+    found = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 1_000_000  # all distances at once would be 288 MB
+    return found
+
+
+def test_memory_is_that_of_one_block_whatever_the_number_of_images(monkeypatch):
+    monkeypatch.setattr(neighbours, "SIDE", 64)
+    assert peak(images(6000, 0), images(6000, 1)) < 1_000_000  # all distances would be 288 MB
+
+
+@pytest.mark.parametrize(("queries", "others"), [(90, 90), (10, 40), (40, 10), (300, 300)])
+def test_memory_of_a_block_is_foretold(monkeypatch, queries, others):
+    monkeypatch.setattr(neighbours, "SIDE", 100)
+    large = images(queries, 0, (64, 64, 3)), images(others, 1, (64, 64, 3))
+    foretold = block_bytes(queries, others, 64 * 64 * 3)
+    assert foretold < peak(*large) < 1.5 * foretold

@@ -308,6 +308,14 @@ def test_an_encoder_is_known_by_the_content_of_its_weights(tmp_path):
     assert of("a", b"one") == of("b", b"one") != of("c", b"two")
 
 
+def test_an_encoder_is_found_at_home(tmp_path, monkeypatch):
+    (tmp_path / "model.safetensors").write_bytes(b"one")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    overrides = ["training.objective=repa", "training.repa.weights=~/model.safetensors"]
+    found = load_trial("dar", "digits-nano", overrides, 1, SIGNATURES).training.repa
+    assert found.weights == str(tmp_path / "model.safetensors") and found.fingerprint
+
+
 def test_a_command_that_reproduces_settings_within_settings_gives_the_same_trial():
     overrides = [o for o in NESTED if "weights" not in o]  # of which only the file's name is kept
     trial = load_trial("dar", "digits-nano", overrides, 1, SIGNATURES)
@@ -373,6 +381,16 @@ def test_a_path_is_given_by_override_or_environment_and_is_no_part_of_the_identi
     assert here.configuration()["task"]["data"] == f"image_folder_32@{here.task.fingerprint}"
 
 
+@pytest.mark.parametrize("given", ["~/here", "'~/here'", "~/it's here"])
+def test_a_path_may_begin_at_home(of_files, tmp_path, monkeypatch, given):
+    (tmp_path / "it's here").symlink_to(tmp_path / "here")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    found = of_files(f"task.data_path={given}")
+    assert found == of_files("task.data_path=here")
+    monkeypatch.setenv("DARBENCH_TEST_IMAGES", "~/here")
+    assert of_files() == found
+
+
 def test_a_task_may_declare_which_content_it_is_of(of_files):
     found = of_files("task.data_path=here")
     declared = of_files("task.data_path=here", f"task.fingerprint={found.task.fingerprint}")
@@ -388,6 +406,7 @@ def test_a_task_may_declare_which_content_it_is_of(of_files):
     [
         ([], "image_folder_32: no path is given; give task.data_path=FOLDER"),
         (["task.data_path=nowhere"], "image_folder_32: no folder at .*nowhere"),
+        (["task.data_path=~nobody-here/x"], "image_folder_32: no folder at .*/~nobody-here/x"),
         (["task.data=digits", "task.data_path=here"], "digits are no files; leave it out"),
         (["task.data=image_folder"], "unknown dataset 'image_folder'; did you mean image_folder_"),
     ],

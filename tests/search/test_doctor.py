@@ -79,13 +79,29 @@ def test_cifar10_in_its_published_form_is_all_it_takes(tmp_path, weights, monkey
 
 def test_latents_that_were_prepared_are_all_it_takes(tmp_path, weights):
     made = write_latents(tmp_path / "made")
-    found = examine("imagenet256-xl2", f"task.data_path={made}", "model.width=32",
-                    "model.heads=2", *SMALL)  # fmt: skip
-    assert missing(found) == [] and "2 classes" in found["data"].says
-    (made / "shard-00000.safetensors").unlink()
-    load.cache_clear()
-    found = examine("imagenet256-xl2", f"task.data_path={made}", *SMALL)
-    assert missing(found) == ["data"] and "missing or truncated" in found["data"].says
+    shard, vae = made / "shard-00000.safetensors", made / "vae"
+
+    def found():
+        load.cache_clear()
+        return examine("imagenet256-xl2", f"task.data_path={made}", "model.width=32",
+                       "model.heads=2", *SMALL)  # fmt: skip
+
+    whole = found()
+    assert missing(whole) == [] and "2 classes" in whole["data"].says
+    assert "the one that encoded the latents" in whole["autoencoder"].says
+    vae.rename(made / "moved")
+    assert missing(found()) == ["autoencoder"]
+    assert f"{vae}: no autoencoder" in found()["autoencoder"].says
+    (made / "moved").rename(vae)
+    (vae / "config.json").write_text("{}")
+    assert missing(found()) == ["autoencoder"]
+    assert f"{vae}: not the autoencoder that encoded" in found()["autoencoder"].says
+    content = shard.read_bytes()
+    shard.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert missing(found()) == ["data", "autoencoder"]
+    assert f"not as they were written: {shard.name}" in found()["data"].says
+    shard.unlink()
+    assert missing(found()) == ["data"] and "missing or truncated" in found()["data"].says
 
 
 def test_files_of_another_kind_are_named(tmp_path, weights):
@@ -143,6 +159,29 @@ def test_a_gpu_is_what_a_long_task_wants(monkeypatch, tmp_path, weights):
     assert missing(examine("cifar10-small", "task.data_path=cifar")) == []
     monkeypatch.setattr(doctor.torch.cuda, "mem_get_info", lambda: (4e9, 80e9))
     assert missing(examine("cifar10-small", "task.data_path=cifar")) == ["memory"]
+
+
+def test_beside_a_gpu_the_host_holds_all_samples(monkeypatch):
+    monkeypatch.setattr(doctor.torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(doctor.torch.cuda, "get_device_name", lambda: "H100")
+    monkeypatch.setattr(doctor.torch.cuda, "mem_get_info", lambda: (80e9, 80e9))
+    monkeypatch.setattr(machine, "free_bytes", lambda: 30e9)
+    found = examine("imagenet256-xl2")
+    assert missing(found) == ["data", "extractor", "host memory"]
+    assert "needs 37.3 GB at least, 30.0 GB free" in found["host memory"].says
+    assert "smaller evaluation.n_gen" in found["host memory"].fix
+    assert missing(examine("imagenet256-xl2", "evaluation.n_gen=10000")) == ["data", "extractor"]
+
+
+def test_without_a_gpu_the_larger_of_two_needs_decides(monkeypatch):
+    monkeypatch.setattr(machine, "free_bytes", lambda: 30e9)
+    found = examine("imagenet256-b2", "training.micro_batch=8")
+    assert "memory" in missing(found) and "host memory" not in found
+    assert "needs 37.3 GB" in found["memory"].says
+    assert "smaller evaluation.n_gen" in found["memory"].fix
+    found = examine("imagenet256-b2", "evaluation.n_gen=2048")
+    assert "needs 33.9 GB" in found["memory"].says
+    assert "smaller training.micro_batch" in found["memory"].fix
 
 
 def test_without_a_task_only_what_all_need_is_needed(tmp_path, monkeypatch):
