@@ -21,7 +21,8 @@ RECORD = 1 + 3 * SIDE * SIDE  # bytes
 FORMS = (
     "the folder of data_batch_*.bin and test_batch.bin, or of *train*.parquet and *test*.parquet"
 )
-TRAIN = ("data_batch_[1-9].bin", "*train*.parquet")
+BATCHES = 5  # files that the binary version's training part comes in
+TRAIN = (f"data_batch_[1-{BATCHES}].bin", "*train*.parquet")
 TEST = ("test_batch.bin", "*test*.parquet")
 
 Part = tuple[np.ndarray, np.ndarray]  # images uint8 (N, 32, 32, 3), labels int64 (N,)
@@ -68,8 +69,8 @@ def _matching(folder: Path, pattern: str) -> list[Path]:
 
 def _beside(name: str) -> list[str]:
     """Files that there must be where there is one of that name, by its number."""
-    if batch := re.fullmatch(r"data_batch_(\d)\.bin", name):
-        return [f"data_batch_{i}.bin" for i in range(1, int(batch[1]))]
+    if name.startswith("data_batch_"):
+        return [f"data_batch_{i}.bin" for i in range(1, BATCHES + 1)]
     if shard := re.fullmatch(r"(.*-)\d{5}(-of-(\d{5})\.parquet)", name):
         return [f"{shard[1]}{i:05d}{shard[2]}" for i in range(int(shard[3]))]
     return []
