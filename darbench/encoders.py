@@ -5,34 +5,76 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from darbench.errors import BadInput, unknown
-from darbench.metrics.small_cnn import DIGITS
+from darbench.metrics.small_cnn import DIGITS, SHAPES, SmallCNN
 
 TIMM = "timm:"
+SHIPPED = {cnn.name: cnn for cnn in (DIGITS, SHAPES)}
+OTHERS = f"{TIMM}NAME with training.repa.weights=FILE"  # of pictures of any side
 
 
-def load_encoder(name: str, weights: str = "") -> nn.Module:
-    """`digits-cnn`, which ships, or `timm:NAME` with its weights in a safetensors file.
+def default_encoder(extractor: str) -> str:
+    """That of a task which is measured by this extractor: the same network."""
+    if extractor not in SHIPPED:
+        raise BadInput(
+            f"training.repa.encoder: a task measured by {extractor} has no default; give {OTHERS}"
+        )
+    return extractor
+
+
+def need_pictures(channels: int) -> None:
+    if channels not in (1, 3):
+        raise BadInput(
+            f"training.objective=repa: an encoder sees images of 1 or 3 channels, not {channels}; "
+            "latents are none, only tasks on pixels can be aligned"
+        )
+
+
+def load_encoder(name: str | None, weights: str = "") -> nn.Module:
+    """`digits-cnn` or `shapes-cnn`, which ship, or `timm:NAME` with its weights in a safetensors
+    file.
 
     BadInput if there is no such encoder, or its weights do not fit.
     """
+    if not name:  # composing a task fills its own in
+        raise BadInput(f"training.repa.encoder is empty; give {' or '.join([*SHIPPED, OTHERS])}")
     if name.startswith(TIMM):
         return TimmEncoder(name.removeprefix(TIMM), weights)
-    if name != DIGITS.name:
-        raise unknown("encoder", name, [DIGITS.name, f"{TIMM}NAME"])
+    if name not in SHIPPED:
+        raise unknown("encoder", name, [*SHIPPED, f"{TIMM}NAME"])
     if weights:
         raise BadInput(f"training.repa.weights={weights}: {name} has its own, leave them out")
-    return DigitsEncoder()
+    return SmallEncoder(SHIPPED[name])
 
 
-class DigitsEncoder(nn.Module):
-    """The convolutions of the network that measures digits: (B, C, H, W) -> (B, 64, H/4, W/4)."""
+class SmallEncoder(nn.Module):
+    """The convolutions of a network that measures: (B, C, H, W) -> (B, 64, H/4, W/4).
 
-    def __init__(self):
+    BadInput for pictures unlike those that it was trained on.
+    """
+
+    def __init__(self, cnn: SmallCNN):
         super().__init__()
-        self.conv = DIGITS.load_net().conv
+        self.cnn = cnn
+        self.conv = cnn.load_net().conv
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv(_image(x).mean(1, keepdim=True))
+        need_pictures(x.shape[1])
+        given = tuple(x.shape[1:])
+        if given != _shape(self.cnn):
+            fit = [name for name, cnn in SHIPPED.items() if _shape(cnn) == given]
+            raise BadInput(
+                f"training.repa.encoder={self.cnn.name}: sees images of {_by(_shape(self.cnn))}, "
+                f"not of {_by(given)}; for those give {' or '.join([*fit, OTHERS])}"
+            )
+        return self.conv(x)
+
+
+def _shape(cnn: SmallCNN) -> tuple[int, int, int]:
+    return cnn.channels, cnn.side, cnn.side
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
 
 
 class TimmEncoder(nn.Module):
@@ -54,21 +96,13 @@ class TimmEncoder(nn.Module):
         self.register_buffer("std", torch.tensor(config["std"]).view(1, -1, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        image = ((_image(x) + 1) / 2).expand(-1, 3, -1, -1)
+        need_pictures(x.shape[1])
+        image = ((x + 1) / 2).expand(-1, 3, -1, -1)
         image = nn.functional.interpolate(image, self.size, mode="bicubic", antialias=True)
         (features,) = self.net.forward_intermediates(
             (image - self.mean) / self.std, indices=1, norm=True, intermediates_only=True
         )
         return features
-
-
-def _image(x: Tensor) -> Tensor:
-    if x.shape[1] not in (1, 3):
-        raise ValueError(
-            f"training.repa: an encoder sees images of 1 or 3 channels, not {x.shape[1]}; "
-            "latents are none"
-        )
-    return x
 
 
 def _load(net: nn.Module, weights: str) -> None:

@@ -94,7 +94,7 @@ class Repa:
     coefficient: float = 0.5
     hidden: int | None = None  # width of the projector; twice the model's unless given
     norm: bool = False  # normalise the state before the projector
-    encoder: str = "digits-cnn"  # or timm:NAME
+    encoder: str | None = None  # of darbench.encoders; the extractor of the task unless given
     weights: str = ""  # of a timm encoder, a .safetensors file
     fingerprint: str = ""  # of that file's content, which is what an id knows of it
 

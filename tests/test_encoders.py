@@ -13,25 +13,41 @@ from darbench.encoders import load_encoder
 from darbench.errors import BadInput
 from darbench.flow.repa import Repa
 from darbench.flow.transport import DEFAULT
-from darbench.metrics.small_cnn import DIGITS
+from darbench.metrics.small_cnn import DIGITS, SHAPES
 
 IMAGES = load("digits").val_images[:5]
 
 
-def test_the_digits_encoder_sees_what_the_extractor_sees():
+@pytest.mark.parametrize("cnn", [DIGITS, SHAPES], ids=lambda cnn: cnn.name)
+def test_a_shipped_encoder_sees_what_the_extractor_sees(cnn):
     """uint8 in three channels there, the model's range here."""
-    seen = []
-    net = DIGITS.load_net()
+    seen, images = [], load(cnn.data).val_images[:5]
+    net = cnn.load_net()
     net.conv[-1].register_forward_hook(lambda module, inputs, output: seen.append(output))
-    net(torch.from_numpy(IMAGES).permute(0, 3, 1, 2).expand(-1, 3, -1, -1))
-    found = load_encoder("digits-cnn")(torch.from_numpy(to_model_range(IMAGES)))
-    assert found.shape == (5, 64, 2, 2)
-    torch.testing.assert_close(found, seen[0], rtol=1e-5, atol=1e-6)
+    net(torch.from_numpy(images).permute(0, 3, 1, 2).expand(-1, 3, -1, -1))
+    found = load_encoder(cnn.name)(torch.from_numpy(to_model_range(images)))
+    assert found.shape == (5, 64, cnn.side // 4, cnn.side // 4)
+    torch.testing.assert_close(found, seen[0], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "said"),
+    [
+        ("digits-cnn", (3, 16, 16), r"of 1 x 8 x 8, not of 3 x 16 x 16; .* give shapes-cnn or ti"),
+        ("digits-cnn", (1, 16, 16), "not of 1 x 16 x 16; for those give timm:NAME with training"),
+        ("shapes-cnn", (1, 8, 8), "of 3 x 16 x 16, not of 1 x 8 x 8; .* give digits-cnn or timm"),
+        ("shapes-cnn", (3, 32, 32), "not of 3 x 32 x 32; for those give timm:NAME"),
+    ],
+)
+def test_pictures_that_a_shipped_encoder_does_not_know_are_refused(name, shape, said):
+    with pytest.raises(BadInput, match=said):
+        load_encoder(name)(torch.zeros(2, *shape))
 
 
 @pytest.mark.parametrize(
     ("name", "weights", "said"),
     [
+        (None, "", "training.repa.encoder is empty; give digits-cnn or shapes-cnn or timm"),
         ("digit-cnn", "", "unknown encoder 'digit-cnn'; did you mean digits-cnn"),
         ("digits-cnn", "a.safetensors", "has its own, leave them out"),
     ],

@@ -116,7 +116,9 @@ def load_trial(
 
 def load_card(task: str, overrides: Iterable[str], signatures: Mapping[str, Signature]) -> Trial:
     """The trial of `add` that a task stands for, before anyone has looked for its data."""
-    return _trial(_single("add", task, overrides, 0), 0, signatures)
+    config = _single("add", task, overrides, 0)
+    _align(config)
+    return _trial(config, 0, signatures)
 
 
 def _single(routing: str, task: str, overrides: Iterable[str], seed: int) -> dict[str, Any]:
@@ -140,9 +142,20 @@ def _trial(config: dict[str, Any], seed: int, signatures: Mapping[str, Signature
 
 
 def _identify(config: dict[str, Any]) -> None:
-    """Fill in what only the files that the configuration names can tell."""
+    """Fill in what the task stands for, and what only the files that are named can tell."""
+    _align(config)
     config["task"] |= _content(config["task"])
-    repa = config["training"]["repa"]
+
+
+def _align(config: dict[str, Any]) -> None:
+    """Of representation alignment: which encoder it is, and the fingerprint of its weights."""
+    if config["training"]["objective"] != "repa":
+        return
+    from darbench import data, encoders  # with torch, which other recipes do not need here
+
+    task, repa = config["task"], config["training"]["repa"]
+    encoders.need_pictures(data.kind(task["data"]).shape[0])
+    repa["encoder"] = repa["encoder"] or encoders.default_encoder(task["extractor"])
     weights = Path(repa["weights"]).expanduser()
     if repa["weights"] and weights.is_file():  # where it is not, the encoder says what is wrong
         with weights.open("rb") as file:

@@ -12,7 +12,7 @@ import torch
 from darbench import registry
 from darbench.budget import add_step_flops, step_bytes
 from darbench.data import Dataset, Kind, kind, load, published
-from darbench.encoders import TIMM, load_encoder
+from darbench.encoders import OTHERS, TIMM, load_encoder
 from darbench.errors import BadInput
 from darbench.metrics import inception
 from darbench.metrics.extractors import extractor
@@ -118,7 +118,7 @@ def _encoder(training: Training) -> list[Finding]:
     try:
         load_encoder(chosen.encoder, chosen.weights)
     except BadInput as error:
-        fix = "training.repa.encoder=digits-cnn, or timm:NAME and training.repa.weights=FILE"
+        fix = f"training.repa.encoder={OTHERS}, or that of the task: leave it out"
         return [Finding(what="encoder", state=MISSING, says=str(error), fix=fix)]
     return [Finding(what="encoder", state=OK, says=chosen.encoder)]
 
