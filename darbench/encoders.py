@@ -1,10 +1,13 @@
 """Frozen encoders for representation alignment: x_1 (B, C, H, W) in [-1, 1] -> (B, E, h, w)."""
 
+from pathlib import Path
+
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from darbench.errors import BadInput, unknown
+from darbench.errors import BadInput, Missing, unknown
 from darbench.metrics.small_cnn import DIGITS, SHAPES, SmallCNN
 
 TIMM = "timm:"
@@ -33,7 +36,8 @@ def load_encoder(name: str | None, weights: str = "") -> nn.Module:
     """`digits-cnn` or `shapes-cnn`, which ship, or `timm:NAME` with its weights in a safetensors
     file.
 
-    BadInput if there is no such encoder, or its weights do not fit.
+    BadInput if there is no such encoder, or its weights do not fit; Missing if they, or timm, are
+    not there.
     """
     if not name:  # composing a task fills its own in
         raise BadInput(f"training.repa.encoder is empty; give {' or '.join([*SHIPPED, OTHERS])}")
@@ -85,7 +89,7 @@ class TimmEncoder(nn.Module):
         try:
             import timm
         except ImportError:
-            raise BadInput(f"{TIMM}{name} needs timm: pip install darbench[repa]") from None
+            raise Missing(f"{TIMM}{name} needs timm: pip install darbench[repa]") from None
         if name not in timm.list_models():
             raise unknown("timm model", name, timm.list_models())
         self.net = timm.create_model(name, num_classes=0)
@@ -107,11 +111,17 @@ class TimmEncoder(nn.Module):
 
 def _load(net: nn.Module, weights: str) -> None:
     """Strictly, but for the classifier, which an encoder does not have."""
-    given = f"training.repa.weights={weights!r}"
-    if not weights.endswith(".safetensors"):
+    given, path = f"training.repa.weights={weights!r}", Path(weights).expanduser()
+    if not weights:
+        raise Missing(f"{given}: give the path of a .safetensors file")
+    if path.suffix != ".safetensors":
         raise BadInput(f"{given}: give the path of a .safetensors file")
+    if not path.exists():
+        raise Missing(f"{given}: no such file")
     try:
-        found = net.load_state_dict(load_file(weights), strict=False)
+        found = net.load_state_dict(load_file(path), strict=False)
+    except SafetensorError as error:
+        raise BadInput(f"{given}: no safetensors file, or a damaged one: {error}") from None
     except (OSError, RuntimeError) as error:
         raise BadInput(f"{given}: {str(error).splitlines()[-1].strip()}") from None
     classifier = net.pretrained_cfg.get("classifier") or "head"

@@ -1,4 +1,5 @@
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -107,12 +108,17 @@ def test_a_timm_encoders_flops_are_counted_without_computing(saved):
 
 def test_weights_that_do_not_fit_are_refused(timm, saved, tmp_path):
     name, _, weights = saved
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(Path(weights).read_bytes()[:1000])
+    (tmp_path / "folder.safetensors").mkdir()
     other = "resnet34" if name == "resnet18" else "vit_tiny_patch16_384"
     for encoder, path, said in [
         (f"timm:{name}x", weights, f"unknown timm model '{name}x'; did you mean"),
         (f"timm:{name}", "", "give the path of a .safetensors file"),
         (f"timm:{name}", str(tmp_path / "no.safetensors"), "no.safetensors"),
         (f"timm:{other}", weights, "weights="),
+        (f"timm:{name}", str(damaged), "damaged.safetensors': no safetensors file, or a damaged"),
+        (f"timm:{name}", str(tmp_path / "folder.safetensors"), "folder.safetensors': "),
     ]:
         with pytest.raises(BadInput, match=said):
             load_encoder(encoder, path)

@@ -157,9 +157,11 @@ def _align(config: dict[str, Any]) -> None:
     encoders.need_pictures(data.kind(task["data"]).shape[0])
     repa["encoder"] = repa["encoder"] or encoders.default_encoder(task["extractor"])
     weights = Path(repa["weights"]).expanduser()
-    if repa["weights"] and weights.is_file():  # where it is not, the encoder says what is wrong
-        with weights.open("rb") as file:
-            repa["fingerprint"] = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    if not weights.is_file():  # the encoder says what is wrong
+        return
+    with weights.open("rb") as file:
+        repa["fingerprint"] = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    repa["weights"] = str(weights.absolute())
 
 
 def _content(task: Mapping[str, Any]) -> dict[str, str]:
