@@ -32,9 +32,9 @@ def need_pictures(channels: int) -> None:
         )
 
 
-def load_encoder(name: str | None, weights: str = "") -> nn.Module:
+def load_encoder(name: str | None, weights: str = "", size: int | None = None) -> nn.Module:
     """`digits-cnn` or `shapes-cnn`, which ship, or `timm:NAME` with its weights in a safetensors
-    file.
+    file, which sees pictures of its own size unless one is given.
 
     BadInput if there is no such encoder, or its weights do not fit; Missing if they, or timm, are
     not there.
@@ -42,11 +42,12 @@ def load_encoder(name: str | None, weights: str = "") -> nn.Module:
     if not name:  # composing a task fills its own in
         raise BadInput(f"training.repa.encoder is empty; give {' or '.join([*SHIPPED, OTHERS])}")
     if name.startswith(TIMM):
-        return TimmEncoder(name.removeprefix(TIMM), weights)
+        return TimmEncoder(name.removeprefix(TIMM), weights, size)
     if name not in SHIPPED:
         raise unknown("encoder", name, [*SHIPPED, f"{TIMM}NAME"])
-    if weights:
-        raise BadInput(f"training.repa.weights={weights}: {name} has its own, leave them out")
+    for key, value in (("weights", weights), ("size", size)):
+        if value:
+            raise BadInput(f"training.repa.{key}={value}: {name} has its own, leave it out")
     return SmallEncoder(SHIPPED[name])
 
 
@@ -82,9 +83,13 @@ def _by(shape: tuple[int, ...]) -> str:
 
 
 class TimmEncoder(nn.Module):
-    """The last feature map of a timm network, with the size and normalisation it was made for."""
+    """The last feature map of a timm network, with the normalisation it was made for.
 
-    def __init__(self, name: str, weights: str):
+    size: side to which pictures are brought, the network's own unless given, such as 224 for
+    DINOv2 in REPA's paper, whose own is 518. Learnt positions are resampled to it, as timm does.
+    """
+
+    def __init__(self, name: str, weights: str, size: int | None = None):
         super().__init__()
         try:
             import timm
@@ -95,9 +100,25 @@ class TimmEncoder(nn.Module):
         self.net = timm.create_model(name, num_classes=0)
         _load(self.net, weights)
         config = timm.data.resolve_model_data_config(self.net)
-        self.size = config["input_size"][1:]
+        self.size = (size, size) if size else config["input_size"][1:]
         self.register_buffer("mean", torch.tensor(config["mean"]).view(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(config["std"]).view(1, -1, 1, 1))
+        if size:
+            self._resize(name, size)
+
+    @torch.no_grad()
+    def _resize(self, name: str, size: int) -> None:
+        """BadInput if the network cannot see the whole of a picture of that size."""
+        patch = max(getattr(getattr(self.net, "patch_embed", None), "patch_size", (1,)))
+        if size % patch:
+            raise BadInput(f"training.repa.size={size}: must be a multiple of {patch}, its patch")
+        try:
+            if hasattr(self.net, "set_input_size"):  # others take any size, or their own alone
+                self.net.set_input_size(img_size=self.size)
+            self.eval()(torch.zeros(1, 3, *self.size))
+        except Exception as error:
+            said = str(error).strip() or type(error).__name__
+            raise BadInput(f"training.repa.size={size}: {TIMM}{name}: {said}") from None
 
     def forward(self, x: Tensor) -> Tensor:
         need_pictures(x.shape[1])

@@ -22,7 +22,8 @@ def make_objective(training: Training, model: SiT, seed: int) -> Objective:
     if training.objective != "repa":
         return Objective(transport)
     chosen = training.repa
+    encoder = load_encoder(chosen.encoder, chosen.weights, chosen.size)
     return Repa(
-        transport, model, load_encoder(chosen.encoder, chosen.weights), layer=chosen.layer,
-        coefficient=chosen.coefficient, hidden=chosen.hidden, norm=chosen.norm, seed=seed,
+        transport, model, encoder, layer=chosen.layer, coefficient=chosen.coefficient,
+        hidden=chosen.hidden, norm=chosen.norm, seed=seed,
     )  # fmt: skip

@@ -50,7 +50,7 @@ def test_pictures_that_a_shipped_encoder_does_not_know_are_refused(name, shape, 
     [
         (None, "", "training.repa.encoder is empty; give digits-cnn or shapes-cnn or timm"),
         ("digit-cnn", "", "unknown encoder 'digit-cnn'; did you mean digits-cnn"),
-        ("digits-cnn", "a.safetensors", "has its own, leave them out"),
+        ("digits-cnn", "a.safetensors", "weights=a.safetensors: digits-cnn has its own, leave it"),
     ],
 )
 def test_an_encoder_that_does_not_exist_is_refused(name, weights, said):
@@ -104,6 +104,38 @@ def test_a_timm_encoders_flops_are_counted_without_computing(saved):
     flops = objective.step_flops(2, (3, 8, 8))
     published = {"vit_tiny_patch16_224": 1.25e9, "resnet18": 1.82e9}[name]  # multiply-adds
     assert flops == pytest.approx(2 * 2 * published, rel=0.05)
+
+
+def test_a_timm_encoder_sees_pictures_of_the_size_that_is_given(timm, saved):
+    """Other than at its own size: the same network as timm builds for that one."""
+    name, net, weights = saved
+    x = torch.from_numpy(to_model_range(IMAGES))
+    encoder = load_encoder(f"timm:{name}", weights, 96).eval()
+    image = nn.functional.interpolate((x + 1) / 2, (96, 96), mode="bicubic", antialias=True)
+    image = (image.expand(-1, 3, -1, -1) - encoder.mean) / encoder.std
+    if name.startswith("vit"):
+        given = net.state_dict()
+        net = timm.create_model(name, img_size=96).eval()
+        filtered = timm.models.vision_transformer.checkpoint_filter_fn(given, net)
+        net.load_state_dict(filtered)
+    with torch.no_grad():
+        wanted, found = net.forward_features(image), encoder(x)
+    if name.startswith("vit"):
+        wanted = wanted[:, net.num_prefix_tokens :].mT.unflatten(-1, (6, 6))
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_a_size_that_an_encoder_cannot_see_is_refused(timm, tmp_path):
+    weights = str(tmp_path / "weights.safetensors")
+    for name, said in [
+        ("vit_tiny_patch16_224", "size=100: must be a multiple of 16, its patch"),
+        ("levit_128s", "size=100: timm:levit_128s: "),
+    ]:
+        save_file(timm.create_model(name, num_classes=0).state_dict(), weights)
+        with pytest.raises(BadInput, match=said):
+            load_encoder(f"timm:{name}", weights, 100)
+    with pytest.raises(BadInput, match="size=224: digits-cnn has its own, leave it out"):
+        load_encoder("digits-cnn", size=224)
 
 
 def test_weights_that_do_not_fit_are_refused(timm, saved, tmp_path):

@@ -116,7 +116,7 @@ def _encoder(training: Training) -> list[Finding]:
         return []
     chosen = training.repa
     try:
-        load_encoder(chosen.encoder, chosen.weights)
+        load_encoder(chosen.encoder, chosen.weights, chosen.size)
     except Missing as error:
         fix = f"training.repa.encoder={OTHERS}, or that of the task: leave it out"
         return [Finding(what="encoder", state=MISSING, says=str(error), fix=fix)]
