@@ -1,5 +1,6 @@
 import os
 import shlex
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,22 @@ def test_the_shipped_space_covers_the_field_on_three_seeds():
         True, False,
     }  # fmt: skip
     assert sum(entry.signature.name == "dar" for entry in space.entries) >= 6
+
+
+def test_the_shipped_space_with_alignment_has_dars_form_with_it_beside_its_other_form():
+    space = load_space("repa", [], SIGNATURES)
+    aligned = Repa(layer=4, coefficient=0.5, norm=False, encoder="digits-cnn")
+    assert (space.training.objective, space.training.repa) == ("repa", aligned)
+    found = [c.variant for c in space.grid()]
+    assert found[0].routing == "add" and {v.routing for v in found[1:]} == {"dar"}
+    forms = {(v.params["query"], v.params["final"]) for v in found[1:]}
+    assert forms == set(product(("static_t", "dynamic"), ("reuse_last", "dedicated")))
+    assert all((v.params["history"], v.params["span"]) == ("chunk_last", 4) for v in found[1:])
+    for configuration in space.grid():
+        check(space.trial(configuration, 0, "confirm"))
+    assert (
+        load_space("repa", ["task=shapes-nano"], SIGNATURES).training.repa.encoder == "shapes-cnn"
+    )
 
 
 @pytest.mark.parametrize("name", cards(spaces_folder()))
