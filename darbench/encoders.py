@@ -1,5 +1,8 @@
 """Frozen encoders for representation alignment: x_1 (B, C, H, W) in [-1, 1] -> (B, E, h, w)."""
 
+import copy
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -7,12 +10,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from darbench import own_encoders
 from darbench.errors import BadInput, Missing, unknown
+from darbench.flow.repa import Encoder
 from darbench.metrics.small_cnn import DIGITS, SHAPES, SmallCNN
+from darbench.plugins import place
 
 TIMM = "timm:"
 SHIPPED = {cnn.name: cnn for cnn in (DIGITS, SHAPES)}
-OTHERS = f"{TIMM}NAME with training.repa.weights=FILE"  # of pictures of any side
+OTHERS = f"{TIMM}NAME with training.repa.weights=FILE, or one of your own"
 
 
 def default_encoder(extractor: str) -> str:
@@ -32,9 +38,9 @@ def need_pictures(channels: int) -> None:
         )
 
 
-def load_encoder(name: str | None, weights: str = "", size: int | None = None) -> nn.Module:
-    """`digits-cnn` or `shapes-cnn`, which ship, or `timm:NAME` with its weights in a safetensors
-    file, which sees pictures of its own size unless one is given.
+def load_encoder(name: str | None, weights: str = "", size: int | None = None) -> Encoder:
+    """`digits-cnn` or `shapes-cnn`, which ship; `timm:NAME` with its weights in a safetensors
+    file, which sees pictures of its own size unless one is given; or a registered one.
 
     BadInput if there is no such encoder, or its weights do not fit; Missing if they, or timm, are
     not there.
@@ -43,12 +49,63 @@ def load_encoder(name: str | None, weights: str = "", size: int | None = None) -
         raise BadInput(f"training.repa.encoder is empty; give {' or '.join([*SHIPPED, OTHERS])}")
     if name.startswith(TIMM):
         return TimmEncoder(name.removeprefix(TIMM), weights, size)
+    if name in own_encoders.encoders():
+        return _own(name, weights, size)
     if name not in SHIPPED:
-        raise unknown("encoder", name, [*SHIPPED, f"{TIMM}NAME"])
+        raise unknown("encoder", name, [*SHIPPED, *own_encoders.encoders(), f"{TIMM}NAME"])
     for key, value in (("weights", weights), ("size", size)):
         if value:
             raise BadInput(f"training.repa.{key}={value}: {name} has its own, leave it out")
     return SmallEncoder(SHIPPED[name])
+
+
+def try_encoder(encoder: Encoder, name: str, shape: tuple[int, int, int]) -> None:
+    """BadInput unless it makes a feature map of a blank picture (C, H, W), here and on the meta
+    device, where its FLOPs are counted."""
+    if isinstance(encoder, nn.Module):
+        encoder.eval().requires_grad_(False)
+    where = f"training.repa.encoder={name}, of images of {_by(shape)}"
+    with torch.no_grad():
+        features = _told(name, where, lambda: encoder(torch.zeros(1, *shape)))
+        if not isinstance(features, Tensor) or features.dim() != 4 or len(features) != 1:
+            found = tuple(features.shape) if isinstance(features, Tensor) else type(features)
+            raise BadInput(f"{where}: must return (B, E, h, w) for B = 1, not {found}")
+        twin = copy.deepcopy(encoder)
+        twin = twin.to("meta") if isinstance(twin, nn.Module) else twin
+        _told(
+            name, f"{where}: must run on the meta device too, with its tensors as parameters or "
+            "buffers of a Module", lambda: twin(torch.zeros(1, *shape, device="meta")),
+        )  # fmt: skip
+
+
+def _own(name: str, weights: str, size: int | None) -> Encoder:
+    """Made as its user says; what it draws at random is the same every time."""
+    made = own_encoders.encoders()[name]
+    where = f"training.repa.encoder={name}"
+    if size:
+        raise BadInput(f"{where}: sizes pictures itself, leave out training.repa.size")
+    takes = _told(name, where, lambda: inspect.signature(made).parameters)
+    if weights and "weights" not in takes:
+        raise BadInput(f"{where}: has no argument `weights`, leave out training.repa.weights")
+    if not isinstance(made, type) and takes.keys() - {"weights"}:
+        return made
+    given = {"weights": weights} if weights else {}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return _told(name, where, lambda: made(**given))
+
+
+def _told(name: str, where: str, does: Callable[[], object]) -> object:
+    """What it returns; BadInput for what it raises, with the line of a user's file."""
+    try:
+        return does()
+    except BadInput:
+        raise
+    except Exception as error:
+        own = name in own_encoders.encoders()
+        line = f"{place(error, Path(own_encoders.file_of(name)))}: " if own else ""
+        said = (str(error).strip() or "no message").splitlines()[0]
+        raise BadInput(f"{where}: {line}{type(error).__name__}: {said}") from error
 
 
 class SmallEncoder(nn.Module):

@@ -1,6 +1,8 @@
 """The flow and the objective that a recipe asks for."""
 
-from darbench.encoders import load_encoder
+import math
+
+from darbench.encoders import load_encoder, try_encoder
 from darbench.flow.objective import Objective
 from darbench.flow.path import PATHS
 from darbench.flow.prediction import PREDICTIONS, WEIGHTINGS
@@ -23,6 +25,8 @@ def make_objective(training: Training, model: SiT, seed: int) -> Objective:
         return Objective(transport)
     chosen = training.repa
     encoder = load_encoder(chosen.encoder, chosen.weights, chosen.size)
+    side = math.isqrt(model.pos_embed.shape[1]) * model.patch
+    try_encoder(encoder, chosen.encoder, (model.channels, side, side))
     return Repa(
         transport, model, encoder, layer=chosen.layer, coefficient=chosen.coefficient,
         hidden=chosen.hidden, norm=chosen.norm, seed=seed,

@@ -97,7 +97,8 @@ class Repa:
     encoder: str | None = None  # of darbench.encoders; the extractor of the task unless given
     size: int | None = None  # side of the pictures that a timm encoder sees; its own unless given
     weights: str = ""  # of a timm encoder, a .safetensors file
-    fingerprint: str = ""  # of that file's content, which is what an id knows of it
+    # Of that file's content, or of the source of a registered encoder: what an id knows of them.
+    fingerprint: str = ""
 
     def __post_init__(self):
         _need("training.repa.layer", self.layer, self.layer >= 1, "at least 1")

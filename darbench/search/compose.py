@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from darbench.errors import BadInput, unknown
-from darbench.records import Evaluation, Model, Task, Training, Trial
+from darbench.records import Evaluation, Model, Task, Training, Trial, content_hash
 from darbench.registry import Signature
 from darbench.search.space import SearchSpace, build_space
 
@@ -151,17 +151,20 @@ def _align(config: dict[str, Any]) -> None:
     """Of representation alignment: which encoder it is, and the fingerprint of its weights."""
     if config["training"]["objective"] != "repa":
         return
-    from darbench import data, encoders  # with torch, which other recipes do not need here
+    from darbench import data, encoders, own_encoders  # with torch, not needed for other recipes
 
     task, repa = config["task"], config["training"]["repa"]
     encoders.need_pictures(data.kind(task["data"]).shape[0])
     repa["encoder"] = repa["encoder"] or encoders.default_encoder(task["extractor"])
+    own = repa["encoder"] in own_encoders.encoders()
+    prints = [own_encoders.source_hash(repa["encoder"])] if own else []
     weights = Path(repa["weights"]).expanduser()
-    if not weights.is_file():  # the encoder says what is wrong
-        return
-    with weights.open("rb") as file:
-        repa["fingerprint"] = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-    repa["weights"] = str(weights.absolute())
+    if weights.is_file():  # where it is not, the encoder says what is wrong
+        with weights.open("rb") as file:
+            prints.append(hashlib.file_digest(file, "sha256").hexdigest()[:16])
+        repa["weights"] = str(weights.absolute())
+    if prints:
+        repa["fingerprint"] = prints[0] if len(prints) == 1 else content_hash(prints)
 
 
 def _content(task: Mapping[str, Any]) -> dict[str, str]:
