@@ -39,7 +39,7 @@ Workers = Annotated[
 ]
 Load = Annotated[
     list[Path] | None,
-    typer.Option("--load", help="A Python file that registers routings; may be repeated."),
+    typer.Option("--load", help="A Python file of routings or encoders; may be repeated."),
 ]
 
 
@@ -126,6 +126,7 @@ def doctor(
     task: Annotated[str | None, typer.Argument(help="A name of `darbench list tasks`.")] = None,
     overrides: Overrides = None,
     out: Out = Path("leaderboards"),
+    load: Load = None,
     as_json: Json = False,
 ) -> None:
     """What is missing to run a task here, and the step that gets it; without a task, in general.
@@ -135,6 +136,7 @@ def doctor(
     from darbench.display import counting
     from darbench.search import doctor
 
+    _load(load)
     with counting("shards", quiet=as_json) as listener:
         if task is None:
             findings = doctor.examine_machine(out, listener)

@@ -10,6 +10,10 @@ class BadInput(ValueError):
     """The user asked for something that cannot be; the message says what, where and what would."""
 
 
+class Missing(BadInput):
+    """What was asked for could be, but needs something that is not on this machine."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> BadInput:
     """`unknown("routing", "dra", ["add", "dar"])`: the error, with near names or all of them."""
     known = sorted(known)

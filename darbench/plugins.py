@@ -1,22 +1,24 @@
-"""Routings from a user's file, which runs only when the user names it."""
+"""Routings and encoders from a user's file, which runs only when the user names it."""
 
 import hashlib
 import linecache
+import os
 import sys
 import traceback
 from pathlib import Path
 from types import ModuleType
 
-from darbench import registry
+from darbench import own_encoders, registry
 from darbench.errors import BadInput
 
 
 def load_file(path: str | Path) -> list[str]:
     """Run a user's Python file and return the names of the routings it registers.
 
-    BadInput if there is no such file, if it raises (with its own line), or registers nothing.
+    BadInput if there is no such file, if it raises (with its own line), or registers neither a
+    routing nor an encoder.
     """
-    path = Path(path).expanduser().resolve()
+    path = Path(os.path.expanduser(path)).resolve()
     try:
         source = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
@@ -34,19 +36,20 @@ def load_file(path: str | Path) -> list[str]:
     except BadInput as error:
         raise BadInput(f"{path.name}: {error}") from None
     except Exception as error:
-        raise BadInput(f"{_place(error, path)}: {type(error).__name__}: {error}") from error
+        raise BadInput(f"{place(error, path)}: {type(error).__name__}: {error}") from error
     made = [n for n, cls in registry.routings().items() if cls.__module__ == name]
-    if not made:
+    if not made and all(e.__module__ != name for e in own_encoders.encoders().values()):
         taken = ", ".join(n for n, cls in known.items() if cls.__name__ in vars(module))
         raise BadInput(
             f"{path.name}: registers no routing of its own"
             + (f" ({taken} exists already)" if taken else "")
-            + '; decorate the class with @darbench.register("my_name")'
+            + '; decorate the class with @darbench.register("my_name"), '
+            'or an encoder with @darbench.register_encoder("my_name")'
         )
     return made
 
 
-def _place(error: Exception, path: Path) -> str:
+def place(error: Exception, path: Path) -> str:
     """file:line of the last frame in the user's file, or where its syntax fails."""
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return f"{path.name}:{error.lineno}"

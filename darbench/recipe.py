@@ -1,6 +1,8 @@
 """The flow and the objective that a recipe asks for."""
 
-from darbench.encoders import load_encoder
+import math
+
+from darbench.encoders import load_encoder, try_encoder
 from darbench.flow.objective import Objective
 from darbench.flow.path import PATHS
 from darbench.flow.prediction import PREDICTIONS, WEIGHTINGS
@@ -22,7 +24,10 @@ def make_objective(training: Training, model: SiT, seed: int) -> Objective:
     if training.objective != "repa":
         return Objective(transport)
     chosen = training.repa
+    encoder = load_encoder(chosen.encoder, chosen.weights, chosen.size)
+    side = math.isqrt(model.pos_embed.shape[1]) * model.patch
+    try_encoder(encoder, chosen.encoder, (model.channels, side, side))
     return Repa(
-        transport, model, load_encoder(chosen.encoder, chosen.weights), layer=chosen.layer,
-        coefficient=chosen.coefficient, hidden=chosen.hidden, norm=chosen.norm, seed=seed,
+        transport, model, encoder, layer=chosen.layer, coefficient=chosen.coefficient,
+        hidden=chosen.hidden, norm=chosen.norm, seed=seed,
     )  # fmt: skip

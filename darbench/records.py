@@ -99,15 +99,19 @@ class Repa:
     coefficient: float = 0.5
     hidden: int | None = None  # width of the projector; twice the model's unless given
     norm: bool = False  # normalise the state before the projector
-    encoder: str = "digits-cnn"  # or timm:NAME
+    encoder: str | None = None  # of darbench.encoders; the extractor of the task unless given
+    size: int | None = None  # side of the pictures that a timm encoder sees; its own unless given
     weights: str = ""  # of a timm encoder, a .safetensors file
-    fingerprint: str = ""  # of that file's content, which is what an id knows of it
+    # Of that file's content, or of the source of a registered encoder: what an id knows of them.
+    fingerprint: str = ""
 
     def __post_init__(self):
         _need("training.repa.layer", self.layer, self.layer >= 1, "at least 1")
         _need("training.repa.coefficient", self.coefficient, self.coefficient > 0, "positive")
         wide = self.hidden is None or self.hidden >= 1
         _need("training.repa.hidden", self.hidden, wide, "at least 1, or null")
+        _need("training.repa.size", self.size, self.size is None or self.size >= 1,
+              "at least 1, or null")  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,6 +175,8 @@ class Training:
         """What decides the result, as plain values. What is `UNSAID` is left out."""
         values = asdict(self)
         del values["timeout_s"], values["micro_batch"]
+        if self.repa.size is None:
+            del values["repa"]["size"]
         if self.repa.fingerprint:
             del values["repa"]["weights"]
         else:

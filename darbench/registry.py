@@ -103,7 +103,7 @@ def register(name: str) -> Callable[[type], type]:
         known = _ROUTINGS.get(name)
         elsewhere = known is not None and _place(known) != _place(cls)
         same = elsewhere and known.__qualname__ == cls.__qualname__
-        if elsewhere and not (same and _source_hash(known) == _source_hash(cls)):
+        if elsewhere and not (same and source_hash(known) == source_hash(cls)):
             place = ".".join(_place(known))
             raise BadInput(f"a routing '{name}' exists already: {place}; choose another name")
         cls.name = name
@@ -155,11 +155,12 @@ def foreign() -> dict[str, type]:
 
     Those of darbench and of packages with entry points it can import itself.
     """
+    return {name: cls for name, cls in routings().items() if is_foreign(cls)}
+
+
+def is_foreign(made: Callable) -> bool:
     offering = {"darbench", *(p.module.partition(".")[0] for p in entry_points(group=GROUP))}
-    return {
-        name: cls for name, cls in routings().items()
-        if cls.__module__.partition(".")[0] not in offering
-    }  # fmt: skip
+    return made.__module__.partition(".")[0] not in offering
 
 
 def adopt(classes: Mapping[str, type]) -> None:
@@ -185,7 +186,7 @@ def signature(name: str) -> Signature:
     arguments = inspect.signature(init).parameters.values()
     searchable = [a for a in arguments if a.kind is a.KEYWORD_ONLY]
     found = {a.name: parameter(a.name, a.default, hints.get(a.name, Any)) for a in searchable}
-    return Signature(name=name, parameters=found, code_hash=_source_hash(routing(name)))
+    return Signature(name=name, parameters=found, code_hash=source_hash(routing(name)))
 
 
 def signatures() -> dict[str, Signature]:
@@ -204,24 +205,24 @@ def parameter(name: str, default: Any, hint: Any) -> Parameter:
     return Parameter(name=name, default=default, types=kinds)
 
 
-def file_of(cls: type) -> str:
-    """The file, or the notebook cell, in which the class is written."""
-    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+def file_of(made: Callable) -> str:
+    """The file, or the notebook cell, in which a class or function is written."""
+    file = getattr(sys.modules.get(made.__module__), "__file__", None)
     if file:
         return file
-    own = (f for f in vars(cls).values() if inspect.isfunction(f))
-    return next(own, cls.read).__code__.co_filename
+    own = [made, *vars(made).values(), *(getattr(made, verb, None) for verb in VERBS)]
+    return next(f for f in own if inspect.isfunction(f)).__code__.co_filename
 
 
-def _source_hash(cls: type) -> str:
-    """Of the whole file in which the class is written, and of what that takes from darbench's
-    routings and their operators."""
-    filename = file_of(cls)
+def source_hash(made: Callable) -> str:
+    """Of the whole file in which a class or function is written, and of what that takes from
+    darbench's routings and their operators."""
+    filename = file_of(made)
     linecache.checkcache(filename)
     text = "".join(linecache.getlines(filename))
     if not text:
         raise BadInput(
-            f"the source of routing class {cls.__name__} cannot be found ({filename}); "
+            f"the source of {made.__qualname__} cannot be found ({filename}); "
             "write it into a file or a notebook cell, for its hash travels with every result"
         )
     used: dict[str, str] = {}

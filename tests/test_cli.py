@@ -171,6 +171,19 @@ def test_the_doctor_says_that_it_reads_shards(run, tmp_path):
     assert {row["what"] for row in json.loads(run(*line, "--json")[1])} >= {"data", "autoencoder"}
 
 
+@pytest.mark.parametrize("verb", [["train", "--routing", "add"], ["doctor", "digits-nano"]])
+def test_a_damaged_encoder_is_one_line_that_does_not_blame_the_routing(run, tmp_path, verb):
+    pytest.importorskip("timm")
+    (tmp_path / "damaged.safetensors").write_bytes(b"damaged")
+    code, out, err = run(
+        *verb, "training.objective=repa", "training.repa.encoder=timm:resnet18",
+        "training.repa.weights=damaged.safetensors",
+    )  # fmt: skip
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("darbench: training.repa.weights=")
+    assert "damaged.safetensors': no safetensors file, or a damaged one" in err
+
+
 def test_tasks_are_listed_with_their_hours(run):
     rows = {row["name"]: row for row in json.loads(run("list", "tasks", "--json")[1])}
     assert len(rows) == 6 and "the DAR paper's recipe" in rows["imagenet256-xl2"]["summary"]

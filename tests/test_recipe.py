@@ -29,7 +29,7 @@ def test_a_recipe_names_path_prediction_and_weighting():
 
 
 def test_repa_is_the_velocity_with_an_alignment_as_set():
-    settings = RepaSettings(layer=3, coefficient=0.25, hidden=40, norm=True)
+    settings = RepaSettings(layer=3, coefficient=0.25, hidden=40, norm=True, encoder="digits-cnn")
     training = Training(objective="repa", repa=settings, path="GVP")
     objective = make_objective(training, sit(channels=1), seed=0)
     assert isinstance(objective, Repa)
@@ -39,6 +39,6 @@ def test_repa_is_the_velocity_with_an_alignment_as_set():
 
 
 def test_a_layer_beyond_the_model_is_refused():
-    training = Training(objective="repa", repa=RepaSettings(layer=5))
+    training = Training(objective="repa", repa=RepaSettings(layer=5, encoder="digits-cnn"))
     with pytest.raises(ValueError, match="layer=5: must be between 1 and the depth, 4"):
-        make_objective(training, sit(), seed=0)
+        make_objective(training, sit(channels=1), seed=0)

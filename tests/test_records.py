@@ -59,7 +59,8 @@ def test_values_that_make_no_sense_are_refused_by_name(cls, name, value):
     ("cls", "prefix", "name", "value"),
     [
         (Repa, "training.repa", "layer", 0), (Repa, "training.repa", "coefficient", 0.0),
-        (Repa, "training.repa", "hidden", 0), (Stochastic, "evaluation.sde", "form", "sbdm"),
+        (Repa, "training.repa", "hidden", 0),
+        (Repa, "training.repa", "size", 0), (Stochastic, "evaluation.sde", "form", "sbdm"),
         (Stochastic, "evaluation.sde", "norm", -1.0),
         (Stochastic, "evaluation.sde", "last_step", "mean"),
         (Stochastic, "evaluation.sde", "last_step_size", 1.0),

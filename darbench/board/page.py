@@ -154,7 +154,7 @@ def _row(board: Leaderboard, row: dict, anchor: str, names: dict, looks: dict) -
         "all_trials": trials,
         "environment": _environment(trials),
         "config": json.dumps(json.loads(row["config_json"]), indent=2, sort_keys=True),
-        "command": reproduce_command(row, seed, board.files.get(row["routing"], "")),
+        "command": reproduce_command(row, seed, board.files),
         "points": {m: curve_table(board, m).filter(entry=row["entry"]).to_dicts() for m in PLOTS},
     }
 

@@ -12,14 +12,18 @@ from darbench.records import UNSAID
 _PLAIN = re.compile(r"(?!(null|true|false|nan|inf)$)[A-Za-z_][\w./-]*", re.IGNORECASE | re.ASCII)
 
 
-def reproduce_command(entry: Mapping[str, Any], seed: int = 0, file: str = "") -> str:
+def reproduce_command(
+    entry: Mapping[str, Any], seed: int = 0, files: Mapping[str, str] | None = None
+) -> str:
     """`darbench train` with every setting of the entry spelled out, quoted for a POSIX shell.
 
-    `entry` is a row of Leaderboard.frame: `routing` and `config_json` are read. `file` is where a
-    routing that is not built in is written.
+    `entry` is a row of Leaderboard.frame: `routing` and `config_json` are read. `files`, as
+    declared, say where a routing and an encoder that are not built in are written.
     """
     config = json.loads(entry["config_json"])
-    load = ["--load", file] if file else []
+    encoder = config["training"].get("repa", {}).get("encoder")
+    own = [(files or {}).get(name) for name in (config["routing"], f"encoder {encoder}")]
+    load = [word for file in dict.fromkeys(filter(None, own)) for word in ("--load", file)]
     words = ["darbench", "train", *load, "--task", config["task"]["name"]]
     words += ["--routing", config["routing"], f"task.extractor={config['task']['extractor']}"]
     config["training"] = UNSAID | config["training"]  # of which the task may say something else

@@ -11,6 +11,8 @@ def checked(trial: Trial, label: str) -> None:
     """BadInput if the trial cannot be built or measured, whatever its routing raises."""
     try:
         check(trial)
+    except BadInput:  # says what is wrong, which is nothing of the routing's
+        raise
     except ValueError as error:
         raise BadInput(f"{label}: {error}") from None
     except Exception as error:

@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from darbench.errors import BadInput, unknown
-from darbench.records import Evaluation, Model, Task, Training, Trial
+from darbench.records import Evaluation, Model, Task, Training, Trial, content_hash
 from darbench.registry import Signature
 from darbench.search.space import SearchSpace, build_space
 
@@ -117,7 +117,9 @@ def load_trial(
 
 def load_card(task: str, overrides: Iterable[str], signatures: Mapping[str, Signature]) -> Trial:
     """The trial of `add` that a task stands for, before anyone has looked for its data."""
-    return _trial(_single("add", task, overrides, 0), 0, signatures)
+    config = _single("add", task, overrides, 0)
+    _align(config)
+    return _trial(config, 0, signatures)
 
 
 def _single(routing: str, task: str, overrides: Iterable[str], seed: int) -> dict[str, Any]:
@@ -141,13 +143,29 @@ def _trial(config: dict[str, Any], seed: int, signatures: Mapping[str, Signature
 
 
 def _identify(config: dict[str, Any]) -> None:
-    """Fill in what only the files that the configuration names can tell."""
+    """Fill in what the task stands for, and what only the files that are named can tell."""
+    _align(config)
     config["task"] |= _content(config["task"])
-    repa = config["training"]["repa"]
-    repa["weights"] = os.path.expanduser(repa["weights"])
-    if os.path.isfile(repa["weights"]):  # where it is not, the encoder says what is wrong
-        with open(repa["weights"], "rb") as file:
-            repa["fingerprint"] = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def _align(config: dict[str, Any]) -> None:
+    """Of representation alignment: which encoder it is, and the fingerprint of its weights."""
+    if config["training"]["objective"] != "repa":
+        return
+    from darbench import data, encoders, own_encoders  # with torch, not needed for other recipes
+
+    task, repa = config["task"], config["training"]["repa"]
+    encoders.need_pictures(data.kind(task["data"]).shape[0])
+    repa["encoder"] = repa["encoder"] or encoders.default_encoder(task["extractor"])
+    own = repa["encoder"] in own_encoders.encoders()
+    prints = [own_encoders.source_hash(repa["encoder"])] if own else []
+    weights = Path(os.path.expanduser(repa["weights"]))
+    if weights.is_file():  # where it is not, the encoder says what is wrong
+        with weights.open("rb") as file:
+            prints.append(hashlib.file_digest(file, "sha256").hexdigest()[:16])
+        repa["weights"] = str(weights.absolute())
+    if prints:
+        repa["fingerprint"] = prints[0] if len(prints) == 1 else content_hash(prints)
 
 
 def _content(task: Mapping[str, Any]) -> dict[str, str]:
@@ -208,7 +226,7 @@ def _value(override: str, text: str) -> Any:
 
 def _find(space: str) -> Path:
     if "/" in space or space.endswith((".yaml", ".yml")):
-        path = Path(space).expanduser().resolve()
+        path = Path(os.path.expanduser(space)).resolve()
         if not path.is_file():
             raise BadInput(f"no search space file at {path}")
         if path.suffix != ".yaml":

@@ -16,6 +16,8 @@ from darbench.testing import check_routing
 def conformance(routing: str, overrides: Iterable[str] = ()) -> list[dict[str, Any]]:
     """Results as plain values; for a file, of every routing it registers, one after another."""
     names = load_file(routing) if routing.endswith(".py") else [routing]
+    if not names:
+        raise BadInput(f"{routing}: registers encoders alone, and check is of routings")
     params, others = routing_parameters(overrides)
     if others:
         raise BadInput(f"'{others[0]}': check takes parameters of the routing, params.KEY=VALUE")

@@ -14,8 +14,8 @@ from darbench.budget import add_step_flops, evaluation_bytes, step_bytes
 from darbench.data import Dataset, Kind, kind, load, published
 from darbench.data.base import Listener, silent
 from darbench.data.latents import Latents
-from darbench.encoders import TIMM, load_encoder
-from darbench.errors import BadInput
+from darbench.encoders import OTHERS, TIMM, load_encoder
+from darbench.errors import BadInput, Missing
 from darbench.metrics import inception
 from darbench.metrics.extractors import extractor
 from darbench.records import Repa, Task, Training, Trial
@@ -132,14 +132,14 @@ def _extractor(name: str) -> Finding:
 
 
 def _encoder(training: Training) -> list[Finding]:
-    """Of representation alignment, where the recipe has it."""
+    """Of representation alignment, where the recipe has it; BadInput if it cannot be."""
     if training.objective != "repa":
         return []
     chosen = training.repa
     try:
-        load_encoder(chosen.encoder, chosen.weights)
-    except BadInput as error:
-        fix = "training.repa.encoder=digits-cnn, or timm:NAME and training.repa.weights=FILE"
+        load_encoder(chosen.encoder, chosen.weights, chosen.size)
+    except Missing as error:
+        fix = f"training.repa.encoder={OTHERS}, or that of the task: leave it out"
         return [Finding(what="encoder", state=MISSING, says=str(error), fix=fix)]
     return [Finding(what="encoder", state=OK, says=chosen.encoder)]
 

@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from darbench import registry
+from darbench import own_encoders, registry
 from darbench.board.build import build
 from darbench.records import Trial
 from darbench.search import machine
@@ -231,9 +231,10 @@ class Office:
 
     def _declare(self) -> None:
         files = {name: registry.file_of(cls) for name, cls in registry.foreign().items()}
+        encoders = {f"encoder {e}": own_encoders.file_of(e) for e in own_encoders.foreign()}
         known = declared.read(self.folder).extended(
             self.proposer.declared, command=self.command, sources=self.sources,
-            files={name: file for name, file in files.items() if name in self.sources},
+            files={name: file for name, file in files.items() if name in self.sources} | encoders,
         )  # fmt: skip
         declared.write(self.folder, known)
 
@@ -345,8 +346,9 @@ def _tune(office: Office, workers: int, storage: str) -> None:
 
     gpu = 1 if office.device == "cuda" else 0
     work = tune.with_parameters(
-        _work, folder=str(office.folder), device=office.device, foreign=_by_value(), path=sys.path
-    )
+        _work, folder=str(office.folder), device=office.device, path=sys.path,
+        foreign=_by_value(registry.foreign()), encoders=_by_value(own_encoders.foreign()),
+    )  # fmt: skip
     tuner = tune.Tuner(
         tune.with_resources(work, {"cpu": 1, "gpu": gpu}),
         tune_config=tune.TuneConfig(
@@ -361,32 +363,35 @@ def _tune(office: Office, workers: int, storage: str) -> None:
     tuner.fit()
 
 
-def _by_value() -> dict[str, bytes]:
-    """The routings that a worker cannot import, by name, with the modules they are written in."""
+def _by_value(made: Mapping[str, Callable]) -> dict[str, bytes]:
+    """What a worker cannot import, by name, with the modules it is written in."""
     from ray import cloudpickle
 
-    classes = registry.foreign()
-    modules = {sys.modules[cls.__module__] for cls in classes.values()}
+    modules = {sys.modules[each.__module__] for each in made.values()}
     modules -= {sys.modules["__main__"]}  # is pickled by value anyway
     for module in modules:
         cloudpickle.register_pickle_by_value(module)
     try:
-        return {name: cloudpickle.dumps(cls) for name, cls in classes.items()}
+        return {name: cloudpickle.dumps(each) for name, each in made.items()}
     finally:
         for module in modules:
             cloudpickle.unregister_pickle_by_value(module)
 
 
-def _adopt(trial: Trial, foreign: Mapping[str, bytes]) -> None:
-    """Make the trial's own routing known here, if this process cannot import it."""
-    name = trial.variant.routing
-    if name in foreign:
-        registry.adopt({name: pickle.loads(foreign[name])})
+def _adopt(trial: Trial, foreign: Mapping[str, bytes], encoders: Mapping[str, bytes]) -> None:
+    """Make the trial's own routing and encoder known here, if this process cannot import them."""
+    for own, known, adopt in (
+        (trial.variant.routing, foreign, registry.adopt),
+        (trial.training.repa.encoder, encoders, own_encoders.adopt),
+    ):
+        if own in known:
+            adopt({own: pickle.loads(known[own])})
 
 
 def _work(
-    config: dict, folder: str, device: str, foreign: Mapping[str, bytes], path: list[str]
-) -> None:
+    config: dict, folder: str, device: str, foreign: Mapping[str, bytes],
+    encoders: Mapping[str, bytes], path: list[str],
+) -> None:  # fmt: skip
     """The trainable: runs in a worker, one trial after another in the same process."""
     from ray import tune
 
@@ -397,5 +402,5 @@ def _work(
     news = ("trial_id", "step", "final", "status", "error", "attempt", "val_loss", "fd")
     attempt = config["attempt"]
     with ledger.working(desk.folder), plain_arithmetic(device), watchdog(trial, desk, attempt):
-        for row in run_trial(trial, desk, attempt, partial(_adopt, trial, foreign)):
+        for row in run_trial(trial, desk, attempt, partial(_adopt, trial, foreign, encoders)):
             tune.report({"row": {key: row[key] for key in {*news, trial.task.rank_by}}})

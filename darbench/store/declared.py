@@ -17,7 +17,7 @@ class Declared:
     command: str = ""  # of the last sweep
     seeds: Mapping[str, list[int]] = field(default_factory=dict)  # by configuration hash
     sources: Mapping[str, str] = field(default_factory=dict)  # code hash by routing
-    files: Mapping[str, str] = field(default_factory=dict)  # of routings that are not built in
+    files: Mapping[str, str] = field(default_factory=dict)  # of routings and encoders of users
 
     def extended(
         self,

@@ -1,5 +1,6 @@
 import os
 import shlex
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from darbench.search.compose import (
     spaces_folder,
     tasks_folder,
 )
+from darbench.train import check
 
 SIGNATURES = registry.signatures()
 
@@ -37,6 +39,22 @@ def test_the_shipped_space_covers_the_field_on_three_seeds():
         True, False,
     }  # fmt: skip
     assert sum(entry.signature.name == "dar" for entry in space.entries) >= 6
+
+
+def test_the_shipped_space_with_alignment_has_dars_form_with_it_beside_its_other_form():
+    space = load_space("repa", [], SIGNATURES)
+    aligned = Repa(layer=4, coefficient=0.5, norm=False, encoder="digits-cnn")
+    assert (space.training.objective, space.training.repa) == ("repa", aligned)
+    found = [c.variant for c in space.grid()]
+    assert found[0].routing == "add" and {v.routing for v in found[1:]} == {"dar"}
+    forms = {(v.params["query"], v.params["final"]) for v in found[1:]}
+    assert forms == set(product(("static_t", "dynamic"), ("reuse_last", "dedicated")))
+    assert all((v.params["history"], v.params["span"]) == ("chunk_last", 4) for v in found[1:])
+    for configuration in space.grid():
+        check(space.trial(configuration, 0, "confirm"))
+    assert (
+        load_space("repa", ["task=shapes-nano"], SIGNATURES).training.repa.encoder == "shapes-cnn"
+    )
 
 
 @pytest.mark.parametrize("name", cards(spaces_folder()))
@@ -293,6 +311,59 @@ def test_settings_within_settings_compose():
     assert (trial.training.objective, trial.training.repa) == ("repa", repa)
     assert trial.evaluation.sde == Stochastic(form="increasing-decreasing", last_step="none")
     assert trial.training.path == "GVP"
+
+
+@pytest.mark.parametrize(
+    "empty", [[], ["training.repa.encoder=null"], ["training.repa.encoder=''"]]
+)
+@pytest.mark.parametrize(
+    ("task", "encoder"),
+    [("digits-nano", "digits-cnn"), ("digits-micro", "digits-cnn"), ("shapes-nano", "shapes-cnn")],
+)
+def test_alignment_is_to_the_extractor_of_the_task_unless_it_is_given(task, encoder, empty):
+    def the_trial(*overrides):
+        overrides = ["training.objective=repa", *overrides]
+        return load_trial("dar", task, overrides, 1, SIGNATURES)
+
+    found = the_trial(*empty)
+    assert found.training.repa.encoder == encoder
+    assert found == the_trial(f"training.repa.encoder={encoder}")
+    check(found)
+
+
+def test_a_trial_aligned_to_digits_has_the_id_that_it_always_had():
+    trial = load_trial("add", "digits-nano", ["training.objective=repa"], 0, SIGNATURES)
+    assert trial.configuration()["training"]["repa"] == {
+        "layer": 4, "coefficient": 0.5, "hidden": None, "norm": False, "encoder": "digits-cnn",
+        "weights": "",
+    }  # fmt: skip
+    assert trial.id == "36461f4ebe5a56c3"
+
+
+@pytest.mark.parametrize("task", ["imagenet256-b2", "imagenet256-xl2"])
+@pytest.mark.parametrize("more", [[], ["training.repa.encoder=digits-cnn"]])
+def test_latents_are_not_aligned(task, more):
+    overrides = ["training.objective=repa", *more]
+    for composed in (
+        lambda: load_trial("add", task, overrides, 0, SIGNATURES),
+        lambda: load_card(task, overrides, SIGNATURES),
+        lambda: shipped(f"task={task}", *overrides),
+    ):
+        with pytest.raises(BadInput, match="images of 1 or 3 channels, not 4; latents are none"):
+            composed()
+
+
+def test_what_inception_measures_has_no_encoder_of_its_own():
+    with pytest.raises(
+        BadInput, match=r"by inception-v3-compat has no default; give timm:NAME wi"
+    ):
+        load_card("cifar10-small", ["training.objective=repa"], SIGNATURES)
+
+
+def test_an_encoder_of_other_pictures_is_refused():
+    overrides = ["training.objective=repa", "training.repa.encoder=digits-cnn"]
+    with pytest.raises(BadInput, match="not of 3 x 16 x 16; for those give shapes-cnn"):
+        check(load_trial("add", "shapes-nano", overrides, 0, SIGNATURES))
 
 
 def test_an_encoder_is_known_by_the_content_of_its_weights(tmp_path):

@@ -14,6 +14,15 @@ from darbench.scaffold import TEMPLATE
 MINE = TEMPLATE.format(name="mine", cls="Mine", file="mine.py", title="Mine")
 ADD = "seeds: [0]\nvariants: [{routing: add}]\n" + TINY
 
+ENCODER = """
+import darbench
+from torch import nn
+
+@darbench.register_encoder("halves")
+def halves(x):
+    return nn.functional.avg_pool2d(x, 2)
+"""
+
 SCRIPT = '''
 import darbench
 
@@ -68,6 +77,21 @@ def test_a_loaded_file_joins_the_space_and_runs_in_the_workers(tmp_path):
     (tmp_path / "mine.py").write_text(MINE + "\n# another source\n")
     changed = json.loads(run(*sweep, "--load", "mine.py", cwd=tmp_path))
     assert (changed["skipped"], changed["done"]) == (1, 1)
+
+
+def test_an_encoder_of_a_loaded_file_is_aligned_to_in_the_workers(tmp_path):
+    space = write(tmp_path, ADD)
+    (tmp_path / "encoder.py").write_text(ENCODER)
+    aligned = ["training.objective=repa", "training.repa.layer=1", "training.repa.encoder=halves"]
+    sweep = [sys.executable, "-m", "darbench", "sweep", "--space", space, "--json", *aligned]
+    said = json.loads(run(*sweep, "--load", "encoder.py", cwd=tmp_path))
+    assert (said["total"], said["done"], said["failed"]) == (1, 1, 0)
+    page = Path(said["board"]).read_text()
+    assert f"darbench train --load {tmp_path}/encoder.py --task digits-nano" in page
+    for text, finished in ((ENCODER, 1), (ENCODER + "# another source\n", 0)):
+        (tmp_path / "encoder.py").write_text(text)
+        planned = json.loads(run(*sweep, "--load", "encoder.py", "--dry-run", cwd=tmp_path))
+        assert planned["finished"] == finished
 
 
 @pytest.mark.slow

@@ -237,6 +237,16 @@ def test_where_the_weights_of_an_encoder_lie_is_no_part_of_an_id():
     assert the_id("/here/a.safetensors") != the_id("/here/b.safetensors")
 
 
+def test_the_size_of_an_encoder_is_part_of_an_id_where_it_is_given():
+    def the_id(**size):
+        repa = Repa(encoder="timm:vit_tiny_patch16_224", weights="a.safetensors", **size)
+        training = Training(objective="repa", repa=repa)
+        assert ("size" in training.identity()["repa"]) == (size.get("size") is not None)
+        return dataclasses.replace(TRIAL, training=training).id
+
+    assert the_id() == the_id(size=None) != the_id(size=224) != the_id(size=96)
+
+
 def test_split_and_source_are_no_part_of_an_id_but_the_seed_is():
     replaced = dataclasses.replace(TRIAL, split="search", code_hash="d")
     assert replaced.id == TRIAL.id
