@@ -64,6 +64,15 @@ def test_memory_is_that_of_one_block_whatever_the_number_of_images(monkeypatch):
     assert peak(images(6000, 0), images(6000, 1)) < 1_000_000  # all distances would be 288 MB
 
 
+def test_blocks_of_large_images_have_fewer_of_them(monkeypatch):
+    monkeypatch.setattr(blocks, "VALUES", 2**16)  # 42 images of 12,288 pixels
+    one, two = images(90, 0, (64, 64, 3)), images(90, 1, (64, 64, 3))
+    assert peak(one, two) < 4 * 8 * 8 * 2**16 < 8 * one.size * 2
+    assert nearest_distances(one, two[:50])[3] == pytest.approx(
+        min(math.dist(one[3], b) for b in two[:50].tolist()) / 255
+    )
+
+
 @pytest.mark.parametrize(("queries", "others"), [(90, 90), (10, 40), (40, 10), (300, 300)])
 def test_memory_of_a_block_is_foretold(monkeypatch, queries, others):
     monkeypatch.setattr(neighbours, "SIDE", 100)
