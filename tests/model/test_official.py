@@ -1,9 +1,19 @@
+import json
+from functools import partial
+
 import pytest
+import record_official_model as recorded
 import torch
 from builders import SETTINGS, images, name_of, randomise, randomise_trunk, sit
 
 from darbench import registry
+from darbench.flow.samplers import guided
 from darbench.model.official import load_official, to_official
+from darbench.model.sit import SiT
+from darbench.model.sizes import SIZES
+
+OFFICIAL = json.loads(recorded.RECORD.read_text())
+both_heads = pytest.mark.parametrize("learn_sigma", [False, True])
 
 
 def random_state(**changes):
@@ -26,7 +36,7 @@ def test_loading_fills_the_trunk_and_names_the_routing_keys_it_left(setting):
     assert all(torch.equal(after[key], value) for key, value in before.items())
 
 
-@pytest.mark.parametrize("learn_sigma", [False, True])
+@both_heads
 @pytest.mark.parametrize("name", registry.routings())
 def test_every_routing_takes_an_official_checkpoint(name, learn_sigma):
     """Missing keys only under its prefix, with and without learn_sigma; `add` has none."""
@@ -101,3 +111,79 @@ def test_a_state_dict_is_not_changed_by_loading_it():
     copy = {key: value.clone() for key, value in state.items()}
     load_official(sit(), state)
     assert all(torch.equal(state[key], value) for key, value in copy.items())
+
+
+# Against the official code, of which record_official_model.py wrote down the answers
+
+
+def small(learn_sigma):
+    return sit(
+        depth=recorded.DEPTH, width=recorded.WIDTH, heads=recorded.HEADS, patch=recorded.PATCH,
+        side=recorded.SIDE, channels=recorded.CHANNELS, classes=recorded.CLASSES,
+        learn_sigma=learn_sigma,
+    )  # fmt: skip
+
+
+def filled(learn_sigma, checkpoint_sigma):
+    """Ours in float64, its state dict made of the official names and shapes alone."""
+    official = OFFICIAL[f"learn_sigma {checkpoint_sigma}"]["shapes"]
+    state = {name: recorded.parameter(name, shape) for name, shape in official.items()}
+    model = small(learn_sigma).double()
+    assert load_official(model, state) == []
+    return model
+
+
+def shapes(model):
+    return {name: list(value.shape) for name, value in model.state_dict().items()}
+
+
+def agree(found, wanted, tolerance=1e-9):
+    wanted = torch.tensor(wanted, dtype=torch.float64).view(found.shape)
+    assert wanted.std() > 0.1
+    torch.testing.assert_close(found.double(), wanted, rtol=tolerance, atol=tolerance)
+
+
+@both_heads
+def test_the_state_dict_is_that_of_the_official_code(learn_sigma):
+    assert shapes(small(learn_sigma)) == OFFICIAL[f"learn_sigma {learn_sigma}"]["shapes"]
+
+
+def test_the_state_dict_of_s2_is_that_of_the_official_code():
+    depth, width, heads = SIZES["S"]
+    with torch.device("meta"):
+        model = SiT(
+            registry.routing("add"), depth=depth, width=width, heads=heads, patch=2, side=32,
+            channels=4, classes=1000, learn_sigma=True,
+        )  # fmt: skip
+    assert shapes(model) == OFFICIAL["SiT-S/2"]
+
+
+def test_the_positions_are_those_of_the_official_code():
+    """In float32 there, of which seven digits are recorded."""
+    agree(small(False).pos_embed.detach(), OFFICIAL["pos_embed"], 1e-6)
+
+
+@pytest.mark.parametrize(("learn_sigma", "sigma"), [(False, False), (True, True), (False, True)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-5)])
+def test_add_answers_as_the_official_code(learn_sigma, sigma, dtype, tolerance):
+    """With sigma in both, in neither, and in the checkpoint alone."""
+    model = filled(learn_sigma, sigma).to(dtype)
+    x = recorded.images(len(recorded.TIMES)).to(dtype)
+    t, label = torch.tensor(recorded.TIMES, dtype=dtype), torch.tensor(recorded.LABELS)
+    with torch.no_grad():
+        found = model(x, t, label)
+    agree(found, OFFICIAL[f"learn_sigma {sigma}"]["v"], tolerance)
+
+
+def test_guidance_is_that_of_the_official_code_but_for_its_unguided_fourth_channel():
+    """That one it leaves as it is with the label in the first half and without in the second."""
+    model = filled(True, True)
+    x, t = recorded.images(2), torch.tensor(recorded.GUIDED_TIMES, dtype=torch.float64)
+    answer = partial(guided, model, torch.tensor(recorded.GUIDED_LABELS), recorded.CLASSES)
+    with torch.no_grad():
+        found, conditional, unconditional = (answer(s)(x, t) for s in (recorded.SCALE, 1.0, 0.0))
+    halves = [
+        torch.cat([found[:, :3], unguided[:, 3:]], dim=1)
+        for unguided in (conditional, unconditional)
+    ]
+    agree(torch.cat(halves), OFFICIAL["guided"])
