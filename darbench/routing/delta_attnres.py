@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from darbench.ops.depth_attention import Source, depth_attention, source
+from darbench.ops.depth_attention import Source, depth_attention, null, source
 from darbench.registry import register
 from darbench.routing import history as windows
 from darbench.routing.base import Cond, Routing
@@ -63,10 +63,8 @@ class DeltaAttnRes(Routing):
         stream = state.stream + v
         if site + 1 == self.sites:
             return State(stream, stream, sources, state.queries)
-        null = ()
-        if self.null:  # of no size, so its logit is 0 whatever its key
-            null = (source(torch.zeros_like(sources[0].value)),)
-        read, seen = depth_attention(state.queries[site], (*sources, *null), scale=1.0)
+        nothing = (null(sources[0]),) if self.null else ()
+        read, seen = depth_attention(state.queries[site], (*sources, *nothing), scale=1.0)
         return State(stream + read, stream, seen[: len(sources)], state.queries)
 
     @property

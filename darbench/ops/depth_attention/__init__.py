@@ -13,9 +13,9 @@ from torch import Tensor
 
 from darbench.ops.depth_attention import definition, eager, graph
 from darbench.ops.depth_attention.backends import backend, takes
-from darbench.ops.depth_attention.source import Source, inverse_rms, key_norm, source
+from darbench.ops.depth_attention.source import Source, inverse_rms, key_norm, null, source
 
-__all__ = ["Source", "depth_attention", "inverse_rms", "key_norm", "source"]
+__all__ = ["Source", "depth_attention", "inverse_rms", "key_norm", "null", "source"]
 
 
 def depth_attention(

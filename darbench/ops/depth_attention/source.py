@@ -34,6 +34,12 @@ def source(v: Tensor, eps: float = EPS) -> Source:
     return Source(v, None, trail)
 
 
+def null(like: Source) -> Source:
+    """A source of no size, whose logit is 0 whatever the query; no norm need be computed."""
+    zero = torch.zeros_like(like.trail)
+    return Source(zero, zero.new_zeros(zero.shape[:-1], dtype=_wide(zero[:0]).dtype), zero)
+
+
 def inverse_rms(v: Tensor, eps: float = EPS) -> Tensor:
     """1 / sqrt(mean(v^2) + eps) over the last axis, in float32 or better: (..., D) -> (...)."""
     return torch.rsqrt(_wide(v).square().mean(-1) + eps)
