@@ -482,7 +482,10 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
 def _print_rich(table: Any) -> None:
     from rich.console import Console
 
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:  # a file has no edge to wrap a row at
+        console.width = 500
+    console.print(table)
 
 
 def _cell(column: str, value: Any) -> str:

@@ -184,6 +184,13 @@ def test_a_damaged_encoder_is_one_line_that_does_not_blame_the_routing(run, tmp_
     assert "damaged.safetensors': no safetensors file, or a damaged one" in err
 
 
+def test_a_row_is_one_line_where_there_is_no_terminal(run):
+    """For grep; the hours of a task on a GPU alone are more than 80 characters."""
+    _, out, _ = run("list", "tasks")
+    assert len(out.splitlines()) == 1 + len(json.loads(run("list", "tasks", "--json")[1]))
+    assert max(map(len, out.splitlines())) > 80
+
+
 def test_tasks_are_listed_with_their_hours(run):
     rows = {row["name"]: row for row in json.loads(run("list", "tasks", "--json")[1])}
     assert len(rows) == 6 and "the DAR paper's recipe" in rows["imagenet256-xl2"]["summary"]
