@@ -50,9 +50,7 @@ def depth_attention(
     """As `darbench.ops.depth_attention.depth_attention`."""
     values, inv_rms, trails = zip(*sources, strict=True)
     unknown = [j for j, known in enumerate(inv_rms) if known is None]
-    shape = len(unknown), *values[0].shape[:-1]
-    inv_rms = list(inv_rms)
-    for j, blank in zip(unknown, values[0].new_empty(shape, dtype=torch.float32), strict=True):
-        inv_rms[j] = blank
+    inv_rms = [v.new_empty(v.shape[:-1], dtype=torch.float32) if r is None else r
+               for v, r in zip(values, inv_rms, strict=True)]  # fmt: skip
     h, *trails = _Read.apply(backend, query, inv_rms, unknown, scale, heads, *trails)
     return h, tuple(map(Source, values, inv_rms, trails))
