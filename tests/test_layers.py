@@ -12,7 +12,10 @@ import darbench
 
 PACKAGE = Path(darbench.__file__).parent
 LEVELS = {
-    0: ("ops", "audit", "records", "rules", "protocol", "schema", "errors", "streams", "papers"),
+    0: (
+        "ops", "arithmetic", "audit", "records", "rules", "protocol", "schema", "errors",
+        "streams", "papers",
+    ),
     1: ("routing", "registry", "own_encoders", "plugins"),
     2: ("model", "flow", "data"),
     3: ("metrics", "encoders"),

@@ -55,6 +55,9 @@ class Dataset(ABC):
         n = self.n_train
         return np.array([_epoch(seed, p // n, n)[p % n] for p in positions])
 
+    def verify(self, listener: Listener) -> None:  # noqa: B027 most have read all
+        """BadInput if what was not read when the data were loaded is not as it was written."""
+
     def decode(self, x: Tensor) -> np.ndarray:
         """Pictures of items; of pixels, the inverse of `to_model_range`. FloatingPointError if any
         is not finite."""

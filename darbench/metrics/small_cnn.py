@@ -11,6 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from darbench.arithmetic import one_thread
 from darbench.metrics import shipped
 from darbench.metrics.classifier import Classifier
 from darbench.metrics.shipped import WEIGHTS
@@ -100,13 +101,8 @@ class SmallExtractor(Classifier):
         return cls.cnn.load_net(), cls.cnn.read_record()["sha256"]
 
     def forward(self, input: Tensor) -> tuple[Tensor, ...]:
-        """In one thread: which way a convolution is computed depends on their number."""
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
+        with one_thread():  # reference and samples may be seen by different processes
             return super().forward(input)
-        finally:
-            torch.set_num_threads(threads)
 
 
 class DigitsCNN(SmallExtractor):

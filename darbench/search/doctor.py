@@ -87,8 +87,7 @@ def _files(what: str, task: Task, listener: Listener) -> tuple[Finding, Dataset 
     try:
         found = content(asdict(task))
         data = load(known.name, found["data_path"])
-        if isinstance(data, Latents):  # all others are read whole when they are loaded
-            data.verify(listener)
+        data.verify(listener)
     except BadInput as error:
         where = f"export {known.variable}=FOLDER" if known.variable else "task.data_path=FOLDER"
         fix = f"{known.source}; then {where}"

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from darbench import registry
+from darbench.arithmetic import plain_arithmetic
 from darbench.search.checked import checked
 from darbench.search.compose import load_trial
 from darbench.search.machine import device as resolve_device
-from darbench.search.worker import Desk, plain_arithmetic, run_trial, watchdog
+from darbench.search.worker import Desk, run_trial, watchdog
 from darbench.store import ledger
 
 NAME = "train"  # of the folder; its board is `darbench board --space train`

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from darbench import own_encoders, registry
+from darbench.arithmetic import plain_arithmetic
 from darbench.board.build import build
 from darbench.records import Trial
 from darbench.search import machine
@@ -30,7 +31,7 @@ from darbench.search.compose import load_space
 from darbench.search.progress import Listener, Progress, name
 from darbench.search.propose import Exhausted, Proposer, proposer
 from darbench.search.space import SearchSpace
-from darbench.search.worker import Desk, failure, plain_arithmetic, run_trial, watchdog
+from darbench.search.worker import Desk, failure, run_trial, watchdog
 from darbench.store import declared, ledger
 
 BOARD_EVERY = 10.0  # seconds between rebuilds while trials finish

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from threadpoolctl import threadpool_limits
 
 from darbench.records import Report, Trial
 from darbench.schema import make_row
@@ -41,22 +40,6 @@ class Desk:
             with suppress(OSError):  # a picture is not worth a trial
                 save_grid(report.samples, self.folder / "samples" / f"{trial.id}.png")
         return row
-
-
-@contextmanager
-def plain_arithmetic(device: str) -> Iterator[None]:
-    """On the CPU one thread, of the metrics' linear algebra too: small models gain nothing from
-    more, and sums keep their order. On a GPU no TF32, whose convolutions round a float32 to eleven
-    bits: rows of either device then differ by float32's rounding alone."""
-    threads, tf32 = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
-    torch.set_num_threads(1 if device == "cpu" else threads)
-    torch.backends.cudnn.allow_tf32 = False
-    try:
-        with threadpool_limits(1 if device == "cpu" else None, user_api="blas"):
-            yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.backends.cudnn.allow_tf32 = tf32
 
 
 def run_trial(

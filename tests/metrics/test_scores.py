@@ -8,14 +8,15 @@ import torch_fidelity
 from threadpoolctl import threadpool_limits
 from torch.utils.data import Dataset
 
+from darbench.arithmetic import plain_arithmetic
 from darbench.data import load
 from darbench.metrics import scores
 from darbench.metrics.extractors import extract, extractor
+from darbench.metrics.frechet import frechet_distance
 from darbench.metrics.reference import reference
 from darbench.metrics.scores import score
 from darbench.metrics.small_cnn import DigitsCNN
 from darbench.schema import COLUMNS, PYTHON_TYPES
-from darbench.search.worker import plain_arithmetic
 
 KEYS = {
     "fd", "fd_inf", "fd_inf_se", "sfd", "kid", "kid_se", "inception_score", "precision", "recall",
@@ -279,3 +280,8 @@ def test_scoring_is_silent_and_leaves_nothing_behind(data, tmp_path, monkeypatch
     score(data.val_images, reference("digits-cnn", data.train_images[:300], data.val_images))
     assert capfd.readouterr() == ("", "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_distance_that_is_no_number_is_not_taken_for_0(real):
+    broken = {**real.statistics, "mu": np.full_like(real.statistics["mu"], np.nan)}
+    assert math.isnan(frechet_distance(broken, real.statistics))

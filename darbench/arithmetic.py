@@ -1,0 +1,35 @@
+"""How a trial computes, so that the same trial gives the same numbers wherever it runs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from threadpoolctl import threadpool_limits
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Of torch, on the CPU: which way a sum or a convolution goes depends on their number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def plain_arithmetic(device: str) -> Iterator[None]:
+    """On the CPU one thread, of the metrics' linear algebra too: small models gain nothing from
+    more. On a GPU no TF32, whose convolutions round a float32 to eleven bits: rows of either
+    device then differ by float32's rounding alone."""
+    if device == "cpu":
+        with one_thread(), threadpool_limits(1, user_api="blas"):
+            yield
+        return
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before

@@ -1,0 +1,34 @@
+import pytest
+import scipy.linalg  # noqa: F401  loads a BLAS
+import torch
+from threadpoolctl import threadpool_info
+
+from darbench.arithmetic import plain_arithmetic
+
+
+def state():
+    blas = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    return torch.get_num_threads(), blas, torch.backends.cudnn.allow_tf32
+
+
+@pytest.fixture(autouse=True)
+def many():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_a_trial_on_the_cpu_has_one_thread_and_what_was_set_before_comes_back():
+    before = state()
+    with plain_arithmetic("cpu"):
+        threads, blas, _ = state()
+        assert {threads, *blas} == {1} and blas
+    assert state() == before and before[0] == 2
+
+
+def test_a_trial_on_a_gpu_is_in_float32_and_what_was_set_before_comes_back():
+    before = state()
+    with plain_arithmetic("cuda"):
+        assert state() == (*before[:2], False)
+    assert state() == before and before[2]
