@@ -111,8 +111,7 @@ def whole(rows: LastRows) -> LastRows:
 
 
 def floor(rows: LastRows, metric: str) -> Floor:
-    """Pooled over the routings, on the pair ids that all of
-    them have."""
+    """Pooled over the routings, on the pair ids that all of them have."""
     redraws = REDRAWS[metric]
     complete = [
         {
