@@ -67,3 +67,11 @@ def test_channels_move_to_the_front_and_back():
 def test_values_beyond_the_range_are_clipped():
     x = np.array([-7.0, -1.001, 1.001, 40.0], dtype=np.float32).reshape(1, 1, 2, 2)
     assert base.to_uint8(x).ravel().tolist() == [0, 0, 255, 255]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_no_picture(value):
+    x = np.zeros((2, 1, 1, 3), dtype=np.float32)
+    x[1, 0, 0, 2] = value
+    with pytest.raises(FloatingPointError, match="not finite"):
+        base.to_uint8(x)
