@@ -83,7 +83,7 @@ def last_rows(rows: list[dict[str, Any]], space: SearchSpace) -> LastRows:
     found: LastRows = {}
     for configuration in space.grid():
         trials = (space.trial(configuration, seed, "confirm") for seed in space.seeds)
-        known = ((t.pair_id, ended.get((t.id, t.code_hash, t.split))) for t in trials)
+        known = ((t.pair_id, ended.get(ledger.key(t))) for t in trials)
         found[configuration.variant.label] = {
             pair: row for pair, row in known if row is not None and row["status"] == "ok"
         }

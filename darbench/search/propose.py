@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 from darbench.errors import BadInput
 from darbench.records import Trial, canonical_json
 from darbench.search.space import Choices, Configuration, Domain, SearchSpace
-from darbench.store.ledger import finished
+from darbench.store import ledger
 
 Row = Mapping[str, Any]
 REDRAWS = 100  # draws in a row of configurations seen before, after which there are no others
@@ -60,9 +60,9 @@ class Grid:
         configurations = list(space.grid())
         trials = [space.trial(c, seed, "confirm") for seed in space.seeds for c in configurations]
         trials = list({trial.id: trial for trial in trials}.values())
-        known = finished(rows)
+        known = ledger.finished(rows)
         self.declared = _seeds(trials)
-        self._queue = deque(t for t in trials if _key(t) not in known)
+        self._queue = deque(t for t in trials if ledger.key(t) not in known)
         self.total = len(trials)
         self.skipped = self.total - len(self._queue)
 
@@ -80,7 +80,7 @@ class Study:
 
     def __init__(self, space: SearchSpace, rows: list[Row]):
         self.space = space
-        self._known = finished(rows)
+        self._known = ledger.finished(rows)
         self._metric = space.task.rank_by
         self._values: dict[str, float] = {}  # trial id -> value, inf for a failure
         self._queue: deque[Trial] = deque()
@@ -146,7 +146,7 @@ class Study:
 
     def _enqueue(self, trials: list[Trial]) -> None:
         for trial in trials:
-            row = self._known.get(_key(trial))
+            row = self._known.get(ledger.key(trial))
             if row is None:
                 self._queue.append(trial)
             else:
@@ -200,11 +200,6 @@ class Study:
                 if point is not None:
                     points[canonical_json(point)] = point
         return list(points.values())[: self.space.trials]
-
-
-def _key(trial: Trial) -> tuple[str, str, str]:
-    """As `ledger.finished` has it: what a search found does not stand for a confirmation."""
-    return trial.id, trial.code_hash, trial.split
 
 
 def _seeds(trials: list[Trial]) -> dict[str, set[int]]:

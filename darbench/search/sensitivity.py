@@ -122,8 +122,8 @@ def _trials(space: SearchSpace, configuration: Any) -> dict[str, Trial]:
 
 def _outcomes(rows: list[dict[str, Any]], trials: dict[str, Trial], share: float = 1.0) -> Trials:
     """Of the trials at that share of their own budgets."""
-    own = [r for r in rows if r["trial_id"] in trials]
-    own = [r for r in own if r["variant_code_hash"] == trials[r["trial_id"]].code_hash]
+    keys = {ledger.key(trial) for trial in trials.values()}
+    own = [row for row in rows if ledger.row_key(row) in keys]
     own.sort(key=lambda row: row["trial_id"])
     found: Trials = {}
     for _, group in groupby(own, key=lambda row: row["trial_id"]):

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from darbench.errors import BadInput
-from darbench.records import canonical_json
+from darbench.protocol import protocol_hash
+from darbench.records import Trial, canonical_json
 from darbench.schema import SCHEMA_VERSION
 
 # A trial with such a last row is finished; one that crashed, ran out of memory or out of time is
@@ -19,8 +20,10 @@ from darbench.schema import SCHEMA_VERSION
 FINISHED = ("ok", "pruned", "diverged")
 ORPHANS_S = 30.0
 # Without these a line is no row.
-NEEDED = ("trial_id", "variant_code_hash", "split", "attempt", "step", "final", "status",
-          "created_utc", "config_hash", "params_json", "routing")  # fmt: skip
+NEEDED = ("trial_id", "variant_code_hash", "protocol_hash", "split", "attempt", "step", "final",
+          "status", "created_utc", "config_hash", "params_json", "routing")  # fmt: skip
+
+Key = tuple[str, str, str, str]
 
 
 def append(path: Path, row: Mapping[str, Any]) -> None:
@@ -109,13 +112,20 @@ def _await_orphans(folder: Path) -> None:
                 time.sleep(0.05)
 
 
-def finished(rows: list[dict[str, Any]]) -> dict[tuple[str, str, str], dict[str, Any]]:
-    """Last rows of finished trials by (trial id, code hash, split): what need not run again."""
-    return {
-        (row["trial_id"], row["variant_code_hash"], row["split"]): row
-        for row in rows
-        if row["final"] and row["status"] in FINISHED
-    }
+def key(trial: Trial) -> Key:
+    """What a trial's rows are told by: another source of the routing or another protocol would
+    give other numbers, and what a search found does not stand for a confirmation."""
+    return trial.id, trial.code_hash, protocol_hash(trial), trial.split
+
+
+def row_key(row: Mapping[str, Any]) -> Key:
+    """That of the row's trial."""
+    return row["trial_id"], row["variant_code_hash"], row["protocol_hash"], row["split"]
+
+
+def finished(rows: list[dict[str, Any]]) -> dict[Key, dict[str, Any]]:
+    """Last rows of finished trials by `key`: what need not run again."""
+    return {row_key(row): row for row in rows if row["final"] and row["status"] in FINISHED}
 
 
 def attempts(rows: list[dict[str, Any]]) -> dict[str, int]:

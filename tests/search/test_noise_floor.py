@@ -101,6 +101,13 @@ def test_trials_that_did_not_see_the_same_leave_their_pair_id_out():
     assert floor(whole(found), "fd").pairs == 4
 
 
+@pytest.mark.parametrize("told_by", ["variant_code_hash", "protocol_hash"])
+def test_rows_of_another_source_or_another_protocol_do_not_count(known, told_by):
+    space, rows = known
+    found = last_rows([row | {told_by: "old"} for row in rows], space)
+    assert all(own == {} for own in found.values())
+
+
 def test_one_pair_id_is_no_floor():
     space = plan(str(SPACE), ["task=digits-nano", "seeds=[0]"])
     found = floor(last_rows(made(space), space), "val_loss")

@@ -4,9 +4,11 @@ import statistics
 import pytest
 from spaces import load, row_of
 
+from darbench import rules
 from darbench.errors import BadInput
 from darbench.search.propose import Exhausted, proposer
 from darbench.search.space import Range
+from darbench.store import ledger
 
 GRID = """
 seeds: [0, 1]
@@ -102,6 +104,23 @@ def test_a_configuration_that_stands_twice_runs_once(tmp_path):
         """,
     )
     assert [t.variant.params["span"] for t in drive(proposer(space, []), [])] == [4, 5, 6]
+
+
+def test_a_trial_is_found_again_by_its_rows(tmp_path):
+    trial = next(iter(drive(proposer(load(tmp_path, GRID), []), [], limit=1)))
+    assert ledger.key(trial) == ledger.row_key(row_of(trial))
+
+
+@pytest.mark.parametrize("text", [GRID, STUDY])
+def test_what_was_measured_under_other_rules_is_run_anew(tmp_path, monkeypatch, text):
+    """With its baseline: rows of two protocols are never compared."""
+    space, rows = load(tmp_path, text), []
+    first = drive(proposer(space, rows), rows)
+    assert drive(proposer(space, rows), []) == []
+    monkeypatch.setattr(rules, "RULES", rules.RULES + 1)
+    again = proposer(space, rows)
+    assert {t.id for t in drive(again, [])} >= {t.id for t in first if t.split == "confirm"}
+    assert again.skipped == 0
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])

@@ -105,10 +105,11 @@ def test_effects_are_those_of_a_paired_t_test(spaces):
     assert found.high == pytest.approx(np.expm1(expected.confidence_interval(0.95).high))
 
 
-def test_rows_of_another_source_or_another_seed_do_not_count(spaces):
+@pytest.mark.parametrize("told_by", ["variant_code_hash", "protocol_hash"])
+def test_rows_of_another_source_or_another_protocol_do_not_count(spaces, told_by):
     rows = rows_with(spaces, **KNOWN)
     for row in rows:
-        row["variant_code_hash"] = "old"
+        row[told_by] = "old"
     assert all(c.effects["val_loss"] is None for c in judge(rows, *spaces))
     assert not any(c.resolved("val_loss") for c in judge(rows, *spaces))
 

@@ -12,9 +12,10 @@ from darbench.store import ledger
 
 def row(trial="t0", *, code="c0", attempt=1, step=5, final=True, status="ok", **more) -> dict:
     return {
-        "schema_version": 1, "trial_id": trial, "variant_code_hash": code, "attempt": attempt,
-        "step": step, "final": final, "status": status, "split": "confirm", "config_hash": "k0",
-        "params_json": "{}", "routing": "add", "created_utc": "2031-05-01T10:00:00", **more,
+        "schema_version": 1, "trial_id": trial, "variant_code_hash": code, "protocol_hash": "p0",
+        "attempt": attempt, "step": step, "final": final, "status": status, "split": "confirm",
+        "config_hash": "k0", "params_json": "{}",
+        "routing": "add", "created_utc": "2031-05-01T10:00:00", **more,
     }  # fmt: skip
 
 
@@ -161,8 +162,14 @@ def test_finished_means_a_last_row_that_another_try_would_not_better():
         row("oom", status="oom"), row("timeout", status="timeout"),
         row("diverged", status="diverged"), row("pruned", status="pruned"),
     ]  # fmt: skip
-    assert {trial for trial, _, _ in ledger.finished(rows)} == {"ok", "diverged", "pruned"}
-    assert ("ok", "other") not in ledger.finished(rows)
+    found = ledger.finished(rows)
+    assert {row["trial_id"] for row in found.values()} == {"ok", "diverged", "pruned"}
+    assert list(found) == [ledger.row_key(row) for row in found.values()]
+
+
+@pytest.mark.parametrize("told_by", ["variant_code_hash", "protocol_hash", "split"])
+def test_what_is_another_trial_does_not_stand_for_the_first(told_by):
+    assert len(ledger.finished([row(), row(**{told_by: "other"}), row()])) == 2
 
 
 def test_attempts_are_counted_by_trial():
