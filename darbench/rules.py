@@ -5,7 +5,7 @@ the code gives the same images or the same weights another number:
 tests/metrics/test_rules.py tells.
 """
 
-RULES = 2
+RULES = 3
 
 SAMPLE_BATCH = 120  # of the generator: fixed and padded, so that no sample depends on its batch
 # Of the extractor: a convolution may round differently for another batch size; one size leaves
@@ -18,6 +18,7 @@ MARGIN = 1e-3
 ADAPTIVE_RTOL, ADAPTIVE_ATOL = 1e-3, 1e-6  # of the adaptive sampler, the official SiT's
 NEIGHBOURS = 3  # k of precision and recall
 KERNEL_DEGREE = 3  # of the polynomial of KID
+KERNEL_LEAST = 4  # samples of a label for KID, where shares of labels are set
 FD_INFINITY_SHUFFLES = 3
 FD_INFINITY_LEAST = 8  # samples a feature
 MOST_REFERENCES, MOST_VAL = 10_000, 2048  # items of data that are too large for memory

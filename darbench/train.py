@@ -25,7 +25,7 @@ from darbench.metrics.compute import (
     reset_peak_memory,
     step_flops,
 )
-from darbench.metrics.reference import reference
+from darbench.metrics.reference import Reference, reference
 from darbench.model.sit import SiT
 from darbench.recipe import make_objective
 from darbench.records import Model, Report, Training, Trial
@@ -84,13 +84,20 @@ def check(trial: Trial) -> None:
             f"evaluation.fd_from={trial.evaluation.fd_from}: must be at most {marks[-2]}, the "
             "last checkpoint but one; values at the budget lie between two checkpoints"
         )
-    real = reference(trial.task.extractor, dataset.reference_images, dataset.val_images)
+    real = reference_of(trial, dataset)
     least = real.features.shape[1]
     if trial.evaluation.n_gen < least:
         raise ValueError(
             f"evaluation.n_gen={trial.evaluation.n_gen}: must be at least {least}, "
             f"the number of {trial.task.extractor} features"
         )
+
+
+def reference_of(trial: Trial, dataset: Dataset) -> Reference:
+    return reference(
+        trial.task.extractor, dataset.reference_images, dataset.val_images,
+        dataset.reference_labels,
+    )  # fmt: skip
 
 
 def checkpoint_steps(training: Training, flops: float, add_flops: float) -> list[int]:
@@ -167,9 +174,7 @@ class Run:
             evaluator=Evaluator(
                 evaluation=trial.evaluation, dataset=dataset, pair_id=trial.pair_id,
                 transport=objective.transport, device=device,
-                reference=reference(
-                    trial.task.extractor, dataset.reference_images, dataset.val_images
-                ),
+                reference=reference_of(trial, dataset),
             ),
             model=model, ema=copy.deepcopy(model).requires_grad_(False).eval(),
             objective=objective, optimizer=optimizer,

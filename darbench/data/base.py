@@ -30,6 +30,8 @@ class Dataset(ABC):
     n_references: int
     fingerprint: str  # hash of what is learnt and compared with
     reference_images: np.ndarray  # pictures that generated ones are compared with
+    # Their classes, if every class has a set share of them; None if they were drawn at random.
+    reference_labels: np.ndarray | None = None
     val_images: np.ndarray  # pictures (n_val, H, W, C)
 
     @property

@@ -44,6 +44,11 @@ class Pixels(Dataset):
         """All training images: FD asks how well their distribution was learnt."""
         return self.train_images
 
+    @property
+    def reference_labels(self) -> np.ndarray:
+        """Such sets are collected class by class."""
+        return self.train_labels
+
     @cached_property
     def fingerprint(self) -> str:
         """Hash of the bytes of all four arrays, in order."""

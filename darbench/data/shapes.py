@@ -71,6 +71,10 @@ class Shapes(Dataset):
     def reference_images(self) -> np.ndarray:
         return draw(np.arange(N_REFERENCES))
 
+    @property
+    def reference_labels(self) -> np.ndarray:
+        return np.arange(N_REFERENCES) % self.classes
+
     @cached_property
     def val_images(self) -> np.ndarray:
         return draw(N_TRAIN + np.arange(N_VAL))

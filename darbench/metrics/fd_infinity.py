@@ -36,6 +36,7 @@ import math
 import numpy as np
 
 from darbench.metrics.frechet import Statistics
+from darbench.metrics.strata import strata_of, variance_within
 from darbench.rules import FD_INFINITY_LEAST as LEAST
 from darbench.rules import FD_INFINITY_SHUFFLES as SHUFFLES
 from darbench.streams import stream
@@ -53,7 +54,7 @@ def fd_infinity(
     n, d = features.shape
     if n < LEAST * d:
         return math.nan, math.nan
-    strata = np.zeros(n, int) if labels is None else np.unique(labels, return_inverse=True)[1]
+    strata = strata_of(labels, n)
     root = _root(real["sigma"])
     whole, values = _distance(features, real, root), []
     for shuffle in range(SHUFFLES):
@@ -61,7 +62,7 @@ def fd_infinity(
         half, quarter = (_mean_distance(shuffled, parts, real, root) for parts in (2, 4))
         values.append((8 * whole - 6 * half + quarter) / 3)
     floor = 2 * np.var(values, ddof=1) / 3
-    variance = max(_variance_within(strata, influence(features, real)) / n, floor)
+    variance = max(variance_within(strata, influence(features, real)) / n, floor)
     return float(np.mean(values)), math.sqrt(variance)
 
 
@@ -93,12 +94,6 @@ def _shuffled(strata: np.ndarray, shuffle: int) -> np.ndarray:
         own = order[strata[order] == stratum]
         place[own] = (np.arange(len(own)) + 0.5) / len(own)
     return np.lexsort((strata, place))
-
-
-def _variance_within(strata: np.ndarray, values: np.ndarray) -> float:
-    sizes = np.bincount(strata)
-    means = np.bincount(strata, weights=values) / sizes
-    return ((values - means[strata]) ** 2).sum() / max(1, len(values) - len(sizes))
 
 
 def _mean_distance(features: np.ndarray, parts: int, real: Statistics, root: np.ndarray) -> float:

@@ -36,20 +36,18 @@ def score(
 ) -> dict[str, Any]:
     """Columns of a result row for generated uint8 images (N, H, W, C), in whatever order.
 
-    labels: (N,), the classes the images were made for, if each had a set share of them; only the
-    error and the bias of FD-infinity depend on it. ValueError if N is below the number of
-    features: a covariance of fewer samples says nothing.
+    labels: (N,), the classes the images were made for, if each had a set share of them: the
+    errors and the bias of FD-infinity and of KID depend on it. ValueError if N is below the number
+    of features: a covariance of fewer samples says nothing.
     """
-    labels = np.zeros(len(images), int) if labels is None else labels
-    order = np.argsort(labels, kind="stable")
-    order = order[content_order(images[order])]  # equal images stay in the order of their labels
-    images, labels = images[order], labels[order]
+    order = content_order(images, labels)
+    images, labels = images[order], None if labels is None else labels[order]
     layers = Layers.of(reference.name, extract(extractor(reference.name), images))
     if pixels_of(images).shape[1] != reference.pixels.shape[1]:
         raise ValueError(f"images {images.shape[1:]} differ in size from the reference's")
     features, real = layers.features, reference.features
     fd_inf, fd_inf_se = fd_infinity(features.numpy(), reference.statistics, labels)
-    kid, kid_se = kernel_distance(features.numpy(), real.numpy())
+    kid, kid_se = kernel_distance(features.numpy(), real.numpy(), labels, reference.labels)
     precision, recall = precision_recall(features, real)
     measured = {
         "fd": frechet_distance(statistics(features), reference.statistics),

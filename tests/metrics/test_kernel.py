@@ -27,7 +27,7 @@ def samples(n, m, d, shift, seed=0):
     return rng.normal(size=(n, d)), rng.normal(shift, 1, size=(m, d))
 
 
-@pytest.mark.parametrize(("n", "m"), [(30, 30), (25, 40), (2, 3)])
+@pytest.mark.parametrize(("n", "m"), [(30, 30), (25, 40), (4, 5)])
 def test_it_is_that_of_a_double_loop(n, m):
     one, two = samples(n, m, 5, 0.3)
     expected = by_a_double_loop(one, two)
@@ -88,3 +88,83 @@ def test_samples_that_are_all_alike_have_the_error_of_the_other_set_only():
     assert kid == pytest.approx(by_a_double_loop(one, two), rel=1e-9)
     assert 0 < error < kid
     assert kernel_distance(one, one) == (0, 0)
+
+
+CENTRES = 1.5 * np.random.default_rng(5).normal(size=(5, 8))  # of five labels
+
+
+def labelled(n, rng, shift=0.0):
+    """Samples whose labels go round, in whatever order, and the labels."""
+    labels = rng.permutation(np.arange(n) % len(CENTRES))
+    return CENTRES[labels] + rng.normal(shift, 1, size=(n, CENTRES.shape[1])), labels
+
+
+def test_with_labels_it_is_that_of_a_loop_over_labels_weighted_by_their_shares():
+    rng = np.random.default_rng(0)
+    (one, a), (two, b) = labelled(23, rng), labelled(31, rng, 0.2)
+
+    def mean_of(x, y, same):
+        found = [
+            kernel(u, v) for i, u in enumerate(x) for j, v in enumerate(y) if i != j or not same
+        ]
+        return math.fsum(found) / len(found)
+
+    def expected(x, y, of_x, of_y):
+        return math.fsum(
+            np.mean(of_x == c) * np.mean(of_y == d)
+            * mean_of(x[of_x == c], y[of_y == d], x is y and c == d)
+            for c in set(of_x) for d in set(of_y)
+        )  # fmt: skip
+
+    xx, yy, xy = expected(one, one, a, a), expected(two, two, b, b), expected(one, two, a, b)
+    assert kernel_distance(one, two, a, b)[0] == pytest.approx(xx + yy - 2 * xy, rel=1e-9)
+    n = len(two)  # now drawn
+    plain = math.fsum(kernel(two[i], two[j]) for i in range(n) for j in range(n) if i != j)
+    mixed = xx + plain / (n * (n - 1)) - 2 * xy
+    assert kernel_distance(one, two, a)[0] == pytest.approx(mixed, rel=1e-9)
+
+
+@pytest.mark.parametrize(("shift", "of_real"), [(0.0, True), (0.0, False), (0.15, True)])
+def test_with_set_labels_it_is_unbiased_and_its_error_is_its_scatter(shift, of_real):
+    """Against drawn labels, whose plain estimate is unbiased by definition."""
+    rng = np.random.default_rng(11)
+    kids, errors, truth = [], [], []
+    for _ in range(200):
+        (one, a), (two, b) = labelled(100, rng), labelled(150, rng, shift)
+        if not of_real:
+            two = CENTRES[rng.integers(5, size=150)] + rng.normal(shift, 1, size=two.shape)
+        kid, error = kernel_distance(one, two, a, b if of_real else None)
+        kids.append(kid)
+        errors.append(error)
+        truth.append(0.0)
+        if shift:
+            drawn = [CENTRES[rng.integers(5, size=400)] + rng.normal(s, 1, size=(400, 8))
+                     for s in (0, shift)]  # fmt: skip
+            truth[-1] = kernel_distance(*drawn)[0]
+    error_of_mean = math.hypot(np.std(kids), np.std(truth)) / math.sqrt(200)
+    assert abs(np.mean(kids) - np.mean(truth)) < 2.5 * error_of_mean
+    assert 0.85 < np.mean(errors) / np.std(kids) < 1.35
+    inside = np.abs(np.array(kids) - np.mean(truth)) <= 2 * np.array(errors)
+    assert inside.mean() >= 0.93
+
+
+def test_without_their_labels_it_would_be_too_low():
+    rng = np.random.default_rng(3)
+    plain = [kernel_distance(labelled(100, rng)[0], labelled(100, rng)[0])[0] for _ in range(100)]
+    assert np.mean(plain) < -5 * np.std(plain) / math.sqrt(100)
+
+
+def test_one_label_is_none_and_too_few_of_a_label_have_no_value():
+    one, two = samples(40, 30, 5, 0.3)
+    assert kernel_distance(one, two, np.full(40, 7), np.zeros(30)) == kernel_distance(one, two)
+    few = np.r_[np.zeros(37, int), np.ones(3, int)]
+    assert all(math.isnan(v) for v in kernel_distance(one, two, few))
+    assert all(math.isnan(v) for v in kernel_distance(two, one, None, few))
+
+
+def test_blocks_change_nothing_with_labels_either(monkeypatch):
+    rng = np.random.default_rng(0)
+    (one, a), (two, b) = labelled(90, rng), labelled(70, rng)
+    whole = kernel_distance(one, two, a, b)
+    monkeypatch.setattr(blocks, "VALUES", 1000)
+    assert kernel_distance(one, two, a, b) == pytest.approx(whole, rel=1e-9)

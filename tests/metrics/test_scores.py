@@ -13,6 +13,7 @@ from darbench.data import load
 from darbench.metrics import scores
 from darbench.metrics.extractors import extract, extractor
 from darbench.metrics.frechet import frechet_distance
+from darbench.metrics.kernel import kernel_distance
 from darbench.metrics.reference import reference
 from darbench.metrics.scores import score
 from darbench.metrics.small_cnn import DigitsCNN
@@ -72,10 +73,11 @@ def test_fd_infinity_needs_8_samples_a_feature(data, real):
     assert found["fd_inf"] < found["fd"] and found["fd_inf_se"] > 0
 
 
-def test_neither_order_nor_batches_change_a_bit(data, real):
+def test_neither_order_nor_batches_change_a_bit(data):
     rng = np.random.default_rng(0)
     images, labels = noisy(data.train_images[:600], 20), np.arange(600) % 10
     images[10:20] = images[0]  # equal images of several labels
+    real = reference("digits-cnn", data.train_images, data.val_images, data.train_labels)
     wanted = score(images, real, labels)
     for order in (np.arange(600)[::-1], rng.permutation(600)):
         assert score(images[order], real, labels[order]) == wanted
@@ -97,11 +99,26 @@ def test_the_threads_around_a_trial_change_no_bit(name):
     assert found[0] == found[1]
 
 
-def test_labels_change_fd_infinity_and_nothing_else(data, real):
-    images = noisy(data.train_images[:600], 20)
-    one, two = score(images, real), score(images, real, data.train_labels[:600])
-    assert {name for name in KEYS if one[name] != two[name]} == {"fd_inf", "fd_inf_se"}
-    assert two["fd_inf_se"] < one["fd_inf_se"]
+def test_labels_change_fd_infinity_and_kid_and_nothing_else(data, real):
+    images, labels = noisy(data.train_images[:600], 20), data.train_labels
+    told = reference("digits-cnn", data.train_images, data.val_images, labels)
+    found = [score(images, real), score(images, real, labels[:600]), score(images, told)]
+    of_samples, of_real = ({k for k in KEYS if found[0][k] != other[k]} for other in found[1:])
+    assert of_samples == {"fd_inf", "fd_inf_se", "kid", "kid_se"}
+    assert of_real == {"kid", "kid_se"}
+    assert found[1]["fd_inf_se"] < found[0]["fd_inf_se"]
+    # Pairs of one label are the nearest, and count for more than they occur.
+    assert found[1]["kid"] > found[0]["kid"] and found[2]["kid"] > found[0]["kid"]
+
+
+def test_kid_is_that_of_the_features_with_both_sets_labels(data):
+    images, labels = noisy(data.train_images[:600], 20), data.train_labels
+    told = reference("digits-cnn", data.train_images, data.val_images, labels)
+    found = score(images, told, labels[:600])
+    kid, error = kernel_distance(
+        features_of(images).numpy(), features_of(data.train_images).numpy(), labels[:600], labels
+    )
+    assert (found["kid"], found["kid_se"]) == pytest.approx((kid, error), rel=1e-9)
 
 
 def test_the_spatial_distance_is_that_of_the_spatial_layer(data, real):
@@ -239,6 +256,10 @@ def test_images_of_another_size_than_the_references_are_refused(data, real):
 def test_a_reference_is_made_once_and_known_by_its_contents(data, real):
     copies = data.train_images.copy(), data.val_images.copy()
     assert reference("digits-cnn", *copies) is real
+    told = reference("digits-cnn", *copies, data.train_labels)
+    assert told.ref_hash not in (
+        real.ref_hash, reference("digits-cnn", *copies, data.train_labels[::-1]).ref_hash
+    )  # fmt: skip
     copies[1][0, 0, 0, 0] += 1
     other = reference("digits-cnn", *copies)
     assert other.ref_hash != real.ref_hash and len(real.ref_hash) == 16
