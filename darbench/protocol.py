@@ -33,7 +33,7 @@ def protocol(trial: Trial) -> dict[str, Any]:
         "task.name": task.name,
         "task.version": task.version,
         "task.data": task.data,
-        "data.fingerprint": task.fingerprint or _read(FINGERPRINTS).get(task.data),
+        "data.fingerprint": task.fingerprint or shipped_fingerprint(task.data),
         "task.extractor": task.extractor,
         "extractor.weights": _weights(task.extractor),
         **dict(_flat("evaluation", measured)),
@@ -45,6 +45,11 @@ def protocol(trial: Trial) -> dict[str, Any]:
 
 def protocol_hash(trial: Trial) -> str:
     return content_hash(protocol(trial))
+
+
+def shipped_fingerprint(data: str) -> str | None:
+    """As recorded, of a dataset that ships; None for one of files."""
+    return _read(FINGERPRINTS).get(data)
 
 
 def _weights(extractor: str) -> str | None:

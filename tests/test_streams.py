@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from darbench import streams
+from darbench.errors import BadInput
 from darbench.streams import normal_per_index, stream
 
 
@@ -29,6 +31,26 @@ def test_the_first_numbers_are_those_of_this_version():
         2875158102,
         361067143,
     ]
+
+
+@pytest.mark.parametrize("changed", ["standard_normal", "permutation", "integers", "random", ""])
+def test_a_numpy_that_draws_otherwise_is_refused(monkeypatch, changed):
+    class Other(np.random.Generator):
+        """Which drops a draw before each of one distribution."""
+
+        def __getattribute__(self, name):
+            if name == changed:
+                super().__getattribute__("bit_generator").advance(1)
+            return super().__getattribute__(name)
+
+    real = streams._generator
+    monkeypatch.setattr(streams, "_generator", lambda *cell: Other(real(*cell).bit_generator))
+    monkeypatch.setattr(streams, "_draw", streams._draw.__wrapped__)
+    if not changed:
+        assert stream(0, "noise").random() == real(0, "noise", 0).random()
+        return
+    with pytest.raises(BadInput, match=r"draws other random numbers .* earlier numpy"):
+        stream(0, "noise")
 
 
 def test_seed_name_and_index_each_make_another_stream():

@@ -9,6 +9,7 @@ from typing import Any
 
 from darbench.data.base import Dataset
 from darbench.errors import BadInput, unknown
+from darbench.protocol import shipped_fingerprint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,17 +92,28 @@ def from_files(name: str) -> bool:
 def load(name: str, path: str = "") -> Dataset:
     """The dataset of that name, read from the path if it is one of files; once per process.
 
-    BadInput if there is no such name, with near ones, or no such data at the path.
+    BadInput if there is no such name, with near ones, no such data at the path, or if data that
+    ship are not those of the protocol.
     """
     known = kind(name)
     module = import_module(f"darbench.data.{known.module}")
     if not known.files:
-        return module.load(**known.settings)
+        return _recorded(module.load(**known.settings))
     folder = Path(path)
     if not path or not folder.is_dir():
         given = f"no folder at {path}" if path else "no path is given"
         raise BadInput(f"dataset {name}: {given}; give task.data_path={known.files}")
     return module.load(folder, **known.settings)
+
+
+def _recorded(data: Dataset) -> Dataset:
+    wanted = shipped_fingerprint(data.name)
+    if data.fingerprint != wanted:
+        raise BadInput(
+            f"dataset {data.name} has fingerprint {data.fingerprint} here, {wanted} in the "
+            "protocol: another version of scikit-learn or numpy makes other images"
+        )
+    return data
 
 
 def kind(name: str) -> Kind:

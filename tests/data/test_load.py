@@ -39,3 +39,11 @@ def test_of_imagenets_latents_what_is_held_out_is_what_the_split_holds_out():
 def test_a_dataset_is_read_once():
     assert load("digits") is load("digits")
     assert not catalogue.from_files("digits")
+
+
+@pytest.mark.parametrize("name", ["digits", "shapes"])
+def test_data_that_ship_are_those_of_the_protocol_or_refused(name, monkeypatch, tmp_path):
+    (tmp_path / "f.json").write_text(f'{{"{name}": "0123"}}')
+    monkeypatch.setattr("darbench.protocol.FINGERPRINTS", tmp_path / "f.json")
+    with pytest.raises(BadInput, match=rf"{name} has fingerprint \w+ here, 0123 in the protocol"):
+        load.__wrapped__(name)
