@@ -9,7 +9,7 @@ from darbench.power import MOST, POWER, smallest_effect
 from darbench.search.noise_floor import Floor, NoiseFloor
 from darbench.search.planner import Plan
 from darbench.search.sensitivity import Sensitivity
-from darbench.stats import LEVEL, Effect
+from darbench.stats import Effect
 
 MISSING = "-"
 
@@ -72,7 +72,8 @@ def _smallest(floor: Floor, n: int, *, paired: bool) -> str:
 def plan_text(found: Plan) -> str:
     name = metric_name(found.metric, found.extractor)
     seen = f"{found.effect:.3g}" if found.effect < 1e-3 else f"{found.effect:.2%}"
-    head = f"to see {seen} in {name} with a chance of {POWER:.0%} (level {1 - LEVEL:.0%}):"
+    level = f"level {100 * found.significance:.2g}%"
+    head = f"to see {seen} in {name} with a chance of {POWER:.0%} ({level} for each variant):"
     if found.paired is None:
         return f"{head} more than {MOST} paired seeds; noise from {found.source}"
     unpaired = found.unpaired if found.unpaired is not None else f"more than {MOST}"

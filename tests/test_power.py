@@ -18,13 +18,14 @@ def test_the_protocols_paired_figure_holds():
     assert smallest_effect(deviation, 5) == pytest.approx(0.014, abs=0.0005)
 
 
+@pytest.mark.parametrize("level", [0.95, 0.995])
 @pytest.mark.parametrize("paired", [True, False])
 @pytest.mark.parametrize("n", [2, 3, 5, 20])
-def test_power_is_that_of_the_noncentral_t(n, paired):
+def test_power_is_that_of_the_noncentral_t(n, paired, level):
     freedom, error = (n - 1, n**-0.5) if paired else (2 * n - 2, (2 / n) ** 0.5)
-    critical, distance = stats.t.ppf(0.975, freedom), stats.nct(freedom, 1.5 / error)
+    critical, distance = stats.t.ppf((1 + level) / 2, freedom), stats.nct(freedom, 1.5 / error)
     expected = distance.sf(critical) + distance.cdf(-critical)
-    assert power(1.5, 1.0, n, paired=paired) == pytest.approx(expected, abs=1e-4)
+    assert power(1.5, 1.0, n, paired=paired, level=level) == pytest.approx(expected, abs=1e-4)
 
 
 def test_power_is_the_share_of_simulated_tests_that_separate():
@@ -41,17 +42,19 @@ def test_without_an_effect_the_power_is_the_level():
     assert power(0.0, 0.02, 5) == pytest.approx(0.05, abs=1e-3)
 
 
-def test_the_smallest_effect_has_the_power_that_is_asked_for():
+@pytest.mark.parametrize("level", [0.95, 0.995, 0.9999])
+def test_the_smallest_effect_has_the_power_that_is_asked_for(level):
     for n in (2, 3, 5, 10, 100):
-        shift = math.log1p(smallest_effect(0.02, n))
-        assert power(shift, 0.02, n) == pytest.approx(POWER, abs=1e-6)
+        shift = math.log1p(smallest_effect(0.01, n, level=level))
+        assert power(shift, 0.01, n, level=level) == pytest.approx(POWER, abs=1e-6)
 
 
-def test_seeds_needed_are_the_fewest():
+@pytest.mark.parametrize("level", [0.95, 0.995])
+def test_seeds_needed_are_the_fewest(level):
     for effect in (0.005, 0.01, 0.02, 0.2):
-        n = seeds_needed(effect, 0.01)
-        assert smallest_effect(0.01, n) <= effect
-        assert n == 2 or smallest_effect(0.01, n - 1) > effect
+        n = seeds_needed(effect, 0.01, level=level)
+        assert smallest_effect(0.01, n, level=level) <= effect
+        assert n == 2 or smallest_effect(0.01, n - 1, level=level) > effect
 
 
 def test_what_no_reasonable_number_of_seeds_sees_is_none():

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from darbench.board.cells import SIGNIFICANT
 from darbench.board.outcomes import COMPARED
 from darbench.errors import BadInput, unknown
 from darbench.power import seeds_needed
@@ -24,6 +25,7 @@ class Plan:
     extractor: str
     effect: float
     deviation: float  # of the log differences of paired trials
+    significance: float  # below which the p value of one variant must lie
     paired: int | None  # seeds; None beyond power.MOST
     unpaired: int | None
     trials: int | None
@@ -37,6 +39,8 @@ def plan(
 ) -> Plan:  # fmt: skip
     """Seeds that separate a relative effect, a fraction, of each of so many variants from `add`.
 
+    Each is tested at the level of the first of Holm's steps, which the board takes: the usual one
+    divided by `variants`. That is exact for this hardest step and conservative for the others.
     The noise is that of the noise floor measured under `out`, or else what the task's card
     records. BadInput where neither exists.
     """
@@ -45,12 +49,14 @@ def plan(
     if metric not in COMPARED:
         raise unknown("metric", metric, COMPARED)
     noise, seconds, source = _measured(space, Path(out), metric) or _recorded(space, metric)
-    seeds = seeds_needed(effect, noise["pair"])
+    significance = SIGNIFICANT / variants
+    level = 1 - significance
+    seeds = seeds_needed(effect, noise["pair"], level=level)
     trials = seeds and seeds * (variants + 1)
     return Plan(
         metric=metric, extractor=space.task.extractor, effect=effect,
-        deviation=noise["pair"], paired=seeds,
-        unpaired=seeds_needed(effect, noise["seed"], paired=False), trials=trials,
+        deviation=noise["pair"], significance=significance, paired=seeds,
+        unpaired=seeds_needed(effect, noise["seed"], paired=False, level=level), trials=trials,
         hours=trials * seconds / 3600 if trials and seconds else None, source=source,
     )  # fmt: skip
 

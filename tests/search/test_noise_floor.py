@@ -6,15 +6,18 @@ from functools import partial
 
 import numpy as np
 import pytest
+from scipy import stats
 from spaces import row_of
 from test_sensitivity import run_cli
 
+from darbench.board.cells import SIGNIFICANT
 from darbench.errors import BadInput
-from darbench.power import smallest_effect
+from darbench.power import POWER, smallest_effect
 from darbench.search import noise_floor, planner
 from darbench.search.noise_floor import SPACE, floor, last_rows, unpaired, whole
 from darbench.search.planner import fraction
 from darbench.search.sweep import plan, sweep
+from darbench.stats import holm
 from darbench.store import ledger
 
 TINY = [
@@ -122,19 +125,50 @@ def test_a_plan_from_a_measured_floor(known, tmp_path):
     found = planner.plan("digits-nano", 0.02, [MANY], variants=4, out=tmp_path)
     deviation = floor(last_rows(rows, space), "val_loss").pairing.pair
     assert found.deviation == pytest.approx(deviation)
-    assert smallest_effect(deviation, found.paired) <= 0.02
-    assert smallest_effect(deviation, found.paired - 1) > 0.02
+    assert found.significance == 0.0125
+    assert smallest_effect(deviation, found.paired, level=0.9875) <= 0.02
+    assert smallest_effect(deviation, found.paired - 1, level=0.9875) > 0.02
     assert found.unpaired > found.paired
     assert found.trials == 5 * found.paired
     assert found.hours == pytest.approx(found.trials * 4.0 / 3600)
 
 
-def test_a_plan_from_the_card_of_a_task(tmp_path, monkeypatch):
+@pytest.fixture
+def card(monkeypatch):
+    """digits-nano, its card changed to tell of other noise."""
     found = plan(str(SPACE), ["task=digits-nano"])
-    noise = {"val_loss": {"seed": 0.01, "pair": 0.004}}
-    task = replace(found.task, noise=noise)
+    task = replace(found.task, noise={"val_loss": {"seed": 0.01, "pair": 0.004}})
     monkeypatch.setattr(planner.sweeps, "plan", lambda *a: replace(found, task=task))
-    hours = next(iter(task.hours.values()))
+    return task
+
+
+@pytest.mark.parametrize("variants", [1, 10])
+def test_the_board_separates_what_was_planned_for(card, tmp_path, variants):
+    """One variant differs from `add`, the others do not; all are compared with the same trials."""
+    n = planner.plan("digits-nano", 0.01, variants=variants, out=tmp_path).paired
+    rng = np.random.default_rng(5)
+
+    def separated(n: int) -> float:
+        trials = rng.normal(scale=0.004 / np.sqrt(2), size=(20_000, variants + 1, n))
+        d = trials[:, 1:] - trials[:, :1]
+        d[:, 0] += np.log1p(0.01)
+        p_values = stats.ttest_1samp(d, 0, axis=-1).pvalue
+        return np.mean([holm(p)[0] < SIGNIFICANT for p in p_values])
+
+    assert separated(n) > POWER - 0.01
+    assert separated(n - 1) < POWER - 0.01
+
+
+def test_a_plan_says_its_level(card, tmp_path, monkeypatch, capfd):
+    ask = ["plan", "--effect", "1%", "--variants", "10", "--out", str(tmp_path)]
+    _, text = run_cli(monkeypatch, capfd, *ask)
+    assert "with a chance of 80% (level 0.5% for each variant):" in text
+    _, plain = run_cli(monkeypatch, capfd, *ask, "--json")
+    assert json.loads(plain)["significance"] == 0.005
+
+
+def test_a_plan_from_the_card_of_a_task(card, tmp_path):
+    hours = next(iter(card.hours.values()))
     made = planner.plan("digits-nano", 0.01, out=tmp_path)
     assert (made.deviation, made.source) == (0.004, "the card of digits-nano")
     assert made.hours == pytest.approx(hours * made.trials)
