@@ -62,9 +62,10 @@ class Leaderboard:
 def sections(frame: pl.DataFrame, declared: Declared = NOTHING) -> list[Leaderboard]:
     """A leaderboard per task, protocol and budget, the largest budget first.
 
-    Each is ranked by the metric its task declares. The seeds an entry must have are those that
-    sweeps declared for any configuration of its section, and all that occur in the rows; so a
-    board that is built during a sweep does not rank entries on the seeds that happen to be done.
+    Each is ranked by the metric that the last sweep of any of its configurations declared, or else
+    by that of its latest row. The seeds an entry must have are those that sweeps declared for any
+    configuration of its section, and all that occur in the rows; so a board that is built during a
+    sweep does not rank entries on the seeds that happen to be done.
     """
     parts = _with_budgets(frame).partition_by(SECTION, maintain_order=True)
     boards = [_leaderboard(part, declared) for part in parts]
@@ -104,7 +105,7 @@ def _cost(config_json: str) -> str:
 
 def _leaderboard(part: pl.DataFrame, told: Declared) -> Leaderboard:
     first = part.row(0, named=True)
-    rank_by = first["rank_by"]
+    rank_by = told.ranking(set(part["config_hash"])) or part.sort("created_utc")["rank_by"][-1]
     if rank_by not in COMPARED:
         raise unknown("rank metric", str(rank_by), COMPARED)
     found = entries(part.to_dicts(), first["budget_flops"], told.sources)

@@ -234,7 +234,8 @@ class Office:
         files = {name: registry.file_of(cls) for name, cls in registry.foreign().items()}
         encoders = {f"encoder {e}": own_encoders.file_of(e) for e in own_encoders.foreign()}
         known = declared.read(self.folder).extended(
-            self.proposer.declared, command=self.command, sources=self.sources,
+            self.proposer.declared, command=self.command, rank_by=self.progress.rank_by,
+            sources=self.sources,
             files={name: file for name, file in files.items() if name in self.sources} | encoders,
         )  # fmt: skip
         declared.write(self.folder, known)

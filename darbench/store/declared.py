@@ -1,9 +1,9 @@
 """What the sweeps of a leaderboard have declared, beside its ledger: which seeds every
-configuration must have, and which source of a routing is the current one."""
+configuration must have, which metric ranks it, and which source of a routing is current."""
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,8 @@ FILE = "declared.json"
 class Declared:
     command: str = ""  # of the last sweep
     seeds: Mapping[str, list[int]] = field(default_factory=dict)  # by configuration hash
+    # Metric by configuration hash; those of the last sweep stand last, in the file too.
+    rank_by: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)  # code hash by routing
     files: Mapping[str, str] = field(default_factory=dict)  # of routings and encoders of users
 
@@ -24,18 +26,29 @@ class Declared:
         seeds: Mapping[str, Iterable[int]],
         *,
         command: str = "",
+        rank_by: str = "",
         sources: Mapping[str, str] | None = None,
         files: Mapping[str, str] | None = None,
     ) -> "Declared":
-        """With what another sweep declares: seeds are added, all else is replaced by name."""
+        """With what another sweep declares: seeds are added, all else is replaced by name.
+
+        `rank_by` is of the configurations that `seeds` names.
+        """
         merged = {
             key: sorted({*self.seeds.get(key, ()), *seeds.get(key, ())})
             for key in {**self.seeds, **seeds}
         }
+        latest = dict.fromkeys(seeds, rank_by) if rank_by else {}
+        before = {key: metric for key, metric in self.rank_by.items() if key not in latest}
         return Declared(
-            command=command or self.command, seeds=merged,
+            command=command or self.command, seeds=merged, rank_by=before | latest,
             sources={**self.sources, **(sources or {})}, files={**self.files, **(files or {})},
         )  # fmt: skip
+
+    def ranking(self, configurations: Collection[str]) -> str | None:
+        """The metric that the last sweep of any of them declared; None if none did."""
+        told = (self.rank_by[key] for key in reversed(self.rank_by) if key in configurations)
+        return next(told, None)
 
 
 def read(folder: Path) -> Declared:
@@ -53,5 +66,5 @@ def read(folder: Path) -> Declared:
 
 def write(folder: Path, declared: Declared) -> None:
     partial = folder / f".{FILE}.{os.getpid()}"
-    partial.write_text(json.dumps(asdict(declared), indent=1, sort_keys=True))
+    partial.write_text(json.dumps(asdict(declared), indent=1))
     os.replace(partial, folder / FILE)

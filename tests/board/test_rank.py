@@ -70,6 +70,31 @@ def test_ranking_by_fd_uses_fd():
         board([dict(row, rank_by="recall") for row in rows])
 
 
+def test_the_last_sweep_says_what_ranks_its_sections():
+    rows = [*entry_rows("add"), *entry_rows("dar"), *entry_rows("mhc", lr=1e-2, budget=9e12)]
+    add, dar = make_trial("add").config_hash, make_trial("dar").config_hash
+    mhc = make_trial("mhc", lr=1e-2).config_hash
+    told = Declared().extended({add: [0], dar: [0]}, rank_by="fd")
+
+    def metrics(told):
+        return [b.rank_by for b in sections(to_frame(rows), told)]  # the larger budget first
+
+    assert metrics(told) == ["val_loss", "fd"]
+    assert metrics(told.extended({mhc: [0]}, rank_by="fd")) == ["fd", "fd"]
+    for key in (add, dar):  # a sweep of a part of the section
+        assert metrics(told.extended({key: [1]}, rank_by="val_loss")) == ["val_loss", "val_loss"]
+        again = told.extended({key: [1]}, rank_by="val_loss").extended({add: [0]}, rank_by="fd")
+        assert metrics(again) == ["val_loss", "fd"]
+    assert metrics(told.extended({add: [1]})) == ["val_loss", "fd"]
+
+
+@pytest.mark.parametrize(("early", "late"), [("add", "dar"), ("dar", "add")])
+def test_where_no_sweep_said_so_the_latest_row_says_what_ranks(early, late):
+    rows = [dict(row, rank_by="val_loss") for row in entry_rows(early)]
+    rows += [dict(r, rank_by="fd") for r in entry_rows(late, created="2031-05-02T10:00:00")]
+    assert board(rows).rank_by == "fd"
+
+
 def test_holm_counts_the_variants_and_not_add():
     leaderboard = board(
         entry_rows("add"),
