@@ -222,7 +222,7 @@ def prepare(
     for option, folder in (("--vae", vae), ("--data", data)):
         if not folder.is_dir():
             raise BadInput(f"{option} {folder}: no such folder")
-    from darbench.data.encode import encode
+    from darbench.data.encode import KEPT, encode
     from darbench.display import counting
     from darbench.search.machine import device as resolve_device
     from darbench.search.machine import units
@@ -236,7 +236,7 @@ def prepare(
                 listener=listener,
             )  # fmt: skip
     except KeyboardInterrupt:
-        print("finished shards are kept; the same command goes on from there", file=sys.stderr)
+        print(KEPT, file=sys.stderr)
         raise
     if as_json:
         summary = {"out": str(out), "images": manifest.n, "fingerprint": manifest.fingerprint}

@@ -9,12 +9,15 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import cycle, islice
 from multiprocessing import active_children, get_context
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,6 +34,7 @@ from darbench.errors import BadInput
 from darbench.rules import MOST_REFERENCES
 
 SHARD, BATCH = 1024, 8
+KEPT = "finished shards are kept; the same command goes on from there"
 
 
 def encode(
@@ -44,8 +48,8 @@ def encode(
     shard: int = SHARD,
     listener: Listener = silent,
 ) -> Manifest:
-    """The complete manifest of out; BadInput if out holds another encoding. The listener counts
-    shards.
+    """The complete manifest of out; BadInput if out holds another encoding, cannot be written, or
+    a worker dies. The listener counts shards.
 
     Worker i computes on devices[i mod len]. On an interruption or an error the shards under way
     are given up and the finished ones kept.
@@ -63,12 +67,18 @@ def encode(
             futures = [pool.submit(_shard, number) for number in missing]
         for future in as_completed(futures):
             name, manifest.shape, manifest.shards[name] = future.result()
-            manifest.write(out)
+            with _writing(out, KEPT):
+                manifest.write(out)
             listener(len(manifest.shards), len(names), f"wrote {name}")
-    except BaseException:
+    except BaseException as error:
         pool.shutdown(wait=False, cancel_futures=True)
         for child in set(active_children()) - set(before):
             child.terminate()
+        if isinstance(error, BrokenProcessPool):
+            raise BadInput(
+                f"cannot finish {out}: a worker process was killed, perhaps for want of memory "
+                f"(fewer --workers need less); {KEPT}"
+            ) from None
         raise
     pool.shutdown()
     return manifest
@@ -110,10 +120,11 @@ def _prepare(data: Path, vae: Path, out: Path, size: int, shard: int) -> tuple[M
 
 def _begun(manifest: Manifest, vae: Path, out: Path) -> Manifest:
     """The manifest as it lies in out, with the finished shards, or this one written there."""
-    if not (out / manifests.NAME).is_file():
-        autoencoder.copy(vae, out / "vae")
-        manifest.write(out)
-        return manifest
+    with _writing(out, "choose another --out"):
+        if not (out / manifests.NAME).is_file():
+            autoencoder.copy(vae, out / "vae")
+            manifest.write(out)
+            return manifest
     found = manifests.read(out)
     if found.plan() != manifest.plan():
         raise BadInput(
@@ -122,6 +133,15 @@ def _begun(manifest: Manifest, vae: Path, out: Path) -> Manifest:
         )
     found.shards = {name: facts for name, facts in found.shards.items() if found.whole(out, name)}
     return found
+
+
+@contextmanager
+def _writing(out: Path, hint: str) -> Iterator[None]:
+    """BadInput, with the hint, where the system refuses to write."""
+    try:
+        yield
+    except OSError as error:
+        raise BadInput(f"cannot write to {out}: {error.strerror or error}; {hint}") from None
 
 
 def _pool(work: Work, workers: int, devices: tuple[str, ...]) -> ProcessPoolExecutor:
@@ -158,7 +178,11 @@ class Encoder:
 
     def __init__(self, work: Work, device: str):
         self.work, self.device = work, device
-        self.vae = autoencoder.load(work.vae, device)
+
+    @cached_property
+    def vae(self) -> Any:
+        """Loaded by the first shard: what a process fails of as it starts is lost with it."""
+        return autoencoder.load(self.work.vae, self.device)
 
     def shard(self, number: int) -> tuple[str, list[int], dict]:
         """Write that shard; its name, the shape of a latent, and its entry in the manifest."""
@@ -172,8 +196,9 @@ class Encoder:
         }  # fmt: skip
         data, name = save(tensors), shard_name(number)
         partial = work.out / f".{name}.part"
-        partial.write_bytes(data)
-        os.replace(partial, work.out / name)
+        with _writing(work.out, KEPT):
+            partial.write_bytes(data)
+            os.replace(partial, work.out / name)
         facts = {"count": len(items), "bytes": len(data)}
         return name, list(mean.shape[1:]), facts | {"sha256": hashlib.sha256(data).hexdigest()}
 

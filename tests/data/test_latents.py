@@ -1,12 +1,13 @@
 import json
 import multiprocessing
 import os
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from test_image_folder import write_images
 
 from darbench.data import load
 from darbench.data.base import silent, to_model_range
-from darbench.data.encode import encode
+from darbench.data.encode import KEPT, encode
 from darbench.data.image_folder import find
 from darbench.errors import BadInput
 from darbench.generate import generate
@@ -181,6 +182,67 @@ def test_an_error_names_its_image_and_keeps_the_finished_shards(vae, tmp_path):
     encode(images, vae, out, size=SIZE, shard=2, listener=lambda *event: first.append(event[0]))
     assert first[-1] == 8 and not multiprocessing.active_children()
     assert load("latents", str(out)).n_train == 15
+
+
+@contextmanager
+def files_of_at_most(size):
+    """Bytes; a longer write fails here and in processes started within, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_shard_that_cannot_be_written_is_one_error(vae, images, copied):
+    (copied / "shard-00001.safetensors").unlink()
+    with (
+        files_of_at_most(10_000),
+        pytest.raises(BadInput, match=f"^cannot write to {copied}: File too large; {KEPT}$"),
+    ):
+        encode(images, vae, copied, size=SIZE, shard=SHARD)
+
+
+def test_a_manifest_that_cannot_be_written_is_one_error(vae, images, copied):
+    (copied / "shard-00001.safetensors").unlink()
+    (copied / ".manifest.json.part").mkdir()
+    with pytest.raises(BadInput, match=f"^cannot write to {copied}: Is a directory; {KEPT}$"):
+        encode(images, vae, copied, size=SIZE, shard=SHARD)
+
+
+def test_an_output_folder_that_cannot_be_begun_is_one_error(vae, images, copied):
+    out, hint = copied / "new", "choose another --out"
+    with (
+        files_of_at_most(10),
+        pytest.raises(BadInput, match=f"^cannot write to {out}: File too large; {hint}$"),
+    ):
+        encode(images, vae, out, size=SIZE)
+    file = copied / "manifest.json"
+    with pytest.raises(BadInput, match=f"^cannot write to {file}: Not a directory; {hint}$"):
+        encode(images, vae, file, size=SIZE)
+    file.unlink()
+    with pytest.raises(BadInput, match=f"^cannot write to {copied}: .* are the same file; {hint}"):
+        encode(images, copied / "vae", copied, size=SIZE)
+
+
+def test_a_worker_that_is_killed_is_one_error_and_the_same_command_goes_on(vae, images, tmp_path):
+    def kill(done, total, event):
+        for child in multiprocessing.active_children():
+            child.kill()
+
+    with pytest.raises(BadInput, match=f"^cannot finish {tmp_path}: a worker .*; {KEPT}$"):
+        encode(images, vae, tmp_path, size=SIZE, shard=1, listener=kill)
+    first = []
+    encode(images, vae, tmp_path, size=SIZE, shard=1, listener=lambda *event: first.append(event))
+    assert 1 <= first[0][0] < 30 and first[-1][0] == 30
+
+
+def test_an_error_of_a_starting_worker_is_its_own(vae, images, copied):
+    (copied / "shard-00001.safetensors").unlink()
+    (copied / "vae").unlink()
+    with pytest.raises(BadInput, match=f"^{copied}/vae: no autoencoder"):
+        encode(images, vae, copied, size=SIZE, shard=SHARD)
 
 
 def test_another_encoding_in_the_folder_is_refused(vae, images, copied):
