@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from darbench.data.damage import UNREADABLE
 from darbench.data.pixels import Pixels
 from darbench.errors import BadInput
 
@@ -121,7 +122,7 @@ def _parquet(path: Path) -> Part:
 def _png(path: Path, row: int, cell: dict) -> np.ndarray:
     try:
         image = np.asarray(Image.open(io.BytesIO(cell["bytes"])).convert("RGB"))
-    except (TypeError, KeyError, OSError, Image.DecompressionBombError) as error:
+    except UNREADABLE as error:  # or the cell is none of bytes
         raise BadInput(f"{path}: row {row} holds no image of PNG bytes ({error})") from None
     if image.shape != (SIDE, SIDE, 3):
         raise BadInput(f"{path}: row {row} is {image.shape[1]} x {image.shape[0]}, not 32 x 32")

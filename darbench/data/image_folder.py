@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from darbench.data.base import Dataset, split
+from darbench.data.damage import UNREADABLE
 from darbench.data.pixels import to_items
 from darbench.errors import BadInput
 from darbench.records import content_hash
@@ -141,11 +142,12 @@ def picture(path: Path, side: int) -> np.ndarray:
     """uint8 (side, side, 3) of an image file; BadInput if it cannot be read."""
     try:
         with Image.open(path) as image:
-            return centre_crop(image.convert("RGB"), side)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+            whole = image.convert("RGB")
+    except UNREADABLE as error:
         raise BadInput(
             f"{path}: cannot be read as an image ({error}); replace or remove it"
         ) from None
+    return centre_crop(whole, side)
 
 
 def centre_crop(image: Image.Image, side: int) -> np.ndarray:
