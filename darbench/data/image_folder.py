@@ -47,7 +47,7 @@ class Folder:
         digest = hashlib.sha256()
         for name in self.files:
             digest.update(hashlib.sha256((self.path / name).read_bytes()).digest())
-            digest.update(name.encode() + b"\0")
+            digest.update(name.encode(errors="surrogateescape") + b"\0")  # as it lies on disk
         return digest.hexdigest()[:16]
 
 

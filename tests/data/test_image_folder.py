@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -115,6 +117,12 @@ def test_the_fingerprint_sees_content_names_and_size(tmp_path):
     assert len(prints) == 6
     write_images(tmp_path / "again")
     assert load("image_folder_32", str(tmp_path / "again")).fingerprint in prints
+
+
+def test_a_name_that_is_not_utf8_has_a_fingerprint_too(folder, data):
+    before = data.fingerprint
+    os.rename(folder / "a" / "1.png", os.fsencode(folder / "a") + b"/\xff.png")
+    assert load("image_folder_32", f"{folder}/.").fingerprint != before
 
 
 BROKEN = {
