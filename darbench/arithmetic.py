@@ -18,17 +18,21 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def no_tf32() -> None:
+    """On a GPU, where convolutions in TF32 round a float32 to eleven bits."""
+    torch.backends.cudnn.allow_tf32 = False
+
+
 @contextmanager
 def plain_arithmetic(device: str) -> Iterator[None]:
     """On the CPU one thread, of the metrics' linear algebra too: small models gain nothing from
-    more. On a GPU no TF32, whose convolutions round a float32 to eleven bits: rows of either
-    device then differ by float32's rounding alone."""
+    more. On a GPU no TF32: rows of either device then differ by float32's rounding alone."""
     if device == "cpu":
         with one_thread(), threadpool_limits(1, user_api="blas"):
             yield
         return
     before = torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32 = False
+    no_tf32()
     try:
         yield
     finally:

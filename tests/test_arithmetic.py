@@ -1,9 +1,12 @@
+from queue import SimpleQueue
+
 import pytest
 import scipy.linalg  # noqa: F401  loads a BLAS
 import torch
 from threadpoolctl import threadpool_info
 
 from darbench.arithmetic import plain_arithmetic
+from darbench.data import encode
 
 
 def state():
@@ -32,3 +35,12 @@ def test_a_trial_on_a_gpu_is_in_float32_and_what_was_set_before_comes_back():
     with plain_arithmetic("cuda"):
         assert state() == (*before[:2], False)
     assert state() == before and before[2]
+
+
+def test_a_process_that_encodes_latents_is_in_float32_too(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    monkeypatch.setattr(encode, "_encoder", None, raising=False)
+    devices = SimpleQueue()
+    devices.put("cuda")
+    encode._start(None, devices)
+    assert torch.get_num_threads() == 1 and not torch.backends.cudnn.allow_tf32

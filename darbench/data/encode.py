@@ -24,6 +24,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from darbench.arithmetic import no_tf32
 from darbench.data import autoencoder
 from darbench.data import manifest as manifests
 from darbench.data.base import Listener, silent, split
@@ -166,6 +167,7 @@ def _deaf_children() -> Iterator[None]:
 def _start(work: Work, devices: SimpleQueue) -> None:
     global _encoder
     torch.set_num_threads(1)  # sums keep their order, whatever the number of workers
+    no_tf32()
     _encoder = Encoder(work, devices.get())
 
 
