@@ -50,6 +50,8 @@ def main() -> NoReturn:
         sys.stdout.flush()
     except BadInput as error:
         code = _complain(str(error), EXIT_BAD_INPUT)
+    except PermissionError as error:
+        code = _complain(f"{error.filename}: {error.strerror}", EXIT_BAD_INPUT)
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
     except BrokenPipeError:  # the reader has seen enough; nor can the rest be written at exit

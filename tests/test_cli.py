@@ -274,6 +274,15 @@ def test_an_interruption_is_exit_code_130(run, monkeypatch):
     assert run("train", "--routing", "add") == (130, "", "darbench: interrupted\n")
 
 
+def test_a_file_that_may_not_be_read_is_named(run, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied", "data/batch_1.bin")
+
+    monkeypatch.setattr("darbench.search.single.train_one", refuse)
+    expected = "darbench: data/batch_1.bin: Permission denied\n"
+    assert run("train", "--routing", "add") == (2, "", expected)
+
+
 @pytest.mark.parametrize("command", [["list", "spaces"], ["--version"]])
 def test_a_reader_that_has_seen_enough_is_no_traceback(tmp_path, command):
     reader, writer = os.pipe()
