@@ -34,9 +34,6 @@ def depth_attention(
     """
     # Under autocast a query that was computed has less precision than what it reads.
     query = query.to(torch.promote_types(query.dtype, sources[0].value.dtype))
-    # Where nothing but shapes is worked out, one operator says them sooner than many.
-    if query.is_meta:
-        return graph.depth_attention(query, sources, scale, heads), tuple(sources)
     if not takes(query, *(s.value for s in sources)):
         return definition.depth_attention(query, sources, scale, heads), tuple(sources)
     if torch.compiler.is_compiling():
