@@ -51,7 +51,8 @@ def main() -> NoReturn:
     except BadInput as error:
         code = _complain(str(error), EXIT_BAD_INPUT)
     except PermissionError as error:
-        code = _complain(f"{error.filename}: {error.strerror}", EXIT_BAD_INPUT)
+        named = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        code = _complain(named, EXIT_BAD_INPUT)
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
     except BrokenPipeError:  # the reader has seen enough; nor can the rest be written at exit

@@ -94,6 +94,7 @@ def check(trial: Trial) -> None:
 
 
 def reference_of(trial: Trial, dataset: Dataset) -> Reference:
+    """What the trial's samples are scored against."""
     return reference(
         trial.task.extractor, dataset.reference_images, dataset.val_images,
         dataset.reference_labels,

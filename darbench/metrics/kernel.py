@@ -30,8 +30,8 @@ def kernel_distance(
     Unbiased MMD^2 with the kernel (x.y / d + 1)^3, so a good generator may come out slightly
     negative. Where shares are set, two samples have the same label more rarely than if labels were
     drawn, so the mean kernel within and between labels is taken by itself and weighted by the
-    shares. The plain mean over all pairs would be too low, by 0.7 standard errors for 1437 digits
-    of ten labels, more for more labels.
+    shares. The plain mean over all pairs would be too low, by a standard error for each set of
+    1437 digits of ten labels, more for more labels.
 
     The error covers the sampling of both sets. It is the root of the variance of the U-statistic
     (Hoeffding 1948): a part linear in the samples, whose variance is that of the witness
