@@ -10,7 +10,7 @@ from darbench.metrics.extractors import extractor_kind
 from darbench.metrics.neighbours import block_bytes
 from darbench.model.sit import SiT
 from darbench.recipe import make_objective
-from darbench.records import Trial
+from darbench.records import SDE_SAMPLERS, Evaluation, Trial
 from darbench.train import build_model
 
 BYTES_A_PARAMETER = 20  # float32: weight, gradient, AdamW's two moments, EMA
@@ -35,6 +35,23 @@ def forward_flops(trial: Trial, data: Dataset | Kind) -> float:
         model = add_model(trial, data)
         model(torch.empty(1, *data.shape), torch.empty(1), torch.zeros(1, dtype=torch.long))
     return float(counter.get_total_flops())
+
+
+def sampling_flops(trial: Trial, data: Dataset | Kind) -> float | None:
+    """FLOPs of all samples of a trial of `add`; None where the sampler decides its steps."""
+    e = trial.evaluation
+    if e.sampler == "adaptive":
+        return None
+    times = sum(mark >= e.fd_from for mark in trial.training.checkpoints)
+    velocities = evaluations(e) * (1 if e.guidance == 1 else 2)
+    return times * e.n_gen * velocities * forward_flops(trial, data)
+
+
+def evaluations(e: Evaluation) -> int:
+    """How often a sampler of fixed steps asks for a velocity (NFE)."""
+    each = 1 if e.sampler in ("euler", "euler_maruyama") else 2
+    last = int(e.sampler in SDE_SAMPLERS and e.sde.last_step != "none")  # always takes one
+    return each * (e.sampler_steps - last) + last
 
 
 def step_bytes(trial: Trial, data: Dataset | Kind) -> int:

@@ -8,7 +8,7 @@ import torch
 
 from darbench import registry
 from darbench.board.cells import metric_name
-from darbench.budget import add_model, add_step_flops, forward_flops
+from darbench.budget import add_model, add_step_flops, evaluations, sampling_flops
 from darbench.data import Kind, kind
 from darbench.records import SDE_SAMPLERS, Evaluation, Trial
 from darbench.search.compose import load_card
@@ -37,13 +37,7 @@ class Card:
 
     @property
     def sampling(self) -> float | None:
-        """FLOPs of all samples of a trial of add; None where the sampler decides its steps."""
-        e = self.trial.evaluation
-        if e.sampler == "adaptive":
-            return None
-        times = sum(mark >= e.fd_from for mark in self.trial.training.checkpoints)
-        velocities = evaluations(e) * (1 if e.guidance == 1 else 2)
-        return times * e.n_gen * velocities * forward_flops(self.trial, self.data)
+        return sampling_flops(self.trial, self.data)
 
     def text(self) -> str:
         task = self.trial.task
@@ -133,13 +127,6 @@ def guidance_text(e: Evaluation) -> str:
     if e.guidance == 1:
         return "without guidance"
     return f"guidance {e.guidance:g}, which makes two of each evaluation"
-
-
-def evaluations(e: Evaluation) -> int:
-    """How often a sampler of fixed steps asks for a velocity (NFE)."""
-    each = 1 if e.sampler in ("euler", "euler_maruyama") else 2
-    last = int(e.sampler in SDE_SAMPLERS and e.sde.last_step != "none")  # always takes one
-    return each * (e.sampler_steps - last) + last
 
 
 def hours_text(hours: dict[str, float]) -> str:

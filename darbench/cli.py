@@ -150,7 +150,9 @@ def doctor(
         print(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
         print(*map(_finding_lines, findings), sep="\n")
-        print(f"{len(missing)} missing" if missing else "nothing is missing")
+        others = [finding.what for finding in findings if finding.state == doctor.OTHER]
+        but = f", but not what is published: {', '.join(others)}" if others else ""
+        print(f"{len(missing)} missing" if missing else f"nothing is missing{but}")
     if missing:
         raise typer.Exit(EXIT_FAILED)
 
@@ -464,8 +466,8 @@ def _check_line(result: dict[str, Any]) -> str:
 
 
 def _finding_lines(finding: Any) -> str:
-    line = f"{finding.state:9}{finding.what:11}{finding.says}"
-    return f"{line}\n{'':20}fix: {finding.fix}" if finding.fix else line
+    line = f"{finding.state:9}{finding.what:12}{finding.says}"
+    return f"{line}\n{'':21}fix: {finding.fix}" if finding.fix else line
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:

@@ -7,7 +7,7 @@ from PIL import Image
 from darbench.data.encode import encode
 
 
-def write_cifar10(folder, train=40, test=10):
+def write_cifar10(folder, train=40, test=8):
     """CIFAR-10's binary version: a byte of label, then the red, green and blue plane."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)

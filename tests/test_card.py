@@ -8,7 +8,8 @@ import pytest
 import torch
 import yaml
 
-from darbench.card import Card, evaluations, hours_text
+from darbench.budget import evaluations
+from darbench.card import Card, hours_text
 from darbench.data import kind, published
 from darbench.flow.sampling import make_sampler
 from darbench.flow.transport import DEFAULT

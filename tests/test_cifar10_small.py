@@ -56,7 +56,13 @@ def fingerprint(tmp_path, monkeypatch):
 
 def test_it_trains_and_is_measured(fingerprint, monkeypatch):
     monkeypatch.setitem(extractors._EXTRACTORS, "projection", Projection)
-    rows = train_one("add", "cifar10-small", [*OVERRIDES, "task.extractor=projection"])
+    said = []
+    options = [*OVERRIDES, "task.extractor=projection"]
+    rows = train_one("add", "cifar10-small", options, say=said.append)
+    assert said == [
+        "cifar10-small: not the published data: 40 items to train on, not 50,000; 8 held out, "
+        "not 10,000; only results on the same files compare"
+    ]
     assert [row["status"] for row in rows] == ["ok", "ok"] and rows[-1]["fd"] > 0
     assert {row["data_fingerprint"] for row in rows} == {fingerprint}
     assert json.loads(rows[0]["config_json"])["task"]["data"] == f"cifar10@{fingerprint}"

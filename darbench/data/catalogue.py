@@ -1,6 +1,6 @@
 """The datasets by name; a module is imported when its dataset is asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -31,6 +31,14 @@ class Kind:
     variable: str = ""  # of the environment, by which the shipped tasks find the path
     source: str = ""  # where the files come from
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def departure(self, data: Dataset) -> str:
+        """In what data of this kind differ from the published ones; empty where in nothing, or
+        where none are published."""
+        if not self.n_train:
+            return ""
+        differ = [f"{a} {what}, not {b}" for what, a, b in _facts(data, self) if a != b]
+        return f"not the published data: {'; '.join(differ)}" if differ else ""
 
 
 _KINDS = {
@@ -86,6 +94,18 @@ def published() -> list[Kind]:
 def from_files(name: str) -> bool:
     """Whether the dataset of that name is read from a path; BadInput if there is none."""
     return kind(name).files != ""
+
+
+def _facts(data: Dataset, published: Kind) -> Iterator[tuple[str, str, str]]:
+    """What there is to count, in the data and in the published ones."""
+    yield "items to train on", f"{data.n_train:,}", f"{published.n_train:,}"
+    yield "held out", f"{data.n_val:,}", f"{published.n_val:,}"
+    yield "classes", f"{data.classes:,}", f"{published.classes:,}"
+    yield "values an item", _times(data.shape), _times(published.shape)
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
 
 
 @cache

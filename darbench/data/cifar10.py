@@ -37,6 +37,7 @@ def load(folder: Path) -> Pixels:
             f"cifar10: training files such as {train[0]}, but test files such as {test[0]}; give "
             f"one copy: {FORMS}"
         )
+    _of_one_length([path for path in train + test if path.suffix == ".bin"])
     (train_images, train_labels), (val_images, val_labels) = _read(train), _read(test)
     return Pixels(
         name="cifar10",
@@ -53,7 +54,9 @@ def _files(folder: Path, part: str, patterns: tuple[str, ...]) -> list[Path]:
     those of the first pattern that has any, in the first folder."""
     found = next(filter(None, (_matching(folder, pattern) for pattern in patterns)), None)
     if not found:
-        raise BadInput(f"cifar10: no {part} files in {folder}; it must hold {FORMS}")
+        pickled = next(folder.rglob("data_batch_1"), None)
+        hint = f" ({pickled} is of the pickled version, which is not read)" if pickled else ""
+        raise BadInput(f"cifar10: no {part} files in {folder}{hint}; it must hold {FORMS}")
     here = [path for path in found if path.parent == found[0].parent]
     missing = {name for path in here for name in _beside(path.name)} - {p.name for p in here}
     if missing:
@@ -77,12 +80,28 @@ def _beside(name: str) -> list[str]:
     return []
 
 
+def _of_one_length(batches: list[Path]) -> None:
+    """The binary version's batches have 10,000 images each; one cut off between two shows it."""
+    sizes = {path: path.stat().st_size for path in batches}
+    for path, size in sizes.items():
+        if size < max(sizes.values()):
+            longest = max(sizes, key=sizes.__getitem__)
+            raise BadInput(
+                f"{path}: truncated: {size:,} bytes, but {longest.name} has {sizes[longest]:,}; "
+                "download it again"
+            )
+
+
 def _read(files: list[Path]) -> Part:
     """All images of the files, in the order of their names."""
     parts = [(_binary if path.suffix == ".bin" else _parquet)(path) for path in files]
     for path, (_, labels) in zip(files, parts, strict=True):
-        if len(labels) == 0 or not 0 <= labels.min() <= labels.max() < CLASSES:
-            raise BadInput(f"{path}: labels must be 0 to 9, and one at least")
+        if len(labels) == 0:
+            raise BadInput(f"{path}: no images in it; download it again")
+        wrong = np.flatnonzero((labels < 0) | (labels >= CLASSES))
+        if wrong.size:
+            row = wrong[0]
+            raise BadInput(f"{path}: label {labels[row]} of image {row}; labels must be 0 to 9")
     images, labels = zip(*parts, strict=True)
     return np.concatenate(images), np.concatenate(labels)
 
@@ -91,8 +110,8 @@ def _binary(path: Path) -> Part:
     data = np.fromfile(path, dtype=np.uint8)
     if len(data) % RECORD:
         raise BadInput(
-            f"{path}: {len(data)} bytes are no whole number of records of {RECORD}; "
-            "the file is truncated or not of CIFAR-10's binary version: download it again"
+            f"{path}: {len(data):,} bytes are no whole number of records of {RECORD:,}; it is "
+            "truncated, or none of CIFAR-10's binary version: download it again"
         )
     records = data.reshape(-1, RECORD)
     planes = records[:, 1:].reshape(-1, 3, SIDE, SIDE)
@@ -114,6 +133,10 @@ def _parquet(path: Path) -> Part:
     if column is None or label is None or not label.dtype.is_integer():
         found = ", ".join(f"{name} ({kind})" for name, kind in table.schema.items())
         raise BadInput(f"{path}: columns {found}; must be img or image, and an integer label")
+    for name in (column, "label"):
+        if table[name].null_count():
+            row = table[name].is_null().arg_max()
+            raise BadInput(f"{path}: row {row} has no {name}; download it again")
     images = [_png(path, i, cell) for i, cell in enumerate(table[column])]
     shape = (-1, SIDE, SIDE, 3)
     return np.array(images, np.uint8).reshape(shape), label.cast(int).to_numpy().copy()

@@ -32,6 +32,7 @@ from darbench.data.image_folder import Folder, find
 from darbench.data.manifest import Manifest, shard_name
 from darbench.data.pixels import to_items
 from darbench.errors import BadInput
+from darbench.records import content_hash
 from darbench.rules import MOST_REFERENCES
 
 SHARD, BATCH = 1024, 8
@@ -55,10 +56,15 @@ def encode(
     Worker i computes on devices[i mod len]. On an interruption or an error the shards under way
     are given up and the finished ones kept.
     """
-    manifest, work = _prepare(data, vae, out, size, shard)
-    names = manifest.shard_names
+    work = _prepare(data, vae, out, size, shard)
+    manifest, names = work.manifest, work.manifest.shard_names
+    changed = [name for i, name in enumerate(names) if name in manifest.shards and work.changed(i)]
+    for name in changed:
+        del manifest.shards[name]
     missing = [i for i, name in enumerate(names) if not manifest.whole(out, name)]
-    listener(len(names) - len(missing), len(names), f"{manifest.n} images of {data}")
+    news = f"; images of {len(changed)} finished shards changed, they are made again"
+    news = f"{manifest.n} images of {data}" + (news if changed else "")
+    listener(len(names) - len(missing), len(names), news)
     if not missing:
         return manifest
     before = active_children()
@@ -75,10 +81,11 @@ def encode(
         pool.shutdown(wait=False, cancel_futures=True)
         for child in set(active_children()) - set(before):
             child.terminate()
-        if isinstance(error, BrokenProcessPool):
+        if isinstance(error, BrokenProcessPool | torch.OutOfMemoryError):
+            killed = "a worker process was killed, perhaps for want of memory"
+            what = killed if isinstance(error, BrokenProcessPool) else "a device is out of memory"
             raise BadInput(
-                f"cannot finish {out}: a worker process was killed, perhaps for want of memory "
-                f"(fewer --workers need less); {KEPT}"
+                f"cannot finish {out}: {what} (fewer --workers need less); {KEPT}"
             ) from None
         raise
     pool.shutdown()
@@ -93,12 +100,19 @@ class Work:
     order: np.ndarray  # file of each item
     vae: Path
     out: Path
-    size: int
-    shard: int
-    n_pictures: int
+    manifest: Manifest
+
+    def files(self, number: int) -> np.ndarray:
+        """Of the items of that shard."""
+        return self.order[self.manifest.items(number)]
+
+    def changed(self, number: int) -> bool:
+        """Whether files of that finished shard are others than those it was made of."""
+        made_of = self.manifest.shards[shard_name(number)]["images"]
+        return made_of != self.folder.listing(self.files(number))
 
 
-def _prepare(data: Path, vae: Path, out: Path, size: int, shard: int) -> tuple[Manifest, Work]:
+def _prepare(data: Path, vae: Path, out: Path, size: int, shard: int) -> Work:
     folder, config = find(data), autoencoder.load(vae).config
     factor = 2 ** (len(config.block_out_channels) - 1)
     if size < factor or size % factor:
@@ -107,16 +121,15 @@ def _prepare(data: Path, vae: Path, out: Path, size: int, shard: int) -> tuple[M
     if not len(val):
         raise BadInput(f"{data}: {len(train)} images; a tenth is held out, so give 10 or more")
     manifest = Manifest(
-        source=folder.listing(), vae=autoencoder.fingerprint(vae),
+        source=content_hash(folder.files), vae=autoencoder.fingerprint(vae),
         scale=config.scaling_factor, size=size, shard=shard, n=len(folder.files),
         n_val=len(val), n_pictures=len(val) + min(len(train), MOST_REFERENCES),
         class_names=list(folder.class_names),
     )  # fmt: skip
-    work = Work(
-        folder=folder, order=np.concatenate([val, train]), vae=out / "vae", out=out, size=size,
-        shard=shard, n_pictures=manifest.n_pictures,
+    return Work(
+        folder=folder, order=np.concatenate([val, train]), vae=out / "vae", out=out,
+        manifest=_begun(manifest, vae, out),
     )  # fmt: skip
-    return _begun(manifest, vae, out), work
 
 
 def _begun(manifest: Manifest, vae: Path, out: Path) -> Manifest:
@@ -127,11 +140,8 @@ def _begun(manifest: Manifest, vae: Path, out: Path) -> Manifest:
             manifest.write(out)
             return manifest
     found = manifests.read(out)
-    if found.plan() != manifest.plan():
-        raise BadInput(
-            f"{out}: holds latents of other images, another autoencoder or another --size "
-            f"({found.size}); give another --out"
-        )
+    if differences := found.differences(manifest):
+        raise BadInput(f"{out}: holds latents of {', '.join(differences)}; give another --out")
     found.shards = {name: facts for name, facts in found.shards.items() if found.whole(out, name)}
     return found
 
@@ -188,24 +198,27 @@ class Encoder:
 
     def shard(self, number: int) -> tuple[str, list[int], dict]:
         """Write that shard; its name, the shape of a latent, and its entry in the manifest."""
-        work, first = self.work, number * self.work.shard
-        items = work.order[first : first + work.shard]
-        parts = [self._encoded(items[i : i + BATCH]) for i in range(0, len(items), BATCH)]
+        work, files = self.work, self.work.files(number)
+        images = work.folder.listing(files)  # before they are read: a later change is a change
+        parts = [self._encoded(files[i : i + BATCH]) for i in range(0, len(files), BATCH)]
         pictures, mean, std = (torch.cat(part).contiguous() for part in zip(*parts, strict=True))
         tensors = {
-            "mean": mean, "std": std, "label": torch.from_numpy(work.folder.labels[items]),
-            "picture": pictures[: max(0, work.n_pictures - first)].clone(),
+            "mean": mean, "std": std, "label": torch.from_numpy(work.folder.labels[files]),
+            "picture": pictures[: work.manifest.pictures(number)].clone(),
         }  # fmt: skip
         data, name = save(tensors), shard_name(number)
         partial = work.out / f".{name}.part"
         with _writing(work.out, KEPT):
             partial.write_bytes(data)
             os.replace(partial, work.out / name)
-        facts = {"count": len(items), "bytes": len(data)}
-        return name, list(mean.shape[1:]), facts | {"sha256": hashlib.sha256(data).hexdigest()}
+        facts = {
+            "count": len(files), "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest(),
+            "images": images,
+        }  # fmt: skip
+        return name, list(mean.shape[1:]), facts
 
     @torch.no_grad()
     def _encoded(self, files: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
-        pictures = self.work.folder.pictures(files, self.work.size)
+        pictures = self.work.folder.pictures(files, self.work.manifest.size)
         posterior = self.vae.encode(to_items(pictures).to(self.device)).latent_dist
         return torch.from_numpy(pictures), posterior.mean.cpu(), posterior.std.cpu()

@@ -38,9 +38,10 @@ class Folder:
         """uint8 (len(index), side, side, 3)"""
         return np.stack([picture(self.path / self.files[i], side) for i in index])
 
-    def listing(self) -> str:
-        """Hash of every file's name and size: whether a folder is still the same, at a glance."""
-        return content_hash([[name, (self.path / name).stat().st_size] for name in self.files])
+    def listing(self, index: np.ndarray) -> str:
+        """Hash of these files' names and sizes: whether they are still the same, at a glance."""
+        names = (self.files[i] for i in index)
+        return content_hash([[name, (self.path / name).stat().st_size] for name in names])
 
     def fingerprint(self) -> str:
         """Hash of every file's name and bytes; reads them all."""
@@ -145,7 +146,7 @@ def picture(path: Path, side: int) -> np.ndarray:
             whole = image.convert("RGB")
     except UNREADABLE as error:
         raise BadInput(
-            f"{path}: cannot be read as an image ({error}); replace or remove it"
+            f"{path}: cannot be read as an image ({error}); put a whole copy in its place"
         ) from None
     return centre_crop(whole, side)
 

@@ -157,9 +157,8 @@ def _open(folder: Path, manifest: Manifest, number: int) -> Any:
 
 def _contents(manifest: Manifest, number: int) -> dict[str, tuple[str, list[int]]]:
     """Type and shape of what that shard holds."""
-    first, side = number * manifest.shard, manifest.size
-    count = min(manifest.shard, manifest.n - first)
-    kept = max(0, min(count, manifest.n_pictures - first))
+    part, side = manifest.items(number), manifest.size
+    count, kept = part.stop - part.start, manifest.pictures(number)
     latent = "F32", [count, *manifest.shape]
     return {
         "mean": latent, "std": latent, "label": ("I64", [count]),

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from darbench.errors import BadInput
-from darbench.records import canonical_json, content_hash
+from darbench.records import content_hash
 
 NAME = "manifest.json"
 WORKS = "give the --out folder of `darbench prepare imagenet`"
@@ -26,7 +26,7 @@ AGAIN = "run `darbench prepare imagenet` again with the same --out"
 class Manifest:
     """Items lie in the shards in the order of `split`: those held out, then those to train on."""
 
-    source: str  # hash of the names and sizes of the images
+    source: str  # hash of the names of the images
     vae: str  # fingerprint of the autoencoder
     scale: float  # latents times this have about unit variance
     size: int  # side of the images that were encoded
@@ -36,7 +36,8 @@ class Manifest:
     n_pictures: int  # and the first of all are kept as pictures too
     class_names: list[str]
     shape: list[int] = field(default_factory=list)  # (C, H, W) of a latent
-    shards: dict[str, dict[str, Any]] = field(default_factory=dict)  # count, bytes and sha256
+    # Of each that is finished: count, bytes and sha256, and a hash of its images' names and sizes.
+    shards: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def n_shards(self) -> int:
@@ -50,9 +51,29 @@ class Manifest:
     def fingerprint(self) -> str:
         return content_hash(asdict(self))
 
-    def plan(self) -> str:
-        """All but what encoding adds: equal for two runs that would write the same shards."""
-        return canonical_json(asdict(self) | {"shape": [], "shards": {}})
+    def items(self, number: int) -> slice:
+        """Those of that shard, among all."""
+        return slice(number * self.shard, min(self.n, (number + 1) * self.shard))
+
+    def pictures(self, number: int) -> int:
+        """How many items of that shard are kept as pictures too: its first ones."""
+        part = self.items(number)
+        return max(0, min(part.stop, self.n_pictures) - part.start)
+
+    def differences(self, wanted: "Manifest") -> list[str]:
+        """Why a folder with this manifest holds no shards of the wanted one; empty if it does."""
+        told = {
+            "size": f"--size {self.size}, not {wanted.size}",
+            "vae": "another autoencoder",
+            "n": f"{self.n} images, not {wanted.n}",
+            "source": "images of other names",
+            "scale": f"the scale {self.scale:g}, not {wanted.scale:g}",
+        }
+        planned = [f.name for f in fields(self) if f.name not in ("shape", "shards")]
+        differ = [name for name in planned if getattr(self, name) != getattr(wanted, name)]
+        if "n" in differ:
+            differ.remove("source")
+        return [told[name] for name in told if name in differ] or differ
 
     def write(self, folder: Path) -> None:
         self.shards = dict(sorted(self.shards.items()))
@@ -104,7 +125,7 @@ def _sound(m: Manifest) -> bool:
     scaled = m.scale > 0 and math.isfinite(m.scale)
     nested = m.n_val <= m.n_pictures <= m.n > m.n_val
     named = len(set(m.class_names)) == len(m.class_names) > 0
-    shards = all({"bytes", "sha256"} <= s.keys() for s in m.shards.values())
+    shards = all({"bytes", "sha256", "images"} <= s.keys() for s in m.shards.values())
     return (
         whole and scaled and nested and named and shards
         and len(m.shape) == (3 if m.shards else 0)

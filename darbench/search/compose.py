@@ -203,6 +203,17 @@ def content(task: Mapping[str, Any]) -> dict[str, str]:
     return {"data_path": path, "fingerprint": found}
 
 
+def departure(task: Task) -> str:
+    """In what the data that lie here for a task that ships differ from those that it is of; empty
+    where in nothing. Of a task of the user's own there is nothing to say."""
+    from darbench import data
+
+    if task.name not in cards(tasks_folder()):
+        return ""
+    differs = data.kind(task.data).departure(data.load(task.data, task.data_path))
+    return differs and f"{task.name}: {differs}; only results on the same files compare"
+
+
 def routing_parameters(overrides: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
     """The routing's parameters among overrides, params.KEY=VALUE, and the other overrides."""
     params, others = {}, []

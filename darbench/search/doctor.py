@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from darbench import registry
-from darbench.budget import add_step_flops, evaluation_bytes, step_bytes
+from darbench.budget import add_step_flops, evaluation_bytes, sampling_flops, step_bytes
 from darbench.data import Dataset, Kind, kind, load, published
 from darbench.data.base import Listener, silent
 from darbench.data.latents import Latents
@@ -22,7 +22,7 @@ from darbench.records import Repa, Task, Training, Trial
 from darbench.search import machine
 from darbench.search.compose import content, load_card
 
-OK, MISSING, OPTIONAL = "ok", "missing", "optional"
+OK, OTHER, MISSING, OPTIONAL = "ok", "other", "missing", "optional"
 CORE_FLOPS = 1e11  # a second, of a fast CPU core; most give less
 DISK_BYTES = 1e9  # of a board with its ledger and samples, and the features of a reference
 PACKAGES = {"diffusers": ("imagenet", "latents and to prepare them"),
@@ -31,7 +31,8 @@ PACKAGES = {"diffusers": ("imagenet", "latents and to prepare them"),
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """`state` is ok, missing, or optional: missing, but only some tasks need it."""
+    """`state` is ok; other: there, but not what is published; missing; or optional: missing, but
+    only some tasks need it."""
 
     what: str
     state: str
@@ -51,13 +52,13 @@ def examine_task(
     if any(finding.state == MISSING for finding in encoder):  # its cost cannot be told
         trial = replace(trial, training=replace(trial.training, objective="velocity", repa=Repa()))
     try:
-        budget = trial.training.steps * add_step_flops(trial, data)
+        training, sampling = add_step_flops(trial, data), sampling_flops(trial, data) or 0.0
         step, evaluation = step_bytes(trial, data), evaluation_bytes(trial, data)
     except ValueError as error:
         raise BadInput(f"{name}: {error}") from None
     return [
         found, *_autoencoder(data), _extractor(trial.task.extractor), *encoder,
-        _device(budget, trial.training.timeout_s), *_memory(step, evaluation), _disk(out),
+        _device(trial.training, training, sampling), *_memory(step, evaluation), _disk(out),
         *_packages(needed),
     ]  # fmt: skip
 
@@ -69,8 +70,9 @@ def examine_machine(out: Path, listener: Listener = silent) -> list[Finding]:
         task = Task(data=each.name, data_path=os.environ.get(each.variable, ""))
         found, data = _files(each.name, task, listener)
         others += [found, *_autoencoder(data)]
-    others = [f if f.state == OK else replace(f, state=OPTIONAL) for f in others]
-    return [_device(0, 0), *_memory(0, 0), _disk(out), *_packages(set()), *others]
+    others = [replace(f, state=OPTIONAL) if f.state == MISSING else f for f in others]
+    device = _device(Training(), 0, 0)
+    return [device, *_memory(0, 0), _disk(out), *_packages(set()), *others]
 
 
 def _data(task: Task, listener: Listener) -> tuple[Finding, Dataset | Kind]:
@@ -96,9 +98,9 @@ def _files(what: str, task: Task, listener: Listener) -> tuple[Finding, Dataset 
         f"{data.n_train:,} items of {data.name} to train on and {data.n_val:,} held out, "
         f"{data.classes:,} classes, fingerprint {data.fingerprint}, in {found['data_path']}"
     )
-    whole = (known.n_train, known.n_val, known.classes)
-    if any(whole) and whole != (data.n_train, data.n_val, data.classes):
-        says += f"; not all of it: published are {known.n_train:,} and {known.n_val:,}"
+    if departure := known.departure(data):
+        fix = f"{known.source}; with these, only results on the same files compare"
+        return Finding(what=what, state=OTHER, says=f"{says}; {departure}", fix=fix), data
     return Finding(what=what, state=OK, says=says), data
 
 
@@ -143,19 +145,22 @@ def _encoder(training: Training) -> list[Finding]:
     return [Finding(what="encoder", state=OK, says=chosen.encoder)]
 
 
-def _device(budget: float, limit: float) -> Finding:
-    """A GPU is wanted where a core would not be done within the task's own limit, in seconds."""
+def _device(training: Training, step: float, sampling: float) -> Finding:
+    """A GPU is wanted where a core would not be done within the task's own limit; FLOPs of a step
+    and of all samples are given."""
     if torch.cuda.is_available():
         return Finding(what="device", state=OK, says=f"cuda, {torch.cuda.get_device_name()}")
     cores = len(machine.units("cpu"))
-    if budget <= CORE_FLOPS * limit:
+    budget, limit = training.steps * step + sampling, CORE_FLOPS * training.timeout_s
+    if budget <= limit:
         return Finding(what="device", state=OK, says=f"cpu, {cores} cores; no CUDA device")
-    hours = budget / CORE_FLOPS / 3600
+    fix, fitting = "run it where torch.cuda.is_available()", int((limit - sampling) / step)
     return Finding(
         what="device", state=MISSING,
-        says=f"no CUDA device, and {budget:.2g} training FLOPs are {hours:,.0f} hours of a CPU "
-        f"core at {CORE_FLOPS:.0e} FLOP/s; training.timeout_s allows {limit / 3600:,.0f}",
-        fix="run it where torch.cuda.is_available(), or shorten it: training.steps=1000",
+        says=f"no CUDA device, and {budget:.2g} FLOPs, {sampling:.2g} of them of samples, are "
+        f"{budget / CORE_FLOPS / 3600:,.0f} hours of a CPU core at {CORE_FLOPS:.0e} FLOP/s; "
+        f"training.timeout_s allows {training.timeout_s / 3600:,.3g}",
+        fix=f"{fix}, or shorten it: training.steps={fitting}" if fitting > 0 else fix,
     )  # fmt: skip
 
 

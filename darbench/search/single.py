@@ -7,7 +7,7 @@ from typing import Any
 from darbench import registry
 from darbench.arithmetic import plain_arithmetic
 from darbench.search.checked import checked
-from darbench.search.compose import load_trial
+from darbench.search.compose import departure, load_trial
 from darbench.search.machine import device as resolve_device
 from darbench.search.worker import Desk, run_trial, watchdog
 from darbench.store import ledger
@@ -27,7 +27,7 @@ def train_one(
     say: Callable[[str], None] = lambda note: None,
 ) -> list[dict[str, Any]]:
     """The rows of the trial, written to out/train as they come; `show` is called with each, and
-    `say` with what was repaired.
+    `say` with what was repaired, and what the task's data are not.
 
     Run again, the trial is trained again: equal row hashes show that it reproduces.
     """
@@ -36,7 +36,7 @@ def train_one(
     device = resolve_device(device)
     folder = Path(out).resolve() / NAME
     with ledger.lock(folder):
-        for note in ledger.repair(folder / "ledger"):
+        for note in filter(None, [*ledger.repair(folder / "ledger"), departure(trial.task)]):
             say(note)
         attempts = ledger.attempts(ledger.read_ledger(folder / "ledger"))
         desk = Desk(folder=folder, device=device)

@@ -27,7 +27,7 @@ from darbench.board.build import build
 from darbench.records import Trial
 from darbench.search import machine
 from darbench.search.checked import checked
-from darbench.search.compose import load_space
+from darbench.search.compose import departure, load_space
 from darbench.search.progress import Listener, Progress, name
 from darbench.search.propose import Exhausted, Proposer, proposer
 from darbench.search.space import SearchSpace
@@ -143,7 +143,7 @@ def sweep(
         notes = ledger.repair(folder / "ledger")
         rows = ledger.read_ledger(folder / "ledger")
         proposing = proposer(found, rows)
-        notes += [note] if note else []
+        notes += filter(None, [note, departure(found.task)])
         if all(entry.signature.name != "add" for entry in found.entries):
             notes.append("the space has no `add`: without it there is nothing to compare with")
         progress = Progress(

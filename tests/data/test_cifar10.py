@@ -10,10 +10,10 @@ from darbench.errors import BadInput
 
 rng = np.random.default_rng(0)
 TRAIN, TEST = (
-    rng.integers(0, 256, (9, 32, 32, 3), np.uint8),
-    rng.integers(0, 256, (4, 32, 32, 3), np.uint8),
+    rng.integers(0, 256, (10, 32, 32, 3), np.uint8),
+    rng.integers(0, 256, (2, 32, 32, 3), np.uint8),
 )
-TRAIN_LABELS, TEST_LABELS = np.arange(9) % 10, np.array([9, 0, 3, 3])
+TRAIN_LABELS, TEST_LABELS = np.arange(10), np.array([9, 3])
 
 
 def record(image, label) -> bytes:
@@ -60,8 +60,8 @@ def test_every_published_form_holds_the_same_images(tmp_path, form):
     assert np.array_equal(data.train_images, TRAIN) and np.array_equal(data.val_images, TEST)
     assert np.array_equal(data.train_labels, TRAIN_LABELS)
     assert np.array_equal(data.val_labels, TEST_LABELS)
-    assert (data.classes, data.shape, data.n_train, data.n_val) == (10, (3, 32, 32), 9, 4)
-    assert (data.n_references, data.picture_bytes) == (9, TRAIN[0].nbytes)
+    assert (data.classes, data.shape, data.n_train, data.n_val) == (10, (3, 32, 32), 10, 2)
+    assert (data.n_references, data.picture_bytes) == (10, TRAIN[0].nbytes)
     assert kind("cifar10").picture_bytes == data.picture_bytes
     assert (kind("cifar10").classes, kind("cifar10").shape) == (data.classes, data.shape)
     write_binary(tmp_path / "other")
@@ -97,9 +97,17 @@ BINARY = {
         d / "data_batch_5.bin"
     ).unlink(),
     "data_batch_2.bin: .*truncated": lambda d: cut(d / "data_batch_2.bin"),
-    "test_batch.bin: labels must be 0 to 9": lambda d: (d / "test_batch.bin").write_bytes(
-        record(TEST[0], 10)
-    ),
+    "data_batch_2.bin: truncated: 3,073 bytes, but .*.bin has 6,146": lambda d: (
+        d / "data_batch_2.bin"
+    ).write_bytes(record(TRAIN[2], 2)),
+    "test_batch.bin: truncated: 0 bytes, but": lambda d: (d / "test_batch.bin").write_bytes(b""),
+    "test_batch.bin: label 10 of image 1; labels must be 0 to 9": lambda d: (
+        d / "test_batch.bin"
+    ).write_bytes(record(TEST[0], 9) + record(TEST[0], 10)),
+    "data_batch_1.bin: no images in it": lambda d: [p.write_bytes(b"") for p in d.iterdir()],
+    "data_batch_1.bin: 100 bytes are no whole number of records of 3,073": lambda d: [
+        p.write_bytes(bytes(100)) for p in d.iterdir()
+    ],
 }
 PARQUET = {
     "train-00000-of-00002.parquet: missing, though train-00001-of-00002": lambda f: f.rename(
@@ -114,9 +122,16 @@ PARQUET = {
         f, img=[{"bytes": png(TEST[0, :16])}], label=[0]
     ),
     "train.*row 0 holds no image": lambda f: table(f, img=[{"bytes": b"none"}], label=[0]),
-    "train.*row 1 holds no image": lambda f: table(
+    "train.*row 1 has no img;": lambda f: table(
         f, img=[{"bytes": png(TEST[0])}, None], label=[0, 1]
     ),
+    "train.*row 1 has no label;": lambda f: table(
+        f, img=[{"bytes": png(TEST[0])}] * 2, label=[0, None]
+    ),
+    "train.*label -1 of image 0; labels must be 0 to 9": lambda f: table(
+        f, img=[{"bytes": png(TEST[0])}], label=[-1]
+    ),
+    "train.*no images in it": lambda f: pl.read_parquet(f).clear().write_parquet(f),
 }
 
 
@@ -148,7 +163,7 @@ def test_training_and_test_files_are_of_one_form(tmp_path):
 def test_training_and_test_files_are_of_one_copy(tmp_path, write):
     write(tmp_path / "a")
     write(tmp_path / "b")
-    assert load("cifar10", str(tmp_path)).n_val == 4
+    assert load("cifar10", str(tmp_path)).n_val == 2
     load.cache_clear()
     next((tmp_path / "a").glob("test*")).unlink()
     with pytest.raises(BadInput, match=r"such as .*/a/.*, but test files such as .*/b/test"):
@@ -168,5 +183,5 @@ def test_a_part_may_lie_in_several_parquet_files(tmp_path):
 
 def test_the_pickled_version_is_not_read(tmp_path):
     (tmp_path / "data_batch_1").write_bytes(b"cos\nsystem\n")
-    with pytest.raises(BadInput, match="no training files in"):
+    with pytest.raises(BadInput, match=r"no training .*data_batch_1 is of the pickled version"):
         load("cifar10", str(tmp_path))

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from test_image_folder import write_images
 
@@ -245,9 +246,43 @@ def test_an_error_of_a_starting_worker_is_its_own(vae, images, copied):
         encode(images, vae, copied, size=SIZE, shard=SHARD)
 
 
-def test_another_encoding_in_the_folder_is_refused(vae, images, copied):
-    with pytest.raises(BadInput, match=r"another --size \(16\); give another --out"):
+def test_another_encoding_in_the_folder_is_refused(vae, images, copied, tmp_path_factory):
+    def refused(what):
+        return pytest.raises(
+            BadInput, match=f"^{copied}: holds latents of {what}; give another --out$"
+        )
+
+    with refused("--size 16, not 32"):
         encode(images, vae, copied, size=32, shard=SHARD)
+    with refused("shard"):
+        encode(images, vae, copied, size=SIZE, shard=SHARD + 1)
+    scaled, fewer = tmp_path_factory.mktemp("scaled"), tmp_path_factory.mktemp("fewer") / "images"
+    shutil.copytree(vae, scaled, dirs_exist_ok=True)
+    config = json.loads((scaled / "config.json").read_text())
+    (scaled / "config.json").write_text(json.dumps(config | {"scaling_factor": 0.25}))
+    with refused("another autoencoder, the scale 0.18215, not 0.25"):
+        encode(images, scaled, copied, size=SIZE, shard=SHARD)
+    shutil.copytree(images, fewer)
+    next((fewer / "a").iterdir()).rename(fewer / "a" / "other.png")
+    with refused("images of other names"):
+        encode(fewer, vae, copied, size=SIZE, shard=SHARD)
+    (fewer / "a" / "other.png").unlink()
+    with refused("30 images, not 29"):
+        encode(fewer, vae, copied, size=SIZE, shard=SHARD)
+
+
+def test_a_shard_whose_image_was_replaced_is_made_again(vae, images, copied, tmp_path_factory):
+    mended = tmp_path_factory.mktemp("mended") / "images"
+    shutil.copytree(images, mended)
+    Image.new("RGB", (20, 17)).save(mended / find(mended).files[5])
+    news = []
+    encode(mended, vae, copied, size=SIZE, shard=SHARD, listener=lambda *event: news.append(event))
+    assert news[0] == (
+        3, 4, f"30 images of {mended}; images of 1 finished shards changed, they are made again"
+    )  # fmt: skip
+    assert len(news) == 2
+    fresh = encode(mended, vae, tmp_path_factory.mktemp("fresh"), size=SIZE, shard=SHARD)
+    assert load("latents", str(copied)).fingerprint == fresh.fingerprint
 
 
 def test_an_autoencoder_that_is_none_is_refused(images, tmp_path):
