@@ -65,7 +65,7 @@ class Task:
     summary: str = ""
     quick: tuple[str, ...] = ()  # the overrides that --quick stands for
     hours: dict[str, float] = field(default_factory=dict)  # of one trial of add, by hardware
-    # Metric -> {seed, pair, correlation}, measured by `darbench noise-floor`; for planning only.
+    # Metric -> {pairs, seed, pair, correlation}, of `darbench noise-floor`; for planning only.
     noise: dict[str, Any] = field(default_factory=dict)
 
     @property

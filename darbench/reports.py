@@ -49,6 +49,7 @@ def noise_table(found: NoiseFloor) -> Table:
 
 def _noise_rows(found: NoiseFloor) -> Iterator[tuple[str, list[str]]]:
     floors = found.floors.values()
+    yield "pair ids", [str(f.pairs) for f in floors]
     yield "training seed", [_percent(f.training) for f in floors]
     yield "generation noise", [_percent(f.generation) for f in floors]
     yield "the metric's own draws", [_percent(f.metric) for f in floors]
@@ -71,17 +72,24 @@ def _smallest(floor: Floor, n: int, *, paired: bool) -> str:
 
 def plan_text(found: Plan) -> str:
     name = metric_name(found.metric, found.extractor)
-    seen = f"{found.effect:.3g}" if found.effect < 1e-3 else f"{found.effect:.2%}"
+    seen = f"{found.effect:.3g}" if abs(found.effect) < 1e-3 else f"{found.effect:.2%}"
     level = f"level {100 * found.significance:.2g}%"
     head = f"to see {seen} in {name} with a chance of {POWER:.0%} ({level} for each variant):"
     if found.paired is None:
-        return f"{head} more than {MOST} paired seeds; noise from {found.source}"
+        return f"{head} more than {MOST} paired seeds\n{_noise_text(found)}"
     unpaired = found.unpaired if found.unpaired is not None else f"more than {MOST}"
     time = "no trial has been timed yet" if found.hours is None else f"{found.hours:.2g} hours"
     return (
         f"{head}\n{found.paired} paired seeds ({unpaired} if unpaired), {found.trials} trials "
-        f"with those of add: {time}, one after another\n"
-        f"paired differences vary by {found.deviation:.2%}, from {found.source}"
+        f"with those of add: {time}, one after another\n{_noise_text(found)}"
+    )
+
+
+def _noise_text(found: Plan) -> str:
+    few = ": a rough estimate, which more seeds of noise-floor mend" if found.pairs < 5 else ""
+    return (
+        f"paired differences vary by {found.deviation:.2%}, over {found.pairs} pair ids{few}; "
+        f"from {found.source}"
     )
 
 

@@ -102,6 +102,13 @@ def load_space(
         raise BadInput(f"{path.name}: {error}") from None
 
 
+def outline(space: str, overrides: Iterable[str]) -> dict[str, Any]:
+    """The values of a space, before anyone has looked at its variants or for its data."""
+    path = _find(space)
+    config = _compose(path, [*map(str, overrides)])
+    return config | {"name": config["name"] or path.stem}
+
+
 def load_trial(
     routing: str,
     task: str,

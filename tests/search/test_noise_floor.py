@@ -13,6 +13,7 @@ from test_sensitivity import run_cli
 from darbench.board.cells import SIGNIFICANT
 from darbench.errors import BadInput
 from darbench.power import POWER, smallest_effect
+from darbench.reports import plan_text
 from darbench.search import noise_floor, planner
 from darbench.search.noise_floor import SPACE, floor, last_rows, unpaired, whole
 from darbench.search.planner import fraction
@@ -137,7 +138,8 @@ def test_a_plan_from_a_measured_floor(known, tmp_path):
 def card(monkeypatch):
     """digits-nano, its card changed to tell of other noise."""
     found = plan(str(SPACE), ["task=digits-nano"])
-    task = replace(found.task, noise={"val_loss": {"seed": 0.01, "pair": 0.004}})
+    noise = {"val_loss": {"pairs": 5, "seed": 0.01, "pair": 0.004}}
+    task = replace(found.task, noise=noise)
     monkeypatch.setattr(planner.sweeps, "plan", lambda *a: replace(found, task=task))
     return task
 
@@ -170,15 +172,50 @@ def test_a_plan_says_its_level(card, tmp_path, monkeypatch, capfd):
 def test_a_plan_from_the_card_of_a_task(card, tmp_path):
     hours = next(iter(card.hours.values()))
     made = planner.plan("digits-nano", 0.01, out=tmp_path)
-    assert (made.deviation, made.source) == (0.004, "the card of digits-nano")
+    assert (made.deviation, made.pairs, made.source) == (0.004, 5, "the card of digits-nano")
     assert made.hours == pytest.approx(hours * made.trials)
-    with pytest.raises(BadInput, match="the noise of fd on digits-nano has not been measured"):
-        planner.plan("digits-nano", 0.01, metric="fd", out=tmp_path)
 
 
-def test_the_card_speaks_of_its_own_recipe_alone(tmp_path):
-    with pytest.raises(BadInput, match="has not been measured with these settings"):
-        planner.plan("digits-nano", 0.01, ["training.steps=77"], out=tmp_path)
+def test_the_noise_of_more_pair_ids_is_planned_from(card, tmp_path):
+    space = planner.sweeps.plan()
+    path = tmp_path / "noise-floor-digits-nano" / "ledger" / "worker.jsonl"
+    for row in made(space):  # of five, as the card's
+        if row["pair_id"] < 4:
+            ledger.append(path, row)
+    assert planner.plan("digits-nano", 0.01, out=tmp_path).source == "the card of digits-nano"
+    for row in made(space):
+        if row["pair_id"] == 4:
+            ledger.append(path, row)
+    found = planner.plan("digits-nano", 0.01, out=tmp_path)
+    assert (found.pairs, found.source) == (5, str(path.parents[1]))
+
+
+def test_noise_that_is_unknown_comes_with_the_command_that_measures_it(tmp_path):
+    out = tmp_path / "my results"
+    with pytest.raises(BadInput) as refused:
+        planner.plan("digits-nano", 0.01, ["training.steps=77", "seeds=[0,1]"], out=out)
+    assert str(refused.value) == (
+        "the noise of val_loss on digits-nano has not been measured with these settings and this "
+        "source of the routings; 6 trials of 0.014 hours on one core of an AMD EPYC do it: "
+        "darbench noise-floor --task digits-nano training.steps=77 'seeds=[0,1]' "
+        f"--out '{out}'"
+    )
+    with pytest.raises(BadInput) as refused:  # and asks for no data
+        planner.plan("cifar10-small", 0.01)
+    text = str(refused.value)
+    assert text.startswith("the noise of val_loss on cifar10-small has not been measured; 15 trials of ")
+    assert text.endswith("do it: darbench noise-floor --task cifar10-small")
+
+
+@pytest.mark.parametrize("pairs", [2, 5])
+def test_a_plan_says_of_how_many_pair_ids_it_knows(pairs):
+    found = planner.Plan(
+        metric="val_loss", extractor="x", effect=-0.02, deviation=0.01, pairs=pairs,
+        significance=0.05, paired=5, unpaired=None, trials=10, hours=None, source="the card",
+    )  # fmt: skip
+    text = plan_text(found)
+    assert f"vary by 1.00%, over {pairs} pair ids" in text and "to see -2.00% in" in text
+    assert ("a rough estimate" in text) == (pairs == 2)
 
 
 @pytest.mark.parametrize(
@@ -194,9 +231,19 @@ def test_what_gives_no_floor_is_refused_before_anything_runs(tmp_path, override)
 
 def test_an_effect_is_a_fraction_or_a_percentage():
     assert fraction("2%") == fraction("0.02") == 0.02
-    for text in ("0", "-1%", "100%", "2", "two", "nan"):
-        with pytest.raises(BadInput, match=f"effect {text}: must be between 0 and 1"):
+    assert fraction("-2%") == -0.02 and fraction("150%") == 1.5
+    for text in ("0", "-100%", "two", "nan", "inf%"):
+        with pytest.raises(BadInput, match=f"effect {text}: must be a change of the metric"):
             fraction(text)
+    with pytest.raises(BadInput, match="effect 2: write 2%, or 200% if that is meant"):
+        fraction("2")
+
+
+def test_an_effect_may_be_more_than_the_metric_itself(card, tmp_path):
+    sought = {effect: planner.plan("digits-nano", effect, out=tmp_path).paired
+              for effect in (-0.5, -0.01, 0.01, 1.5)}  # fmt: skip
+    assert sought[-0.5] == sought[1.5] == 2 < sought[0.01]
+    assert sought[-0.01] == pytest.approx(sought[0.01], abs=1)
 
 
 def test_an_unknown_metric_is_refused(tmp_path):
