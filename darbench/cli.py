@@ -4,7 +4,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -15,6 +15,7 @@ import typer
 
 from darbench import __version__
 from darbench.errors import BadInput, unknown
+from darbench.search.command import RESULTS, command_line
 
 PREPARED = ("imagenet",)
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
@@ -37,6 +38,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Workers = Annotated[
     int | None, typer.Option(help="Trials at a time; default: one a core, or one a GPU.")
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would run.")]
 Load = Annotated[
     list[Path] | None,
     typer.Option("--load", help="A Python file of routings or encoders; may be repeated."),
@@ -128,7 +130,7 @@ def describe(
 def doctor(
     task: Annotated[str | None, typer.Argument(help="A name of `darbench list tasks`.")] = None,
     overrides: Overrides = None,
-    out: Out = Path("leaderboards"),
+    out: Out = RESULTS,
     load: Load = None,
     as_json: Json = False,
 ) -> None:
@@ -257,7 +259,7 @@ def train(
     overrides: Overrides = None,
     task: Annotated[str, typer.Option(help="A name of `darbench list tasks`.")] = "digits-nano",
     seed: Annotated[int, typer.Option(min=0, help="Pair id: equal seeds share all noise.")] = 0,
-    out: Out = Path("leaderboards"),
+    out: Out = RESULTS,
     device: Device = "auto",
     load: Load = None,
     as_json: Json = False,
@@ -282,7 +284,7 @@ def train(
         print(json.dumps(rows))
     elif last["status"] == "ok":
         print(f"row hash {last['row_hash']}; trial {last['trial_id']}")
-        print(f"next: darbench board --space train{_out_option(out)}")
+        print(f"next: {command_line(['darbench', 'board', '--space', 'train'], out)}")
     if last["status"] != "ok":
         raise typer.Exit(EXIT_FAILED)
 
@@ -291,12 +293,12 @@ def train(
 def sweep(
     space: Annotated[str, typer.Option(help="A name of `darbench list spaces`, or a YAML file.")],
     overrides: Overrides = None,
-    out: Out = Path("leaderboards"),
+    out: Out = RESULTS,
     workers: Workers = None,
     device: Device = "auto",
     load: Load = None,
     quick: Annotated[bool, typer.Option("--quick", help="The task's short form.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run.")] = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Run every trial of a search space that has not run yet, and build its leaderboard.
@@ -308,7 +310,8 @@ def sweep(
     overrides = overrides or []
     own = _load(load)
     if dry_run:
-        _show_plan(sweeps.preview(space, overrides, out=out, quick=quick, own=own), as_json)
+        found = sweeps.preview(space, overrides, out=out, quick=quick, own=own)
+        print(json.dumps(found) if as_json else _plan_lines(found))
         return
     loads = [word for path in load or [] for word in ("--load", str(path))]
     flags = [*loads, *(["--quick"] if quick else [])]
@@ -326,9 +329,10 @@ def sweep(
 def sensitivity(
     task: Annotated[str, typer.Option(help="A name of `darbench list tasks`.")],
     overrides: Overrides = None,
-    out: Out = Path("leaderboards"),
+    out: Out = RESULTS,
     workers: Workers = None,
     device: Device = "auto",
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Whether the task tells apart what is known to differ: its controls against add.
@@ -336,15 +340,19 @@ def sensitivity(
     Exit code 1 if a control is not resolved on the side where it must be.
     """
     from darbench.reports import left_out, sensitivity_table
-    from darbench.search.sensitivity import sensitivity
+    from darbench.search.sensitivity import SPACE, design, sensitivity
 
+    if dry_run:
+        _preview(SPACE, design(task, overrides or []), out, as_json)
+        return
     command = ["darbench", "sensitivity", "--task", task, *(overrides or [])]
     with _sweeping(command, out, workers, device, quiet=as_json) as run:
         found = sensitivity(task, overrides or [], run)
     if as_json:
         print(json.dumps({"resolved": found.resolved, **asdict(found)}, default=str))
     else:
-        _print_rich(sensitivity_table(found))
+        if found.measured:
+            _print_rich(sensitivity_table(found))
         print(left_out({control.name: control.unpaired for control in found.controls}), end="")
         for outcome in found.outcomes:
             print(_closing(outcome, _again(command, out, workers, device)))
@@ -355,22 +363,27 @@ def sensitivity(
 def noise_floor(
     task: Annotated[str, typer.Option(help="A name of `darbench list tasks`.")],
     overrides: Overrides = None,
-    out: Out = Path("leaderboards"),
+    out: Out = RESULTS,
     workers: Workers = None,
     device: Device = "auto",
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """How much of a difference on the task is chance, and how much of that pairs share."""
     from darbench.reports import left_out, noise_table
-    from darbench.search.noise_floor import noise_floor
+    from darbench.search.noise_floor import SPACE, design, noise_floor
 
+    if dry_run:
+        _preview(SPACE, [design(task, overrides or [])], out, as_json)
+        return
     command = ["darbench", "noise-floor", "--task", task, *(overrides or [])]
     with _sweeping(command, out, workers, device, quiet=as_json) as run:
         found = noise_floor(task, overrides or [], run)
     if as_json:
         print(json.dumps(asdict(found), default=str))
     else:
-        _print_rich(noise_table(found))
+        if found.measured:
+            _print_rich(noise_table(found))
         print(left_out(found.unpaired), end="")
         print(_closing(found.outcome, _again(command, out, workers, device)))
     _exit(found.outcome.interrupted, failed=found.outcome.failed > 0)
@@ -383,7 +396,7 @@ def plan(
     overrides: Overrides = None,
     metric: Annotated[str, typer.Option(help="val_loss or fd; default: the task's own.")] = "",
     variants: Annotated[int, typer.Option(min=1, help="Compared with add, each.")] = 1,
-    out: Out = Path("leaderboards"),
+    out: Out = RESULTS,
     as_json: Json = False,
 ) -> None:
     """Seeds and hours that an effect needs, from the measured noise of the task."""
@@ -399,7 +412,7 @@ def plan(
 @app.command(epilog="Example:  darbench board --space dar_variants")
 def board(
     space: Annotated[str, typer.Option(help="Name of a sweep under OUT.")],
-    out: Out = Path("leaderboards"),
+    out: Out = RESULTS,
     as_json: Json = False,
 ) -> None:
     """Rebuild results.parquet and the leaderboard page from the ledger."""
@@ -445,7 +458,7 @@ def _sweeping(
 
 def _again(command: list[str], out: Path, workers: int | None, device: str) -> str:
     """The command that goes on where this one ended."""
-    again = shlex.join(command) + _out_option(out)
+    again = command_line(command, out)
     again += f" --workers {workers}" if workers is not None else ""
     return again + (f" --device {device}" if device != "auto" else "")
 
@@ -521,16 +534,20 @@ def _checkpoint_line(row: dict[str, Any]) -> str:
     return line
 
 
-def _show_plan(plan: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(plan))
-        return
-    for label in plan["configurations"]:
-        print(label)
-    print(
+def _preview(space: Path, given: Iterable[list[str]], out: Path, as_json: bool) -> None:
+    """What the sweeps of a space with each of these overrides would run."""
+    from darbench.search.sweep import preview
+
+    plans = [preview(str(space), overrides, out=out) for overrides in given]
+    print(json.dumps(plans) if as_json else "\n".join(map(_plan_lines, plans)))
+
+
+def _plan_lines(plan: dict[str, Any]) -> str:
+    last = (
         f"{plan['total']} trials ({plan['sampler']}, seeds {plan['seeds']}), "
         f"{plan['finished']} finished already, budget {plan['steps']} add steps each; nothing ran"
     )
+    return "\n".join([*plan["configurations"], last])
 
 
 def _closing(outcome: Any, command: str) -> str:
@@ -550,7 +567,3 @@ def _closing(outcome: Any, command: str) -> str:
     elif not outcome.interrupted:
         lines.append(f"next: open it in a browser; results as a table: {outcome.results}")
     return "\n".join(lines)
-
-
-def _out_option(out: Path) -> str:
-    return "" if out == Path("leaderboards") else f" --out {shlex.quote(str(out))}"

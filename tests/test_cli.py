@@ -9,6 +9,7 @@ from datafiles import write_latents
 
 import darbench
 from darbench import cli
+from darbench.search.sweep import Outcome
 from darbench.store import ledger
 
 HEAD = "defaults: [{darbench: sweep}, {task: digits-nano}, _self_]\n"
@@ -152,10 +153,36 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(run, tmp_path, sampler
     assert plan["total"] == {"grid": 33, "tpe": 20 * 3 + 4 * 3}[sampler]
 
 
+@pytest.mark.parametrize(
+    ("verb", "trials"), [("sensitivity", [4 * 5, 5]), ("noise-floor", [3 * 5])]
+)
+def test_what_a_task_is_judged_by_can_be_asked_before(run, tmp_path, verb, trials):
+    line = [verb, "--task", "digits-nano", "--dry-run"]
+    code, out, err = run(*line)
+    assert (code, err, files(tmp_path)) == (0, "", [])
+    assert out.count("nothing ran") == len(trials)
+    assert [plan["total"] for plan in json.loads(run(*line, "--json")[1])] == trials
+
+
+def test_an_interrupted_judgement_shows_no_empty_table(run, tmp_path, monkeypatch):
+    def interrupted(*arguments, out, **keywords):
+        return Outcome(
+            name="x", total=3, skipped=0, done=0, failed=0, interrupted=True, folder=out,
+            board=out, seconds=1.0,
+        )  # fmt: skip
+
+    monkeypatch.setattr("darbench.search.sweep.sweep", interrupted)
+    for verb in ("sensitivity", "noise-floor"):
+        code, out, _ = run(verb, "--task", "digits-nano", "--workers", "1", "--out", "my out")
+        assert code == 130 and out.startswith("3 trials: 0 done")
+        again = f"go on with: darbench {verb} --task digits-nano --out 'my out' --workers 1\n"
+        assert again in out
+
+
 def test_the_doctor_is_for_people_and_for_machines(run):
     code, out, err = run("doctor", "digits-nano")
     assert (code, err) == (0, "") and "nothing is missing" in out
-    code, out, err = run("doctor", "cifar10-small", "training.steps=1")
+    code, out, err = run("doctor", "cifar10-small", "training.steps=1", "evaluation.n_gen=64")
     assert (code, err) == (1, "") and out.startswith("missing  data")
     assert "fix: " in out and out.endswith("2 missing\n")
     code, out, _ = run("doctor", "cifar10-small", "training.steps=1", "--json")
@@ -167,7 +194,7 @@ def test_the_doctor_is_for_people_and_for_machines(run):
 def test_the_doctor_says_that_it_reads_shards(run, tmp_path):
     made = write_latents(tmp_path / "made")
     line = ("doctor", "imagenet256-b2", f"task.data_path={made}", "training.steps=1")
-    assert run(*line)[1].startswith(f"[0/2] reading the shards of {made}\nok       data")
+    assert run(*line)[1].startswith(f"[0/2] reading the shards of {made}\nother    data")
     assert {row["what"] for row in json.loads(run(*line, "--json")[1])} >= {"data", "autoencoder"}
 
 

@@ -50,23 +50,22 @@ class NoiseFloor:
     extractor: str
     outcome: sweeps.Outcome
 
+    @property
+    def measured(self) -> bool:
+        """Whether there is a deviation to show."""
+        return any(each.pairing for each in self.floors.values())
+
 
 def noise_floor(
     task: str, overrides: Iterable[str] = (), run: sweeps.Run = sweeps.sweep
 ) -> NoiseFloor:
     """Run what its ledger does not hold, and split the variance.
 
-    run: `sweep`, with what it shall know beside the space and the overrides. BadInput where the
-    overrides leave nothing to split.
+    run: `sweep`, with what it shall know beside the space and the overrides. BadInput as of
+    `design`.
     """
-    overrides = [f"task={task}", *overrides]
+    overrides = design(task, overrides)
     space = sweeps.plan(str(SPACE), overrides)
-    labels = [c.variant.label for c in space.grid()]
-    if BASELINE not in labels or len(labels) < 2 or space.evaluation.redraws < 2:
-        raise BadInput(
-            "a noise floor needs `add` and another variant, and evaluation.redraws of 2 or more; "
-            f"here are {', '.join(labels)} and {space.evaluation.redraws}"
-        )
     outcome = run(str(SPACE), overrides)
     rows = last_rows(ledger.read_ledger(outcome.folder / "ledger"), space)
     broken, rows = unpaired(rows), whole(rows)
@@ -75,6 +74,20 @@ def noise_floor(
         trial_seconds=trial_seconds(rows.get(BASELINE, {}).values()),
         extractor=space.task.extractor, outcome=outcome,
     )  # fmt: skip
+
+
+def design(task: str, overrides: Iterable[str] = ()) -> list[str]:
+    """What to sweep SPACE with; BadInput where that leaves nothing to split."""
+    overrides = [f"task={task}", *overrides]
+    space = sweeps.plan(str(SPACE), overrides)
+    labels = [c.variant.label for c in space.grid()]
+    if BASELINE not in labels or len(labels) < 2 or space.evaluation.redraws < 2:
+        raise BadInput(
+            "a noise floor needs `add` and another variant, and evaluation.redraws of 2 or more; "
+            f"here are {', '.join(labels)} and {space.evaluation.redraws}"
+        )
+    space.need_pairs()
+    return overrides
 
 
 def last_rows(rows: list[dict[str, Any]], space: SearchSpace) -> LastRows:

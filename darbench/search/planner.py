@@ -12,7 +12,7 @@ from darbench.errors import BadInput, unknown
 from darbench.power import seeds_needed
 from darbench.search import noise_floor
 from darbench.search import sweep as sweeps
-from darbench.search.command import command
+from darbench.search.command import command_line
 from darbench.search.compose import outline
 from darbench.search.space import SearchSpace
 from darbench.store import ledger
@@ -133,7 +133,7 @@ def _unmeasured(
     return BadInput(
         f"the noise of {metric} on {task['name']} has not been measured"
         f"{settings if metric in task['noise'] else ''}; {trials} trials{each} do it: "
-        f"{command(words, out)}"
+        f"{command_line(words, out)}"
     )
 
 

@@ -56,6 +56,11 @@ class Sensitivity:
         return all(control.resolved(self.rank_by) for control in self.controls)
 
     @property
+    def measured(self) -> bool:
+        """Whether there is an effect to show."""
+        return any(e is not None for control in self.controls for e in control.effects.values())
+
+    @property
     def interrupted(self) -> bool:
         return self.outcomes[-1].interrupted
 
@@ -65,8 +70,28 @@ def sensitivity(
 ) -> Sensitivity:
     """Run the controls of a task that its ledger does not hold, and judge them.
 
-    run: `sweep`, with what it shall know beside the space and the overrides. BadInput for a task
-    without controls.
+    run: `sweep`, with what it shall know beside the space and the overrides. BadInput as of
+    `design`.
+    """
+    both = design(task, overrides)
+    outcomes = []
+    for given in both:
+        outcomes.append(run(str(SPACE), given))
+        if outcomes[-1].interrupted:
+            break
+    rows = ledger.read_ledger(outcomes[0].folder / "ledger")
+    once, twice = (sweeps.plan(str(SPACE), given) for given in both)
+    found = judge(rows, once, twice)
+    return Sensitivity(
+        controls=found, rank_by=once.task.rank_by, extractor=once.task.extractor,
+        outcomes=tuple(outcomes),
+    )  # fmt: skip
+
+
+def design(task: str, overrides: Iterable[str] = ()) -> tuple[list[str], list[str]]:
+    """What to sweep SPACE with: for the controls, and for `add` with twice the compute.
+
+    BadInput for a task without controls, or for a single pair id.
     """
     load_file(SHUT)
     overrides = [f"task={task}", *overrides]
@@ -74,18 +99,8 @@ def sensitivity(
     labels = [c.variant.label for c in once.grid()]
     if "add" not in labels or len(labels) < 2:
         raise BadInput(f"task {task} has no controls; its card must name `add` and some others")
-    longer = [*overrides, *_twice(once)]
-    outcomes = []
-    for given in (overrides, longer):
-        outcomes.append(run(str(SPACE), given))
-        if outcomes[-1].interrupted:
-            break
-    rows = ledger.read_ledger(outcomes[0].folder / "ledger")
-    found = judge(rows, once, sweeps.plan(str(SPACE), longer))
-    return Sensitivity(
-        controls=found, rank_by=once.task.rank_by, extractor=once.task.extractor,
-        outcomes=tuple(outcomes),
-    )  # fmt: skip
+    once.need_pairs()
+    return overrides, [*overrides, *_twice(once)]
 
 
 def _twice(space: SearchSpace) -> list[str]:

@@ -109,6 +109,14 @@ class SearchSpace:
     confirm_top: int = 3  # of those, how many are run again on fresh seeds
     confirm_seeds: tuple[int, ...] = (100, 101, 102)
 
+    def need_pairs(self) -> None:
+        """BadInput if there is one pair id: an interval and a variance have two at least."""
+        if len(self.seeds) < 2:
+            raise BadInput(
+                f"seeds={list(self.seeds)}: one pair id tells nothing of noise; give two or more, "
+                "such as seeds=[0,1,2]"
+            )
+
     def grid(self) -> Iterator[Configuration]:
         """Every configuration once, in the order of the entries."""
         for entry in self.entries:

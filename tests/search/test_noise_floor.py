@@ -203,7 +203,9 @@ def test_noise_that_is_unknown_comes_with_the_command_that_measures_it(tmp_path)
     with pytest.raises(BadInput) as refused:  # and asks for no data
         planner.plan("cifar10-small", 0.01)
     text = str(refused.value)
-    assert text.startswith("the noise of val_loss on cifar10-small has not been measured; 15 trials of ")
+    assert text.startswith(
+        "the noise of val_loss on cifar10-small has not been measured; 15 trials of "
+    )
     assert text.endswith("do it: darbench noise-floor --task cifar10-small")
 
 
@@ -221,10 +223,11 @@ def test_a_plan_says_of_how_many_pair_ids_it_knows(pairs):
 @pytest.mark.parametrize(
     "override",
     ["variants=[{routing: add}]", "variants=[{routing: dar},{routing: hyper}]",
-     "evaluation.redraws=1"],
+     "evaluation.redraws=1", "seeds=[3]"],
 )  # fmt: skip
 def test_what_gives_no_floor_is_refused_before_anything_runs(tmp_path, override):
-    with pytest.raises(BadInput, match="a noise floor needs `add` and another variant"):
+    needs = "a noise floor needs `add` and another variant|seeds=.3.: one pair id tells nothing"
+    with pytest.raises(BadInput, match=needs):
         noise_floor.noise_floor("digits-nano", [override], partial(sweep, out=tmp_path))
     assert not list(tmp_path.iterdir())
 

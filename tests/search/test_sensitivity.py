@@ -40,8 +40,8 @@ def loaded():
 def spaces(loaded):
     """The space of the controls, and that of `add` with twice the compute."""
     once = plan(str(SPACE), ["task=digits-nano", *TINY])
-    longer = [*TINY, *module._twice(once)]
-    return once, load_space(str(SPACE), ["task=digits-nano", *longer], registry.signatures())
+    _, longer = module.design("digits-nano", TINY)
+    return once, load_space(str(SPACE), longer, registry.signatures())
 
 
 def rows_with(spaces, noise=0.0, **effects: float) -> list[dict]:
@@ -139,6 +139,12 @@ def test_pairs_that_did_not_see_the_same_are_left_out_and_told(spaces):
 def test_a_task_without_controls_says_so_before_anything_runs(tmp_path, controls):
     with pytest.raises(BadInput, match="task digits-nano has no controls"):
         module.sensitivity("digits-nano", [f"controls={controls}"], partial(sweep, out=tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_pair_id_is_refused_before_anything_runs(tmp_path):
+    with pytest.raises(BadInput, match=r"seeds=\[0\]: one pair id tells nothing"):
+        module.sensitivity("digits-nano", ["seeds=[0]"], partial(sweep, out=tmp_path))
     assert not list(tmp_path.iterdir())
 
 
