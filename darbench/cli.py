@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -47,6 +48,7 @@ Load = Annotated[
 
 def main() -> NoReturn:
     """Entry point: bad input is one line and exit code 2, an interruption exit code 130."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's Ctrl-C
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()

@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -182,10 +183,11 @@ def test_an_interrupted_judgement_shows_no_empty_table(run, tmp_path, monkeypatc
 def test_the_doctor_is_for_people_and_for_machines(run):
     code, out, err = run("doctor", "digits-nano")
     assert (code, err) == (0, "") and "nothing is missing" in out
-    code, out, err = run("doctor", "cifar10-small", "training.steps=1", "evaluation.n_gen=64")
+    line = ("doctor", "cifar10-small", "training.steps=1", "evaluation.n_gen=64")
+    code, out, err = run(*line)
     assert (code, err) == (1, "") and out.startswith("missing  data")
     assert "fix: " in out and out.endswith("2 missing\n")
-    code, out, _ = run("doctor", "cifar10-small", "training.steps=1", "--json")
+    code, out, _ = run(*line, "--json")
     found = {row["what"]: row["state"] for row in json.loads(out)}
     assert code == 1 and found["data"] == found["extractor"] == "missing"
     assert found["device"] == "ok"
@@ -293,9 +295,10 @@ def test_an_unknown_board_names_the_known_ones(run, tmp_path):
     assert "no results in" in run("board", "--space", "train")[2]
 
 
-def test_an_interruption_is_exit_code_130(run, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_is_exit_code_130(run, monkeypatch, number):
     def interrupt(*_, **__):
-        raise KeyboardInterrupt
+        os.kill(os.getpid(), number)
 
     monkeypatch.setattr("darbench.search.single.train_one", interrupt)
     assert run("train", "--routing", "add") == (130, "", "darbench: interrupted\n")

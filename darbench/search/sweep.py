@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -263,15 +264,22 @@ def _run(office: Office, workers: int) -> bool:
 
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     storage = _short_folder()
-    gpus = workers if office.device == "cuda" else 0
+    start = partial(
+        ray.init, address="local", num_cpus=workers, include_dashboard=False,
+        num_gpus=workers if office.device == "cuda" else 0, log_to_driver=False,
+        logging_level="CRITICAL", object_store_memory=100 * 2**20, _temp_dir=storage,
+    )  # fmt: skip
     with _handlers_kept() as interruptible:
         try:
-            ray.init(
-                address="local", num_cpus=workers, num_gpus=gpus, include_dashboard=False,
-                log_to_driver=False, logging_level="CRITICAL", object_store_memory=100 * 2**20,
-                _temp_dir=storage,
-            )  # fmt: skip
-            interruptible()
+            # In a thread, where Ray sets no handlers of Python's, and whose end is waited for:
+            # what has half started cannot be cleared up. Its library sets one of SIGTERM's.
+            with ThreadPoolExecutor(1) as thread:
+                starting = thread.submit(start)
+                while not starting.done():
+                    interruptible()
+                    wait([starting], timeout=0.05)
+                interruptible()
+                starting.result()
             _tune(office, workers, storage)
         except KeyboardInterrupt:
             pass
