@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from darbench.errors import unknown
+from darbench.errors import BadInput, unknown
 from darbench.papers import PARTS, bibtex
 
 
@@ -80,6 +80,8 @@ def describe(name: str) -> str:
 
     known = registry.routings()
     if name not in known:
+        if name.endswith(".py"):
+            raise BadInput(f"{name}: give the name of a routing, and its file with --load")
         raise unknown("routing, space or task", name, [*known, *spaces, *tasks])
     return _routing_text(name, known[name])
 

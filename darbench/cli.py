@@ -231,6 +231,7 @@ def prepare(
     for option, folder in (("--vae", vae), ("--data", data)):
         if not folder.is_dir():
             raise BadInput(f"{option} {folder}: no such folder")
+    from darbench.data import kind
     from darbench.data.encode import KEPT, encode
     from darbench.display import counting
     from darbench.search.machine import device as resolve_device
@@ -252,7 +253,9 @@ def prepare(
         print(json.dumps(summary))
     else:
         print(f"{manifest.n} images, fingerprint {manifest.fingerprint}")
-        print(f"next: in a task, data: latents and data_path: {out.resolve()}")
+        variable = kind("latents").variable
+        print(f"next: export {variable}={shlex.quote(str(out.resolve()))}")
+        print("then: darbench doctor imagenet256-b2")
 
 
 @app.command(epilog="Example:  darbench train --routing dar params.query=dynamic --seed 1")
@@ -356,8 +359,10 @@ def sensitivity(
         if found.measured:
             _print_rich(sensitivity_table(found))
         print(left_out({control.name: control.unpaired for control in found.controls}), end="")
-        for outcome in found.outcomes:
-            print(_closing(outcome, _again(command, out, workers, device)))
+        *before, last = found.outcomes
+        print(
+            *map(_counts, before), _closing(last, _again(command, out, workers, device)), sep="\n"
+        )
     _exit(found.interrupted, failed=not found.resolved)
 
 
@@ -552,12 +557,16 @@ def _plan_lines(plan: dict[str, Any]) -> str:
     return "\n".join([*plan["configurations"], last])
 
 
-def _closing(outcome: Any, command: str) -> str:
+def _counts(outcome: Any) -> str:
     minutes, seconds = divmod(round(outcome.seconds), 60)
-    lines = [
+    return (
         f"{outcome.total} trials: {outcome.done} done, {outcome.failed} failed, "
         f"{outcome.skipped} finished earlier, in {minutes} min {seconds} s"
-    ]
+    )
+
+
+def _closing(outcome: Any, command: str) -> str:
+    lines = [_counts(outcome)]
     if outcome.interrupted:
         lines.append(f"interrupted with {outcome.left} trials left; go on with: {command}")
     lines.append(f"leaderboard: {outcome.board}")

@@ -151,7 +151,7 @@ class TimmEncoder(nn.Module):
         try:
             import timm
         except ImportError:
-            raise Missing(f"{TIMM}{name} needs timm: pip install darbench[repa]") from None
+            raise Missing(f"{TIMM}{name} needs timm: pip install 'darbench[repa]'") from None
         if name not in timm.list_models():
             raise unknown("timm model", name, timm.list_models())
         self.net = timm.create_model(name, num_classes=0)

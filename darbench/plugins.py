@@ -22,7 +22,7 @@ def load_file(path: str | Path) -> list[str]:
     try:
         source = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"cannot read {path}: {error}") from None
+        raise BadInput(f"cannot read {path}: {getattr(error, 'strerror', error)}") from None
     name = f"darbench_user_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}_{path.stem}"
     module = ModuleType(name)
     module.__file__ = str(path)

@@ -27,7 +27,10 @@ def make_objective(training: Training, model: SiT, seed: int) -> Objective:
     encoder = load_encoder(chosen.encoder, chosen.weights, chosen.size)
     side = math.isqrt(model.pos_embed.shape[1]) * model.patch
     try_encoder(encoder, chosen.encoder, (model.channels, side, side))
-    return Repa(
-        transport, model, encoder, layer=chosen.layer, coefficient=chosen.coefficient,
-        hidden=chosen.hidden, norm=chosen.norm, seed=seed,
-    )  # fmt: skip
+    try:
+        return Repa(
+            transport, model, encoder, layer=chosen.layer, coefficient=chosen.coefficient,
+            hidden=chosen.hidden, norm=chosen.norm, seed=seed,
+        )  # fmt: skip
+    except ValueError as error:
+        raise ValueError(f"training.repa.{error}") from None

@@ -65,7 +65,7 @@ def test_latents_are_no_images():
 
 def test_without_timm_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(BadInput, match=r"pip install darbench\[repa\]"):
+    with pytest.raises(BadInput, match=r"pip install 'darbench\[repa\]'"):
         load_encoder("timm:resnet18")
 
 

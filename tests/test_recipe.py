@@ -40,5 +40,7 @@ def test_repa_is_the_velocity_with_an_alignment_as_set():
 
 def test_a_layer_beyond_the_model_is_refused():
     training = Training(objective="repa", repa=RepaSettings(layer=5, encoder="digits-cnn"))
-    with pytest.raises(ValueError, match="layer=5: must be between 1 and the depth, 4"):
+    with pytest.raises(
+        ValueError, match=r"^training.repa.layer=5: must be between 1 and the depth, 4"
+    ):
         make_objective(training, sit(channels=1), seed=0)

@@ -123,7 +123,8 @@ def _parquet(path: Path) -> Part:
 
     try:
         table = polars.read_parquet(path)
-    except (polars.exceptions.PolarsError, OSError) as error:
+    # The last is no Exception: what a library that does not expect such bytes dies of.
+    except (polars.exceptions.PolarsError, OSError, polars.exceptions.PanicException) as error:
         reason = str(error).partition("\n")[0]
         raise BadInput(
             f"{path}: cannot be read as Parquet ({reason}); download it again"

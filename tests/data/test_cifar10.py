@@ -151,6 +151,18 @@ def test_broken_parquet_files_are_named(tmp_path, message):
         load("cifar10", str(tmp_path / "data"))
 
 
+def test_a_panic_of_polars_is_a_damaged_file(tmp_path, monkeypatch):
+    """As a few of a thousand random changes of bytes make it panic."""
+    write_parquet(tmp_path / "data")
+
+    def panic(path):
+        raise pl.exceptions.PanicException("capacity overflow")
+
+    monkeypatch.setattr(pl, "read_parquet", panic)
+    with pytest.raises(BadInput, match=r"cannot be read as Parquet \(capacity overflow\)"):
+        load("cifar10", str(tmp_path / "data"))
+
+
 def test_training_and_test_files_are_of_one_form(tmp_path):
     write_binary(tmp_path / "data")
     (tmp_path / "data" / "test_batch.bin").unlink()
