@@ -14,7 +14,7 @@ from darbench.flow.sampling import make_sampler
 from darbench.flow.transport import DEFAULT, Transport
 from darbench.model.sit import SiT
 from darbench.records import Evaluation
-from darbench.rules import SAMPLE_BATCH
+from darbench.rules import SAMPLE_BATCH, SAMPLE_TOKENS
 from darbench.streams import normal_per_index
 
 
@@ -50,9 +50,10 @@ def generate(
         audit.add(**{name: thinned(noise[: evaluation.n_gen - indices.start])})
         return noise.to(device)
 
-    pictures = []
-    for start in range(0, evaluation.n_gen, SAMPLE_BATCH):
-        indices = range(start, start + SAMPLE_BATCH)
+    tokens, pictures = model.pos_embed.shape[1], []
+    batch = max(1, min(SAMPLE_BATCH, SAMPLE_TOKENS // tokens))
+    for start in range(0, evaluation.n_gen, batch):
+        indices = range(start, start + batch)
         label = torch.tensor([i % dataset.classes for i in indices])
         audit.add(label=label[: evaluation.n_gen - start])
         velocity = guided(field, label.to(device), dataset.classes, evaluation.guidance)

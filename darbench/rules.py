@@ -7,7 +7,9 @@ tests/metrics/test_rules.py tells.
 
 RULES = 3
 
-SAMPLE_BATCH = 120  # of the generator: fixed and padded, so that no sample depends on its batch
+# Of the generator: fixed and padded, so that no sample depends on its batch; as many as the first
+# says, or as the second allows, where a sample has many tokens.
+SAMPLE_BATCH, SAMPLE_TOKENS = 480, 30_720
 # Of the extractor: a convolution may round differently for another batch size; one size leaves
 # nothing to vary.
 FEATURE_BATCH = 64

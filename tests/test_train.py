@@ -278,8 +278,8 @@ def test_a_sample_is_its_own_noise_and_label_taken_through_the_sampler(trained):
 
 
 def test_samples_are_the_same_bits_however_many_are_made(trained):
-    many = sample(trained, n=250)
-    assert len(many) == 250  # more than one internal batch
+    many = sample(trained, n=500)
+    assert len(many) == 500  # more than one internal batch
     for n in (2, 7, 64):
         assert np.array_equal(sample(trained, n=n), many[:n])
 
