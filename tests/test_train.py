@@ -291,6 +291,15 @@ def test_samples_are_the_same_to_one_grey_level_in_any_internal_batch(trained, m
     assert np.abs(sample(trained, n=40) - wanted).max() <= 1
 
 
+@pytest.mark.parametrize(("tokens", "at_once"), [(30_720, 480), (16 * 7 + 1, 7), (1, 1)])
+def test_many_tokens_leave_room_for_fewer_samples_at_a_time(trained, monkeypatch, tokens, at_once):
+    monkeypatch.setattr(generator, "SAMPLE_TOKENS", tokens)
+    seen = set()
+    hook = trained.register_forward_pre_hook(lambda _, inputs: seen.add(len(inputs[0])))
+    assert len(sample(trained, n=9)) == 9 and seen == {at_once}
+    hook.remove()
+
+
 def test_samples_depend_on_the_seed(trained):
     assert not np.array_equal(sample(trained), sample(trained, seed=1))
 

@@ -17,6 +17,7 @@ from spaces import TINY, write
 
 import darbench
 from darbench.errors import BadInput
+from darbench.search import sweep as module
 from darbench.search.sweep import preview
 from darbench.store import ledger
 
@@ -98,13 +99,16 @@ def test_a_sweep_trains_every_trial_and_leaves_a_leaderboard(swept):
     assert sum(event.startswith("done: ") for event in events) == 2
 
 
-def test_a_second_run_runs_nothing(swept):
+def test_a_second_run_runs_nothing(swept, monkeypatch):
     space, folder, _, _ = swept
     rows, events = rows_of(folder), []
     outcome = darbench.sweep(space, out=folder, listener=lambda p: events.append(p.event))
     assert (outcome.done, outcome.skipped, outcome.failed) == (0, 2, 0)
     assert events == [] and rows_of(folder) == rows
     assert preview(space, out=folder)["finished"] == 2
+    monkeypatch.setattr(module, "departure", lambda task: f"{task.name}: other data")
+    outcome = darbench.sweep(space, out=folder, listener=lambda p: events.append(p.event))
+    assert events == [*outcome.notes] == ["digits-nano: other data"]
 
 
 def test_a_trial_on_its_own_measures_what_the_sweep_measured(swept, tmp_path):
