@@ -269,21 +269,21 @@ def _run(office: Office, workers: int) -> bool:
         num_gpus=workers if office.device == "cuda" else 0, log_to_driver=False,
         logging_level="CRITICAL", object_store_memory=100 * 2**20, _temp_dir=storage,
     )  # fmt: skip
-    with _handlers_kept() as interruptible:
+    # In a thread, where Ray sets no handlers of Python's; its library sets one of SIGTERM's all
+    # the same. Ray's processes die with the thread that started them.
+    with _handlers_kept() as interruptible, ThreadPoolExecutor(1) as thread:
+        starting = thread.submit(start)
         try:
-            # In a thread, where Ray sets no handlers of Python's, and whose end is waited for:
-            # what has half started cannot be cleared up. Its library sets one of SIGTERM's.
-            with ThreadPoolExecutor(1) as thread:
-                starting = thread.submit(start)
-                while not starting.done():
-                    interruptible()
-                    wait([starting], timeout=0.05)
+            while not starting.done():
                 interruptible()
-                starting.result()
+                wait([starting], timeout=0.05)
+            interruptible()
+            starting.result()
             _tune(office, workers, storage)
         except KeyboardInterrupt:
             pass
         finally:
+            wait([starting])  # what has half started cannot be cleared up
             ray.shutdown()
             shutil.rmtree(storage, ignore_errors=True)
     return office.exhausted and office.progress.running == 0
