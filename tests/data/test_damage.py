@@ -34,7 +34,7 @@ def from_parquet(folder, png):
 
 
 READERS = {
-    from_folder: r"/a\.png: cannot be read as an image \(.+\); replace",
+    from_folder: r"/a\.png: cannot be read as an image \(.+\); put a whole copy",
     from_parquet: r"/train\.parquet: row 0 holds no image of PNG bytes \(.+\)",
 }
 
