@@ -6,7 +6,7 @@ import torch
 from torch_fidelity.metric_kid import kid_features_to_metric
 
 from darbench.metrics import blocks
-from darbench.metrics.kernel import kernel_distance
+from darbench.metrics.kernel import _between, _own, kernel_distance
 
 
 def kernel(a, b):
@@ -32,6 +32,25 @@ def test_it_is_that_of_a_double_loop(n, m):
     one, two = samples(n, m, 5, 0.3)
     expected = by_a_double_loop(one, two)
     assert kernel_distance(one, two)[0] == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("n", [4, 5, 9])
+def test_the_quadratic_part_is_what_a_least_squares_fit_leaves(n):
+    """Of k(x_i, x_j) = a_i + a_j + rest over pairs of few samples, by numpy's solver."""
+    x, y = samples(n, n + 2, 3, 0.3)
+    one, two = np.triu_indices(n, 1)
+    design = np.eye(n)[one] + np.eye(n)[two]
+    values = np.array([kernel(x[i], x[j]) for i, j in zip(one, two, strict=True)])
+    (left,) = np.linalg.lstsq(design, values)[1]
+    spread = _own(x, np.zeros(n, int)).spread
+    assert spread == pytest.approx(left / (len(values) - n), rel=1e-9)
+    many = np.indices((n, n + 2)).reshape(2, -1)
+    design = np.hstack([np.eye(n)[many[0]], np.eye(n + 2)[many[1]]])
+    values = np.array([kernel(x[i], y[j]) for i, j in many.T])
+    fitted = design @ np.linalg.lstsq(design, values)[0]
+    spread = _between(x, y, np.zeros(n, int), np.zeros(n + 2, int)).spread
+    rest = ((values - fitted) ** 2).sum() / ((n - 1) * (n + 1))
+    assert spread == pytest.approx(rest, rel=1e-9)
 
 
 def test_it_is_torch_fidelitys_with_one_subset_of_everything():
