@@ -62,8 +62,9 @@ def encode(
     for name in changed:
         del manifest.shards[name]
     missing = [i for i, name in enumerate(names) if not manifest.whole(out, name)]
-    news = f"; images of {len(changed)} finished shards changed, they are made again"
-    news = f"{manifest.n} images of {data}" + (news if changed else "")
+    news = f"{manifest.n} images of {data}"
+    if changed:
+        news += f"; images of {len(changed)} finished shards changed, they are made again"
     listener(len(names) - len(missing), len(names), news)
     if not missing:
         return manifest
