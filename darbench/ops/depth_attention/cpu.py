@@ -1,8 +1,10 @@
-"""Depth attention on the CPU in float32, token by token.
+"""Depth attention on the CPU in float32, a few tokens at a time.
 
-All sources of a token fit into the cache, so each is fetched from memory once in the forward and
-once in the backward, which keeps only the softmax weights and the products q . v_i. Kernels are
-told addresses: of a short read, making arrays of its tensors would be a fifth.
+All sources of a block of tokens fit into the cache, so each is fetched from memory once in the
+forward and once in the backward, which keeps only the softmax weights and the products q . v_i.
+The softmax runs over the tokens of a block side by side: token by token, waiting for its
+exponentials would be half of a narrow read. Kernels are told addresses: of a short read, making
+arrays of its tensors would be a fifth.
 """
 
 from collections.abc import Sequence
@@ -19,24 +21,32 @@ from darbench.ops.native.kernels import (
     dot_products,
     exp,
     kernel,
+    matrix,
     over_batch,
     part,
     row,
 )
 
+CACHE = 1 << 17  # bytes of sources that a block may have
+BLOCK = 16  # most tokens of a block
+
 
 @part
-def _softmax(a):
-    top = a[0]
-    for j in range(1, a.size):
-        top = max(top, a[j])
-    total = F(0)
-    for j in range(a.size):
-        e = exp(a[j] - top)
-        a[j] = e
-        total += e
-    for j in range(a.size):
-        a[j] /= total
+def _softmax(a, n, top, total):
+    """Over the rows of a, of its first n columns; top: the largest of each column."""
+    total[:] = F(0)
+    for j in range(len(a)):
+        aj = a[j]
+        for r in range(n):
+            e = exp(aj[r] - top[r])
+            aj[r] = e
+            total[r] += e
+    for r in range(n):
+        total[r] = F(1) / total[r]
+    for j in range(len(a)):
+        aj = a[j]
+        for r in range(n):
+            aj[r] *= total[r]
 
 
 @part
@@ -49,90 +59,114 @@ def _inverse_rms(v):
 
 @kernel
 def _forward(
-    query, span, values, inv_rms, unknown, scale, out, kept, heads, width, tokens, start, stop
+    query, step_b, step_t, table, unknown, scale, out, kept, heads, width, tokens, block,
+    start, stop,
 ):  # fmt: skip
     """Rows of the batch elements start .. stop of out (B T, D).
 
-    query (rows, D), each read by `span` tokens; values and inv_rms: addresses of J tensors, of
-    which those `unknown` of the latter are filled in; kept (B T, H, 2, J): the softmax weights and
-    q . v_j, for the backward.
+    query: of batch element b, token t lies at b step_b + t step_t; table: addresses of the J
+    values and of their inverse RMS, of which those `unknown` are filled in; kept (B, blocks, H,
+    2, J, block): the softmax weights and q . v_j, for the backward.
     """
-    size, count = width // heads, values.size
-    for r in range(start * tokens, stop * tokens):
+    values, inverses = table[0], table[1]
+    size, count, blocks = width // heads, values.size, -(-tokens // block)
+    top, total = np.empty(block, np.float32), np.empty(block, np.float32)
+    for i in range(start * blocks, stop * blocks):
+        b, first = i // blocks, i % blocks * block
+        n, origin = min(block, tokens - first), b * tokens + first
         for j in unknown:
-            row(inv_rms[j], r, 1)[0] = _inverse_rms(row(values[j], r * width, width))
+            inverse = row(inverses[j], origin, n)
+            for r in range(n):
+                inverse[r] = _inverse_rms(row(values[j], (origin + r) * width, width))
+        row(out, origin * width, n * width)[:] = F(0)
         for h in range(heads):
-            at, kept_at = r * width + h * size, 2 * count * (r * heads + h)
-            q = row(query, r // span * width + h * size, size)
-            a, p = row(kept, kept_at, count), row(kept, kept_at + count, count)
-            o = row(out, at, size)
-            dot_products(q, values, at, p)
+            kept_at = 2 * (i * heads + h) * count * block
+            a = matrix(kept, kept_at, count, block)
+            p = matrix(kept, kept_at + count * block, count, block)
+            for r in range(n):
+                q = row(query, b * step_b + (first + r) * step_t + h * size, size)
+                dot_products(q, values, (origin + r) * width + h * size, p[:, r])
+            top[:] = F(-np.inf)
             for j in range(count):
-                a[j] = scale * p[j] * row(inv_rms[j], r, 1)[0]
-            _softmax(a)
-            o[:] = F(0)
-            add_combination(a, values, at, o)
+                aj, pj, inverse = a[j], p[j], row(inverses[j], origin, n)
+                for r in range(n):
+                    aj[r] = scale * pj[r] * inverse[r]
+                    top[r] = max(top[r], aj[r])
+            _softmax(a, n, top, total)
+            for r in range(n):
+                at = (origin + r) * width + h * size
+                add_combination(a[:, r], values, at, row(out, at, size))
 
 
 @kernel
 def _backward(
-    query, span, values, inv_rms, scale, kept, heads, width, grad, dvalues, fresh, dquery, dspan,
-    tokens, start, stop,
+    query, step_b, step_t, table, scale, grad, kept, heads, width, dquery, dstep_b, dstep_t,
+    tokens, block, start, stop,
 ):  # fmt: skip
-    """Adds to dquery and to the tensors at the addresses dvalues, or sets those that are fresh.
-    grad (B T, D) is dLoss/dh.
+    """Adds to dquery and to the gradients of the values, or sets those that are fresh.
+
+    grad (B T, D) is dLoss/dh; table: addresses of the J values, of their inverse RMS and of their
+    gradients, and whether the latter are fresh.
 
     With s_j = scale q . v_j / rms_j:  ds_j = alpha_j (dh . v_j - dh . h),
     dv_j = alpha_j dh + scale ds_j / rms_j (q - (q . v_j) / (rms_j^2 D) v_j).
     """
-    size, count = width // heads, values.size
-    c = np.empty((heads, count), np.float32)
-    radial = np.empty(count, np.float32)
-    for r in range(start * tokens, stop * tokens):
+    values, inverses, dvalues, fresh = table[0], table[1], table[2], table[3]
+    size, count, blocks = width // heads, values.size, -(-tokens // block)
+    c = np.empty((heads, count, block), np.float32)
+    radial, mean = np.empty((count, block), np.float32), np.empty(block, np.float32)
+    for i in range(start * blocks, stop * blocks):
+        b, first = i // blocks, i % blocks * block
+        n, origin = min(block, tokens - first), b * tokens + first
         radial[:] = F(0)
         for h in range(heads):
-            at, kept_at = r * width + h * size, 2 * count * (r * heads + h)
-            a, p = row(kept, kept_at, count), row(kept, kept_at + count, count)
+            kept_at = 2 * (i * heads + h) * count * block
+            a = matrix(kept, kept_at, count, block)
+            p = matrix(kept, kept_at + count * block, count, block)
             ch = c[h]
-            dot_products(row(grad, at, size), values, at, ch)
-            mean = F(0)
+            for r in range(n):
+                at = (origin + r) * width + h * size
+                dot_products(row(grad, at, size), values, at, ch[:, r])
+            mean[:] = F(0)
             for j in range(count):
-                mean += a[j] * ch[j]
+                aj, cj = a[j], ch[j]
+                for r in range(n):
+                    mean[r] += aj[r] * cj[r]
             for j in range(count):
-                inverse = row(inv_rms[j], r, 1)[0]
-                ch[j] = scale * a[j] * (ch[j] - mean) * inverse
-                radial[j] += ch[j] * p[j] * inverse * inverse / F(width)
-            add_combination(ch, values, at, row(dquery, r // dspan * width + h * size, size))
+                aj, pj, cj, rj, inverse = a[j], p[j], ch[j], radial[j], row(inverses[j], origin, n)
+                for r in range(n):
+                    cj[r] = scale * aj[r] * (cj[r] - mean[r]) * inverse[r]
+                    rj[r] += cj[r] * pj[r] * inverse[r] * inverse[r] / F(width)
+            for r in range(n):
+                at = (origin + r) * width + h * size
+                dq = row(dquery, b * dstep_b + (first + r) * dstep_t + h * size, size)
+                add_combination(ch[:, r], values, at, dq)
         for h in range(heads):
-            at, kept_at = r * width + h * size, 2 * count * (r * heads + h)
-            q, dh = row(query, r // span * width + h * size, size), row(grad, at, size)
-            a = row(kept, kept_at, count)
+            a = matrix(kept, 2 * (i * heads + h) * count * block, count, block)
             for j in range(count):
-                v, dv = row(values[j], at, size), row(dvalues[j], at, size)
-                aj, cj, rj = a[j], c[h, j], radial[j]
-                if fresh[j]:
-                    for d in range(size):
-                        dv[d] = aj * dh[d] + cj * q[d] - rj * v[d]
-                else:
-                    for d in range(size):
-                        dv[d] += aj * dh[d] + cj * q[d] - rj * v[d]
-
-
-def _rows(query: Tensor, batch: int, tokens: int, width: int) -> tuple[Tensor, int]:
-    """Rows (.., D) without gaps, and how many tokens in a row read each of them."""
-    rows = query.numel() // width
-    if rows == 1:
-        return query.contiguous(), batch * tokens
-    if rows == batch and query.shape[-2] == 1:
-        return query.contiguous(), tokens
-    return query.expand(batch, tokens, width).contiguous(), 1
+                for r in range(n):
+                    at = (origin + r) * width + h * size
+                    q = row(query, b * step_b + (first + r) * step_t + h * size, size)
+                    dh, v, dv = (
+                        row(grad, at, size),
+                        row(values[j], at, size),
+                        row(dvalues[j], at, size),
+                    )
+                    aj, cj, rj = a[j, r], c[h, j, r], radial[j, r]
+                    if fresh[j]:
+                        for d in range(size):
+                            dv[d] = aj * dh[d] + cj * q[d] - rj * v[d]
+                    else:
+                        for d in range(size):
+                            dv[d] += aj * dh[d] + cj * q[d] - rj * v[d]
 
 
 def empty_outputs(values: Sequence[Tensor], heads: int) -> tuple[Tensor, Tensor]:
-    """h (B, T, D), and (B T, H, 2, J), the softmax weights and the products q . v_j."""
-    first = values[0]
-    rows = first.shape[0] * first.shape[1]
-    return torch.empty_like(first), first.new_empty(rows, heads, 2, len(values))
+    """h (B, T, D), and (B, blocks, H, 2, J, block), the softmax weights and products q . v_j."""
+    batch, tokens, width = values[0].shape
+    block = max(1, min(BLOCK, tokens, CACHE // (4 * width * len(values))))
+    kept = values[0].new_empty(batch, -(-tokens // block), heads, 2, len(values), block)
+    return torch.empty_like(values[0]), kept
 
 
 def forward(
@@ -141,11 +175,12 @@ def forward(
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """As `Backend.forward`."""
     batch, tokens, width = values[0].shape
-    query, span = _rows(query, batch, tokens, width)
+    query = query.contiguous()
     out, kept = empty_outputs(values, heads)
+    table = np.array([addresses(values), addresses(inv_rms)])
     arguments = (
-        query.data_ptr(), span, addresses(values), addresses(inv_rms), np.array(unknown, np.int64),
-        F(scale), out.data_ptr(), kept.data_ptr(), heads, width, tokens,
+        query.data_ptr(), *_steps(query), table, np.array(unknown, np.int64), F(scale),
+        out.data_ptr(), kept.data_ptr(), heads, width, tokens, kept.shape[-1],
     )  # fmt: skip
     over_batch(_forward, arguments, batch, 2 * out.numel() * len(values))
     return out, kept
@@ -157,14 +192,23 @@ def backward(
 ) -> tuple[Tensor, list[Tensor]]:  # fmt: skip
     """As `Backend.backward`."""
     batch, tokens, width = values[0].shape
-    (rows, span), grad = _rows(query, batch, tokens, width), grad.contiguous()
-    dspan = min(span, tokens)  # a gradient of each element of the batch: threads share none
-    dquery = grad.new_zeros(batch, tokens // dspan, width)
+    rows, grad = query.contiguous(), grad.contiguous()
+    step_b, step_t = _steps(rows)
+    # At least one row for each element of the batch: threads share none.
+    dquery = grad.new_zeros(batch, tokens if step_t else 1, width)
     dvalues = [torch.empty_like(v) if g is None else g for v, g in zip(values, into, strict=True)]
+    fresh = [g is None for g in into]
+    table = np.array([addresses(values), addresses(inv_rms), addresses(dvalues), fresh])
     arguments = (
-        rows.data_ptr(), span, addresses(values), addresses(inv_rms), F(scale),
-        kept.data_ptr(), kept.shape[1], width, grad.data_ptr(), addresses(dvalues),
-        np.array([g is None for g in into]), dquery.data_ptr(), dspan, tokens,
+        rows.data_ptr(), step_b, step_t, table, F(scale), grad.data_ptr(), kept.data_ptr(),
+        kept.shape[2], width, dquery.data_ptr(), *_steps(dquery), tokens, kept.shape[-1],
     )  # fmt: skip
     over_batch(_backward, arguments, batch, 4 * grad.numel() * len(values))
     return dquery.sum_to_size(query.shape), dvalues
+
+
+def _steps(x: Tensor) -> tuple[int, int]:
+    """From one element of the batch to the next, and from token to token, of a tensor without
+    gaps that broadcasts to (B, T, D)."""
+    batch, tokens, width = (1, 1, *x.shape)[-3:]
+    return tokens * width if batch > 1 else 0, width if tokens > 1 else 0

@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,7 +21,10 @@ _MATH = {"reassoc", "contract", "nsz", "arcp"}
 GRAIN = 1 << 18  # multiply-adds below which a second thread costs more than it saves
 F = np.float32
 
-part = njit(nogil=True, fastmath=_MATH, error_model="numpy")  # inlined into kernels
+_compiled = partial(njit, nogil=True, fastmath=_MATH, error_model="numpy")
+# Called by kernels alone, and inlined: where LLVM may choose it calls the larger ones, half of a
+# narrow row's time.
+part = _compiled(forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 def kernel(function: Callable[..., None]) -> Callable[..., None]:
@@ -32,7 +35,7 @@ def kernel(function: Callable[..., None]) -> Callable[..., None]:
     given = config.CACHE_DIR
     config.CACHE_DIR = given or str(_cache_folder())
     try:
-        return njit(nogil=True, cache=True, fastmath=_MATH, error_model="numpy")(function)
+        return _compiled(cache=True)(function)
     finally:
         config.CACHE_DIR = given
 
@@ -62,6 +65,12 @@ def _pointer(typing, address):
 def row(address, start, size):
     """The float32 numbers start .. start + size of the tensor at that address."""
     return carray(_pointer(address + 4 * start), (size,))
+
+
+@part
+def matrix(address, start, rows, columns):
+    """The rows x columns float32 numbers of the tensor at that address, from `start` on."""
+    return carray(_pointer(address + 4 * start), (rows, columns))
 
 
 @intrinsic
@@ -128,9 +137,9 @@ def add_combination(weights, values, start, out):
             out[d] += w0 * v0[d]
 
 
-def addresses(tensors: Sequence[Tensor]) -> np.ndarray:
+def addresses(tensors: Sequence[Tensor]) -> list[int]:
     """Of contiguous tensors, for `row`."""
-    return np.array([x.data_ptr() for x in tensors], np.int64)
+    return [x.data_ptr() for x in tensors]
 
 
 def rows_of(x: Tensor) -> np.ndarray:
