@@ -5,13 +5,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from darbench.ops.streams import (
-    Streams,
-    normed_product,
-    read_streams,
-    streams,
-    write_streams,
-)
+from darbench.ops.streams import Streams, hyper_connection, read_streams, streams, write_streams
 from darbench.registry import register
 from darbench.routing.base import Cond, Routing
 
@@ -19,16 +13,12 @@ EPS = 1e-6
 
 
 class State(NamedTuple):
-    """What the coming site reads, the streams, and the weights with which it mixes and writes.
-
-    The weights have leading axes (B, T) where they depend on the streams, else none.
-    """
-
-    h: Tensor  # (B, T, D)
+    h: Tensor  # what the coming site reads, (B, T, D)
     streams: Streams  # X: (B, T, S, D)
-    mix: Tensor | tuple[()]  # A_r^T: (..., S, S), to stream (rows) from stream (columns)
-    write: Tensor  # B: (..., S)
-    weights: "Weights"
+    # [A_m | A_r | B] of the coming site, which mixes and writes with them: (S, S + 2), dynamic
+    # (B, T, S, S + 2); without A_r two columns
+    weights: Tensor
+    all: "Weights"
 
 
 class Weights(NamedTuple):
@@ -66,8 +56,7 @@ class Hyper(Routing):
         if streams < 1:
             raise ValueError(f"streams={streams}: must be at least 1")
         self.streams, self.dynamic, self.lr_mult = streams, dynamic, lr_mult
-        self.identity = res == "identity"
-        self.squash = torch.tanh if tanh else nn.Identity()
+        self.identity, self.tanh = res == "identity", tanh
         eye = torch.eye(streams)
         self.read_weight = nn.Parameter(eye[torch.arange(sites) % streams])
         if not self.identity:
@@ -83,16 +72,15 @@ class Hyper(Routing):
 
     def begin(self, x: Tensor, cond: Cond) -> State:
         copies = x.unsqueeze(-2).expand(-1, -1, self.streams, -1)
-        return self._state(streams(copies), self._weights(), site=0)
+        return self._connect(streams(copies), None, self._weights(), site=0)
 
     def read(self, state: State, site: int) -> Tensor:
         return state.h
 
     def write(self, state: State, site: int, v: Tensor) -> State:
-        mix = None if self.identity else state.mix
-        written = write_streams(mix, state.streams, state.write, v)
         if site + 1 < self.sites:
-            return self._state(written, state.weights, site + 1)
+            return self._connect(state.streams, (state.weights, v), state.all, site + 1)
+        written = self._write(state.streams, state.weights, v)
         return state._replace(h=written.value.sum(-2), streams=written)  # the head only sums them
 
     def _weights(self) -> Weights:
@@ -106,16 +94,25 @@ class Hyper(Routing):
         product = self.gain.unsqueeze(-1) * torch.cat([self.w_a, self.w_b.unsqueeze(-1)], dim=-1)
         return Weights(rest, size.unbind(), product.unbind())
 
-    def _state(self, x: Streams, weights: Weights, site: int) -> State:
-        """With what the coming site reads, and its weights."""
-        now = weights.rest[site]
+    def _connect(
+        self, x: Streams, written: tuple[Tensor, Tensor] | None, weights: Weights, site: int
+    ) -> State:
+        """Write what the last site handed over, then find what the coming one reads."""
+        rest = weights.rest[site]
         if self.dynamic:
-            found, x = normed_product(x, weights.product[site], EPS)
-            now = torch.addcmul(now, weights.size[site], self.squash(found))
-        read, *mix, write = now.split([1, now.shape[-1] - 2, 1], dim=-1)
-        h, x = read_streams(read.squeeze(-1), x)
-        mix = () if self.identity else mix[0].mT
-        return State(h, x, mix, write.squeeze(-1), weights)
+            size, product = weights.size[site], weights.product[site]
+            h, new, now = hyper_connection(
+                x.value, written, rest, size, product, EPS, squash=self.tanh
+            )
+            return State(h, streams(new), now, weights)
+        if written is not None:
+            x = self._write(x, *written)
+        h, x = read_streams(rest[:, 0], x)
+        return State(h, x, rest, weights)
+
+    def _write(self, x: Streams, weights: Tensor, v: Tensor) -> Streams:
+        mix = None if self.identity else weights[..., 1:-1].mT
+        return write_streams(mix, x, weights[..., -1], v)
 
     @property
     def equals_add(self) -> Literal["strong"]:

@@ -5,7 +5,13 @@ import torch
 
 from darbench.ops import native
 from darbench.ops.sinkhorn import sinkhorn
-from darbench.ops.streams import normed_product, read_streams, streams, write_streams
+from darbench.ops.streams import (
+    hyper_connection,
+    normed_product,
+    read_streams,
+    streams,
+    write_streams,
+)
 
 B, T = 3, 5
 
@@ -96,6 +102,53 @@ def test_a_product_with_normed_zeros_is_zero_with_finite_gradients():
     assert (out == 0).all() and all(g.isfinite().all() for g in found)
 
 
+@pytest.mark.parametrize("width", [4, 60, 384])
+@pytest.mark.parametrize(("count", "mixing"), [(1, True), (2, True), (4, True), (5, False)])
+@pytest.mark.parametrize("squash", [True, False])
+def test_hyper_connections_equal_the_definition(squash, count, mixing, width):
+    """Three, the first of streams that nothing was written to, and what is written after them."""
+    columns = count + 2 if mixing else 2
+
+    def connected(x, v, rest, size, product):
+        h, x, w = hyper_connection(x, None, rest[0], size[0], product[0], 1e-6, squash=squash)
+        for site in (1, 2):
+            now = rest[site], size[site], product[site]
+            h, x, w = hyper_connection(x, (w, v * h), *now, 1e-6, squash=squash)
+        mix = w[..., 1:-1].mT if mixing else None
+        return write_streams(mix, streams(x), w[..., -1], h).value + x.square()
+
+    inputs = (
+        draw(B, T, count, width), draw(B, T, width, seed=1), draw(3, count, columns, seed=2),
+        draw(3, columns, seed=3), draw(3, width, columns, seed=4) / width**0.5,
+    )  # fmt: skip
+    equal(connected, inputs, bound=3e-5)
+
+
+def test_a_hyper_connection_hands_a_nan_on():
+    x, rest, size = draw(1, 2, 4, 8).float(), draw(4, 6).float(), torch.ones(6)
+    x[0, 1, 2, 3] = torch.nan
+    h, _, weights = hyper_connection(x, None, rest, size, draw(8, 6).float(), 1e-6)
+    assert h[0, 0].isfinite().all() and h[0, 1].isnan().all()
+    assert weights[0, 1, 2].isnan().all() and weights[0, 1, 0].isfinite().all()
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e-3, 0.3, 0.625, 1.0, 5.0, 50.0])
+def test_tanh_is_right_to_rounding_near_zero_and_far_from_it(size):
+    """Of weights whose norm is the identity: streams of ones, their product with `product`."""
+    product = size * torch.linspace(-1, 1, 64).view(1, -1).double()
+    ones, rest = torch.ones(1, 1, 62, 1), torch.zeros(62, 64)
+    _, _, found = hyper_connection(ones, None, rest, torch.ones(64), product.float(), 0.0)
+    wanted = torch.tanh(product.float().double()).expand(62, 64)
+    torch.testing.assert_close(found[0, 0].double(), wanted, rtol=3e-7, atol=0)
+
+
+def test_second_derivatives_of_native_kernels_are_refused_with_the_way_out():
+    x = draw(1, 2, 2, 8).float().requires_grad_()
+    h, _ = read_streams(torch.ones(2), streams(x))
+    with pytest.raises(RuntimeError, match="first derivatives only; in float64"):
+        torch.autograd.grad(h.square().sum(), x, create_graph=True)
+
+
 @pytest.mark.parametrize(("n", "size"), [(1, 1.0), (2, 3.0), (4, 1.0), (4, 10.0), (5, 2.0)])
 @pytest.mark.parametrize("count", [7, 300])
 def test_sinkhorn_equals_the_definition(n, size, count):
@@ -115,7 +168,15 @@ def written(mix, x, weights, v):
     return write_streams(mix, streams(x), weights, v).value
 
 
-@pytest.mark.parametrize("function", ["write", "sinkhorn"])
+def connected(mix, x, weights, v):
+    rest, size, product = torch.ones(4, 6), torch.ones(6), draw(64, 6, seed=5).float()
+    old = torch.cat([weights.unsqueeze(-1), mix, weights.unsqueeze(-1)], dim=-1)
+    return torch.cat(
+        [o.flatten(2) for o in hyper_connection(x, (old, v), rest, size, product, 1e-6)], dim=-1
+    )
+
+
+@pytest.mark.parametrize("function", ["write", "sinkhorn", "connection"])
 def test_threads_do_not_change_a_bit(function):
     x = draw(8, 64, 4, 64).float()
     mix = draw(8, 64, 4, 4, seed=1).float()
@@ -124,7 +185,8 @@ def test_threads_do_not_change_a_bit(function):
         if function == "sinkhorn":
             return gradients(lambda m: sinkhorn(m, 20), (mix,), torch.float32)
         inputs = mix, x, draw(8, 64, 4, seed=2), draw(8, 64, 64, seed=3)
-        return gradients(written, inputs, torch.float32)
+        form = connected if function == "connection" else written
+        return gradients(form, inputs, torch.float32)
 
     before = torch.get_num_threads()
     try:

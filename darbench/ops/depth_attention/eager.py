@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from darbench.ops.depth_attention.backends import Backend
 from darbench.ops.depth_attention.source import Source
+from darbench.ops.native.autograd import first_order
 
 
 class _Read(torch.autograd.Function):
@@ -33,7 +33,7 @@ class _Read(torch.autograd.Function):
         return h, *values
 
     @staticmethod
-    @once_differentiable
+    @first_order
     def backward(ctx: Any, grad: Tensor | None, *trails: Tensor | None):
         if grad is None:
             return None, None, None, None, None, None, *trails

@@ -100,6 +100,20 @@ def exp(x):
 
 
 @part
+def tanh(x):
+    """tanh(x) to float32's rounding (Cephes' tanhf): near 0 a polynomial, or it would cancel."""
+    size, z = abs(x), x * x
+    p = F(-5.70498872745e-3)
+    p = p * z + F(2.06390887954e-2)
+    p = p * z - F(5.37397155531e-2)
+    p = p * z + F(1.33314422036e-1)
+    p = p * z - F(3.33332819422e-1)
+    e = exp(F(-2) * size)
+    far = (F(1) - e) / (F(1) + e)
+    return x + x * z * p if size < F(0.625) else (far if x > F(0) else -far)
+
+
+@part
 def dot_products(x, values, start, out):
     """out[j] = x . v_j, four sources at a time, which share the loads of x."""
     size, many = x.size, values.size // 4 * 4

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from darbench.ops.native.autograd import first_order
 from darbench.ops.native.kernels import F, exp, kernel, over_batch, part
 from darbench.ops.sinkhorn.definition import FLOOR
 
@@ -120,7 +120,7 @@ class Sinkhorn(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable
+    @first_order
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (logits,) = ctx.saved_tensors
         n, dlogits = logits.shape[-1], torch.empty_like(logits)

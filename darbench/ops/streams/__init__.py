@@ -14,7 +14,15 @@ from darbench.ops import native
 from darbench.ops.streams import definition
 from darbench.ops.streams.definition import mix_streams
 
-__all__ = ["Streams", "mix_streams", "normed_product", "read_streams", "streams", "write_streams"]
+__all__ = [
+    "Streams",
+    "hyper_connection",
+    "mix_streams",
+    "normed_product",
+    "read_streams",
+    "streams",
+    "write_streams",
+]
 
 
 class Streams(NamedTuple):
@@ -68,6 +76,28 @@ def normed_product(
     given = x.trail.contiguous()
     out, trail = NormedProduct.apply(given.flatten(-2) if joint else given, matrix, eps)
     return out, x._replace(trail=trail.unflatten(-1, shape) if joint else trail)
+
+
+def hyper_connection(
+    streams: Tensor, written: tuple[Tensor, Tensor] | None, rest: Tensor, size: Tensor,
+    product: Tensor, eps: float, *, squash: bool = True,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """What happens to the streams between two sublayers: (h, X', W'), from X (B, T, S, D).
+
+        X'_t = sum_s A_r[s, t] X_s + B[t] v,    [A_m | A_r | B] = W, the first of `written`
+        W' = rest + size tanh(RMSNorm(X') @ product),    h = sum_s A'_m[s] X'_s
+
+    written: W (B, T, S, K) and v (B, T, D), or None, and X' = X. K is S + 2, or 2: W without A_r,
+    which is the identity. rest (S, K), size (K,), product (D, K); squash=False leaves tanh out.
+    """
+    if written is not None:
+        written = written[0], written[1].to(streams.dtype)
+    if not _native(streams, rest, size, product, *(written or ())):
+        return definition.hyper_connection(streams, written, rest, size, product, eps, squash)
+    from darbench.ops.streams.connection import Connection
+
+    streams, rest, *written = (x.contiguous() for x in (streams, rest, *(written or ())))
+    return Connection.apply(streams, rest, size, product.mT.contiguous(), eps, squash, *written)
 
 
 def _native(*tensors: Tensor) -> bool:

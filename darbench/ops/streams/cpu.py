@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from darbench.ops.native.autograd import first_order
 from darbench.ops.native.kernels import (
     F,
     add_combination,
@@ -142,7 +142,7 @@ class Read(torch.autograd.Function):
         return h, streams
 
     @staticmethod
-    @once_differentiable
+    @first_order
     def backward(ctx: Any, grad: Tensor | None, trail: Tensor | None):
         if grad is None:
             return None, trail
@@ -176,7 +176,7 @@ class Write(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable
+    @first_order
     def backward(ctx: Any, grad: Tensor):
         mix, streams, weights, v = ctx.saved_tensors
         batch, tokens, count, width = streams.shape

@@ -31,3 +31,16 @@ def write_streams(mix: Tensor | None, streams: Tensor, weights: Tensor, v: Tenso
 
 def normed_product(x: Tensor, matrix: Tensor, eps: float) -> Tensor:
     return (x * inverse_rms(x, eps).unsqueeze(-1).to(x.dtype)) @ matrix
+
+
+def hyper_connection(
+    streams: Tensor, written: tuple[Tensor, Tensor] | None, rest: Tensor, size: Tensor,
+    product: Tensor, eps: float, squash: bool,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    if written is not None:
+        weights, v = written
+        mix = weights[..., 1:-1].mT if weights.shape[-1] > 2 else None
+        streams = write_streams(mix, streams, weights[..., -1], v)
+    found = normed_product(streams, product, eps)
+    weights = rest + size * (torch.tanh(found) if squash else found)
+    return read_streams(weights[..., 0], streams), streams, weights

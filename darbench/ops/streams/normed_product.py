@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from darbench.ops.native.autograd import first_order
 from darbench.ops.native.kernels import (
     F,
     add_combination,
@@ -70,7 +70,7 @@ class NormedProduct(torch.autograd.Function):
         return out, x
 
     @staticmethod
-    @once_differentiable
+    @first_order
     def backward(ctx: Any, grad: Tensor | None, trail: Tensor | None):
         if grad is None:
             return trail, None, None
