@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from darbench.ops.gelu import gelu
+
 EPS = 1e-6  # of SiT's LayerNorms, which have no parameters
 
 # What multiplies a sublayer's output, from its adaLN gate (B, 1, D); a routing names its form.
@@ -52,7 +54,7 @@ class Mlp(Sublayer):
         self.fc2 = nn.Linear(hidden, width)
 
     def op(self, x: Tensor) -> Tensor:
-        return self.fc2(nn.functional.gelu(self.fc1(x), approximate="tanh"))
+        return self.fc2(gelu(self.fc1(x)))
 
 
 class Block(nn.Module):

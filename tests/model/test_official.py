@@ -137,7 +137,11 @@ def shapes(model):
     return {name: list(value.shape) for name, value in model.state_dict().items()}
 
 
-def agree(found, wanted, tolerance=1e-9):
+# Both compute the frequencies of t in float32, whose last bits are not the same on every CPU.
+TOLERANCE = 2e-8
+
+
+def agree(found, wanted, tolerance=TOLERANCE):
     wanted = torch.tensor(wanted, dtype=torch.float64).view(found.shape)
     assert wanted.std() > 0.1
     torch.testing.assert_close(found.double(), wanted, rtol=tolerance, atol=tolerance)
@@ -164,7 +168,9 @@ def test_the_positions_are_those_of_the_official_code():
 
 
 @pytest.mark.parametrize(("learn_sigma", "sigma"), [(False, False), (True, True), (False, True)])
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-5)])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float64, TOLERANCE), (torch.float32, 1e-5)]
+)
 def test_add_answers_as_the_official_code(learn_sigma, sigma, dtype, tolerance):
     """With sigma in both, in neither, and in the checkpoint alone."""
     model = filled(learn_sigma, sigma).to(dtype)
