@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from darbench.ops.sinkhorn import permutations, sinkhorn
 from darbench.ops.streams import (
     Streams,
+    manifold_maps,
     mix_streams,
     normed_product,
     read_streams,
@@ -31,6 +32,9 @@ class State(NamedTuple):
     read: Tensor  # H_pre: (B, T, S)
     mix: Tensor  # H_res: (B, T, S, S), rows sum to 1
     write: Tensor  # H_post: (B, T, S)
+    # Of every site: [b_pre | b_post | b_res], and (a_pre, a_post, a_res)
+    bias: tuple[Tensor, ...]
+    size: tuple[Tensor, ...]
 
 
 @register("mhc")
@@ -93,7 +97,9 @@ class ManifoldHyper(Routing):
         return res
 
     def begin(self, x: Tensor, cond: Cond) -> State:
-        return self._state(streams(x.unsqueeze(-2).expand(-1, -1, self.streams, -1)), site=0)
+        copies = streams(x.unsqueeze(-2).expand(-1, -1, self.streams, -1))
+        bias = torch.cat([self.b_pre, self.b_post, self.b_res.flatten(1)], dim=1)
+        return self._state(copies, bias.unbind(), self.a.unbind(), site=0)
 
     def read(self, state: State, site: int) -> Tensor:
         return state.h
@@ -101,19 +107,17 @@ class ManifoldHyper(Routing):
     def write(self, state: State, site: int, v: Tensor) -> State:
         written = write_streams(state.mix, state.streams, state.write, v)
         if site + 1 < self.sites:
-            return self._state(written, site + 1)
+            return self._state(written, state.bias, state.size, site + 1)
         return state._replace(h=written.value.sum(-2), streams=written)  # the head only sums them
 
-    def _state(self, x: Streams, site: int) -> State:
+    def _state(
+        self, x: Streams, bias: tuple[Tensor, ...], size: tuple[Tensor, ...], site: int
+    ) -> State:
         """With what the coming site reads, and its maps."""
-        s = self.streams
         raw, x = normed_product(x, self.p[site].mT, EPS, joint=True)
-        a_pre, a_post, a_res = self.a[site].unbind()
-        read = torch.sigmoid(a_pre * raw[..., :s] + self.b_pre[site])
-        write = 2 * torch.sigmoid(a_post * raw[..., s : 2 * s] + self.b_post[site])
-        mixing = self._mix(a_res * raw[..., 2 * s :] + self.b_res[site].flatten())
+        read, write, logits = manifold_maps(raw, size[site], bias[site], self.streams)
         h, x = read_streams(read, x)
-        return State(h, x, read, mixing.to(h.dtype), write)
+        return State(h, x, read, self._mix(logits).to(h.dtype), write, bias, size)
 
     def _mix(self, logits: Tensor) -> Tensor:
         if self.form == "sinkhorn":

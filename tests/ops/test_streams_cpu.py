@@ -7,6 +7,7 @@ from darbench.ops import native
 from darbench.ops.sinkhorn import sinkhorn
 from darbench.ops.streams import (
     hyper_connection,
+    manifold_maps,
     normed_product,
     read_streams,
     streams,
@@ -124,6 +125,24 @@ def test_hyper_connections_equal_the_definition(squash, count, mixing, width):
     equal(connected, inputs, bound=3e-5)
 
 
+@pytest.mark.parametrize(("count", "others"), [(1, 1), (2, 4), (4, 16), (5, 120)])
+def test_the_maps_of_a_manifold_equal_the_definition(count, others):
+    columns = 2 * count + others
+    inputs = draw(B, T, columns), draw(3, seed=1), draw(columns, seed=2)
+    equal(lambda *x: torch.cat(manifold_maps(*x, count), dim=-1), inputs)
+
+
+def test_the_maps_of_a_manifold_are_sigmoids_of_their_own_columns():
+    raw, bias = (
+        torch.tensor([[[1.0, 2.0, 3.0, 4.0, 5.0]]]),
+        torch.tensor([0.1, 0.2, 0.3, 0.4, 0.5]),
+    )
+    read, write, logits = manifold_maps(raw, torch.tensor([1.0, -1.0, 10.0]), bias, 2)
+    torch.testing.assert_close(read[0, 0], 1 / (1 + torch.tensor([-1.1, -2.2]).exp()))
+    torch.testing.assert_close(write[0, 0], 2 / (1 + torch.tensor([2.7, 3.6]).exp()))
+    torch.testing.assert_close(logits[0, 0], torch.tensor([50.5]))
+
+
 def test_a_hyper_connection_hands_a_nan_on():
     x, rest, size = draw(1, 2, 4, 8).float(), draw(4, 6).float(), torch.ones(6)
     x[0, 1, 2, 3] = torch.nan
@@ -176,12 +195,15 @@ def connected(mix, x, weights, v):
     )
 
 
-@pytest.mark.parametrize("function", ["write", "sinkhorn", "connection"])
+@pytest.mark.parametrize("function", ["write", "sinkhorn", "connection", "maps"])
 def test_threads_do_not_change_a_bit(function):
     x = draw(8, 64, 4, 64).float()
     mix = draw(8, 64, 4, 4, seed=1).float()
 
     def act():
+        if function == "maps":
+            inputs = draw(8, 300, 24), draw(3, seed=1), draw(24, seed=2)
+            return gradients(lambda *x: torch.cat(manifold_maps(*x, 4), -1), inputs, torch.float32)
         if function == "sinkhorn":
             return gradients(lambda m: sinkhorn(m, 20), (mix,), torch.float32)
         inputs = mix, x, draw(8, 64, 4, seed=2), draw(8, 64, 64, seed=3)

@@ -7,16 +7,10 @@ import torch
 from torch import Tensor
 
 from darbench.ops.native.autograd import first_order
-from darbench.ops.native.kernels import F, exp, kernel, over_batch, part, row
+from darbench.ops.native.kernels import F, kernel, over_batch, row, sigmoid
 
 SLOPE, CUBIC = F(2 * math.sqrt(2 / math.pi)), F(0.044715)
 COST = 16  # of an element, in multiply-adds
-
-
-@part
-def _sigmoid(z):
-    e = exp(-abs(z))
-    return (F(1) if z > F(0) else e) / (F(1) + e)
 
 
 @kernel
@@ -24,7 +18,7 @@ def _forward(x, out, width, start, stop):
     size = (stop - start) * width
     x, out = row(x, start * width, size), row(out, start * width, size)
     for d in range(size):
-        out[d] = x[d] * _sigmoid(SLOPE * x[d] * (F(1) + CUBIC * x[d] * x[d]))
+        out[d] = x[d] * sigmoid(SLOPE * x[d] * (F(1) + CUBIC * x[d] * x[d]))
 
 
 @kernel
@@ -34,7 +28,7 @@ def _backward(x, grad, out, width, start, stop):
     out = row(out, start * width, size)
     for d in range(size):
         cubic = CUBIC * x[d] * x[d]
-        s = _sigmoid(SLOPE * x[d] * (F(1) + cubic))
+        s = sigmoid(SLOPE * x[d] * (F(1) + cubic))
         out[d] = grad[d] * s * (F(1) + x[d] * (F(1) - s) * SLOPE * (F(1) + F(3) * cubic))
 
 

@@ -100,6 +100,12 @@ def exp(x):
 
 
 @part
+def sigmoid(x):
+    e = exp(-abs(x))
+    return (F(1) if x > F(0) else e) / (F(1) + e)
+
+
+@part
 def tanh(x):
     """tanh(x) to float32's rounding (Cephes' tanhf): near 0 a polynomial, or it would cancel."""
     size, z = abs(x), x * x

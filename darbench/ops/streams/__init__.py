@@ -100,5 +100,17 @@ def hyper_connection(
     return Connection.apply(streams, rest, size, product.mT.contiguous(), eps, squash, *written)
 
 
+def manifold_maps(
+    raw: Tensor, size: Tensor, bias: Tensor, count: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(sigmoid(y_1), 2 sigmoid(y_2), y_3), the three parts of raw (B, T, K), with S = count, S and
+    K - 2 S columns, each times its own of size (3,), plus bias (K,)."""
+    if not _native(raw, size, bias):
+        return definition.manifold_maps(raw, size, bias, count)
+    from darbench.ops.streams.maps import Maps
+
+    return Maps.apply(raw.contiguous(), size.contiguous(), bias.contiguous(), count)
+
+
 def _native(*tensors: Tensor) -> bool:
     return native.takes(*tensors) and not torch.compiler.is_compiling()

@@ -44,3 +44,12 @@ def hyper_connection(
     found = normed_product(streams, product, eps)
     weights = rest + size * (torch.tanh(found) if squash else found)
     return read_streams(weights[..., 0], streams), streams, weights
+
+
+def manifold_maps(
+    raw: Tensor, size: Tensor, bias: Tensor, count: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    parts = [count, count, raw.shape[-1] - 2 * count]
+    columns = zip(size.unbind(), raw.split(parts, -1), bias.split(parts), strict=True)
+    read, write, logits = (a * x + b for a, x, b in columns)
+    return torch.sigmoid(read), 2 * torch.sigmoid(write), logits
