@@ -99,8 +99,10 @@ class Dar(Routing):
             query = nn.functional.linear(last, query)
         seen = self.window.select(tuple(range(len(sources))), reader, self.span)
         h, read = depth_attention(query, [sources[i] for i in seen], self.scale, self.heads)
-        handed = dict(zip(seen, read, strict=True))
-        return State(h, tuple(handed.get(i, s) for i, s in enumerate(sources)), queries)
+        kept = list(sources)
+        for i, s in zip(seen, read, strict=True):
+            kept[i] = s
+        return State(h, tuple(kept), queries)
 
     def _queries(self, cond: Cond) -> Tensor:
         """All readers at once, the key's gain folded in: q . (gain k) = (gain q) . k."""
