@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch._subclasses import FakeTensorMode
 
 from darbench.ops import native
 from darbench.ops.gelu import gelu
@@ -38,6 +39,23 @@ def test_far_from_zero_it_is_the_identity_or_nothing_and_a_nan_is_handed_on():
     y = gelu(torch.tensor([-1e4, -60.0, 60.0, 1e4, torch.nan]))
     torch.testing.assert_close(y[:4], torch.tensor([0.0, 0.0, 60.0, 1e4]))
     assert y[4].isnan()
+
+
+def test_second_derivatives_are_those_of_float64():
+    def second(dtype):
+        x = torch.linspace(-3, 3, 31, dtype=dtype, requires_grad=True)
+        (first,) = torch.autograd.grad(gelu(x).sum(), x, create_graph=True)
+        return torch.autograd.grad(first.square().sum(), x)[0].double()
+
+    torch.testing.assert_close(second(torch.float32), second(torch.float64), rtol=1e-5, atol=1e-5)
+
+
+def test_tensors_without_content_take_torchs_own():
+    with FakeTensorMode():
+        x = torch.randn(2, 3, requires_grad=True)
+        y = gelu(x)
+        y.sum().backward()
+    assert y.shape == x.grad.shape == (2, 3)
 
 
 def test_gaps_between_rows_and_threads_change_nothing():

@@ -7,6 +7,7 @@ import warnings
 from importlib.util import find_spec
 
 from torch import Tensor, float32
+from torch.nn import Parameter
 
 AVAILABLE = find_spec("numba") is not None
 if not AVAILABLE:
@@ -18,5 +19,8 @@ if not AVAILABLE:
 
 
 def takes(*tensors: Tensor) -> bool:
-    """Whether the native kernels can take these: float32 on the CPU."""
-    return AVAILABLE and all(x.is_cpu and x.dtype == float32 for x in tensors)
+    """Whether the native kernels can take these: float32 on the CPU, and with content: tensors of
+    other classes may have none, or do something of their own."""
+    return AVAILABLE and all(
+        x.is_cpu and x.dtype == float32 and type(x) in (Tensor, Parameter) for x in tensors
+    )
