@@ -18,7 +18,7 @@ class State(NamedTuple):
     # [A_m | A_r | B] of the coming site, which mixes and writes with them: (S, S + 2), dynamic
     # (B, T, S, S + 2); without A_r two columns
     weights: Tensor
-    all: "Weights"
+    sites: "Weights"
 
 
 class Weights(NamedTuple):
@@ -79,7 +79,7 @@ class Hyper(Routing):
 
     def write(self, state: State, site: int, v: Tensor) -> State:
         if site + 1 < self.sites:
-            return self._connect(state.streams, (state.weights, v), state.all, site + 1)
+            return self._connect(state.streams, (state.weights, v), state.sites, site + 1)
         written = self._write(state.streams, state.weights, v)
         return state._replace(h=written.value.sum(-2), streams=written)  # the head only sums them
 
@@ -101,10 +101,9 @@ class Hyper(Routing):
         rest = weights.rest[site]
         if self.dynamic:
             size, product = weights.size[site], weights.product[site]
-            h, new, now = hyper_connection(
-                x.value, written, rest, size, product, EPS, squash=self.tanh
+            return State(
+                *hyper_connection(x, written, rest, size, product, EPS, squash=self.tanh), weights
             )
-            return State(h, streams(new), now, weights)
         if written is not None:
             x = self._write(x, *written)
         h, x = read_streams(rest[:, 0], x)

@@ -114,7 +114,7 @@ class ManifoldHyper(Routing):
         self, x: Streams, bias: tuple[Tensor, ...], size: tuple[Tensor, ...], site: int
     ) -> State:
         """With what the coming site reads, and its maps."""
-        raw, x = normed_product(x, self.p[site].mT, EPS, joint=True)
+        raw, x = normed_product(x, self.p[site].mT, EPS)
         read, write, logits = manifold_maps(raw, size[site], bias[site], self.streams)
         h, x = read_streams(read, x)
         return State(h, x, read, self._mix(logits).to(h.dtype), write, bias, size)

@@ -77,6 +77,55 @@ def test_extreme_logits_do_not_overflow():
     torch.testing.assert_close(h[0, 0], values[2][0, 0])
 
 
+@pytest.mark.parametrize(
+    "shape", [(3, 8), (3, 5, 8), (2, 3, 8), (4,), (2, 1, 4), (1,), (), (1, 2, 5, 8)]
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_query_that_does_not_fit_is_refused(shape, dtype):
+    read = [source(v.to(dtype)) for v in outputs(2, (2, 5, 8))]
+    with pytest.raises(ValueError, match=r"values \(2, 5, 8\): .* the query be \(D,\)"):
+        depth_attention(torch.ones(shape, dtype=dtype), read, 1.0)
+
+
+def test_sources_of_different_shapes_are_refused():
+    read = [source(torch.ones(2, 5, 8)), source(torch.ones(2, 4, 8))]
+    with pytest.raises(ValueError, match=r"values \(2, 4, 8\), \(2, 5, 8\): values must share a"):
+        depth_attention(torch.ones(8), read, 1.0)
+
+
+def test_within_torch_func_the_definition_is_computed():
+    values = [v.float() for v in outputs(3, (2, 3, 8))]
+    query = torch.linspace(-1, 1, 8)
+
+    def loss(q):
+        return depth_attention(q, [source(v) for v in values], 0.5)[0].square().sum()
+
+    wanted = torch.autograd.functional.jacobian(loss, query)
+    torch.testing.assert_close(torch.func.grad(loss)(query), wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_ctrl_c_frees_nothing_that_a_thread_still_writes_to():
+    """In a process of its own, for it could take this one along."""
+    program = """
+import signal, torch
+from darbench.ops.gelu import gelu
+torch.set_num_threads(2)
+gelu(torch.zeros(8, 64, 64))
+def stop(*_): raise KeyboardInterrupt
+signal.signal(signal.SIGALRM, stop)
+for after in (0.002, 0.005, 0.01, 0.015, 0.02, 0.03):
+    signal.setitimer(signal.ITIMER_REAL, after)
+    try:
+        for _ in range(100):
+            gelu(torch.ones(8, 1024, 2048))
+    except KeyboardInterrupt:
+        print("stopped")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.split() == 6 * ["stopped"], done.stderr
+    assert done.returncode == 0
+
+
 def test_threads_do_not_change_a_bit():
     values, query = outputs(6, (8, 64, 128)), queries(8, 64, 128, "one")
     before = torch.get_num_threads()

@@ -71,16 +71,59 @@ def test_copies_of_the_embedding_become_streams():
     equal(expanded, inputs)
 
 
-@pytest.mark.parametrize("joint", [False, True])
-def test_a_product_with_the_normed_streams_equals_the_definition(joint):
+def test_a_product_with_the_normed_streams_equals_the_definition():
     def used_twice(x, first, second):
-        a, seen = normed_product(streams(x), first, 1e-6, joint=joint)
-        b, seen = normed_product(seen, second, 1e-6, joint=joint)
-        used = seen.value.flatten(-2) if joint else seen.value
-        return torch.cat([a, b.square(), used], dim=-1)
+        a, seen = normed_product(streams(x), first, 1e-6)
+        b, seen = normed_product(seen, second, 1e-6)
+        return torch.cat([a, b.square(), seen.value.flatten(-2)], dim=-1)
 
-    features = 64 if joint else 16
-    equal(used_twice, (draw(B, T, 4, 16), draw(features, 6, seed=1), draw(features, 3, seed=2)))
+    equal(used_twice, (draw(B, T, 4, 16), draw(64, 6, seed=1), draw(64, 3, seed=2)))
+
+
+@pytest.mark.parametrize("lead", [(B, 1), (1, T), (1, 1)])
+def test_weights_and_outputs_are_broadcast_as_by_the_definition(lead):
+    def rounds(mix, x, weights, v, read):
+        h, x = read_streams(read, streams(x))
+        return write_streams(mix, x, weights, v + h.mean((0, 1))).value
+
+    inputs = (
+        draw(*lead, 4, 4), draw(B, T, 4, 8, seed=1), draw(*lead, 4, seed=2),
+        draw(*lead, 8, seed=3), draw(*lead, 4, seed=4),
+    )  # fmt: skip
+    equal(rounds, inputs)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, T), (B, 1), (B, T)])
+def test_weights_that_are_repeated_in_memory_get_the_gradient_of_every_token(shape):
+    w = draw(4).float().expand(*shape, 4).detach().requires_grad_()
+    x = draw(*shape, 4, 8).float()
+    h, _ = read_streams(w, streams(x))
+    (found,) = torch.autograd.grad(h.sum(), w)
+    torch.testing.assert_close(found, x.sum(-1))
+
+
+def test_shapes_that_do_not_fit_are_refused():
+    x, v, w = streams(draw(B, T, 4, 8).float()), draw(B, T, 8).float(), draw(B, T, 4, 6).float()
+    good = draw(4, 6).float(), draw(6).float(), draw(8, 6).float()
+    for bad in (
+        (draw(3, 6).float(), *good[1:]),
+        (good[0], draw(5).float(), good[2]),
+        (*good[:2], draw(7, 6).float()),
+        (*good[:2], draw(8, 5).float()),
+    ):
+        with pytest.raises((RuntimeError, ValueError), match=r"must|columns"):
+            hyper_connection(x, (w, v), *bad, 1e-6)
+    calls = [
+        lambda: hyper_connection(x, (w[..., :5], v), *good, 1e-6),
+        lambda: read_streams(draw(3).float(), x),
+        lambda: write_streams(None, x, draw(4).float(), v[..., :7]),
+        lambda: normed_product(x, draw(31, 3).float(), 1e-6),
+        lambda: manifold_maps(v, draw(2).float(), draw(8).float(), 2),
+        lambda: manifold_maps(v, draw(3).float(), draw(7).float(), 2),
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(RuntimeError, match="must match"):
+            call()
 
 
 def test_a_value_may_be_used_beside_its_readers():
@@ -96,7 +139,7 @@ def test_a_value_may_be_used_beside_its_readers():
 
 
 def test_a_product_with_normed_zeros_is_zero_with_finite_gradients():
-    zeros, matrix = torch.zeros(B, T, 4, 8), draw(8, 3).float()
+    zeros, matrix = torch.zeros(B, T, 4, 8), draw(32, 3).float()
     out, *found = gradients(
         lambda x, m: normed_product(streams(x), m, 1e-6)[0], (zeros, matrix), torch.float32
     )
@@ -111,12 +154,13 @@ def test_hyper_connections_equal_the_definition(squash, count, mixing, width):
     columns = count + 2 if mixing else 2
 
     def connected(x, v, rest, size, product):
-        h, x, w = hyper_connection(x, None, rest[0], size[0], product[0], 1e-6, squash=squash)
+        given, first = streams(x), (rest[0], size[0], product[0])
+        h, x, w = hyper_connection(given, None, *first, 1e-6, squash=squash)
         for site in (1, 2):
             now = rest[site], size[site], product[site]
             h, x, w = hyper_connection(x, (w, v * h), *now, 1e-6, squash=squash)
         mix = w[..., 1:-1].mT if mixing else None
-        return write_streams(mix, streams(x), w[..., -1], h).value + x.square()
+        return write_streams(mix, x, w[..., -1], h).value + x.value.square()
 
     inputs = (
         draw(B, T, count, width), draw(B, T, width, seed=1), draw(3, count, columns, seed=2),
@@ -146,7 +190,7 @@ def test_the_maps_of_a_manifold_are_sigmoids_of_their_own_columns():
 def test_a_hyper_connection_hands_a_nan_on():
     x, rest, size = draw(1, 2, 4, 8).float(), draw(4, 6).float(), torch.ones(6)
     x[0, 1, 2, 3] = torch.nan
-    h, _, weights = hyper_connection(x, None, rest, size, draw(8, 6).float(), 1e-6)
+    h, _, weights = hyper_connection(streams(x), None, rest, size, draw(8, 6).float(), 1e-6)
     assert h[0, 0].isfinite().all() and h[0, 1].isnan().all()
     assert weights[0, 1, 2].isnan().all() and weights[0, 1, 0].isfinite().all()
 
@@ -156,7 +200,7 @@ def test_tanh_is_right_to_rounding_near_zero_and_far_from_it(size):
     """Of weights whose norm is the identity: streams of ones, their product with `product`."""
     product = size * torch.linspace(-1, 1, 64).view(1, -1).double()
     ones, rest = torch.ones(1, 1, 62, 1), torch.zeros(62, 64)
-    _, _, found = hyper_connection(ones, None, rest, torch.ones(64), product.float(), 0.0)
+    _, _, found = hyper_connection(streams(ones), None, rest, torch.ones(64), product.float(), 0.0)
     wanted = torch.tanh(product.float().double()).expand(62, 64)
     torch.testing.assert_close(found[0, 0].double(), wanted, rtol=3e-7, atol=0)
 
@@ -190,9 +234,8 @@ def written(mix, x, weights, v):
 def connected(mix, x, weights, v):
     rest, size, product = torch.ones(4, 6), torch.ones(6), draw(64, 6, seed=5).float()
     old = torch.cat([weights.unsqueeze(-1), mix, weights.unsqueeze(-1)], dim=-1)
-    return torch.cat(
-        [o.flatten(2) for o in hyper_connection(x, (old, v), rest, size, product, 1e-6)], dim=-1
-    )
+    h, new, now = hyper_connection(streams(x), (old, v), rest, size, product, 1e-6)
+    return torch.cat([h, new.value.flatten(2), now.flatten(2)], dim=-1)
 
 
 @pytest.mark.parametrize("function", ["write", "sinkhorn", "connection", "maps"])

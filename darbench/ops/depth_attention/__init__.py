@@ -30,8 +30,10 @@ def depth_attention(
 
     The gradient of a source includes that through its key norm. The next reader takes the
     sources that are handed back, not those given: the gradients of all readers of a source then
-    add up in one place, which halves the memory traffic of the backward.
+    add up in one place, which halves the memory traffic of the backward. A single source is h,
+    whatever the query, which gets no gradient. Raises ValueError where shapes do not fit.
     """
+    _check(query, sources)
     if len(sources) == 1:  # alpha = 1
         return sources[0].value, tuple(sources)
     # Under autocast a query that was computed has less precision than what it reads.
@@ -41,3 +43,16 @@ def depth_attention(
     if torch.compiler.is_compiling():
         return graph.depth_attention(query, sources, scale, heads), tuple(sources)
     return eager.depth_attention(backend(query), query, sources, scale, heads)
+
+
+def _check(query: Tensor, sources: Sequence[Source]) -> None:
+    """Kernels read as many numbers as the shapes should have, whatever is there."""
+    given, shape = query.shape, sources[0].value.shape
+    sizes = zip(reversed(given[:-1]), reversed(shape[:-1]), strict=False)
+    fits = given[-1:] == shape[-1:] and len(given) <= 3 and all(n in (1, m) for n, m in sizes)
+    if not fits or any(s.value.shape != shape for s in sources):
+        values = sorted({tuple(s.value.shape) for s in sources})
+        raise ValueError(
+            f"query {tuple(given)} and values {', '.join(map(str, values))}: values must share a "
+            "shape, (B, T, D), and the query be (D,), (B, 1, D) or (B, T, D)"
+        )

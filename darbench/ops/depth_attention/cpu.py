@@ -179,10 +179,11 @@ def forward(
     out, kept = empty_outputs(values, heads)
     table = np.array([addresses(values), addresses(inv_rms)])
     arguments = (
-        query.data_ptr(), *_steps(query), table, np.array(unknown, np.int64), F(scale),
-        out.data_ptr(), kept.data_ptr(), heads, width, tokens, kept.shape[-1],
+        query, *_steps(query), table, np.array(unknown, np.int64), F(scale), out, kept, heads,
+        width, tokens, kept.shape[-1],
     )  # fmt: skip
-    over_batch(_forward, arguments, batch, 2 * out.numel() * len(values))
+    work = 2 * out.numel() * len(values)
+    over_batch(_forward, arguments, batch, work, held=(values, inv_rms))
     return out, kept
 
 
@@ -200,10 +201,11 @@ def backward(
     fresh = [g is None for g in into]
     table = np.array([addresses(values), addresses(inv_rms), addresses(dvalues), fresh])
     arguments = (
-        rows.data_ptr(), step_b, step_t, table, F(scale), grad.data_ptr(), kept.data_ptr(),
-        kept.shape[2], width, dquery.data_ptr(), *_steps(dquery), tokens, kept.shape[-1],
+        rows, step_b, step_t, table, F(scale), grad, kept, kept.shape[2], width, dquery,
+        *_steps(dquery), tokens, kept.shape[-1],
     )  # fmt: skip
-    over_batch(_backward, arguments, batch, 4 * grad.numel() * len(values))
+    work = 4 * grad.numel() * len(values)
+    over_batch(_backward, arguments, batch, work, held=(values, inv_rms, dvalues))
     return dquery.sum_to_size(query.shape), dvalues
 
 

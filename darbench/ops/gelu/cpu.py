@@ -13,18 +13,17 @@ COST = 16  # of an element, in multiply-adds
 
 
 @kernel
-def _forward(x, out, width, start, stop):
-    size = (stop - start) * width
-    x, out = row(x, start * width, size), row(out, start * width, size)
+def _forward(x, out, start, stop):
+    size = stop - start
+    x, out = row(x, start, size), row(out, start, size)
     for d in range(size):
         out[d] = x[d] * sigmoid(SLOPE * x[d] * (F(1) + CUBIC * x[d] * x[d]))
 
 
 @kernel
-def _backward(x, grad, out, width, start, stop):
-    size = (stop - start) * width
-    x, grad = row(x, start * width, size), row(grad, start * width, size)
-    out = row(out, start * width, size)
+def _backward(x, grad, out, start, stop):
+    size = stop - start
+    x, grad, out = row(x, start, size), row(grad, start, size), row(out, start, size)
     for d in range(size):
         cubic = CUBIC * x[d] * x[d]
         s = sigmoid(SLOPE * x[d] * (F(1) + cubic))
@@ -35,7 +34,7 @@ class Gelu(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         out = torch.empty_like(x)
-        _over_rows(_forward, x, out)
+        over_batch(_forward, (x, out), x.numel(), COST * x.numel())
         ctx.save_for_backward(x)
         return out
 
@@ -45,11 +44,5 @@ class Gelu(torch.autograd.Function):
         if torch.is_grad_enabled():  # to be differentiated again
             return torch.ops.aten.gelu_backward(grad, x, approximate="tanh")
         out = torch.empty_like(x)
-        _over_rows(_backward, x, grad.contiguous(), out)
+        over_batch(_backward, (x, grad.contiguous(), out), x.numel(), COST * x.numel())
         return out
-
-
-def _over_rows(kernel: Any, *tensors: Tensor) -> None:
-    width = tensors[0].shape[-1]
-    addresses = [x.data_ptr() for x in tensors]
-    over_batch(kernel, (*addresses, width), tensors[0].numel() // width, COST * tensors[0].numel())

@@ -6,9 +6,11 @@ Numba is imported when a kernel is first called, which takes half a second.
 import warnings
 from importlib.util import find_spec
 
+import torch
 from torch import Tensor, float32
 from torch.nn import Parameter
 
+PLAIN = (Tensor, Parameter)
 AVAILABLE = find_spec("numba") is not None
 if not AVAILABLE:
     warnings.warn(
@@ -19,8 +21,12 @@ if not AVAILABLE:
 
 
 def takes(*tensors: Tensor) -> bool:
-    """Whether the native kernels can take these: float32 on the CPU, and with content: tensors of
-    other classes may have none, or do something of their own."""
-    return AVAILABLE and all(
-        x.is_cpu and x.dtype == float32 and type(x) in (Tensor, Parameter) for x in tensors
+    """Whether the native kernels can take these: float32 on the CPU, with content of their own.
+
+    Tensors of other classes may have none, and within torch.func they stand for others.
+    """
+    return (
+        AVAILABLE
+        and all(x.is_cpu and x.dtype == float32 and type(x) in PLAIN for x in tensors)
+        and not torch._C._are_functorch_transforms_active()
     )

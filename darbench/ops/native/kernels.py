@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -86,6 +87,7 @@ def _float_of(typing, bits):
 @part
 def exp(x):
     """exp(x) for x <= 0 to float32's rounding, as a polynomial that vectorises (Cephes' expf)."""
+    nothing = x < F(-87.0)  # but for numbers too small to be normal
     x = max(x, F(-87.0))
     n = np.floor(x * F(1.44269504) + F(0.5))
     f = x - n * F(0.693359375) - n * F(-2.12194440e-4)
@@ -96,7 +98,8 @@ def exp(x):
     p = p * f + F(1.6666665459e-1)
     p = p * f + F(5.0000001201e-1)
     p = p * f * f + f + F(1)
-    return p * _float_of((np.int32(n) + np.int32(127)) << np.int32(23))
+    scaled = p * _float_of((np.int32(n) + np.int32(127)) << np.int32(23))
+    return F(0) if nothing else scaled
 
 
 @part
@@ -167,21 +170,30 @@ def rows_of(x: Tensor) -> np.ndarray:
     return x.data_ptr() + 4 * x.shape[-1] * np.arange(x.shape[-2])
 
 
-def over_batch(kernel: Callable[..., None], arguments: tuple, batch: int, work: int) -> None:
+def over_batch(
+    kernel: Callable[..., None], arguments: Sequence[Any], batch: int, work: int,
+    held: Sequence[Any] = (),
+) -> None:  # fmt: skip
     """kernel(*arguments, start, stop) over parts of 0 .. batch, on as many threads as torch uses.
 
+    A tensor among the arguments becomes its address; held: those whose addresses are in arrays.
     Kernels release the GIL. work: multiply-adds of the whole; little work stays on one thread.
     """
+    told = [x.data_ptr() if isinstance(x, Tensor) else x for x in arguments]
     threads = min(torch.get_num_threads(), batch, 1 + work // GRAIN)
     if threads <= 1:
-        kernel(*arguments, 0, batch)
+        kernel(*told, 0, batch)
         return
-    bounds = pairwise([batch * i // threads for i in range(threads + 1)])
-    first, *rest = bounds
-    others = [_pool().submit(kernel, *arguments, *part) for part in rest]
-    kernel(*arguments, *first)
+    first, *rest = pairwise([batch * i // threads for i in range(threads + 1)])
+    others = [_pool().submit(_run, (arguments, held), kernel, *told, *bounds) for bounds in rest]
+    kernel(*told, *first)
     for other in others:
         other.result()
+
+
+def _run(held: Any, kernel: Callable[..., None], *told: Any) -> None:
+    """Holds what is addressed until the kernel is through, also where Ctrl-C took the caller."""
+    kernel(*told)
 
 
 @cache

@@ -37,8 +37,10 @@ def streams(x: Tensor) -> Streams:
 def read_streams(weights: Tensor, x: Streams) -> tuple[Tensor, Streams]:
     """h = sum_s weights_s X_s, (B, T, D), and the streams to go on with.
 
-    weights: (S,) or (B, T, S).
+    weights: (S,), or what broadcasts to (B, T, S).
     """
+    batch, tokens, count, _ = x.value.shape
+    weights = _shared_or(weights, (batch, tokens), count)
     if not _native(weights, x.value):
         return definition.read_streams(weights, x.value), x
     from darbench.ops.streams import cpu
@@ -50,9 +52,14 @@ def read_streams(weights: Tensor, x: Streams) -> tuple[Tensor, Streams]:
 def write_streams(mix: Tensor | None, x: Streams, weights: Tensor, v: Tensor) -> Streams:
     """X'_t = sum_s mix_{t,s} X_s + weights_t v.
 
-    mix: (S, S), (B, T, S, S), or None for the identity; weights (S,) or (B, T, S); v (B, T, D).
+    mix: (S, S), what broadcasts to (B, T, S, S), or None for the identity; weights (S,), or what
+    broadcasts to (B, T, S), as v does to (B, T, D).
     """
-    v = v.to(x.value.dtype)
+    batch, tokens, count, width = x.value.shape
+    v = _broadcast(v.to(x.value.dtype), batch, tokens, width)
+    weights = _shared_or(weights, (batch, tokens), count)
+    if mix is not None:
+        mix = _shared_or(mix, (batch, tokens), count, count)
     if mix is None or not _native(mix, x.value, weights, v):
         return streams(definition.write_streams(mix, x.value, weights, v))
     from darbench.ops.streams import cpu
@@ -60,56 +67,76 @@ def write_streams(mix: Tensor | None, x: Streams, weights: Tensor, v: Tensor) ->
     return streams(cpu.Write.apply(mix, x.trail.contiguous(), weights, v.contiguous()))
 
 
-def normed_product(
-    x: Streams, matrix: Tensor, eps: float, *, joint: bool = False
-) -> tuple[Tensor, Streams]:
-    """RMSNorm(X_s) @ matrix, (D, K), of every stream, (B, T, S, K), and the streams to go on with.
-
-    joint: the streams of a token are one vector, normed as one: matrix (S D, K), (B, T, K).
-    """
+def normed_product(x: Streams, matrix: Tensor, eps: float) -> tuple[Tensor, Streams]:
+    """RMSNorm(X) @ matrix, (S D, K), of the streams of a token as one vector, (B, T, K), and the
+    streams to go on with."""
     shape = x.value.shape[-2:]
+    matrix = _broadcast(matrix, shape.numel(), matrix.shape[-1])
     if not _native(x.value, matrix):
-        value = x.value.flatten(-2) if joint else x.value
-        return definition.normed_product(value, matrix, eps), x
+        return definition.normed_product(x.value.flatten(-2), matrix, eps), x
     from darbench.ops.streams.normed_product import NormedProduct
 
-    given = x.trail.contiguous()
-    out, trail = NormedProduct.apply(given.flatten(-2) if joint else given, matrix, eps)
-    return out, x._replace(trail=trail.unflatten(-1, shape) if joint else trail)
+    out, trail = NormedProduct.apply(x.trail.contiguous().flatten(-2), matrix, eps)
+    return out, x._replace(trail=trail.unflatten(-1, shape))
 
 
 def hyper_connection(
-    streams: Tensor, written: tuple[Tensor, Tensor] | None, rest: Tensor, size: Tensor,
+    x: Streams, written: tuple[Tensor, Tensor] | None, rest: Tensor, size: Tensor,
     product: Tensor, eps: float, *, squash: bool = True,
-) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    """What happens to the streams between two sublayers: (h, X', W'), from X (B, T, S, D).
+) -> tuple[Tensor, Streams, Tensor]:  # fmt: skip
+    """What happens to the streams X (B, T, S, D) between two sublayers: (h, X', W').
 
         X'_t = sum_s A_r[s, t] X_s + B[t] v,    [A_m | A_r | B] = W, the first of `written`
-        W' = rest + size tanh(RMSNorm(X') @ product),    h = sum_s A'_m[s] X'_s
+        W' = rest + size tanh(RMSNorm(X'_s) @ product),    h = sum_s A'_m[s] X'_s
 
     written: W (B, T, S, K) and v (B, T, D), or None, and X' = X. K is S + 2, or 2: W without A_r,
     which is the identity. rest (S, K), size (K,), product (D, K); squash=False leaves tanh out.
     """
+    batch, tokens, count, width = x.value.shape
+    columns = product.shape[-1]
+    if columns not in (2, count + 2):
+        raise ValueError(f"{columns} columns: must be 2, or {count + 2} for {count} streams")
+    rest, size = _broadcast(rest, count, columns), _broadcast(size, columns)
+    product = _broadcast(product, width, columns)
     if written is not None:
-        written = written[0], written[1].to(streams.dtype)
-    if not _native(streams, rest, size, product, *(written or ())):
-        return definition.hyper_connection(streams, written, rest, size, product, eps, squash)
+        weights, v = written
+        weights = _broadcast(weights, batch, tokens, count, columns)
+        written = weights, _broadcast(v.to(x.value.dtype), batch, tokens, width)
+    if not _native(x.value, rest, size, product, *(written or ())):
+        h, new, weights = definition.hyper_connection(
+            x.value, written, rest, size, product, eps, squash
+        )
+        return h, streams(new), weights
     from darbench.ops.streams.connection import Connection
 
-    streams, rest, *written = (x.contiguous() for x in (streams, rest, *(written or ())))
-    return Connection.apply(streams, rest, size, product.mT.contiguous(), eps, squash, *written)
+    given, rest, *written = (y.contiguous() for y in (x.trail, rest, *(written or ())))
+    h, new, weights = Connection.apply(
+        given, rest, size, product.mT.contiguous(), eps, squash, *written
+    )
+    return h, streams(new), weights
 
 
 def manifold_maps(
     raw: Tensor, size: Tensor, bias: Tensor, count: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """(sigmoid(y_1), 2 sigmoid(y_2), y_3), the three parts of raw (B, T, K), with S = count, S and
-    K - 2 S columns, each times its own of size (3,), plus bias (K,)."""
+    """(sigmoid(y_1), 2 sigmoid(y_2), y_3): of raw (B, T, K) the first S = count columns, the next
+    S and the others are each multiplied by their own of size (3,), and bias (K,) is added."""
+    size, bias = _broadcast(size, 3), _broadcast(bias, raw.shape[-1])
     if not _native(raw, size, bias):
         return definition.manifold_maps(raw, size, bias, count)
     from darbench.ops.streams.maps import Maps
 
     return Maps.apply(raw.contiguous(), size.contiguous(), bias.contiguous(), count)
+
+
+def _broadcast(x: Tensor, *shape: int) -> Tensor:
+    """Kernels read as many numbers as that shape has, whatever is there."""
+    return x if x.shape == shape else x.expand(shape)
+
+
+def _shared_or(weights: Tensor, lead: tuple[int, int], *own: int) -> Tensor:
+    """Weights that all tokens share, of shape `own`, or else broadcast to every token's."""
+    return weights if weights.shape == own else _broadcast(weights, *lead, *own)
 
 
 def _native(*tensors: Tensor) -> bool:

@@ -139,11 +139,11 @@ def _backward(
                 for d in range(width):
                     dc[d] += pk * x[d]
         if old:
-            w, dw_old = row(old, r * flat, flat), row(dold, r * flat, flat)
+            w, dold_r = row(old, r * flat, flat), row(dold, r * flat, flat)
             dot_products(row(v, r * width, width), grads, 0, m)
             for t in range(count):
-                dw_old[t * many] = F(0)
-                dw_old[t * many + many - 1] = m[t]
+                dold_r[t * many] = F(0)
+                dold_r[t * many + many - 1] = m[t]
             _column(w, many - 1, many, m)
             into = row(dv, r * width, width)
             into[:] = F(0)
@@ -175,11 +175,12 @@ class Connection(torch.autograd.Function):
         h, inverse = new.new_empty(batch, tokens, width), new.new_empty(batch, tokens, count)
         found, weights = (new.new_empty(batch, tokens, count, many) for _ in range(2))
         arguments = (
-            *_written(old, v), rows_of(streams), rest.data_ptr(), size.data_ptr(),
-            rows_of(columns), F(eps), squash, width, rows_of(new), found.data_ptr(),
-            inverse.data_ptr(), weights.data_ptr(), h.data_ptr(), tokens,
+            *_written(old, v), rows_of(streams), rest, size,
+            rows_of(columns), F(eps), squash, width, rows_of(new), found,
+            inverse, weights, h, tokens,
         )  # fmt: skip
-        over_batch(_forward, arguments, batch, (2 * count + many) * streams.numel())
+        work = (2 * count + many) * streams.numel()
+        over_batch(_forward, arguments, batch, work, held=(streams, columns, new))
         ctx.save_for_backward(streams, old, v, size, columns, new, found, inverse, weights)
         ctx.squash = squash
         return h, new, weights
@@ -197,15 +198,16 @@ class Connection(torch.autograd.Function):
         drest, dsize = (new.new_zeros(batch, count, many) for _ in range(2))
         dcolumns = new.new_zeros(batch, many, width)
         arguments = (
-            *_written(old, v), rows_of(streams), size.data_ptr(), rows_of(columns), ctx.squash,
-            width, rows_of(new), found.data_ptr(), inverse.data_ptr(), weights.data_ptr(),
-            dh.data_ptr(), dnew.data_ptr(), dweights.data_ptr(), *_written(dold, dv),
-            dstreams.data_ptr(), drest.data_ptr(), dsize.data_ptr(), dcolumns.data_ptr(), tokens,
+            *_written(old, v), rows_of(streams), size, rows_of(columns), ctx.squash,
+            width, rows_of(new), found, inverse, weights,
+            dh, dnew, dweights, *_written(dold, dv),
+            dstreams, drest, dsize, dcolumns, tokens,
         )  # fmt: skip
-        over_batch(_backward, arguments, batch, (4 * count + 2 * many) * streams.numel())
-        found = dstreams, drest.sum(0), dsize.sum((0, 1)), dcolumns.sum(0), None, None
-        return found if old is None else (*found, dold, dv)
+        work = (4 * count + 2 * many) * streams.numel()
+        over_batch(_backward, arguments, batch, work, held=(streams, columns, new))
+        own = dstreams, drest.sum(0), dsize.sum((0, 1)), dcolumns.sum(0), None, None
+        return own if old is None else (*own, dold, dv)
 
 
-def _written(weights: Tensor | None, v: Tensor | None) -> tuple[int, int]:
-    return (0, 0) if weights is None else (weights.data_ptr(), v.data_ptr())
+def _written(weights: Tensor | None, v: Tensor | None) -> tuple[Tensor | int, Tensor | int]:
+    return (0, 0) if weights is None else (weights, v)

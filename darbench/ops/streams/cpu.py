@@ -108,12 +108,13 @@ def _write_backward(
 def _steps(weights: Tensor, own: int) -> tuple[Tensor, tuple[int, ...]]:
     """Weights (B, T, ...) or (...), `own` last axes, and their strides: from token to token, 0
     where all share them, then along their own axes."""
-    strides = weights.stride()
     if weights.dim() == own:
-        return weights, (0, *strides)
-    if strides[0] != weights.shape[1] * strides[1]:
+        return weights, (0, *weights.stride())
+    batch, tokens = weights.shape[:2]
+    token = weights.stride(1 if tokens > 1 else 0)
+    if batch * tokens > 1 and (token == 0 or (batch > 1 and weights.stride(0) != tokens * token)):
         return _steps(weights.contiguous(), own)
-    return weights, strides[1:]
+    return weights, (token, *weights.stride()[2:])
 
 
 def _zeros(weights: Tensor, steps: tuple[int, ...], streams: Tensor) -> Tensor:
@@ -135,8 +136,8 @@ class Read(torch.autograd.Function):
         batch, tokens, _, width = streams.shape
         weights, steps = _steps(weights, 1)
         h = streams.new_empty(batch, tokens, width)
-        arguments = weights.data_ptr(), steps, rows_of(streams), width, h.data_ptr(), tokens
-        over_batch(_read, arguments, batch, streams.numel())
+        arguments = weights, steps, rows_of(streams), width, h, tokens
+        over_batch(_read, arguments, batch, streams.numel(), held=(streams,))
         ctx.save_for_backward(weights, streams)
         ctx.set_materialize_grads(False)
         return h, streams
@@ -152,10 +153,10 @@ class Read(torch.autograd.Function):
         dweights = _zeros(weights, steps, streams)
         into = torch.zeros_like(streams) if trail is None else trail
         arguments = (
-            weights.data_ptr(), steps, rows_of(streams), width, grad.data_ptr(),
-            dweights.data_ptr(), into.data_ptr(), tokens,
+            weights, steps, rows_of(streams), width, grad,
+            dweights, into, tokens,
         )  # fmt: skip
-        over_batch(_read_backward, arguments, batch, 2 * streams.numel())
+        over_batch(_read_backward, arguments, batch, 2 * streams.numel(), held=(streams,))
         return _summed(dweights, steps), into
 
 
@@ -168,10 +169,10 @@ class Write(torch.autograd.Function):
         (mix, mix_steps), (weights, steps) = _steps(mix, 2), _steps(weights, 1)
         out = torch.empty_like(streams)
         arguments = (
-            mix.data_ptr(), mix_steps, weights.data_ptr(), steps, rows_of(streams), v.data_ptr(),
-            width, out.data_ptr(), tokens,
+            mix, mix_steps, weights, steps, rows_of(streams), v,
+            width, out, tokens,
         )  # fmt: skip
-        over_batch(_write, arguments, batch, (count + 1) * streams.numel())
+        over_batch(_write, arguments, batch, (count + 1) * streams.numel(), held=(streams,))
         ctx.save_for_backward(mix, streams, weights, v)
         return out
 
@@ -185,9 +186,10 @@ class Write(torch.autograd.Function):
         dmix, dweights = _zeros(mix, mix_steps, streams), _zeros(weights, steps, streams)
         dstreams, dv = torch.empty_like(streams), torch.empty_like(v)
         arguments = (
-            mix.data_ptr(), mix_steps, weights.data_ptr(), steps, rows_of(streams), v.data_ptr(),
-            width, rows_of(grad), dmix.data_ptr(), dweights.data_ptr(), dstreams.data_ptr(),
-            dv.data_ptr(), tokens,
+            mix, mix_steps, weights, steps, rows_of(streams), v,
+            width, rows_of(grad), dmix, dweights, dstreams,
+            dv, tokens,
         )  # fmt: skip
-        over_batch(_write_backward, arguments, batch, (2 * count + 2) * streams.numel())
+        work = (2 * count + 2) * streams.numel()
+        over_batch(_write_backward, arguments, batch, work, held=(streams, grad))
         return _summed(dmix, mix_steps), dstreams, _summed(dweights, steps), dv

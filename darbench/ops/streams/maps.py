@@ -60,8 +60,8 @@ class Maps(torch.autograd.Function):
         read, write = (raw.new_empty(batch, tokens, count) for _ in range(2))
         logits = raw.new_empty(batch, tokens, columns - 2 * count)
         arguments = (
-            raw.data_ptr(), size.data_ptr(), bias.data_ptr(), count, columns, read.data_ptr(),
-            write.data_ptr(), logits.data_ptr(), tokens,
+            raw, size, bias, count, columns, read,
+            write, logits, tokens,
         )  # fmt: skip
         over_batch(_forward, arguments, batch, COST * raw.numel())
         ctx.save_for_backward(raw, size, read, write)
@@ -77,9 +77,9 @@ class Maps(torch.autograd.Function):
         dsize, dbias = raw.new_zeros(batch, 3), raw.new_zeros(batch, columns)
         dread, dwrite, dlogits = dread.contiguous(), dwrite.contiguous(), dlogits.contiguous()
         arguments = (
-            raw.data_ptr(), size.data_ptr(), read.shape[-1], columns, read.data_ptr(),
-            write.data_ptr(), dread.data_ptr(), dwrite.data_ptr(), dlogits.data_ptr(),
-            draw.data_ptr(), dsize.data_ptr(), dbias.data_ptr(), tokens,
+            raw, size, read.shape[-1], columns, read,
+            write, dread, dwrite, dlogits,
+            draw, dsize, dbias, tokens,
         )  # fmt: skip
         over_batch(_backward, arguments, batch, COST * raw.numel())
         return draw, dsize.sum(0), dbias.sum(0), None

@@ -62,9 +62,10 @@ class NormedProduct(torch.autograd.Function):
         out = x.new_empty(*x.shape[:-1], len(columns))
         inverse = x.new_empty(x.shape[:-1])
         arguments = (
-            x.data_ptr(), rows_of(columns), F(eps), features, out.data_ptr(), inverse.data_ptr()
+            x, rows_of(columns), F(eps), features, out, inverse
         )  # fmt: skip
-        over_batch(_normed_product, arguments, inverse.numel(), x.numel() * len(columns))
+        work = x.numel() * len(columns)
+        over_batch(_normed_product, arguments, inverse.numel(), work, held=(columns,))
         ctx.save_for_backward(x, columns, inverse, out)
         ctx.set_materialize_grads(False)
         return out, x
@@ -78,9 +79,10 @@ class NormedProduct(torch.autograd.Function):
         features, grad, product = x.shape[-1], grad.contiguous(), torch.empty_like(out)
         into = torch.zeros_like(x) if trail is None else trail
         arguments = (
-            x.data_ptr(), rows_of(columns), features, out.data_ptr(), inverse.data_ptr(),
-            grad.data_ptr(), product.data_ptr(), into.data_ptr(),
+            x, rows_of(columns), features, out, inverse,
+            grad, product, into,
         )  # fmt: skip
-        over_batch(_normed_product_backward, arguments, inverse.numel(), 2 * x.numel())
+        rows, work = inverse.numel(), 2 * x.numel()
+        over_batch(_normed_product_backward, arguments, rows, work, held=(columns,))
         dcolumns = product.view(-1, len(columns)).mT @ x.view(-1, features)  # fast this way round
         return into, dcolumns.mT, None
