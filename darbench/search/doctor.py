@@ -152,6 +152,9 @@ def _device(training: Training, step: float, sampling: float) -> Finding:
         return Finding(what="device", state=OK, says=f"cuda, {torch.cuda.get_device_name()}")
     cores = len(machine.units("cpu"))
     budget, limit = training.steps * step + sampling, CORE_FLOPS * training.timeout_s
+    if budget <= limit and training.precision == "bfloat16" and not _multiplies_bfloat16():
+        says = f"cpu, {cores} cores that multiply no bfloat16: a step takes many times as long"
+        return Finding(what="device", state=MISSING, says=says, fix="training.precision=float32")
     if budget <= limit:
         return Finding(what="device", state=OK, says=f"cpu, {cores} cores; no CUDA device")
     fix, fitting = "run it where torch.cuda.is_available()", int((limit - sampling) / step)
@@ -162,6 +165,12 @@ def _device(training: Training, step: float, sampling: float) -> Finding:
         f"training.timeout_s allows {training.timeout_s / 3600:,.3g}",
         fix=f"{fix}, or shorten it: training.steps={fitting}" if fitting > 0 else fix,
     )  # fmt: skip
+
+
+def _multiplies_bfloat16() -> bool:
+    """Without AVX-512, torch multiplies bfloat16 matrices number by number on x86."""
+    can = torch.cpu.get_capabilities()
+    return can.get("architecture") != "x86_64" or can.get("avx512_f", False)
 
 
 def _memory(step: float, evaluation: float) -> list[Finding]:

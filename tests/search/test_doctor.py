@@ -180,6 +180,17 @@ def test_a_gpu_is_what_a_long_task_wants(monkeypatch, tmp_path, weights):
     assert missing(examine("cifar10-small", "task.data_path=cifar")) == ["memory"]
 
 
+@pytest.mark.parametrize("avx512", [True, False])
+def test_bfloat16_wants_a_cpu_that_multiplies_it(monkeypatch, avx512):
+    can = {"architecture": "x86_64", "avx512_f": avx512}
+    monkeypatch.setattr(doctor.torch.cpu, "get_capabilities", lambda: can)
+    found = examine("digits-nano", "training.precision=bfloat16")
+    assert missing(found) == ([] if avx512 else ["device"])
+    if not avx512:
+        assert found["device"].fix == "training.precision=float32"
+    assert missing(examine("digits-nano")) == []
+
+
 def test_beside_a_gpu_the_host_holds_all_samples(monkeypatch):
     monkeypatch.setattr(doctor.torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(doctor.torch.cuda, "get_device_name", lambda: "H100")
