@@ -47,8 +47,8 @@ def test_output_and_every_gradient_equal_torchs_attention(shape, form):
     torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-12)
     leaves = (query, *values)
     for a, b in zip(
-        torch.autograd.grad((found * weight).sum(), leaves, materialize_grads=True),
-        torch.autograd.grad((wanted * weight).sum(), leaves, materialize_grads=True),
+        torch.autograd.grad((found * weight).sum(), leaves),
+        torch.autograd.grad((wanted * weight).sum(), leaves),
         strict=True,
     ):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-11)

@@ -30,12 +30,10 @@ def depth_attention(
 
     The gradient of a source includes that through its key norm. The next reader takes the
     sources that are handed back, not those given: the gradients of all readers of a source then
-    add up in one place, which halves the memory traffic of the backward. A single source is h,
-    whatever the query, which gets no gradient. Raises ValueError where shapes do not fit.
+    add up in one place, which halves the memory traffic of the backward. Raises ValueError where
+    shapes do not fit.
     """
     _check(query, sources)
-    if len(sources) == 1:  # alpha = 1
-        return sources[0].value, tuple(sources)
     # Under autocast a query that was computed has less precision than what it reads.
     query = query.to(torch.promote_types(query.dtype, sources[0].value.dtype))
     if not takes(query, *(s.value for s in sources)):
