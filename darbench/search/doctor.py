@@ -152,11 +152,11 @@ def _device(training: Training, step: float, sampling: float) -> Finding:
         return Finding(what="device", state=OK, says=f"cuda, {torch.cuda.get_device_name()}")
     cores = len(machine.units("cpu"))
     budget, limit = training.steps * step + sampling, CORE_FLOPS * training.timeout_s
-    if budget <= limit and training.precision == "bfloat16" and not _multiplies_bfloat16():
+    if budget <= limit:
+        if training.precision == "float32" or _multiplies_bfloat16():
+            return Finding(what="device", state=OK, says=f"cpu, {cores} cores; no CUDA device")
         says = f"cpu, {cores} cores that multiply no bfloat16: a step takes many times as long"
         return Finding(what="device", state=MISSING, says=says, fix="training.precision=float32")
-    if budget <= limit:
-        return Finding(what="device", state=OK, says=f"cpu, {cores} cores; no CUDA device")
     fix, fitting = "run it where torch.cuda.is_available()", int((limit - sampling) / step)
     return Finding(
         what="device", state=MISSING,

@@ -147,11 +147,8 @@ def _backward(
                 for r in range(n):
                     at = (origin + r) * width + h * size
                     q = row(query, b * step_b + (first + r) * step_t + h * size, size)
-                    dh, v, dv = (
-                        row(grad, at, size),
-                        row(values[j], at, size),
-                        row(dvalues[j], at, size),
-                    )
+                    v, dv = row(values[j], at, size), row(dvalues[j], at, size)
+                    dh = row(grad, at, size)
                     aj, cj, rj = a[j, r], c[h, j, r], radial[j, r]
                     if fresh[j]:
                         for d in range(size):

@@ -10,8 +10,8 @@ import torch
 def first_order(backward: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator of a backward that cannot be differentiated itself.
 
-    Says so at once; torch's once_differentiable would wait for the second derivative, and takes a
-    tenth of a narrow read's backward.
+    Says so at once; torch's once_differentiable would wait for the second derivative, and its
+    no_grad takes two microseconds of a read's backward.
     """
 
     @wraps(backward)

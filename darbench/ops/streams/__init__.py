@@ -17,6 +17,7 @@ from darbench.ops.streams.definition import mix_streams
 __all__ = [
     "Streams",
     "hyper_connection",
+    "manifold_maps",
     "mix_streams",
     "normed_product",
     "read_streams",

@@ -1,7 +1,7 @@
 """A hyper-connection on the CPU in float32: write, decide and read in one pass over the tokens.
 
 Between two sublayers a token's streams stay in the cache, and autograd sees one function instead
-of ten. Weights are [A_m | A_r | B] of every stream, K columns; without A_r, two.
+of nine. Weights are [A_m | A_r | B] of every stream, K columns; without A_r, two.
 """
 
 from typing import Any
@@ -175,9 +175,8 @@ class Connection(torch.autograd.Function):
         h, inverse = new.new_empty(batch, tokens, width), new.new_empty(batch, tokens, count)
         found, weights = (new.new_empty(batch, tokens, count, many) for _ in range(2))
         arguments = (
-            *_written(old, v), rows_of(streams), rest, size,
-            rows_of(columns), F(eps), squash, width, rows_of(new), found,
-            inverse, weights, h, tokens,
+            *_written(old, v), rows_of(streams), rest, size, rows_of(columns), F(eps), squash,
+            width, rows_of(new), found, inverse, weights, h, tokens,
         )  # fmt: skip
         work = (2 * count + many) * streams.numel()
         over_batch(_forward, arguments, batch, work, held=(streams, columns, new))
@@ -198,9 +197,8 @@ class Connection(torch.autograd.Function):
         drest, dsize = (new.new_zeros(batch, count, many) for _ in range(2))
         dcolumns = new.new_zeros(batch, many, width)
         arguments = (
-            *_written(old, v), rows_of(streams), size, rows_of(columns), ctx.squash,
-            width, rows_of(new), found, inverse, weights,
-            dh, dnew, dweights, *_written(dold, dv),
+            *_written(old, v), rows_of(streams), size, rows_of(columns), ctx.squash, width,
+            rows_of(new), found, inverse, weights, dh, dnew, dweights, *_written(dold, dv),
             dstreams, drest, dsize, dcolumns, tokens,
         )  # fmt: skip
         work = (4 * count + 2 * many) * streams.numel()

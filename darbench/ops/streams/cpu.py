@@ -152,10 +152,7 @@ class Read(torch.autograd.Function):
         (weights, steps), grad = _steps(weights, 1), grad.contiguous()
         dweights = _zeros(weights, steps, streams)
         into = torch.zeros_like(streams) if trail is None else trail
-        arguments = (
-            weights, steps, rows_of(streams), width, grad,
-            dweights, into, tokens,
-        )  # fmt: skip
+        arguments = weights, steps, rows_of(streams), width, grad, dweights, into, tokens
         over_batch(_read_backward, arguments, batch, 2 * streams.numel(), held=(streams,))
         return _summed(dweights, steps), into
 
@@ -168,10 +165,7 @@ class Write(torch.autograd.Function):
         batch, tokens, count, width = streams.shape
         (mix, mix_steps), (weights, steps) = _steps(mix, 2), _steps(weights, 1)
         out = torch.empty_like(streams)
-        arguments = (
-            mix, mix_steps, weights, steps, rows_of(streams), v,
-            width, out, tokens,
-        )  # fmt: skip
+        arguments = mix, mix_steps, weights, steps, rows_of(streams), v, width, out, tokens
         over_batch(_write, arguments, batch, (count + 1) * streams.numel(), held=(streams,))
         ctx.save_for_backward(mix, streams, weights, v)
         return out
@@ -186,9 +180,8 @@ class Write(torch.autograd.Function):
         dmix, dweights = _zeros(mix, mix_steps, streams), _zeros(weights, steps, streams)
         dstreams, dv = torch.empty_like(streams), torch.empty_like(v)
         arguments = (
-            mix, mix_steps, weights, steps, rows_of(streams), v,
-            width, rows_of(grad), dmix, dweights, dstreams,
-            dv, tokens,
+            mix, mix_steps, weights, steps, rows_of(streams), v, width, rows_of(grad), dmix,
+            dweights, dstreams, dv, tokens,
         )  # fmt: skip
         work = (2 * count + 2) * streams.numel()
         over_batch(_write_backward, arguments, batch, work, held=(streams, grad))

@@ -59,10 +59,7 @@ class Maps(torch.autograd.Function):
         batch, tokens, columns = raw.shape
         read, write = (raw.new_empty(batch, tokens, count) for _ in range(2))
         logits = raw.new_empty(batch, tokens, columns - 2 * count)
-        arguments = (
-            raw, size, bias, count, columns, read,
-            write, logits, tokens,
-        )  # fmt: skip
+        arguments = raw, size, bias, count, columns, read, write, logits, tokens
         over_batch(_forward, arguments, batch, COST * raw.numel())
         ctx.save_for_backward(raw, size, read, write)
         return read, write, logits
@@ -77,9 +74,8 @@ class Maps(torch.autograd.Function):
         dsize, dbias = raw.new_zeros(batch, 3), raw.new_zeros(batch, columns)
         dread, dwrite, dlogits = dread.contiguous(), dwrite.contiguous(), dlogits.contiguous()
         arguments = (
-            raw, size, read.shape[-1], columns, read,
-            write, dread, dwrite, dlogits,
-            draw, dsize, dbias, tokens,
+            raw, size, read.shape[-1], columns, read, write, dread, dwrite, dlogits, draw, dsize,
+            dbias, tokens,
         )  # fmt: skip
         over_batch(_backward, arguments, batch, COST * raw.numel())
         return draw, dsize.sum(0), dbias.sum(0), None

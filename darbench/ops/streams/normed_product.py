@@ -61,9 +61,7 @@ class NormedProduct(torch.autograd.Function):
         features, columns = x.shape[-1], matrix.mT.contiguous()
         out = x.new_empty(*x.shape[:-1], len(columns))
         inverse = x.new_empty(x.shape[:-1])
-        arguments = (
-            x, rows_of(columns), F(eps), features, out, inverse
-        )  # fmt: skip
+        arguments = x, rows_of(columns), F(eps), features, out, inverse
         work = x.numel() * len(columns)
         over_batch(_normed_product, arguments, inverse.numel(), work, held=(columns,))
         ctx.save_for_backward(x, columns, inverse, out)
@@ -78,10 +76,7 @@ class NormedProduct(torch.autograd.Function):
         x, columns, inverse, out = ctx.saved_tensors
         features, grad, product = x.shape[-1], grad.contiguous(), torch.empty_like(out)
         into = torch.zeros_like(x) if trail is None else trail
-        arguments = (
-            x, rows_of(columns), features, out, inverse,
-            grad, product, into,
-        )  # fmt: skip
+        arguments = x, rows_of(columns), features, out, inverse, grad, product, into
         rows, work = inverse.numel(), 2 * x.numel()
         over_batch(_normed_product_backward, arguments, rows, work, held=(columns,))
         dcolumns = product.view(-1, len(columns)).mT @ x.view(-1, features)  # fast this way round
