@@ -39,6 +39,9 @@ def test_far_from_zero_it_is_the_identity_or_nothing_and_a_nan_is_handed_on():
     y = gelu(torch.tensor([-1e4, -60.0, 60.0, 1e4, torch.nan]))
     torch.testing.assert_close(y[:4], torch.tensor([0.0, 0.0, 60.0, 1e4]))
     assert y[4].isnan()
+    far = torch.tensor([-1e12, -1e3, 1e3, 1e12], requires_grad=True)
+    (slope,) = torch.autograd.grad(gelu(far).sum(), far)
+    assert slope.tolist() == [0.0, 0.0, 1.0, 1.0]
 
 
 def test_second_derivatives_are_those_of_float64():
