@@ -25,10 +25,10 @@ from torch import Tensor
 
 from darbench import registry
 from darbench.flow.loss import velocity_loss
-from darbench.metrics.compute import step_flops
+from darbench.metrics.cost.compute import step_flops
 from darbench.model.sit import SiT
-from darbench.records import Training
-from darbench.train import make_optimizer
+from darbench.records.settings import Training
+from darbench.trial.train import make_optimizer
 
 
 @dataclass(frozen=True)

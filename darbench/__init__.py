@@ -12,7 +12,7 @@ _HOME = {
     "Routing": "darbench.routing.base",
     "Cond": "darbench.routing.base",
     "register": "darbench.registry",
-    "register_encoder": "darbench.own_encoders",
+    "register_encoder": "darbench.registry.encoders",
     "SearchSpace": "darbench.search.space",
     "Trial": "darbench.records",
     "Leaderboard": "darbench.board.rank",

@@ -7,16 +7,10 @@ import torch
 from darbench import registry
 from darbench.model.sit import SiT
 from darbench.model.sizes import resolve
-from darbench.records import Evaluation, Model, Task, Training, Trial, Variant
+from darbench.records.settings import Evaluation, Model, Task, Training
+from darbench.records.trial import Trial, Variant
 from darbench.routing.base import Routing
-from darbench.testing.inputs import (
-    conditions,
-    images,
-    outputs,
-    randomise,
-    randomise_trunk,
-    reads,
-)
+from darbench.testing.inputs import conditions, images, outputs, randomise, randomise_trunk, reads
 
 __all__ = [
     "DIGITS", "SETTINGS", "TINY", "conditions", "images", "name_of", "outputs", "randomise",

@@ -5,13 +5,13 @@ from typing import ClassVar
 
 import pytest
 import torch
-from datafiles import write_cifar10
+from tests.datafiles import write_cifar10
 
+from darbench.commands.train import train_one
 from darbench.data import load
 from darbench.errors import BadInput
-from darbench.metrics import extractors
-from darbench.metrics.classifier import Classifier
-from darbench.search.single import train_one
+from darbench.metrics.extractors import extractor as extractors
+from darbench.metrics.extractors.classifier import Classifier
 
 FEATURES = 8
 OVERRIDES = [

@@ -33,7 +33,7 @@ MODULES = {
 }
 TORCH_FREE = (
     "darbench", "darbench.cli", "darbench.board.build", "darbench.search.space",
-    "darbench.search.compose", "darbench.stats", "darbench.store.ledger", "darbench.store.tables",
+    "darbench.search.compose", "darbench.analysis.effects", "darbench.store.ledger", "darbench.store.tables",
     "darbench.store.environment",
 )  # fmt: skip
 

@@ -5,9 +5,9 @@ from dataclasses import fields
 from statistics import median
 from typing import Any
 
-from darbench.board.outcomes import COMPARED, DESCRIBED, Entry
-from darbench.board.pairing import broken_pairs, pairing_mark
-from darbench.stats import Effect, paired_effect
+from darbench.analysis.effects import Effect, paired_effect
+from darbench.analysis.outcomes import COMPARED, DESCRIBED, Entry
+from darbench.analysis.pairing import broken_pairs, pairing_mark
 
 BASELINE = "add"
 _SHARED = ("config_json", "params_json", "config_hash", "variant_code_hash")

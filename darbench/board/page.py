@@ -14,10 +14,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from darbench.analysis.outcomes import FAILURES
 from darbench.board import cells
 from darbench.board.card import cards
 from darbench.board.figures import curve_table, figure, figure_html, styles
-from darbench.board.outcomes import FAILURES
 from darbench.board.rank import Leaderboard
 from darbench.board.reproduce import reproduce_command
 

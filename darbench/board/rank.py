@@ -12,11 +12,11 @@ from typing import Any
 
 import polars as pl
 
+from darbench.analysis.effects import holm, paired_effect
+from darbench.analysis.outcomes import COMPARED, DESCRIBED, Entry, entries
 from darbench.board.compare import describe, log_differences
-from darbench.board.outcomes import COMPARED, DESCRIBED, Entry, entries
 from darbench.errors import BadInput, unknown
-from darbench.schema import COLUMNS
-from darbench.stats import holm, paired_effect
+from darbench.records.schema import COLUMNS
 from darbench.store.declared import Declared
 from darbench.store.tables import POLARS_SCHEMA
 

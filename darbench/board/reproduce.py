@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from darbench.records import UNSAID
+from darbench.records.settings import UNSAID
 
 # What Hydra's override grammar reads as this very string without quotes.
 _PLAIN = re.compile(r"(?!(null|true|false|nan|inf)$)[A-Za-z_][\w./-]*", re.IGNORECASE | re.ASCII)

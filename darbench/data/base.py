@@ -8,8 +8,8 @@ from functools import lru_cache
 import numpy as np
 from torch import Tensor
 
-from darbench.rules import MOST_VAL
-from darbench.streams import stream
+from darbench.randomness import stream
+from darbench.records.rules import MOST_VAL
 
 Listener = Callable[[int, int, str], None]  # done, in all, what just happened if it is news
 

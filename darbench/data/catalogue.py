@@ -9,7 +9,7 @@ from typing import Any
 
 from darbench.data.base import Dataset
 from darbench.errors import BadInput, unknown
-from darbench.protocol import shipped_fingerprint
+from darbench.records.protocol import shipped_fingerprint
 
 
 @dataclass(frozen=True, kw_only=True)

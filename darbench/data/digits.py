@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from darbench.data.pixels import Pixels
-from darbench.streams import stream
+from darbench.randomness import stream
 
 N_TRAIN = 1437
 

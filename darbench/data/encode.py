@@ -32,8 +32,8 @@ from darbench.data.image_folder import Folder, find
 from darbench.data.manifest import Manifest, shard_name
 from darbench.data.pixels import to_items
 from darbench.errors import BadInput
-from darbench.records import content_hash
-from darbench.rules import MOST_REFERENCES
+from darbench.records.canonical import content_hash
+from darbench.records.rules import MOST_REFERENCES
 
 SHARD, BATCH = 1024, 8
 KEPT = "finished shards are kept; the same command goes on from there"

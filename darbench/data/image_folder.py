@@ -18,9 +18,9 @@ from darbench.data.base import Dataset, split
 from darbench.data.damage import UNREADABLE
 from darbench.data.pixels import to_items
 from darbench.errors import BadInput
-from darbench.records import content_hash
-from darbench.rules import MOST_REFERENCES
-from darbench.streams import stream
+from darbench.randomness import stream
+from darbench.records.canonical import content_hash
+from darbench.records.rules import MOST_REFERENCES
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 

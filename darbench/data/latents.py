@@ -20,7 +20,7 @@ from darbench.data import autoencoder
 from darbench.data.base import Dataset, Listener, to_uint8
 from darbench.data.manifest import AGAIN, Manifest, read_complete, shard_name
 from darbench.errors import BadInput
-from darbench.streams import normal_per_index
+from darbench.randomness import normal_per_index
 
 DECODED = 8  # latents at a time: fixed and padded, so that no picture depends on its batch
 

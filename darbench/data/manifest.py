@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from darbench.errors import BadInput
-from darbench.records import content_hash
+from darbench.records.canonical import content_hash
 
 NAME = "manifest.json"
 WORKS = "give the --out folder of `darbench prepare imagenet`"

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from darbench.data.base import Dataset
 from darbench.data.pixels import to_items
-from darbench.streams import stream
+from darbench.randomness import stream
 
 SIDE, POINTS = 16, 4  # pixels a side; points a pixel in each direction
 N_TRAIN, N_VAL, N_REFERENCES = 2**31, 512, 2048

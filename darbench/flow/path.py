@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from darbench.rules import MARGIN
+from darbench.records.rules import MARGIN
 
 
 class Point(NamedTuple):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from darbench.flow.loss import VelocityModel
 from darbench.flow.transport import Span
-from darbench.rules import ADAPTIVE_ATOL, ADAPTIVE_RTOL
+from darbench.records.rules import ADAPTIVE_ATOL, ADAPTIVE_RTOL
 
 Velocity = Callable[[Tensor, Tensor], Tensor]  # (x, t (B,)) -> v
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from darbench.flow import sde
 from darbench.flow.samplers import SAMPLERS, Velocity
 from darbench.flow.transport import Transport
-from darbench.records import Evaluation
+from darbench.records.settings import Evaluation
 
 Sampler = Callable[[Velocity, Tensor, sde.Noise], Tensor]  # (v, x_0, noise) -> x_1
 

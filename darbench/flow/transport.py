@@ -8,7 +8,7 @@ from torch import Tensor
 from darbench.flow.loss import Model, VelocityModel, prediction_loss, velocity_loss
 from darbench.flow.path import PATHS, Path, Point
 from darbench.flow.prediction import PREDICTIONS, WEIGHTINGS, Prediction
-from darbench.rules import MARGIN
+from darbench.records.rules import MARGIN
 
 Span = tuple[float, float]  # first and last t
 

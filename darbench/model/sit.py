@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from darbench.model.embed import LabelEmbedder, PatchEmbed, TimestepEmbedder, sincos_positions
 from darbench.model.sublayers import Block, FinalLayer
+from darbench.randomness import stream
 from darbench.routing.base import Cond, Routing
-from darbench.streams import stream
 
 
 class SiT(nn.Module):

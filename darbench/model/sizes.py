@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from darbench.errors import BadInput, unknown
-from darbench.records import Model
+from darbench.records.settings import Model
 
 SIZES: dict[str, tuple[int, int, int]] = {
     "nano": (12, 32, 4),  # deep and narrow: routing shows over depth, and a laptop trains it

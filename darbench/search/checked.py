@@ -2,9 +2,9 @@
 
 from darbench import registry
 from darbench.errors import BadInput
-from darbench.records import Trial
+from darbench.records.trial import Trial
 from darbench.testing.failure import explain
-from darbench.train import check
+from darbench.trial.train import check
 
 
 def checked(trial: Trial, label: str) -> None:

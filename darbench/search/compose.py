@@ -18,7 +18,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from darbench.errors import BadInput, unknown
-from darbench.records import Evaluation, Model, Task, Training, Trial, content_hash
+from darbench.records.canonical import content_hash
+from darbench.records.settings import Evaluation, Model, Task, Training
+from darbench.records.trial import Trial
 from darbench.registry import Signature
 from darbench.search.space import SearchSpace, build_space
 
@@ -159,7 +161,11 @@ def _align(config: dict[str, Any]) -> None:
     """Of representation alignment: which encoder it is, and the fingerprint of its weights."""
     if config["training"]["objective"] != "repa":
         return
-    from darbench import data, encoders, own_encoders  # with torch, not needed for other recipes
+    from darbench import data
+    from darbench.registry import (
+        encoders as own_encoders,  # with torch, not needed for other recipes
+    )
+    from darbench.trial import encoders
 
     task, repa = config["task"], config["training"]["repa"]
     encoders.need_pictures(data.kind(task["data"]).shape[0])

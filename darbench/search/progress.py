@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from darbench.records import Trial
+from darbench.records.trial import Trial
 
 
 @dataclass

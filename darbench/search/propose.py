@@ -16,7 +16,8 @@ import optuna
 from optuna.trial import TrialState
 
 from darbench.errors import BadInput
-from darbench.records import Trial, canonical_json
+from darbench.records.canonical import canonical_json
+from darbench.records.trial import Trial
 from darbench.search.space import Choices, Configuration, Domain, SearchSpace
 from darbench.store import ledger
 

@@ -7,7 +7,8 @@ from typing import Any, get_type_hints
 
 from darbench.errors import BadInput, unknown
 from darbench.model import sizes
-from darbench.records import Evaluation, Model, Task, Training, Trial, Variant
+from darbench.records.settings import Evaluation, Model, Task, Training
+from darbench.records.trial import Trial, Variant
 from darbench.registry import Parameter, Signature, parameter
 
 SAMPLERS = ("grid", "random", "tpe")

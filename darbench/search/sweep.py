@@ -22,10 +22,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from darbench import own_encoders, registry
+from darbench import registry
 from darbench.arithmetic import plain_arithmetic
 from darbench.board.build import build
-from darbench.records import Trial
+from darbench.records.trial import Trial
+from darbench.registry import encoders as own_encoders
 from darbench.search import machine
 from darbench.search.checked import checked
 from darbench.search.compose import departure, load_space

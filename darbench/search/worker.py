@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from darbench.records import Report, Trial
-from darbench.schema import make_row
+from darbench.records.schema import make_row
+from darbench.records.trial import Report, Trial
 from darbench.store import ledger
 from darbench.store.environment import environment
-from darbench.train import train
+from darbench.trial.train import train
 
 GRID_COLUMNS = 10  # of the sample picture
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from darbench.errors import BadInput
-from darbench.protocol import protocol_hash
-from darbench.records import Trial, canonical_json
-from darbench.schema import SCHEMA_VERSION
+from darbench.records.canonical import canonical_json
+from darbench.records.protocol import protocol_hash
+from darbench.records.schema import SCHEMA_VERSION
+from darbench.records.trial import Trial
 
 # A trial with such a last row is finished; one that crashed, ran out of memory or out of time is
 # tried again by the next sweep.

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from darbench.errors import BadInput
-from darbench.schema import COLUMNS, SCHEMA, SCHEMA_VERSION
+from darbench.records.schema import COLUMNS, SCHEMA, SCHEMA_VERSION
 
 POLARS_TYPES = {
     "str": pl.String(),

@@ -9,7 +9,7 @@ import sys
 from html.parser import HTMLParser
 
 import pytest
-from fake_rows import BUDGET, entry_rows, failed_row, make_trial
+from tests.fake_rows import BUDGET, entry_rows, failed_row, make_trial
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from PIL import Image
 
@@ -18,8 +18,8 @@ from darbench.board.build import build
 from darbench.board.rank import sections
 from darbench.board.reproduce import reproduce_command
 from darbench.errors import BadInput
-from darbench.protocol import protocol
-from darbench.records import Evaluation
+from darbench.records.protocol import protocol
+from darbench.records.settings import Evaluation
 from darbench.store.ledger import append
 from darbench.store.tables import load_results, to_frame
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fake_rows import BUDGET, entry_rows, failed_row, make_trial, seed_level, trial_rows
+from tests.fake_rows import BUDGET, entry_rows, failed_row, make_trial, seed_level, trial_rows
 from scipy import stats
 
 from darbench.board.rank import rank, sections

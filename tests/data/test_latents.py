@@ -15,18 +15,18 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from test_image_folder import write_images
+from tests.data.test_image_folder import write_images
 
 from darbench.data import load
 from darbench.data.base import silent, to_model_range
 from darbench.data.encode import KEPT, encode
 from darbench.data.image_folder import find
 from darbench.errors import BadInput
-from darbench.generate import generate
 from darbench.model.sizes import resolve
-from darbench.records import Evaluation, Model
-from darbench.streams import stream
-from darbench.train import Batches, build_model
+from darbench.randomness import stream
+from darbench.records.settings import Evaluation, Model
+from darbench.trial.generate import generate
+from darbench.trial.train import Batches, build_model
 
 SIZE, SHARD = 16, 8
 

@@ -3,7 +3,7 @@ import pytest
 from darbench.data import catalogue, load
 from darbench.data.base import split
 from darbench.errors import BadInput
-from darbench.rules import MOST_REFERENCES
+from darbench.records.rules import MOST_REFERENCES
 
 
 def test_an_unknown_dataset_is_refused_with_the_near_name():
@@ -44,6 +44,6 @@ def test_a_dataset_is_read_once():
 @pytest.mark.parametrize("name", ["digits", "shapes"])
 def test_data_that_ship_are_those_of_the_protocol_or_refused(name, monkeypatch, tmp_path):
     (tmp_path / "f.json").write_text(f'{{"{name}": "0123"}}')
-    monkeypatch.setattr("darbench.protocol.FINGERPRINTS", tmp_path / "f.json")
+    monkeypatch.setattr("darbench.records.protocol.FINGERPRINTS", tmp_path / "f.json")
     with pytest.raises(BadInput, match=rf"{name} has fingerprint \w+ here, 0123 in the protocol"):
         load.__wrapped__(name)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from record_official import (
+from tests.flow.record_official import (
     FORMS,
     LAST_STEPS,
     PATHS,
@@ -23,7 +23,7 @@ from darbench import records
 from darbench.flow import path, prediction, sde
 from darbench.flow.sampling import make_sampler
 from darbench.flow.transport import Transport
-from darbench.records import Evaluation, Stochastic
+from darbench.records.settings import Evaluation, Stochastic
 
 OFFICIAL = json.loads(RECORD.read_text())
 T = torch.tensor(TIMES, dtype=torch.float64)

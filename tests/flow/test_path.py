@@ -1,4 +1,4 @@
-import gaussian
+from tests.flow import gaussian
 import pytest
 import torch
 

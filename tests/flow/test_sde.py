@@ -4,7 +4,7 @@ noise is the mean, and its answers to one unit of noise at each step add up to t
 import math
 from functools import partial
 
-import gaussian
+from tests.flow import gaussian
 import numpy as np
 import pytest
 import torch
@@ -15,8 +15,8 @@ from darbench.flow.samplers import euler, heun
 from darbench.flow.sampling import make_sampler
 from darbench.flow.sde import DIFFUSIONS, LAST_STEPS, SDE, STEPS, integrate
 from darbench.flow.transport import DEFAULT, Transport
-from darbench.records import Evaluation, Stochastic
-from darbench.streams import normal_per_index
+from darbench.randomness import normal_per_index
+from darbench.records.settings import Evaluation, Stochastic
 
 every_path = pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
 every_step = pytest.mark.parametrize("step", STEPS)

@@ -2,9 +2,9 @@ import json
 from functools import partial
 
 import pytest
-import record_official_model as recorded
+from tests.model import record_official_model as recorded
 import torch
-from builders import SETTINGS, images, name_of, randomise, randomise_trunk, sit
+from tests.builders import SETTINGS, images, name_of, randomise, randomise_trunk, sit
 
 from darbench import registry
 from darbench.flow.samplers import guided

@@ -3,7 +3,7 @@ from functools import partial
 
 import pytest
 import torch
-from builders import (
+from tests.builders import (
     SETTINGS,
     images,
     name_of,

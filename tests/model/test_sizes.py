@@ -2,7 +2,7 @@ import pytest
 
 from darbench.errors import BadInput
 from darbench.model.sizes import SIZES, resolve
-from darbench.records import Model
+from darbench.records.settings import Model
 
 
 @pytest.mark.parametrize(

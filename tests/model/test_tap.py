@@ -1,6 +1,6 @@
 import pytest
 import torch
-from builders import SETTINGS, images, name_of, randomise, sit
+from tests.builders import SETTINGS, images, name_of, randomise, sit
 
 from darbench.model.tap import tap
 from darbench.routing.base import Cond

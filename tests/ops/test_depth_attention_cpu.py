@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import torch
-from test_depth_attention import queries
+from tests.ops.test_depth_attention import queries
 from torch import nn
 
 from darbench.ops import native

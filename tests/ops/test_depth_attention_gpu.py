@@ -10,8 +10,8 @@ from importlib import import_module
 
 import pytest
 import torch
-from test_depth_attention import queries
-from test_depth_attention_cpu import FORMS, distance, outputs
+from tests.ops.test_depth_attention import queries
+from tests.ops.test_depth_attention_cpu import FORMS, distance, outputs
 
 from darbench.ops.depth_attention import definition, eager, graph, inverse_rms, source
 from darbench.ops.depth_attention.backends import takes

@@ -1,5 +1,5 @@
 import torch
-from builders import outputs, reads, routing_of
+from tests.builders import outputs, reads, routing_of
 
 
 def test_every_reader_sees_the_sum_of_all_that_came_before():

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 import torch
-from builders import (
+from tests.builders import (
     SETTINGS,
     conditions,
     images,

@@ -1,9 +1,9 @@
 import pytest
 import torch
 from attn_res import AttnResOperator
-from builders import outputs, randomise, reads, routing_of
-from by_attention import attend
-from source_sets import source_sets
+from tests.builders import outputs, randomise, reads, routing_of
+from tests.routing.by_attention import attend
+from tests.routing.source_sets import source_sets
 
 FORMS = [{}, *({"form": "block", "span": span} for span in (1, 3, 4, 8))]
 every_form = pytest.mark.parametrize("params", FORMS, ids=str)

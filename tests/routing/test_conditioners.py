@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from builders import conditions, outputs, randomise, reads, routing_of
+from tests.builders import conditions, outputs, randomise, reads, routing_of
 
 from darbench.routing.conditioners import CONDITIONERS
 from darbench.routing.conditioners.base import Conditioner, conditioner

@@ -2,9 +2,9 @@ import math
 
 import pytest
 import torch
-from builders import conditions, outputs, randomise, reads, routing_of
-from by_attention import attend
-from source_sets import source_sets
+from tests.builders import conditions, outputs, randomise, reads, routing_of
+from tests.routing.by_attention import attend
+from tests.routing.source_sets import source_sets
 from torch.nn.functional import scaled_dot_product_attention
 
 QUERIES = [

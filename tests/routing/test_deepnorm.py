@@ -1,6 +1,6 @@
 import pytest
 import torch
-from builders import outputs, reads, routing_of
+from tests.builders import outputs, reads, routing_of
 from torch.nn.functional import layer_norm
 
 

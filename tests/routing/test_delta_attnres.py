@@ -1,8 +1,8 @@
 import pytest
 import torch
-from builders import outputs, randomise, reads, routing_of
-from by_attention import attend
-from source_sets import source_sets
+from tests.builders import outputs, randomise, reads, routing_of
+from tests.routing.by_attention import attend
+from tests.routing.source_sets import source_sets
 
 PARAMS = [{}, {"null": True}, {"form": "block", "span": 3}, {"form": "block", "null": True}]
 every_form = pytest.mark.parametrize("params", PARAMS, ids=str)

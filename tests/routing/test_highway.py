@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from builders import outputs, randomise, reads, routing_of
+from tests.builders import outputs, randomise, reads, routing_of
 
 every_form = pytest.mark.parametrize("form", ["scalar", "full"])
 

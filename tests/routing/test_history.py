@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from source_sets import source_sets
+from tests.routing.source_sets import source_sets
 
 from darbench.routing.history import WINDOWS, additions, partitions, sizes
 

@@ -2,8 +2,8 @@ import math
 
 import pytest
 import torch
-from builders import outputs, randomise, reads, routing_of
-from by_attention import attend
+from tests.builders import outputs, randomise, reads, routing_of
+from tests.routing.by_attention import attend
 
 
 def mgr(streams=4, sites=8):

@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from builders import outputs, randomise, reads, routing_of
+from tests.builders import outputs, randomise, reads, routing_of
 from torch import softmax
 
 SINKHORN = {"streams": 4}

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from builders import outputs, randomise, reads, routing_of
+from tests.builders import outputs, randomise, reads, routing_of
 
 
 def mudd(sites=8):

@@ -1,5 +1,5 @@
 import torch
-from builders import outputs, randomise, reads, routing_of
+from tests.builders import outputs, randomise, reads, routing_of
 
 
 def mvsplit(**params):

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from spaces import HEAD, load, write
+from tests.spaces import HEAD, load, write
 
 from darbench import data, registry
 from darbench.board.reproduce import reproduce_command
 from darbench.errors import BadInput
-from darbench.protocol import protocol_hash
-from darbench.records import Repa, Stochastic, canonical_json
+from darbench.records.canonical import canonical_json
+from darbench.records.protocol import protocol_hash
+from darbench.records.settings import Repa, Stochastic
 from darbench.search.compose import (
     cards,
     load_card,
@@ -21,7 +22,7 @@ from darbench.search.compose import (
     spaces_folder,
     tasks_folder,
 )
-from darbench.train import check
+from darbench.trial.train import check
 
 SIGNATURES = registry.signatures()
 

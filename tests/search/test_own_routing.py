@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from spaces import TINY, write
+from tests.spaces import TINY, write
 
 import darbench
-from darbench.scaffold import TEMPLATE
+from darbench.commands.new import TEMPLATE
 
 MINE = TEMPLATE.format(name="mine", cls="Mine", file="mine.py", title="Mine")
 ADD = "seeds: [0]\nvariants: [{routing: add}]\n" + TINY

@@ -2,10 +2,10 @@ import math
 import statistics
 
 import pytest
-from spaces import load, row_of
+from tests.spaces import load, row_of
 
-from darbench import rules
 from darbench.errors import BadInput
+from darbench.records import rules
 from darbench.search.propose import Exhausted, proposer
 from darbench.search.space import Range
 from darbench.store import ledger

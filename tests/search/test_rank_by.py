@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from spaces import TINY, load, row_of, write
+from tests.spaces import TINY, load, row_of, write
 
 import darbench
 from darbench.board.build import build

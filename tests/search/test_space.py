@@ -4,19 +4,11 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from spaces import load
+from tests.spaces import load
 
 from darbench.errors import BadInput
-from darbench.records import (
-    Evaluation,
-    Model,
-    Repa,
-    Stochastic,
-    Task,
-    Training,
-    Trial,
-    Variant,
-)
+from darbench.records.settings import Evaluation, Model, Repa, Stochastic, Task, Training
+from darbench.records.trial import Trial, Variant
 from darbench.registry import signature
 from darbench.search.space import Choices, Range
 

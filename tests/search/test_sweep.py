@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from spaces import TINY, write
+from tests.spaces import TINY, write
 
 import darbench
 from darbench.errors import BadInput
@@ -112,7 +112,7 @@ def test_a_second_run_runs_nothing(swept, monkeypatch):
 
 
 def test_a_trial_on_its_own_measures_what_the_sweep_measured(swept, tmp_path):
-    from darbench.search.single import train_one
+    from darbench.commands.train import train_one
 
     _, folder, _, _ = swept
     tiny = ["model={depth: 2, width: 8, heads: 2}", "training={steps: 3, batch: 8}"]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from spaces import tiny_trial
+from tests.spaces import tiny_trial
 
-from darbench.records import Report
+from darbench.records.trial import Report
 from darbench.search import worker
 from darbench.search.worker import Desk, failure, run_trial, save_grid
 from darbench.store import ledger

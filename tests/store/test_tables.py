@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 
 from darbench.errors import BadInput
-from darbench.records import Evaluation, Model, Report, Task, Training, Trial, Variant
-from darbench.schema import COLUMNS, make_row
+from darbench.records.schema import COLUMNS, make_row
+from darbench.records.settings import Evaluation, Model, Task, Training
+from darbench.records.trial import Report, Trial, Variant
 from darbench.store.tables import POLARS_SCHEMA, load_results, to_frame, write_parquet
 
 

@@ -1,14 +1,9 @@
-"""Prints which check caught which broken routing: python tests/testing/matrix.py"""
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
+"""Prints which check caught which broken routing: python -m tests.testing.matrix"""
 
 import torch
-from broken import BROKEN
 
 from darbench.testing import CHECKS, check_routing
+from tests.testing.broken import BROKEN
 
 
 def matrix() -> list[tuple[str, str, list[str]]]:

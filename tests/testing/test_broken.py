@@ -1,9 +1,9 @@
 """Each of many mistakes is caught by the check meant for it, which names it."""
 
 import pytest
-from broken import BROKEN
-from healthy import Attentive, Scaled
-from matrix import matrix
+from tests.testing.broken import BROKEN
+from tests.testing.healthy import Attentive, Scaled
+from tests.testing.matrix import matrix
 
 from darbench.testing import CHECKS, check_routing
 

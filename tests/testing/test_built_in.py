@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from builders import SETTINGS, name_of
+from tests.builders import SETTINGS, name_of
 
 from darbench.testing import CHECKS, check_routing
 

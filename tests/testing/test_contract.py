@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from healthy import Scaled
+from tests.testing.healthy import Scaled
 from torch import nn
 
 from darbench import Routing

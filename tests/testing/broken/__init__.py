@@ -4,7 +4,7 @@ Their first line of documentation names the mistake, `caught_by` the check meant
 `says` what its message must contain.
 """
 
-from broken import (
+from tests.testing.broken import (
     conditions,
     construction,
     cost,

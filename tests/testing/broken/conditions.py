@@ -1,7 +1,7 @@
 """Mistakes over the batch, over the conditions, and chance where there must be none."""
 
 import torch
-from healthy import Attentive, Scaled
+from tests.testing.healthy import Attentive, Scaled
 from torch import nn
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from healthy import Attentive, Scaled
+from tests.testing.healthy import Attentive, Scaled
 from torch import nn
 
 

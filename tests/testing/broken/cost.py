@@ -1,6 +1,6 @@
 """Mistakes of the formula that a trial's budget is counted with."""
 
-from healthy import Attentive, Scaled
+from tests.testing.healthy import Attentive, Scaled
 
 
 class NoFormula(Attentive):

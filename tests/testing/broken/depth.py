@@ -1,7 +1,7 @@
 """Mistakes of which outputs are read, and of sizes written into the code."""
 
 import torch
-from healthy import Attentive, Scaled
+from tests.testing.healthy import Attentive, Scaled
 from torch import nn
 
 SPAN = 3

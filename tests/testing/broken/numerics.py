@@ -3,7 +3,7 @@
 import math
 
 import torch
-from healthy import Attentive
+from tests.testing.healthy import Attentive
 from torch import nn
 
 

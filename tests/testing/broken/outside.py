@@ -4,7 +4,7 @@ import socket
 from pathlib import Path
 
 import torch
-from healthy import Attentive, Scaled
+from tests.testing.healthy import Attentive, Scaled
 
 
 class ReadsAFile(Scaled):

@@ -1,7 +1,7 @@
 """Mistakes of the verbs: what they return, and what they leave behind."""
 
 import torch
-from healthy import Attentive, Scaled
+from tests.testing.healthy import Attentive, Scaled
 
 
 class ExtraAxis(Scaled):

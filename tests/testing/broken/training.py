@@ -1,7 +1,7 @@
 """Mistakes of the initial values, of what learns, and of recomputation."""
 
 import torch
-from healthy import Attentive, Scaled
+from tests.testing.healthy import Attentive, Scaled
 from torch import nn
 
 

@@ -1,0 +1,149 @@
+"""What became of each trial and entry: status, values at exactly the budget, completeness.
+
+An entry is one configuration under one source of its routing; its trials differ in the seed.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from statistics import fmean
+from typing import Any
+
+from darbench.analysis.effects import interpolate_log
+from darbench.store.ledger import FINISHED
+
+FAILURES = ("diverged", "oom", "timeout", "crashed")
+COMPARED = ("val_loss", "fd")  # positive and lower is better: compared as log ratios
+DESCRIBED = ("fd_inf", "sfd", "kid", "inception_score", "precision", "recall", "nn_distance_ratio")
+# An entry is judged on the first of these it has. Seeds that picked a winner never rank it.
+SPLITS = ("confirm", "heldout", "control", "search")
+UNFINISHED = "unfinished"
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """One trial. `values` are its metrics at the budget; empty unless it got there."""
+
+    last: Row  # the row that says how the trial stands
+    status: str  # of the row schema, or unfinished
+    curve: list[Row]  # the rows with measurements, in order of training FLOPs
+    values: dict[str, float | None]
+
+    @property
+    def pair_id(self) -> int:
+        return self.last["pair_id"]
+
+    @property
+    def failed(self) -> bool:
+        return self.status in FAILURES
+
+
+def outcome(rows: list[Row], budget: float | None) -> Outcome:
+    """From the rows of one trial. The latest attempt that finished, or else the latest, says how
+    it ended; all of them are its curve.
+
+    `COMPARED` metrics are interpolated at exactly the budget; the others, which may be zero or
+    negative, are those of the first checkpoint that reached it, at most one step later.
+    """
+    attempts: dict[int, list[Row]] = {}
+    for row in rows:
+        attempts.setdefault(row["attempt"] or 1, []).append(row)
+    ends = {
+        number: max(own, key=lambda row: (bool(row["final"]), row["step"] or 0))
+        for number, own in attempts.items()
+    }
+    # A run that was cut off does not undo one that finished.
+    last = ends[max(ends, key=lambda number: (_finished(ends[number]), number))]
+    status = last["status"] if last["final"] else UNFINISHED
+    curve = [row for row in rows if row["status"] == "ok" and row["train_flops"]]
+    curve.sort(key=lambda row: row["train_flops"])
+    values = _values_at(curve, budget) if status == "ok" and budget else {}
+    return Outcome(last=last, status=status, curve=curve, values=values)
+
+
+def _finished(last: Row) -> bool:
+    return bool(last["final"]) and last["status"] in FINISHED
+
+
+def _values_at(curve: list[Row], budget: float) -> dict[str, float | None]:
+    flops = [row["train_flops"] for row in curve]
+    values = {m: interpolate_log(flops, [row[m] for row in curve], budget) for m in COMPARED}
+    reached = next((row for row in curve if row["train_flops"] >= budget * (1 - 1e-9)), {})
+    return values | {m: reached.get(m) for m in DESCRIBED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One configuration under one source, with every trial of it, in whatever split."""
+
+    outcomes: tuple[Outcome, ...]
+    stale: bool  # of another source of the routing than the current one
+
+    @property
+    def head(self) -> Row:
+        """A row to read from what all trials of the entry share."""
+        return self.outcomes[0].last
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.head["config_hash"], self.head["variant_code_hash"] or ""
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        return json.loads(self.head["config_json"])
+
+    @cached_property
+    def split(self) -> str:
+        present = {o.last["split"] for o in self.outcomes}
+        return next((split for split in SPLITS if split in present), SPLITS[-1])
+
+    @cached_property
+    def trials(self) -> list[Outcome]:
+        """Those of the split that the entry is judged on, by pair id."""
+        return self.of(self.split)
+
+    def of(self, split: str) -> list[Outcome]:
+        chosen = (o for o in self.outcomes if o.last["split"] == split)
+        return sorted(chosen, key=lambda o: o.pair_id)
+
+    def values(self, metric: str, split: str) -> dict[int, float]:
+        """pair id -> value at the budget, for the trials that have one."""
+        found = {o.pair_id: o.values.get(metric) for o in self.of(split)}
+        return {pair: value for pair, value in found.items() if value is not None}
+
+    def mean(self, metric: str) -> float | None:
+        """Over the trials that reached the budget; none if one of them lacks the metric."""
+        values = [o.values.get(metric) for o in self.trials if o.values]
+        return fmean(values) if values and None not in values else None
+
+
+def entries(rows: Iterable[Row], budget: float | None, sources: Mapping[str, str]) -> list[Entry]:
+    """The entries of one section, oldest source of a configuration first.
+
+    sources: current code hash by routing. Of a routing that is not among them, or whose current
+    source has no results yet for a configuration, the newest results count as current.
+    """
+
+    def trial(row: Row) -> tuple:
+        return row["config_hash"], row["variant_code_hash"] or "", row["split"], row["trial_id"]
+
+    grouped: dict[str, dict[str, list[list[Row]]]] = {}
+    for (config, code, _, _), group in groupby(sorted(rows, key=trial), key=trial):
+        grouped.setdefault(config, {}).setdefault(code, []).append(list(group))
+    found = []
+    for by_code in grouped.values():
+        by_age = sorted(by_code, key=lambda code: _newest(by_code[code]))
+        routing = by_code[by_age[0]][0][0]["routing"]
+        current = sources.get(routing) if sources.get(routing) in by_code else by_age[-1]
+        for code in by_age:
+            outcomes = tuple(outcome(group, budget) for group in by_code[code])
+            found.append(Entry(outcomes=outcomes, stale=code != current))
+    return found
+
+
+def _newest(trials: list[list[Row]]) -> str:
+    return max(row["created_utc"] or "" for group in trials for row in group)

@@ -1,0 +1,68 @@
+"""Whether trials of one pair id really saw the same, as the audits in their rows say.
+
+Variants cost different FLOPs, so their checkpoints lie at different steps: what entered training
+is compared wherever two rows were hashed up to the same step. An audit that either trial lacks, as
+all older rows do, says nothing.
+"""
+
+import json
+from typing import Any
+
+from darbench.analysis.outcomes import Entry, Outcome, Row
+
+_RUNNING = {"audit_data": "data order differs", "audit_noise": "noise or times differ"}
+_FIXED = {
+    "audit_init": "initial values differ",
+    "audit_generation": "generation noise differs",
+}
+
+
+def broken_pairs(entry: Entry, base: Entry) -> dict[int, list[str]]:
+    """Pair id -> what differs, for the pairs in the entry's split that are none."""
+    found = {pair: differences(a.curve, b.curve) for pair, (a, b) in _pairs(entry, base).items()}
+    return {pair: reasons for pair, reasons in found.items() if reasons}
+
+
+def differences(one: list[Row], two: list[Row]) -> list[str]:
+    """What two trials of one pair id did not share, by their rows. Backbones of different form
+    have different initial values and may be compared nevertheless."""
+    known = _RUNNING | _FIXED
+    if _models(one) != _models(two):
+        del known["audit_init"]
+    return [
+        text for name, text in known.items() if _differ(_audits(one, name), _audits(two, name))
+    ]
+
+
+def _models(rows: list[Row]) -> list[dict[str, Any]]:
+    return [json.loads(row["config_json"])["model"] for row in rows[:1]]
+
+
+def pairing_mark(entry: Entry, base: Entry) -> str:
+    """What a reader is told about pairs that are left out; nothing where all are whole."""
+    broken = broken_pairs(entry, base)
+    if not broken:
+        return ""
+    some = broken.keys() != _pairs(entry, base).keys()
+    seeds = f" in seed {', '.join(map(str, sorted(broken)))}" if some else ""
+    reasons = dict.fromkeys(reason for pair in sorted(broken) for reason in broken[pair])
+    return f"not paired with {base.head['routing']}{seeds}: {', '.join(reasons)}"
+
+
+def _pairs(entry: Entry, base: Entry) -> dict[int, tuple[Outcome, Outcome]]:
+    others = {o.pair_id: o for o in base.of(entry.split)}
+    return {o.pair_id: (o, others[o.pair_id]) for o in entry.trials if o.pair_id in others}
+
+
+def _audits(rows: list[Row], name: str) -> dict[int | None, set[str]]:
+    """Step up to which it was hashed -> the hashes of that name, one unless attempts disagree."""
+    found: dict[int | None, set[str]] = {}
+    for row in rows:
+        if row[name] is not None:
+            step = row["audit_step"] if name in _RUNNING else None
+            found.setdefault(step, set()).add(row[name])
+    return found
+
+
+def _differ(one: dict[int | None, set[str]], two: dict[int | None, set[str]]) -> bool:
+    return any(one[step] != two[step] for step in one.keys() & two.keys())

@@ -1,0 +1,113 @@
+"""What `sensitivity`, `noise-floor` and `plan` print."""
+
+from collections.abc import Iterator, Mapping
+
+from rich.table import Table
+
+from darbench.analysis.effects import Effect
+from darbench.analysis.power import MOST, POWER, smallest_effect
+from darbench.board.cells import metric_name
+from darbench.commands.noise_floor import Floor, NoiseFloor
+from darbench.commands.plan import Plan
+from darbench.commands.sensitivity import Sensitivity
+
+MISSING = "-"
+
+
+def sensitivity_table(found: Sensitivity) -> Table:
+    metrics = [found.rank_by, *(m for m in ("val_loss", "fd") if m != found.rank_by)]
+    names = (f"{metric_name(metric, found.extractor)}, %" for metric in metrics)
+    table = _table("control", "must be", *names, "")
+    for control in found.controls:
+        table.add_row(
+            control.name, "better" if control.better else "worse",
+            *(_effect(control.effects[m]) for m in metrics),
+            "resolved" if control.resolved(found.rank_by) else "NOT RESOLVED",
+        )  # fmt: skip
+    return table
+
+
+def left_out(found: Mapping[str, Mapping[int, list[str]]]) -> str:
+    """A line for each variant some of whose trials saw something else than `add` did.
+
+    found: name -> pair id -> what differs."""
+    lines = []
+    for name, broken in found.items():
+        if broken:
+            seeds = ", ".join(map(str, sorted(broken)))
+            what = ", ".join(dict.fromkeys(reason for each in broken.values() for reason in each))
+            lines.append(f"left out, not paired with add: {name} in seed {seeds}: {what}\n")
+    return "".join(lines)
+
+
+def noise_table(found: NoiseFloor) -> Table:
+    table = _table("", *(metric_name(metric, found.extractor) for metric in found.floors))
+    for name, cells in _noise_rows(found):
+        table.add_row(name, *cells)
+    return table
+
+
+def _noise_rows(found: NoiseFloor) -> Iterator[tuple[str, list[str]]]:
+    floors = found.floors.values()
+    yield "pair ids", [str(f.pairs) for f in floors]
+    yield "training seed", [_percent(f.training) for f in floors]
+    yield "generation noise", [_percent(f.generation) for f in floors]
+    yield "the metric's own draws", [_percent(f.metric) for f in floors]
+    yield "one trial, over pair ids", [_percent(f.pairing and f.pairing.seed) for f in floors]
+    shared = [f"{f.pairing.correlation:.2f}" if f.pairing else MISSING for f in floors]
+    yield "correlation of pairs", shared
+    yield "difference within pairs", [_percent(f.pairing and f.pairing.pair) for f in floors]
+    for n in (3, 5, 10):
+        yield f"smallest effect, {n} paired seeds", [_smallest(f, n, paired=True) for f in floors]
+        unpaired = [_smallest(f, n, paired=False) for f in floors]
+        yield f"smallest effect, {n} seeds unpaired", unpaired
+
+
+def _smallest(floor: Floor, n: int, *, paired: bool) -> str:
+    if floor.pairing is None:
+        return MISSING
+    deviation = floor.pairing.pair if paired else floor.pairing.seed
+    return _percent(smallest_effect(deviation, n, paired=paired))
+
+
+def plan_text(found: Plan) -> str:
+    name = metric_name(found.metric, found.extractor)
+    seen = f"{found.effect:.3g}" if abs(found.effect) < 1e-3 else f"{found.effect:.2%}"
+    level = f"level {100 * found.significance:.2g}%"
+    head = f"to see {seen} in {name} with a chance of {POWER:.0%} ({level} for each variant):"
+    if found.paired is None:
+        return f"{head} more than {MOST} paired seeds\n{_noise_text(found)}"
+    unpaired = found.unpaired if found.unpaired is not None else f"more than {MOST}"
+    time = "no trial has been timed yet" if found.hours is None else f"{found.hours:.2g} hours"
+    return (
+        f"{head}\n{found.paired} paired seeds ({unpaired} if unpaired), {found.trials} trials "
+        f"with those of add: {time}, one after another\n{_noise_text(found)}"
+    )
+
+
+def _noise_text(found: Plan) -> str:
+    few = ": a rough estimate, which more seeds of noise-floor mend" if found.pairs < 5 else ""
+    return (
+        f"paired differences vary by {found.deviation:.2%}, over {found.pairs} pair ids{few}; "
+        f"from {found.source}"
+    )
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for i, column in enumerate(columns):
+        table.add_column(column, style="" if i else "bold", justify="right" if i else "left")
+    return table
+
+
+def _effect(effect: Effect | None) -> str:
+    if effect is None:
+        return MISSING
+    if effect.low is None:
+        return f"{100 * effect.mean:+.2f} (one seed)"
+    low, high = 100 * effect.low, 100 * effect.high
+    return f"{100 * effect.mean:+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
+def _percent(value: float | None) -> str:
+    return MISSING if value is None else f"{value:.2%}"

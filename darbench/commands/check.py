@@ -1,0 +1,37 @@
+"""`darbench check`: a routing, by name or file, held against `darbench.testing`."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from darbench import registry
+from darbench.errors import BadInput
+from darbench.registry.files import load_file
+from darbench.search.compose import routing_parameters
+from darbench.testing import check_routing
+
+
+def conformance(routing: str, overrides: Iterable[str] = ()) -> list[dict[str, Any]]:
+    """Results as plain values; for a file, of every routing it registers, one after another."""
+    names = load_file(routing) if routing.endswith(".py") else [routing]
+    if not names:
+        raise BadInput(f"{routing}: registers encoders alone, and check is of routings")
+    params, others = routing_parameters(overrides)
+    if others:
+        raise BadInput(f"'{others[0]}': check takes parameters of the routing, params.KEY=VALUE")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the models are tiny
+    try:
+        return [
+            {"routing": name, **asdict(result)}
+            for name in names
+            for result in _check(name, params)
+        ]
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _check(name: str, params: dict[str, Any]) -> list[Any]:
+    return check_routing(registry.routing(name), registry.signature(name).resolve(params))

@@ -1,0 +1,160 @@
+"""How much of a difference on a task is chance: `darbench noise-floor`.
+
+A few routings train with the same pair ids; the final weights of every trial are measured again
+with other random numbers (`evaluation.redraws`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from darbench.analysis.noise import Pairing, crossed, nested, pairing
+from darbench.analysis.outcomes import COMPARED
+from darbench.analysis.pairing import differences
+from darbench.errors import BadInput
+from darbench.search import sweep as sweeps
+from darbench.search.space import SearchSpace
+from darbench.store import ledger
+
+SPACE = Path(__file__).parents[1] / "conf" / "noise_floor.yaml"
+BASELINE = "add"
+# What is drawn anew in a column of redraws, and how: validation noise and references are the same
+# for all trials, the noise to generate from is keyed by the pair id.
+REDRAWS = {
+    "val_loss": {"metric": ("val_loss_redraws", crossed)},
+    "fd": {"generation": ("fd_redraws", nested), "metric": ("fd_reference_redraws", crossed)},
+}
+
+LastRows = dict[str, dict[int, dict[str, Any]]]  # label of a routing -> pair id -> row
+
+
+@dataclass(frozen=True, kw_only=True)
+class Floor:
+    """Of one metric; standard deviations of its log, None where too few trials are in."""
+
+    pairs: int  # pair ids that all routings have
+    training: float | None = None  # another pair id: weights, data order, noise and times
+    generation: float | None = None  # other noise to generate from
+    metric: float | None = None  # other validation noise, or another reference
+    pairing: Pairing | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseFloor:
+    floors: dict[str, Floor]  # by metric
+    unpaired: dict[str, dict[int, list[str]]]  # label -> pair id left out -> what differs
+    trial_seconds: float | None  # of one `add` trial, evaluation included
+    extractor: str
+    outcome: sweeps.Outcome
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is a deviation to show."""
+        return any(each.pairing for each in self.floors.values())
+
+
+def noise_floor(
+    task: str, overrides: Iterable[str] = (), run: sweeps.Run = sweeps.sweep
+) -> NoiseFloor:
+    """Run what its ledger does not hold, and split the variance.
+
+    run: `sweep`, with what it shall know beside the space and the overrides. BadInput as of
+    `design`.
+    """
+    overrides = design(task, overrides)
+    space = sweeps.plan(str(SPACE), overrides)
+    outcome = run(str(SPACE), overrides)
+    rows = last_rows(ledger.read_ledger(outcome.folder / "ledger"), space)
+    broken, rows = unpaired(rows), whole(rows)
+    return NoiseFloor(
+        floors={metric: floor(rows, metric) for metric in COMPARED}, unpaired=broken,
+        trial_seconds=trial_seconds(rows.get(BASELINE, {}).values()),
+        extractor=space.task.extractor, outcome=outcome,
+    )  # fmt: skip
+
+
+def design(task: str, overrides: Iterable[str] = ()) -> list[str]:
+    """What to sweep SPACE with; BadInput where that leaves nothing to split."""
+    overrides = [f"task={task}", *overrides]
+    space = sweeps.plan(str(SPACE), overrides)
+    labels = [c.variant.label for c in space.grid()]
+    if BASELINE not in labels or len(labels) < 2 or space.evaluation.redraws < 2:
+        raise BadInput(
+            "a noise floor needs `add` and another variant, and evaluation.redraws of 2 or more; "
+            f"here are {', '.join(labels)} and {space.evaluation.redraws}"
+        )
+    space.need_pairs()
+    return overrides
+
+
+def last_rows(rows: list[dict[str, Any]], space: SearchSpace) -> LastRows:
+    """The row of each trial with which it ended well."""
+    ended = ledger.finished(rows)
+    found: LastRows = {}
+    for configuration in space.grid():
+        trials = (space.trial(configuration, seed, "confirm") for seed in space.seeds)
+        known = ((t.pair_id, ended.get(ledger.key(t))) for t in trials)
+        found[configuration.variant.label] = {
+            pair: row for pair, row in known if row is not None and row["status"] == "ok"
+        }
+    return found
+
+
+def unpaired(rows: LastRows) -> dict[str, dict[int, list[str]]]:
+    """What trials did not share with that of `add` of their pair id: label -> pair id -> what."""
+    base = rows.get(BASELINE, {})
+    found = {
+        label: {pair: differences([own[pair]], [base[pair]]) for pair in own.keys() & base.keys()}
+        for label, own in rows.items()
+    }
+    found = {label: {p: what for p, what in own.items() if what} for label, own in found.items()}
+    return {label: own for label, own in found.items() if own}
+
+
+def whole(rows: LastRows) -> LastRows:
+    """Without the rows of trials that saw something else than `add` did."""
+    broken = unpaired(rows)
+    return {
+        label: {pair: row for pair, row in own.items() if pair not in broken.get(label, {})}
+        for label, own in rows.items()
+    }
+
+
+def floor(rows: LastRows, metric: str) -> Floor:
+    """Pooled over the routings, on the pair ids that all of them have."""
+    redraws = REDRAWS[metric]
+    complete = [
+        {
+            pair
+            for pair, row in own.items()
+            if all(_measured(row.get(c)) for c, _ in redraws.values())
+        }
+        for own in rows.values()
+    ]
+    pairs = sorted(set.intersection(*complete))
+    if len(pairs) < 2:
+        return Floor(pairs=len(pairs))
+    split = {
+        what: analyse(np.log([[own[pair][column] for pair in pairs] for own in rows.values()]))
+        for what, (column, analyse) in redraws.items()
+    }
+    values = {name: np.log([own[pair][metric] for pair in pairs]) for name, own in rows.items()}
+    base = values.pop(BASELINE)
+    return Floor(
+        pairs=len(pairs), training=next(iter(split.values())).trials,
+        pairing=pairing(base, np.array([*values.values()])),
+        **{what: found.redraws for what, found in split.items()},
+    )  # fmt: skip
+
+
+def _measured(redraws: list[float | None] | None) -> bool:
+    return bool(redraws) and None not in redraws
+
+
+def trial_seconds(rows: Iterable[dict[str, Any]]) -> float | None:
+    """Median wall time of trials by their last rows."""
+    seconds = [row["train_seconds"] + row["eval_seconds"] for row in rows]
+    return float(np.median(seconds)) if seconds else None

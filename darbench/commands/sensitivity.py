@@ -1,0 +1,162 @@
+"""Whether a task can tell apart what is known to differ: `darbench sensitivity`.
+
+`add` with half and with twice the compute is read off one curve of its own; the task's controls
+(its card names them) train as long as `add` does. All of them share the pair ids, so every
+effect is a paired one.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from darbench.analysis.effects import Effect, paired_effect
+from darbench.analysis.outcomes import COMPARED, Outcome, outcome
+from darbench.analysis.pairing import differences
+from darbench.errors import BadInput
+from darbench.records.trial import Trial
+from darbench.registry.files import load_file
+from darbench.search import sweep as sweeps
+from darbench.search.space import SearchSpace
+from darbench.store import ledger
+
+SPACE = Path(__file__).parents[1] / "conf" / "controls.yaml"
+SHUT = Path(__file__).with_name("shut.py")
+HALF, SAME, TWICE = 0.25, 0.5, 1.0  # of the curve that goes on to twice the compute
+
+Trials = dict[int, Outcome]  # by pair id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """What is known to be better or worse than `add`, and what the task says of it."""
+
+    name: str
+    better: bool
+    effects: Mapping[str, Effect | None]  # by metric, relative to `add`
+    unpaired: Mapping[int, list[str]]  # pair id -> what differs, of those left out of the effects
+
+    def resolved(self, metric: str) -> bool:
+        """The interval lies on the side on which the effect must be."""
+        effect = self.effects[metric]
+        return effect is not None and effect.separated and (effect.mean < 0) == self.better
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sensitivity:
+    controls: tuple[Control, ...]
+    rank_by: str
+    extractor: str
+    outcomes: tuple[sweeps.Outcome, ...]
+
+    @property
+    def resolved(self) -> bool:
+        return all(control.resolved(self.rank_by) for control in self.controls)
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is an effect to show."""
+        return any(e is not None for control in self.controls for e in control.effects.values())
+
+    @property
+    def interrupted(self) -> bool:
+        return self.outcomes[-1].interrupted
+
+
+def sensitivity(
+    task: str, overrides: Iterable[str] = (), run: sweeps.Run = sweeps.sweep
+) -> Sensitivity:
+    """Run the controls of a task that its ledger does not hold, and judge them.
+
+    run: `sweep`, with what it shall know beside the space and the overrides. BadInput as of
+    `design`.
+    """
+    both = design(task, overrides)
+    outcomes = []
+    for given in both:
+        outcomes.append(run(str(SPACE), given))
+        if outcomes[-1].interrupted:
+            break
+    rows = ledger.read_ledger(outcomes[0].folder / "ledger")
+    once, twice = (sweeps.plan(str(SPACE), given) for given in both)
+    found = judge(rows, once, twice)
+    return Sensitivity(
+        controls=found, rank_by=once.task.rank_by, extractor=once.task.extractor,
+        outcomes=tuple(outcomes),
+    )  # fmt: skip
+
+
+def design(task: str, overrides: Iterable[str] = ()) -> tuple[list[str], list[str]]:
+    """What to sweep SPACE with: for the controls, and for `add` with twice the compute.
+
+    BadInput for a task without controls, or for a single pair id.
+    """
+    load_file(SHUT)
+    overrides = [f"task={task}", *overrides]
+    once = sweeps.plan(str(SPACE), overrides)
+    labels = [c.variant.label for c in once.grid()]
+    if "add" not in labels or len(labels) < 2:
+        raise BadInput(f"task {task} has no controls; its card must name `add` and some others")
+    once.need_pairs()
+    return overrides, [*overrides, *_twice(once)]
+
+
+def _twice(space: SearchSpace) -> list[str]:
+    """The overrides under which `add` alone trains on, past the checkpoints it had."""
+    marks = sorted({*(mark / 2 for mark in space.training.checkpoints), HALF, SAME, TWICE})
+    return [
+        f"training.steps={2 * space.training.steps}",
+        f"training.checkpoints={marks}",
+        f"evaluation.fd_from={min(HALF, space.evaluation.fd_from / 2)}",
+        "variants=[{routing: add}]",
+    ]
+
+
+def judge(
+    rows: list[dict[str, Any]], once: SearchSpace, twice: SearchSpace
+) -> tuple[Control, ...]:
+    """From the rows of both sweeps; an effect is None until two trials of a pair id are in."""
+    by_name = {c.variant.label: _trials(once, c) for c in once.grid()}
+    curve = _trials(twice, next(twice.grid()))
+    base, middle = _outcomes(rows, by_name.pop("add")), _outcomes(rows, curve, SAME)
+    found = [
+        _control("half the compute", _outcomes(rows, curve, HALF), middle, better=False),
+        _control("twice the compute", _outcomes(rows, curve, TWICE), middle, better=True),
+    ]
+    for name, trials in by_name.items():
+        found.append(_control(name, _outcomes(rows, trials), base, better=False))
+    return tuple(found)
+
+
+def _trials(space: SearchSpace, configuration: Any) -> dict[str, Trial]:
+    trials = (space.trial(configuration, seed, "confirm") for seed in space.seeds)
+    return {trial.id: trial for trial in trials}
+
+
+def _outcomes(rows: list[dict[str, Any]], trials: dict[str, Trial], share: float = 1.0) -> Trials:
+    """Of the trials at that share of their own budgets."""
+    keys = {ledger.key(trial) for trial in trials.values()}
+    own = [row for row in rows if ledger.row_key(row) in keys]
+    own.sort(key=lambda row: row["trial_id"])
+    found: Trials = {}
+    for _, group in groupby(own, key=lambda row: row["trial_id"]):
+        group = list(group)
+        budget = next((row["budget_flops"] for row in group if row["budget_flops"]), None)
+        trial = outcome(group, budget and share * budget)
+        found[trial.pair_id] = trial
+    return found
+
+
+def _control(name: str, ours: Trials, theirs: Trials, *, better: bool) -> Control:
+    pairs = sorted(ours.keys() & theirs.keys())
+    broken = {pair: differences(ours[pair].curve, theirs[pair].curve) for pair in pairs}
+    effects = {}
+    for metric in COMPARED:
+        values = ((ours[p].values.get(metric), theirs[p].values.get(metric))
+                  for p in pairs if not broken[p])  # fmt: skip
+        known = [math.log(a / b) for a, b in values if a is not None and b is not None]
+        effects[metric] = paired_effect(known)
+    unpaired = {pair: reasons for pair, reasons in broken.items() if reasons}
+    return Control(name=name, better=better, effects=effects, unpaired=unpaired)

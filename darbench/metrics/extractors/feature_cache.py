@@ -1,0 +1,74 @@
+"""Features of a reference set on disk, so that a sweep's workers compute them once.
+
+`DARBENCH_CACHE` names the folder; otherwise it is `darbench` in the user's cache. A file may be
+deleted at any time. It is used only if its checksum holds; without a folder that can be written
+everything works the same, only slower.
+"""
+
+import hashlib
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from darbench.metrics.extractors.extractor import BATCH, extract, extractor
+from darbench.records.canonical import content_hash
+
+Features = dict[str, Tensor]  # layer -> float32 (N, values)
+
+
+def features_of(name: str, images: np.ndarray) -> Features:
+    """`extract` with the extractor of that name, read from disk if it ran before."""
+    net = extractor(name)
+    path = folder() / f"{name}-{_key(name, net.weights_sha256, images)}.safetensors"
+    found = _read(path)
+    if found is None:
+        found = extract(net, images)
+        with suppress(OSError):  # a full or read-only disk is not worth a trial
+            _write(path, found)
+    return found
+
+
+def folder() -> Path:
+    given = os.environ.get("DARBENCH_CACHE")
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(given) if given else Path(home, "darbench")
+
+
+def _key(name: str, weights: str, images: np.ndarray) -> str:
+    """Of all that decides the bits; that includes torch and the kind of processor."""
+    digest = hashlib.sha256(np.ascontiguousarray(images)).hexdigest()
+    arithmetic = [torch.__version__, torch.backends.cpu.get_cpu_capability(), BATCH]
+    return content_hash([name, weights, list(images.shape), digest, arithmetic])
+
+
+def _read(path: Path) -> Features | None:
+    """None if there is no such file, or not as it was written."""
+    try:
+        with safe_open(path, "pt") as file:
+            features = {layer: file.get_tensor(layer) for layer in file.keys()}  # noqa: SIM118
+            recorded = (file.metadata() or {}).get("checksum")
+    except (OSError, SafetensorError):
+        return None
+    return features if recorded == _checksum(path.name, features) else None
+
+
+def _write(path: Path, features: Features) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.part")
+    partial.write_bytes(save(features, {"checksum": _checksum(path.name, features)}))
+    os.replace(partial, path)
+
+
+def _checksum(name: str, features: Features) -> str:
+    """Over the file's name too: a file that was copied over another is not believed."""
+    digest = hashlib.sha256(name.encode())
+    for layer, values in sorted(features.items()):
+        digest.update(f"{layer} {values.dtype} {tuple(values.shape)}".encode())
+        digest.update(values.contiguous().numpy())
+    return digest.hexdigest()

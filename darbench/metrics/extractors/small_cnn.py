@@ -1,0 +1,119 @@
+"""The classifiers whose features measure samples of digits and shapes: architecture and loading.
+
+Trained by train_small_cnn.py on training images alone; the record of that run lies beside the
+weights as JSON.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from darbench.arithmetic import one_thread
+from darbench.metrics.extractors import shipped
+from darbench.metrics.extractors.classifier import Classifier
+from darbench.metrics.extractors.shipped import WEIGHTS
+
+FEATURES, CLASSES = 64, 10
+SPATIAL = 4  # channels of the spatial layer
+
+
+class SmallNet(nn.Module):
+    """uint8 (B, 3, H, W), H = W = side -> "64", "logits" (B, 10), "spatial".
+
+    With one channel the images are grey in three equal channels. The spatial layer is the first 4
+    channels of H / 2 x W / 2 after the second convolution. Float32, no normalisation over the
+    batch and no dropout: a sample's features depend on that sample alone.
+    """
+
+    def __init__(self, channels: int, side: int):
+        super().__init__()
+        self.channels = channels
+        self.conv = nn.Sequential(
+            nn.Conv2d(channels, 32, 3, padding=1),  # (B, 32, H, W)
+            nn.SiLU(),
+            nn.Conv2d(32, 32, 3, stride=2, padding=1),  # (B, 32, H / 2, W / 2)
+            nn.SiLU(),
+            nn.Conv2d(32, 64, 3, stride=2, padding=1),  # (B, 64, H / 4, W / 4)
+            nn.SiLU(),
+        )
+        # Flattened, not pooled: the features keep where the strokes are.
+        flat = 64 * (side // 4) ** 2
+        self.penultimate = nn.Sequential(nn.Flatten(), nn.Linear(flat, FEATURES), nn.SiLU())
+        self.classifier = nn.Linear(FEATURES, CLASSES)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        pixels = images.float()
+        if self.channels == 1:
+            pixels = pixels.mean(dim=1, keepdim=True)
+        middle = self.conv[:4](pixels / 127.5 - 1)
+        features = self.penultimate(self.conv[4:](middle))
+        return {
+            "64": features,
+            "logits": self.classifier(features),
+            "spatial": middle[:, :SPATIAL].flatten(1),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmallCNN:
+    """One trained classifier: what it was trained on, and its files."""
+
+    name: str
+    data: str  # a dataset of darbench.data
+    channels: int
+    side: int
+    shift: int  # pixels by which training moves its images; what moves in is black
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """Values of each layer."""
+        return {"64": FEATURES, "logits": CLASSES, "spatial": SPATIAL * (self.side // 2) ** 2}
+
+    def net(self) -> SmallNet:
+        return SmallNet(self.channels, self.side)
+
+    def read_record(self, folder: Path = WEIGHTS) -> dict:
+        """What the training run wrote about the weights; see train_small_cnn for its keys."""
+        return shipped.read_record(self.name, folder)
+
+    def load_net(self, folder: Path = WEIGHTS) -> SmallNet:
+        """The trained network in evaluation mode; ValueError for weights that are not recorded."""
+        return shipped.load(self.net(), self.name, folder)
+
+
+DIGITS = SmallCNN(name="digits-cnn", data="digits", channels=1, side=8, shift=1)
+SHAPES = SmallCNN(name="shapes-cnn", data="shapes", channels=3, side=16, shift=0)
+
+
+class SmallExtractor(Classifier):
+    """A trained small network; a subclass says which."""
+
+    cnn: ClassVar[SmallCNN]
+    layers: ClassVar = {
+        "fid": "64", "kid": "64", "prc": "64", "isc": "logits", "sfid": "spatial",
+    }  # fmt: skip
+
+    @classmethod
+    def load(cls) -> tuple[nn.Module, str]:
+        return cls.cnn.load_net(), cls.cnn.read_record()["sha256"]
+
+    def forward(self, input: Tensor) -> tuple[Tensor, ...]:
+        with one_thread():  # reference and samples may be seen by different processes
+            return super().forward(input)
+
+
+class DigitsCNN(SmallExtractor):
+    cnn, side, widths = DIGITS, DIGITS.side, DIGITS.widths
+
+
+class ShapesCNN(SmallExtractor):
+    cnn, side, widths = SHAPES, SHAPES.side, SHAPES.widths
+
+
+@torch.no_grad()
+def accuracy(net: SmallNet, images: Tensor, labels: Tensor) -> float:
+    """Share of uint8 images (N, 3, H, W) whose largest logit is at the label (N,)."""
+    return (net(images)["logits"].argmax(dim=1) == labels).double().mean().item()

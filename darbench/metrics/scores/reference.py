@@ -1,0 +1,86 @@
+"""The real images as the scores need them, computed once and shared by all trials."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from darbench.metrics.extractors.extractor import extractor
+from darbench.metrics.extractors.feature_cache import features_of
+from darbench.metrics.extractors.layers import Layers
+from darbench.metrics.scores.frechet import Statistics, statistics
+from darbench.metrics.scores.neighbours import nearest_distances
+from darbench.records.canonical import content_hash
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reference:
+    """Made by `reference`; the training images are in the order of their content."""
+
+    name: str  # of the extractor
+    features: Tensor  # float64 (n_ref, d), of the training images
+    labels: np.ndarray | None  # (n_ref,), if every label has a set share of them
+    statistics: Statistics  # of the features
+    spatial: Statistics | None  # of the spatial layer, if the extractor has one
+    pixels: np.ndarray  # uint8 (n_ref, H * W * C), the training images
+    val_distance: float  # median L2 distance of a validation to its nearest training image
+    ref_hash: str  # of the images, their labels, the extractor and its weights
+
+
+_REFERENCES: dict[str, Reference] = {}  # by ref_hash
+
+
+def reference(
+    extractor_name: str, train_images: np.ndarray, val_images: np.ndarray,
+    train_labels: np.ndarray | None = None,
+) -> Reference:  # fmt: skip
+    """The reference of uint8 images (N, H, W, C), in whatever order; made once per process.
+
+    train_labels: (N,), if every label has a set share of the training images.
+    """
+    order = content_order(train_images, train_labels)
+    train_images, val_images = train_images[order], val_images[content_order(val_images)]
+    labels = None if train_labels is None else np.asarray(train_labels, np.int64)[order]
+    ref_hash = _reference_hash(extractor_name, train_images, val_images, labels)
+    if ref_hash not in _REFERENCES:
+        _REFERENCES[ref_hash] = _make(extractor_name, train_images, val_images, labels, ref_hash)
+    return _REFERENCES[ref_hash]
+
+
+def content_order(images: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+    """Indices (N,) that sort images (N, ...) by their bytes, equal ones by their labels (N,): all
+    sums and shuffles go by it."""
+    flat = pixels_of(np.ascontiguousarray(images))
+    whole = flat.view(np.dtype((np.void, flat.shape[1] * flat.itemsize))).ravel()
+    first = np.arange(len(images)) if labels is None else np.argsort(labels, kind="stable")
+    return first[np.argsort(whole[first], kind="stable")]
+
+
+def pixels_of(images: np.ndarray) -> np.ndarray:
+    return images.reshape(len(images), -1)
+
+
+def _make(
+    name: str, train: np.ndarray, val: np.ndarray, labels: np.ndarray | None, ref_hash: str
+) -> Reference:
+    layers, pixels = Layers.of(name, features_of(name, train)), pixels_of(train)
+    return Reference(
+        name=name,
+        features=layers.features,
+        labels=labels,
+        statistics=statistics(layers.features),
+        spatial=None if layers.spatial is None else statistics(layers.spatial),
+        pixels=pixels,
+        val_distance=float(np.median(nearest_distances(pixels_of(val), pixels))),
+        ref_hash=ref_hash,
+    )
+
+
+def _reference_hash(name: str, *arrays: np.ndarray | None) -> str:
+    parts: list = [name, extractor(name).weights_sha256]
+    for x in arrays:
+        if x is not None:
+            digest = hashlib.sha256(np.ascontiguousarray(x).tobytes()).hexdigest()
+            parts.append({"dtype": str(x.dtype), "shape": list(x.shape), "sha256": digest})
+    return content_hash(parts)

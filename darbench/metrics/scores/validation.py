@@ -1,0 +1,56 @@
+"""Validation velocity loss at fixed noise and times: the same for every variant and every seed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from darbench.data import Dataset
+from darbench.flow.loss import Model
+from darbench.flow.transport import DEFAULT, Transport
+from darbench.randomness import stream
+from darbench.records.rules import MARGIN
+from darbench.records.rules import VALIDATION_BINS as BINS
+
+BATCH = 360
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidationLoss:
+    total: float  # mean over images and draws
+    bins: list[float]  # mean in BINS equal bins of t
+
+
+@torch.no_grad()
+def validation_loss(
+    model: Model, dataset: Dataset, draws: int, device: str = "cpu",
+    transport: Transport = DEFAULT, redraw: int = 0,
+) -> ValidationLoss:  # fmt: skip
+    """Mean velocity MSE on the validation images over `draws` (noise, t) pairs an image, whatever
+    the model predicts. Another `redraw` takes pairs of its own.
+
+    In each draw the times of the N images are stratified: one in each of N equal cells of
+    [MARGIN, 1 - MARGIN], where every prediction is regular on every path.
+    """
+    x1, label = dataset.val(np.arange(dataset.n_val))
+    times, losses = [], []
+    for draw in range(redraw * draws, (redraw + 1) * draws):
+        x0, t = (torch.from_numpy(a) for a in _draw(draw, tuple(x1.shape)))
+        parts = zip(*(a.split(BATCH) for a in (x1, label, x0, t)), strict=True)
+        for part in parts:
+            part = (a.to(device) for a in part)
+            losses.append(transport.velocity_loss(model, *part).double().cpu())
+        times.append(t)
+    t, loss = torch.cat(times), torch.cat(losses)
+    cell = (t * BINS).long()
+    bins = [loss[cell == b].mean().item() for b in range(BINS)]
+    return ValidationLoss(total=loss.mean().item(), bins=bins)
+
+
+def _draw(draw: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Noise x_0 of that shape and stratified times (N,), float32; the seed is always 0."""
+    n = shape[0]
+    x0 = stream(0, "validation-noise", draw).standard_normal(shape, dtype=np.float32)
+    times = stream(0, "validation-time", draw)
+    u = (times.permutation(n) + times.random(n)) / n
+    return x0, (MARGIN + (1 - 2 * MARGIN) * u).astype(np.float32)

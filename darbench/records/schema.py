@@ -1,0 +1,215 @@
+"""The schema of a result row, and the row of a report.
+
+Nothing here imports a third-party package, as in darbench.records.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from darbench.records.canonical import canonical_json, content_hash
+from darbench.records.protocol import protocol, protocol_hash
+from darbench.records.trial import Report, Trial
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    name: str
+    kind: str  # str | int | float | bool | floats
+    doc: str
+    unit: str = ""
+    volatile: bool = False  # wall times and provenance: left out of the row hash
+
+
+def _columns(kind: str, volatile: bool, **docs: str) -> tuple[Column, ...]:
+    made = []
+    for name, doc in docs.items():
+        doc, _, unit = doc.partition(" | ")
+        made.append(Column(name=name, kind=kind, doc=doc, unit=unit, volatile=volatile))
+    return tuple(made)
+
+
+SCHEMA: tuple[Column, ...] = (
+    # keys
+    *_columns("int", False, schema_version="version of this schema"),
+    *_columns("str", True, row_hash="hash of the row without wall times and provenance"),
+    *_columns("str", False, trial_id="hash of configuration, task and seed"),
+    *_columns("int", False, step="optimiser steps done | steps"),
+    *_columns("str", True, leaderboard="name of the sweep that wrote the row"),
+    *_columns("str", False, task="name of the task"),
+    *_columns("int", False, task_version="version of the task"),
+    *_columns("str", False, rank_by="the metric column the task ranks by"),
+    *_columns("str", False, split="search, confirm, heldout or control"),
+    # variant
+    *_columns(
+        "str", False,
+        routing="registered name of the routing",
+        params_json="canonical JSON of all routing parameters",
+        config_json="canonical JSON of the configuration without the seed",
+        config_hash="hash of config_json",
+        variant_code_hash="hash of the routing's source",
+    ),
+    *_columns("str", True, label="what the space calls the variant"),
+    *_columns("int", False, sites="sublayers, two per block", width="model width | features",
+              heads="attention heads"),
+    # seeds
+    *_columns(
+        "int", False,
+        pair_id="replicate; variants of one pair id share all randomness",
+        init_seed="seed of the initial weights", data_seed="seed of the data order",
+        noise_seed="seed of training noise and times", gen_seed="seed of generation noise",
+    ),
+    *_columns(
+        "str", False,
+        audit_init="hash of the trunk's initial values: all parameters but the routing's",
+        audit_data="hash of the items and labels of training steps 1 to audit_step",
+        audit_noise="hash of the noise and times of training steps 1 to audit_step",
+        audit_generation="hash of the noise and labels of the generated samples",
+    ),
+    *_columns("int", False, audit_step="largest power of two up to step | steps"),
+    # compute
+    *_columns("int", False, samples_seen="training samples seen | samples"),
+    *_columns(
+        "float", False,
+        train_flops="training FLOPs so far, routing included | FLOP",
+        budget_flops="training FLOPs of the whole budget | FLOP",
+        flops_routing_share="share of a step's FLOPs beyond those of an add step | 1",
+    ),
+    *_columns("int", False, params_total="parameters", params_routing="those in the routing"),
+    *_columns(
+        "float", True,
+        train_seconds="wall time in training steps | s",
+        eval_seconds="wall time in evaluation | s",
+        step_ms_p50="median wall time of a training step | ms",
+        step_ms_p95="95th percentile of the wall time of a training step | ms",
+    ),
+    *_columns("int", True, peak_mem_bytes="peak memory of the CUDA device or CPU process | B"),
+    *_columns("str", True, device="cpu or cuda", hw_class="processor or GPU model"),
+    *_columns("int", True, threads="CPU threads of the trial"),
+    # metrics
+    *_columns(
+        "float", False,
+        train_loss="mean of the training objective since the last checkpoint, a velocity MSE "
+                   "unless training.objective says otherwise",
+        val_loss="validation loss of the EMA weights at fixed noise and t | velocity MSE",
+    ),
+    *_columns(
+        "floats", False,
+        val_loss_bins="val_loss in equal bins of t | velocity MSE",
+        val_loss_redraws="val_loss, then at other noise and t | velocity MSE",
+        fd_redraws="fd, then with other generation noise | squared features",
+        fd_reference_redraws="fd to bootstrapped references instead | squared features",
+    ),
+    *_columns(
+        "float", False,
+        fd="Frechet distance to the reference in the extractor's features | squared features",
+        fd_inf="fd extrapolated to infinitely many generated samples | squared features",
+        fd_inf_se="its standard error over generated samples | squared features",
+        sfd="Frechet distance in the extractor's spatial layer | squared features",
+        kid="kernel distance in the extractor's features | 1",
+        kid_se="its standard error over generated and reference samples | 1",
+        inception_score="inception score with the extractor's classifier",
+        precision="improved precision, k=3 | 1", recall="improved recall, k=3 | 1",
+        nn_distance_ratio="median distance of a sample to its nearest training image, over that "
+                          "of a validation image; below 1 hints at memorisation | 1",
+    ),
+    *_columns("int", False, n_gen="generated samples", n_ref="reference samples"),
+    *_columns(
+        "str", False,
+        extractor="feature extractor of fd, kid, inception_score, precision and recall",
+        protocol_json="canonical JSON of the evaluation protocol, name by name",
+        protocol_hash="hash of protocol_json",
+    ),
+    # diagnostics
+    *_columns(
+        "float", False,
+        fwd_rms_ratio="RMS of the last block's output over that of the first | 1",
+        grad_decay_ratio="gradient RMS at the last block over that at the first | 1",
+        block_cosine="mean cosine between outputs of neighbouring blocks | 1",
+        routing_entropy="mean entropy of the routing weights | nat",
+        lookback_mean="mean distance of the sources read | sites",
+        t_sensitivity="change of the routing weights over t | 1",
+    ),
+    # status
+    *_columns("str", False, status="ok, pruned, diverged, oom, timeout or crashed"),
+    *_columns("bool", False, final="the trial ended with this row"),
+    *_columns("str", True, error="what went wrong, one line"),
+    *_columns("int", True, attempt="1 for the first run of the trial"),
+    *_columns("str", True, resumed_from="trial checkpoint the run went on from"),
+    # provenance
+    *_columns(
+        "str", True,
+        darbench_version="", git_sha="commit of darbench's source tree",
+    ),
+    *_columns("bool", True, git_dirty="the source tree had uncommitted changes"),
+    *_columns(
+        "str", True,
+        python="version of Python", torch="version of torch", cpu="processor model",
+        data_fingerprint="hash of the training and validation data",
+        ref_hash="hash of the reference set", created_utc="when the row was written",
+    ),
+)  # fmt: skip
+
+COLUMNS: dict[str, Column] = {column.name: column for column in SCHEMA}
+STATUSES = ("ok", "pruned", "diverged", "oom", "timeout", "crashed")
+PYTHON_TYPES = {"str": str, "int": int, "float": float, "bool": bool, "floats": list}
+
+
+def _finite(value: Any) -> Any:
+    """The value, or None in place of a number that is not finite, also within a list."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return [_finite(item) for item in value] if isinstance(value, list) else value
+
+
+def row_hash(row: Mapping[str, Any]) -> str:
+    """Equal for two runs that measured the same, on whatever day and however fast."""
+    stable = {c.name: row.get(c.name) for c in SCHEMA if not c.volatile}
+    return content_hash(stable)
+
+
+def make_row(
+    trial: Trial, report: Report, environment: Mapping[str, Any], *, leaderboard: str, attempt: int
+) -> dict:
+    """The full row of one checkpoint: every column of SCHEMA, missing measurements as None."""
+    row: dict[str, Any] = dict.fromkeys(COLUMNS)
+    row |= {
+        "schema_version": SCHEMA_VERSION,
+        "trial_id": trial.id,
+        "step": report.step,
+        "final": report.final,
+        "leaderboard": leaderboard,
+        "task": trial.task.name,
+        "task_version": trial.task.version,
+        "rank_by": trial.task.rank_by,
+        "split": trial.split,
+        "routing": trial.variant.routing,
+        "params_json": canonical_json(dict(trial.variant.params)),
+        "config_json": canonical_json(trial.configuration()),
+        "config_hash": trial.config_hash,
+        "variant_code_hash": trial.code_hash,
+        "label": trial.variant.label,
+        "sites": 2 * trial.model.depth,
+        "width": trial.model.width,
+        "heads": trial.model.heads,
+        "pair_id": trial.pair_id,
+        "init_seed": trial.pair_id,
+        "data_seed": trial.pair_id,
+        "noise_seed": trial.pair_id,
+        "gen_seed": trial.pair_id,
+        "extractor": trial.task.extractor,
+        "protocol_json": canonical_json(protocol(trial)),
+        "protocol_hash": protocol_hash(trial),
+        "attempt": attempt,
+        "status": "ok",
+        **environment,
+    }
+    strangers = sorted(report.measured.keys() - COLUMNS.keys())
+    if strangers:
+        raise KeyError(f"not in the row schema: {', '.join(strangers)}")
+    row |= {name: _finite(value) for name, value in report.measured.items()}
+    row["row_hash"] = row_hash(row)
+    return row

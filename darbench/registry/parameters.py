@@ -1,0 +1,78 @@
+"""Search parameters of a routing: the keyword-only arguments of its constructor."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+from darbench.errors import BadInput, unknown
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """A search parameter of a routing: a keyword-only argument of its constructor."""
+
+    name: str
+    default: Any
+    types: tuple[type, ...]  # none: whatever the constructor takes
+    choices: tuple[Any, ...] = ()
+
+    @property
+    def real(self) -> bool:
+        """A float, for which an integer will do."""
+        return float in self.types and int not in self.types
+
+    def read(self, value: Any) -> Any:
+        """The value as the constructor takes it; BadInput unless it is of the declared type and
+        among the declared choices.
+
+        An integer for a float becomes one: 1 and 1.0 are the same configuration.
+        """
+        if self.choices:
+            # bool is an int to Python, not to a researcher.
+            if not any(value == c and type(value) is type(c) for c in self.choices):
+                known = ", ".join(map(str, self.choices))
+                raise BadInput(f"{self.name}={value}: must be one of {known}")
+            return value
+        if type(value) is int and self.real:
+            return float(value)
+        if self.types and type(value) not in self.types:
+            wanted = " or ".join("null" if t is type(None) else t.__name__ for t in self.types)
+            raise BadInput(f"{self.name}={value!r}: must be {wanted}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise BadInput(f"{self.name}={value}: must be finite")
+        return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signature:
+    """The parameters of a routing and the hash of its source; enough to check a search space."""
+
+    name: str
+    parameters: Mapping[str, Parameter]
+    code_hash: str
+
+    def parameter(self, key: str) -> Parameter:
+        if key not in self.parameters:
+            if not self.parameters:
+                raise BadInput(f"routing '{self.name}' has no parameters, got '{key}'")
+            raise unknown(f"parameter of routing '{self.name}':", str(key), self.parameters)
+        return self.parameters[key]
+
+    def resolve(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """All parameters, the given ones checked and the others at their defaults."""
+        given = {key: self.parameter(key).read(value) for key, value in params.items()}
+        return {key: given.get(key, p.default) for key, p in self.parameters.items()}
+
+
+def parameter(name: str, default: Any, hint: Any) -> Parameter:
+    """From a type annotation: a class, a union of classes, or a Literal of choices."""
+    if get_origin(hint) is Literal:
+        choices = get_args(hint)
+        kinds = tuple({type(choice) for choice in choices})
+        return Parameter(name=name, default=default, types=kinds, choices=choices)
+    if hint is Any:
+        return Parameter(name=name, default=default, types=())
+    kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    return Parameter(name=name, default=default, types=kinds)

@@ -1,0 +1,105 @@
+"""What a task's budget is in training FLOPs, and what steps and evaluation keep in memory."""
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from darbench.data import Dataset, Kind
+from darbench.metrics.cost.compute import step_flops
+from darbench.metrics.extractors.extractor import extractor_kind
+from darbench.metrics.scores.neighbours import block_bytes
+from darbench.model.sit import SiT
+from darbench.records.settings import SDE_SAMPLERS, Evaluation
+from darbench.records.trial import Trial
+from darbench.trial.recipe import make_objective
+from darbench.trial.train import build_model
+
+BYTES_A_PARAMETER = 20  # float32: weight, gradient, AdamW's two moments, EMA
+
+
+def add_model(trial: Trial, data: Dataset | Kind) -> SiT:
+    return build_model("add", {}, trial.model, data, seed=0)
+
+
+def add_step_flops(trial: Trial, data: Dataset | Kind) -> float:
+    """Training FLOPs of one step of `add` under the trial's recipe; nothing is allocated."""
+    with torch.device("meta"):
+        model = add_model(trial, data)
+    objective = make_objective(trial.training, model, seed=0)
+    batch, shape = trial.training.batch, data.shape
+    return step_flops(lambda: model, batch, shape) + objective.step_flops(batch, shape)
+
+
+def forward_flops(trial: Trial, data: Dataset | Kind) -> float:
+    """FLOPs of one forward pass of `add` over one item; nothing is allocated."""
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        model = add_model(trial, data)
+        model(torch.empty(1, *data.shape), torch.empty(1), torch.zeros(1, dtype=torch.long))
+    return float(counter.get_total_flops())
+
+
+def sampling_flops(trial: Trial, data: Dataset | Kind) -> float | None:
+    """FLOPs of all samples of a trial of `add`; None where the sampler decides its steps."""
+    e = trial.evaluation
+    if e.sampler == "adaptive":
+        return None
+    times = sum(mark >= e.fd_from for mark in trial.training.checkpoints)
+    velocities = evaluations(e) * (1 if e.guidance == 1 else 2)
+    return times * e.n_gen * velocities * forward_flops(trial, data)
+
+
+def evaluations(e: Evaluation) -> int:
+    """How often a sampler of fixed steps asks for a velocity (NFE)."""
+    each = 1 if e.sampler in ("euler", "euler_maruyama") else 2
+    last = int(e.sampler in SDE_SAMPLERS and e.sde.last_step != "none")  # always takes one
+    return each * (e.sampler_steps - last) + last
+
+
+def step_bytes(trial: Trial, data: Dataset | Kind) -> int:
+    """Memory that a training step of `add` needs at least: what every parameter has beside it, and
+    the tensors that the backward pass waits for. Temporary ones and an encoder's are left out;
+    on the CPU a real step of SiT-S/2 peaked at 1.2 (bfloat16) to 1.4 (float32) times this."""
+    parameters, one = _kept(trial, data, batch=1)
+    each = _kept(trial, data, batch=2)[1] - one
+    batch = min(trial.training.batch, trial.training.micro_batch or trial.training.batch)
+    return BYTES_A_PARAMETER * parameters + one + (batch - 1) * each
+
+
+def evaluation_bytes(trial: Trial, data: Dataset | Kind) -> int:
+    """Memory of the host that evaluation needs at least, whatever the device: it scores all
+    pictures at once. The model's is left out; scoring alone peaked at 1.07 (large pictures) to 2.3
+    times this (small ones with many features)."""
+    extractor = extractor_kind(trial.task.extractor)
+    features = sum(extractor.widths.values())  # of a picture, in all layers
+    n, real, picture = trial.evaluation.n_gen, data.n_references, data.picture_bytes
+    held = picture * (2 * real + data.n_val)  # references as they are, and sorted
+    making = held + picture * data.n_val + (4 + 8) * features * real  # from float32 to float64
+    copies = 3 if trial.evaluation.redraws else 2  # generated, sorted, and generated again
+    scoring = (
+        held + 8 * extractor.widths[extractor.layers["fid"]] * real
+        + copies * picture * n + 8 * features * n + block_bytes(n, real, picture)
+    )  # fmt: skip
+    return max(making, scoring)
+
+
+def _kept(trial: Trial, data: Dataset | Kind, batch: int) -> tuple[int, int]:
+    """Parameters, and bytes kept for the backward pass of that batch, the parameters' not among
+    them: as autograd saves them, of tensors without content."""
+    half = trial.training.precision == "bfloat16"
+    kept: dict[int, torch.UntypedStorage] = {}
+
+    def keep(x: torch.Tensor) -> torch.Tensor:
+        kept[x.untyped_storage()._cdata] = x.untyped_storage()
+        return x
+
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        model = add_model(trial, data)
+        x, t = torch.empty(batch, *data.shape), torch.empty(batch)
+        label = torch.zeros(batch, dtype=torch.long)
+        watching = torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x)
+        with watching, torch.autocast("cpu", torch.bfloat16, enabled=half):
+            loss = model(x, t, label).square().mean()
+        own = {p.untyped_storage()._cdata for p in model.parameters()}
+        count = sum(p.numel() for p in model.parameters())
+        del loss
+    return count, sum(s.nbytes() for key, s in kept.items() if key not in own)

@@ -1,0 +1,209 @@
+"""Frozen encoders for representation alignment: x_1 (B, C, H, W) in [-1, 1] -> (B, E, h, w)."""
+
+import copy
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from darbench.errors import BadInput, Missing, unknown
+from darbench.flow.repa import Encoder
+from darbench.metrics.extractors.small_cnn import DIGITS, SHAPES, SmallCNN
+from darbench.registry import encoders as own_encoders
+from darbench.registry.files import place
+
+TIMM = "timm:"
+SHIPPED = {cnn.name: cnn for cnn in (DIGITS, SHAPES)}
+OTHERS = f"{TIMM}NAME with training.repa.weights=FILE, or one of your own"
+
+
+def default_encoder(extractor: str) -> str:
+    """That of a task which is measured by this extractor: the same network."""
+    if extractor not in SHIPPED:
+        raise BadInput(
+            f"training.repa.encoder: a task measured by {extractor} has no default; give {OTHERS}"
+        )
+    return extractor
+
+
+def need_pictures(channels: int) -> None:
+    if channels not in (1, 3):
+        raise BadInput(
+            f"training.objective=repa: an encoder sees images of 1 or 3 channels, not {channels}; "
+            "latents are none, only tasks on pixels can be aligned"
+        )
+
+
+def load_encoder(name: str | None, weights: str = "", size: int | None = None) -> Encoder:
+    """`digits-cnn` or `shapes-cnn`, which ship; `timm:NAME` with its weights in a safetensors
+    file, which sees pictures of its own size unless one is given; or a registered one.
+
+    BadInput if there is no such encoder, or its weights do not fit; Missing if they, or timm, are
+    not there.
+    """
+    if not name:  # composing a task fills its own in
+        raise BadInput(f"training.repa.encoder is empty; give {' or '.join([*SHIPPED, OTHERS])}")
+    if name.startswith(TIMM):
+        return TimmEncoder(name.removeprefix(TIMM), weights, size)
+    if name in own_encoders.encoders():
+        return _own(name, weights, size)
+    if name not in SHIPPED:
+        raise unknown("encoder", name, [*SHIPPED, *own_encoders.encoders(), f"{TIMM}NAME"])
+    for key, value in (("weights", weights), ("size", size)):
+        if value:
+            raise BadInput(f"training.repa.{key}={value}: {name} has its own, leave it out")
+    return SmallEncoder(SHIPPED[name])
+
+
+def try_encoder(encoder: Encoder, name: str, shape: tuple[int, int, int]) -> None:
+    """BadInput unless it makes a feature map of a blank picture (C, H, W), here and on the meta
+    device, where its FLOPs are counted."""
+    if isinstance(encoder, nn.Module):
+        encoder.eval().requires_grad_(False)
+    where = f"training.repa.encoder={name}, of images of {_by(shape)}"
+    with torch.no_grad():
+        features = _told(name, where, lambda: encoder(torch.zeros(1, *shape)))
+        if not isinstance(features, Tensor) or features.dim() != 4 or len(features) != 1:
+            found = tuple(features.shape) if isinstance(features, Tensor) else type(features)
+            raise BadInput(f"{where}: must return (B, E, h, w) for B = 1, not {found}")
+        twin = copy.deepcopy(encoder)
+        twin = twin.to("meta") if isinstance(twin, nn.Module) else twin
+        _told(
+            name, f"{where}: must run on the meta device too, with its tensors as parameters or "
+            "buffers of a Module", lambda: twin(torch.zeros(1, *shape, device="meta")),
+        )  # fmt: skip
+
+
+def _own(name: str, weights: str, size: int | None) -> Encoder:
+    """Made as its user says; what it draws at random is the same every time."""
+    made = own_encoders.encoders()[name]
+    where = f"training.repa.encoder={name}"
+    if size:
+        raise BadInput(f"{where}: sizes pictures itself, leave out training.repa.size")
+    takes = _told(name, where, lambda: inspect.signature(made).parameters)
+    if weights and "weights" not in takes:
+        raise BadInput(f"{where}: has no argument `weights`, leave out training.repa.weights")
+    if not isinstance(made, type) and takes.keys() - {"weights"}:
+        return made
+    given = {"weights": weights} if weights else {}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return _told(name, where, lambda: made(**given))
+
+
+def _told(name: str, where: str, does: Callable[[], object]) -> object:
+    """What it returns; BadInput for what it raises, with the line of a user's file."""
+    try:
+        return does()
+    except BadInput:
+        raise
+    except Exception as error:
+        own = name in own_encoders.encoders()
+        line = f"{place(error, Path(own_encoders.file_of(name)))}: " if own else ""
+        said = (str(error).strip() or "no message").splitlines()[0]
+        raise BadInput(f"{where}: {line}{type(error).__name__}: {said}") from error
+
+
+class SmallEncoder(nn.Module):
+    """The convolutions of a network that measures: (B, C, H, W) -> (B, 64, H/4, W/4).
+
+    BadInput for pictures unlike those that it was trained on.
+    """
+
+    def __init__(self, cnn: SmallCNN):
+        super().__init__()
+        self.cnn = cnn
+        self.conv = cnn.load_net().conv
+
+    def forward(self, x: Tensor) -> Tensor:
+        need_pictures(x.shape[1])
+        given = tuple(x.shape[1:])
+        if given != _shape(self.cnn):
+            fit = [name for name, cnn in SHIPPED.items() if _shape(cnn) == given]
+            raise BadInput(
+                f"training.repa.encoder={self.cnn.name}: sees images of {_by(_shape(self.cnn))}, "
+                f"not of {_by(given)}; for those give {' or '.join([*fit, OTHERS])}"
+            )
+        return self.conv(x)
+
+
+def _shape(cnn: SmallCNN) -> tuple[int, int, int]:
+    return cnn.channels, cnn.side, cnn.side
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
+
+
+class TimmEncoder(nn.Module):
+    """The last feature map of a timm network, with the normalisation it was made for.
+
+    size: side to which pictures are brought, the network's own unless given, such as 224 for
+    DINOv2 in REPA's paper, whose own is 518. Learnt positions are resampled to it, as timm does.
+    """
+
+    def __init__(self, name: str, weights: str, size: int | None = None):
+        super().__init__()
+        try:
+            import timm
+        except ImportError:
+            raise Missing(f"{TIMM}{name} needs timm: pip install 'darbench[repa]'") from None
+        if name not in timm.list_models():
+            raise unknown("timm model", name, timm.list_models())
+        self.net = timm.create_model(name, num_classes=0)
+        _load(self.net, weights)
+        config = timm.data.resolve_model_data_config(self.net)
+        self.size = (size, size) if size else config["input_size"][1:]
+        self.register_buffer("mean", torch.tensor(config["mean"]).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(config["std"]).view(1, -1, 1, 1))
+        if size:
+            self._resize(name, size)
+
+    @torch.no_grad()
+    def _resize(self, name: str, size: int) -> None:
+        """BadInput if the network cannot see the whole of a picture of that size."""
+        patch = max(getattr(getattr(self.net, "patch_embed", None), "patch_size", (1,)))
+        if size % patch:
+            raise BadInput(f"training.repa.size={size}: must be a multiple of {patch}, its patch")
+        try:
+            if hasattr(self.net, "set_input_size"):  # others take any size, or their own alone
+                self.net.set_input_size(img_size=self.size)
+            self.eval()(torch.zeros(1, 3, *self.size))
+        except Exception as error:
+            said = str(error).strip() or type(error).__name__
+            raise BadInput(f"training.repa.size={size}: {TIMM}{name}: {said}") from None
+
+    def forward(self, x: Tensor) -> Tensor:
+        need_pictures(x.shape[1])
+        image = ((x + 1) / 2).expand(-1, 3, -1, -1)
+        image = nn.functional.interpolate(image, self.size, mode="bicubic", antialias=True)
+        (features,) = self.net.forward_intermediates(
+            (image - self.mean) / self.std, indices=1, norm=True, intermediates_only=True
+        )
+        return features
+
+
+def _load(net: nn.Module, weights: str) -> None:
+    """Strictly, but for the classifier, which an encoder does not have."""
+    given, path = f"training.repa.weights={weights!r}", Path(weights)
+    if not weights:
+        raise Missing(f"{given}: give the path of a .safetensors file")
+    if path.suffix != ".safetensors":
+        raise BadInput(f"{given}: give the path of a .safetensors file")
+    if not path.exists():
+        raise Missing(f"{given}: no such file")
+    try:
+        found = net.load_state_dict(load_file(path), strict=False)
+    except SafetensorError as error:
+        raise BadInput(f"{given}: no safetensors file, or a damaged one: {error}") from None
+    except (OSError, RuntimeError) as error:
+        raise BadInput(f"{given}: {str(error).splitlines()[-1].strip()}") from None
+    classifier = net.pretrained_cfg.get("classifier") or "head"
+    heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
+    strange = [key for key in found.unexpected_keys if not key.startswith(heads)]
+    if found.missing_keys or strange:
+        raise BadInput(f"{given}: missing {found.missing_keys[:3]}, unexpected {strange[:3]}")

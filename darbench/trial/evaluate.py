@@ -1,0 +1,52 @@
+"""What is measured of a model: its validation loss, and its samples against real images."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from darbench.data import Dataset
+from darbench.flow.transport import Transport
+from darbench.metrics.scores.reference import Reference
+from darbench.metrics.scores.score import bootstrapped_distances, score
+from darbench.metrics.scores.validation import ValidationLoss, validation_loss
+from darbench.model.sit import SiT
+from darbench.records.settings import Evaluation
+from darbench.trial.generate import Samples, generate
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evaluator:
+    """One protocol for one pair id. A `redraw` other than 0 takes random numbers of its own."""
+
+    evaluation: Evaluation
+    dataset: Dataset
+    reference: Reference
+    transport: Transport
+    pair_id: int
+    device: str
+
+    def loss(self, model: SiT, redraw: int = 0) -> ValidationLoss:
+        draws = self.evaluation.val_draws
+        return validation_loss(model, self.dataset, draws, self.device, self.transport, redraw)
+
+    def samples(self, model: SiT, redraw: int = 0) -> Samples | None:
+        """None if any is not finite."""
+        seed = f"{self.pair_id}.{redraw}" if redraw else self.pair_id
+        return generate(model, self.dataset, self.evaluation, seed, self.device, self.transport)
+
+    def scores(self, samples: Samples) -> dict[str, Any]:
+        return score(samples.pictures, self.reference, samples.labels)
+
+    def redraws(self, model: SiT, measured: dict[str, Any], samples: Samples) -> dict[str, Any]:
+        """The same weights measured with other random numbers. None stands for samples that are
+        not finite. Losses and distances begin with the number itself; distances to resampled
+        references do not, for the real reference is nearer to the samples than those are."""
+        redraws = range(1, self.evaluation.redraws + 1)
+        losses = (self.loss(model, redraw).total for redraw in redraws)
+        again = (self.samples(model, redraw) for redraw in redraws)
+        distances = (None if s is None else self.scores(s)["fd"] for s in again)
+        resampled = bootstrapped_distances(samples.pictures, self.reference, len(redraws))
+        return {
+            "val_loss_redraws": [measured["val_loss"], *losses],
+            "fd_redraws": [measured["fd"], *distances],
+            "fd_reference_redraws": resampled,
+        }

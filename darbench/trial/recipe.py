@@ -1,0 +1,36 @@
+"""The flow and the objective that a recipe asks for."""
+
+import math
+
+from darbench.flow.objective import Objective
+from darbench.flow.path import PATHS
+from darbench.flow.prediction import PREDICTIONS, WEIGHTINGS
+from darbench.flow.repa import Repa
+from darbench.flow.transport import Transport
+from darbench.model.sit import SiT
+from darbench.records.settings import Training
+from darbench.trial.encoders import load_encoder, try_encoder
+
+
+def make_transport(training: Training) -> Transport:
+    """REPA adds to the velocity objective, as in its paper."""
+    predicted = "velocity" if training.objective == "repa" else training.objective
+    return Transport(PATHS[training.path], PREDICTIONS[predicted], WEIGHTINGS[training.weighting])
+
+
+def make_objective(training: Training, model: SiT, seed: int) -> Objective:
+    """ValueError if it does not fit the model."""
+    transport = make_transport(training)
+    if training.objective != "repa":
+        return Objective(transport)
+    chosen = training.repa
+    encoder = load_encoder(chosen.encoder, chosen.weights, chosen.size)
+    side = math.isqrt(model.pos_embed.shape[1]) * model.patch
+    try_encoder(encoder, chosen.encoder, (model.channels, side, side))
+    try:
+        return Repa(
+            transport, model, encoder, layer=chosen.layer, coefficient=chosen.coefficient,
+            hidden=chosen.hidden, norm=chosen.norm, seed=seed,
+        )  # fmt: skip
+    except ValueError as error:
+        raise ValueError(f"training.repa.{error}") from None

@@ -1,0 +1,110 @@
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+
+from darbench.analysis.effects import holm, interpolate_log, paired_effect, t_interval
+
+
+def test_effect_equals_scipys_paired_t_test():
+    rng = np.random.default_rng(0)
+    add, variant = rng.lognormal(1.0, 0.1, 5), rng.lognormal(0.95, 0.1, 5)
+    effect = paired_effect(np.log(variant) - np.log(add))
+    oracle = scipy_stats.ttest_rel(np.log(variant), np.log(add))
+    interval = oracle.confidence_interval(0.95)
+    geometric = math.prod(variant / add) ** (1 / 5) - 1
+    assert effect.n == 5
+    assert effect.mean == pytest.approx(geometric, rel=1e-12)
+    assert effect.p_value == pytest.approx(oracle.pvalue, rel=1e-9)
+    assert effect.low == pytest.approx(math.expm1(interval.low), rel=1e-9)
+    assert effect.high == pytest.approx(math.expm1(interval.high), rel=1e-9)
+
+
+def test_effect_is_a_ratio_so_swapping_the_sides_inverts_it():
+    d = np.array([0.02, -0.01, 0.05])
+    there, back = paired_effect(d), paired_effect(-d)
+    assert (1 + there.mean) * (1 + back.mean) == pytest.approx(1)
+    assert (1 + there.low) * (1 + back.high) == pytest.approx(1)
+    assert there.p_value == pytest.approx(back.p_value)
+
+
+def test_one_seed_has_no_interval_and_none_has_no_effect():
+    effect = paired_effect([math.log(0.9)])
+    assert effect.mean == pytest.approx(-0.1)
+    assert (effect.low, effect.high, effect.p_value, effect.n) == (None, None, None, 1)
+    assert not effect.separated
+    assert paired_effect([]) is None
+
+
+def test_a_variant_that_is_add_up_to_rounding_is_no_difference():
+    effect = paired_effect([2e-16, 2e-16, 2e-16])
+    assert (effect.mean, effect.low, effect.high, effect.p_value) == (0, 0, 0, 1)
+    assert not effect.separated
+
+
+def test_separated_means_zero_is_outside():
+    assert paired_effect([0.10, 0.11, 0.12]).separated
+    assert paired_effect([-0.10, -0.11, -0.12]).separated
+    assert not paired_effect([0.10, -0.11, 0.12]).separated
+
+
+def test_differences_that_are_not_finite_are_refused():
+    with pytest.raises(ValueError, match="finite"):
+        paired_effect([0.1, math.nan])
+
+
+@pytest.mark.parametrize("n", [3, 5, 10])
+def test_the_interval_covers_the_truth_95_times_in_100(n):
+    draws = np.random.default_rng(n).normal(0.03, 0.2, (20_000, n))
+    mean, half = t_interval(draws)
+    coverage = np.mean(np.abs(mean - 0.03) <= half)
+    assert 0.93 <= coverage <= 0.97
+
+
+def test_under_the_null_a_false_win_is_rare_over_the_whole_family():
+    """Twelve variants without effect that share the `add` runs they are compared with."""
+    rng = np.random.default_rng(7)
+    sweeps, variants, seeds = 2000, 12, 3
+    d = rng.normal(size=(sweeps, variants, seeds)) - rng.normal(size=(sweeps, 1, seeds))
+    p = scipy_stats.ttest_1samp(d, 0.0, axis=-1).pvalue
+    assert np.mean((p < 0.05).any(axis=1)) > 0.15  # without a correction
+    assert np.mean([min(holm(row)) < 0.05 for row in p.tolist()]) <= 0.05
+
+
+def test_holm_agrees_with_a_hand_calculation_and_skips_missing_values():
+    assert holm([0.01, None, 0.04, 0.03]) == pytest.approx([0.03, None, 0.06, 0.06])
+    assert holm([0.9, 0.8]) == pytest.approx([1.0, 1.0])
+    assert holm([]) == []
+
+
+def test_interpolation_is_exact_on_a_power_law():
+    flops = [1e12, 2e12, 4e12]
+    values = [3.0 * f**-0.25 for f in flops]
+    assert interpolate_log(flops, values, 3e12) == pytest.approx(3.0 * 3e12**-0.25, rel=1e-12)
+    assert interpolate_log([4e12, 1e12, 2e12], [values[2], *values[:2]], 3e12) == pytest.approx(
+        3.0 * 3e12**-0.25, rel=1e-12
+    )
+
+
+def test_interpolation_hits_the_ends_and_never_goes_beyond():
+    flops, values = [1e12, 4e12], [2.0, 1.0]
+    assert interpolate_log(flops, values, 1e12) == pytest.approx(2.0)
+    assert interpolate_log(flops, values, 4e12 * (1 + 1e-12)) == pytest.approx(1.0)
+    assert interpolate_log(flops, values, 4e12 * (1 + 1e-6)) is None
+    assert interpolate_log(flops, values, 0.99e12) is None
+    assert interpolate_log([1e12], [2.0], 1e12) == pytest.approx(2.0)
+    assert interpolate_log([], [], 1e12) is None
+
+
+def test_points_without_a_logarithm_are_left_out():
+    flops, values = [0.0, 1e12, 2e12, 4e12], [9.0, 2.0, None, 1.0]
+    assert interpolate_log(flops, values, 2e12) == pytest.approx(math.sqrt(2.0))
+    assert interpolate_log([1e12, 4e12], [2.0, -1.0], 2e12) is None
+
+
+def test_statistics_do_not_import_torch():
+    code = "import sys, darbench.analysis.effects; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

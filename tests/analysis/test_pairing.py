@@ -1,0 +1,97 @@
+"""Rows whose audits were doctored: what is no pair is not compared as one."""
+
+import numpy as np
+import pytest
+from tests.fake_rows import entry_rows, seed_level
+from scipy import stats
+
+from darbench.board.page import write_page
+from darbench.board.rank import rank, sections
+from darbench.store.tables import to_frame
+
+AUDITS = {
+    "audit_init": "initial values differ", "audit_data": "data order differs",
+    "audit_noise": "noise or times differ", "audit_generation": "generation noise differs",
+}  # fmt: skip
+
+
+def audited(routing="add", *, step=None, change=(), **keywords):
+    """Rows with audits, those in `change` another's than add's: {name: pair ids}."""
+    rows, change = entry_rows(routing, **keywords), dict(change)
+    for row in rows:
+        row["audit_step"] = step or 2 ** (row["step"].bit_length() - 1)
+        for name in AUDITS:
+            upto = row["audit_step"] if name in ("audit_data", "audit_noise") else ""
+            other = row["pair_id"] in change.get(name, ())
+            row[name] = f"{name}{row['pair_id']}{upto}{'!' * other}"
+        if row["fd"] is None:
+            row["audit_generation"] = None
+    return rows
+
+
+def dar(*groups):
+    frame = rank(to_frame(row for group in groups for row in group)).frame
+    return next(row for row in frame.to_dicts() if row["routing"] == "dar")
+
+
+VARIANT = {"ratio": 0.9, "wobble": 0.01}
+
+
+@pytest.mark.parametrize("cost", [1.0, 1.37, 1.9])
+def test_whole_pairs_are_compared_as_rows_without_audits_are(cost):
+    wanted = dar(entry_rows("add"), entry_rows("dar", cost=cost, **VARIANT))
+    found = dar(audited(), audited("dar", cost=cost, **VARIANT))
+    assert found == wanted and found["mark"] == "" and found["val_loss_n"] == 3
+
+
+@pytest.mark.parametrize("name", AUDITS)
+def test_an_entry_without_a_whole_pair_has_no_effect(name):
+    found = dar(audited(), audited("dar", change={name: (0, 1, 2)}, **VARIANT))
+    assert found["mark"] == f"not paired with add: {AUDITS[name]}"
+    for metric in ("val_loss", "fd"):
+        assert found[f"{metric}_effect"] is found[f"{metric}_p_holm"] is None
+    assert found["rank"] == 1 and found["score"] == found["val_loss"]
+
+
+def test_broken_pairs_are_left_out_of_the_paired_differences():
+    rows = audited("dar", change={"audit_data": (2,), "audit_noise": (2,)}, **VARIANT)
+    found = dar(audited(), rows)
+    assert found["mark"] == (
+        "not paired with add in seed 2: data order differs, noise or times differ"
+    )
+    add = np.log([seed_level(pair) for pair in (0, 1)])
+    oracle = stats.ttest_rel(add + np.log(0.9) + np.log([1 - 0.01, 1]), add)
+    assert found["val_loss_n"] == 2
+    assert found["val_loss_p"] == pytest.approx(oracle.pvalue)
+
+
+def test_checkpoints_at_other_steps_are_compared_where_the_hashed_steps_meet():
+    """add was hashed up to 64, 128 and 256; the variant up to 32, 64 and 128."""
+    costly = audited("dar", cost=1.9, change={"audit_noise": (0,)}, **VARIANT)
+    assert {row["audit_step"] for row in costly} == {32, 64, 128}
+    assert "in seed 0: noise" in dar(audited(), costly)["mark"]
+
+
+def test_what_is_unknown_is_not_broken():
+    changed = audited("dar", change={name: (0, 1, 2) for name in AUDITS}, **VARIANT)
+    for group in ((entry_rows("add"), changed), (audited(), entry_rows("dar", **VARIANT))):
+        found = dar(*group)
+        assert found["mark"] == "" and found["val_loss_n"] == 3
+    never = audited("dar", step=8, change={"audit_data": (0, 1, 2)}, **VARIANT)
+    assert dar(audited(), never)["val_loss_n"] == 3
+
+
+def test_initial_values_of_another_backbone_are_no_broken_pair():
+    """The leader of a tier may be of another backbone; there is no baseline of add's then."""
+    rows = [*audited(), *audited("add", label="deep", depth=4, ratio=0.9, wobble=0.001,
+                                 change={"audit_init": (0, 1, 2)})]  # fmt: skip
+    frame = rank(to_frame(rows)).frame
+    assert frame["tier"].to_list() == [1, 2]
+    broken = [dict(row, audit_data="!") if row["label"] == "deep" else row for row in rows]
+    assert rank(to_frame(broken)).frame["tier"].to_list() == [1, None]
+
+
+def test_the_page_says_so(tmp_path):
+    rows = audited() + audited("dar", change={"audit_data": (0, 1, 2)}, **VARIANT)
+    path = write_page("toy", sections(to_frame(rows)), tmp_path, tmp_path / "samples")
+    assert "not paired with add: data order differs" in path.read_text(encoding="utf-8")

@@ -1,0 +1,196 @@
+"""What a task can tell apart: from made-up rows, and once as it really runs."""
+
+import json
+from functools import partial
+
+import numpy as np
+import pytest
+from scipy import stats
+from tests.spaces import row_of
+
+from darbench import cli, registry
+from darbench.cli.tables import left_out
+from darbench.commands import sensitivity as module
+from darbench.commands.sensitivity import SHUT, SPACE, Sensitivity, judge
+from darbench.errors import BadInput
+from darbench.registry.files import load_file
+from darbench.search.compose import load_space
+from darbench.search.sweep import plan, sweep
+from darbench.trial.train import train
+
+TINY = [
+    "model.depth=2", "model.width=8", "model.heads=2", "training.steps=4", "training.batch=8",
+    "training.checkpoints=[0.5,1.0]", "evaluation.n_gen=72", "evaluation.sampler_steps=1",
+    "evaluation.val_draws=1", "seeds=[0,1]",
+    "controls=[{routing: add},{routing: add,model: {depth: 1},label: half the blocks},"
+    "{routing: shut,label: upper half shut}]",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded():
+    """The controls' routing, known to these tests alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "_ROUTINGS", dict(registry.routings()))
+        load_file(SHUT)
+        yield
+
+
+@pytest.fixture(scope="module")
+def spaces(loaded):
+    """The space of the controls, and that of `add` with twice the compute."""
+    once = plan(str(SPACE), ["task=digits-nano", *TINY])
+    _, longer = module.design("digits-nano", TINY)
+    return once, load_space(str(SPACE), longer, registry.signatures())
+
+
+def rows_with(spaces, noise=0.0, **effects: float) -> list[dict]:
+    """Rows in which every control is that much, in log, above `add`; seeds differ by 1 %."""
+    once, twice = spaces
+    rng, rows = np.random.default_rng(0), []
+    for configuration in once.grid():
+        for seed in once.seeds:
+            trial = once.trial(configuration, seed, "confirm")
+            shift = effects.get(configuration.variant.label, 0.0)
+            value = 0.4 * np.exp(0.01 * seed + shift + noise * rng.normal())
+            rows.append(row_of(trial, value) | {"train_flops": 4.0, "budget_flops": 4.0})
+    for seed in twice.seeds:
+        trial = twice.trial(next(twice.grid()), seed, "confirm")
+        for flops, name in ((2.0, "half"), (4.0, "same"), (8.0, "twice")):
+            value = 0.4 * np.exp(0.01 * seed + effects.get(name, 0.0) + noise * rng.normal())
+            row = row_of(trial, value) | {"train_flops": flops, "budget_flops": 8.0}
+            rows.append(row | {"step": int(flops), "final": flops == 8})
+    return rows
+
+
+KNOWN = {"half the blocks": 0.03, "upper half shut": 0.05, "half": 0.1, "twice": -0.08}
+
+
+def test_controls_that_are_on_their_side_are_resolved(spaces):
+    controls = judge(rows_with(spaces, **KNOWN), *spaces)
+    found = Sensitivity(controls=controls, rank_by="val_loss", extractor="x", outcomes=())
+    assert found.resolved
+    means = {c.name: c.effects["val_loss"].mean for c in controls}
+    assert means == pytest.approx(
+        {
+            "half the compute": np.expm1(0.1), "twice the compute": np.expm1(-0.08),
+            "half the blocks": np.expm1(0.03), "upper half shut": np.expm1(0.05),
+        }
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("control", KNOWN)
+def test_a_control_on_the_wrong_side_is_not_resolved(spaces, control):
+    controls = judge(rows_with(spaces, **KNOWN | {control: -KNOWN[control]}), *spaces)
+    assert sum(not c.resolved("val_loss") for c in controls) == 1
+
+
+def test_a_control_within_the_noise_is_not_resolved(spaces):
+    rows = rows_with(spaces, noise=0.2, **KNOWN)
+    assert not all(c.resolved("val_loss") for c in judge(rows, *spaces))
+
+
+def test_effects_are_those_of_a_paired_t_test(spaces):
+    once, _ = spaces
+    rows = rows_with(spaces, noise=0.02, **KNOWN)
+    by_label = {
+        c.variant.label: [once.trial(c, seed, "confirm").id for seed in once.seeds]
+        for c in once.grid()
+    }
+    value = {row["trial_id"]: np.log(row["val_loss"]) for row in rows if row["final"]}
+    shut, add = ([value[i] for i in by_label[name]] for name in ("upper half shut", "add"))
+    expected = stats.ttest_rel(shut, add)
+    found = {c.name: c.effects["val_loss"] for c in judge(rows, *spaces)}["upper half shut"]
+    assert found.p_value == pytest.approx(expected.pvalue)
+    assert found.high == pytest.approx(np.expm1(expected.confidence_interval(0.95).high))
+
+
+@pytest.mark.parametrize("told_by", ["variant_code_hash", "protocol_hash"])
+def test_rows_of_another_source_or_another_protocol_do_not_count(spaces, told_by):
+    rows = rows_with(spaces, **KNOWN)
+    for row in rows:
+        row[told_by] = "old"
+    assert all(c.effects["val_loss"] is None for c in judge(rows, *spaces))
+    assert not any(c.resolved("val_loss") for c in judge(rows, *spaces))
+
+
+def test_a_missing_pair_is_left_out(spaces):
+    rows = [r for r in rows_with(spaces, **KNOWN) if r["pair_id"] == 0]
+    effect = judge(rows, *spaces)[0].effects["val_loss"]
+    assert (effect.n, effect.low) == (1, None)
+
+
+def test_pairs_that_did_not_see_the_same_are_left_out_and_told(spaces):
+    rows = rows_with(spaces, noise=0.02, **KNOWN)
+    for row in rows:
+        shut = row["routing"] == "shut" and row["pair_id"] == 1
+        row |= {"audit_step": 4, "audit_data": "other" if shut else f"data{row['pair_id']}"}
+    controls = {c.name: c for c in judge(rows, *spaces)}
+    assert controls["upper half shut"].effects["val_loss"].n == 1
+    assert controls["upper half shut"].unpaired == {1: ["data order differs"]}
+    assert controls["half the blocks"].effects["val_loss"].n == 2
+    told = left_out({name: control.unpaired for name, control in controls.items()})
+    assert told == (
+        "left out, not paired with add: upper half shut in seed 1: data order differs\n"
+    )
+
+
+@pytest.mark.parametrize("controls", ["[{routing: add}]", "[{routing: dar},{routing: shut}]"])
+def test_a_task_without_controls_says_so_before_anything_runs(tmp_path, controls):
+    with pytest.raises(BadInput, match="task digits-nano has no controls"):
+        module.sensitivity("digits-nano", [f"controls={controls}"], partial(sweep, out=tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_pair_id_is_refused_before_anything_runs(tmp_path):
+    with pytest.raises(BadInput, match=r"seeds=\[0\]: one pair id tells nothing"):
+        module.sensitivity("digits-nano", ["seeds=[0]"], partial(sweep, out=tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+def test_shut_trains_to_the_bits_of_half_the_blocks(spaces):
+    """With the same initial values, data and noise they are one model."""
+    once, _ = spaces
+    by_name = {c.variant.label: once.trial(c, 0, "confirm") for c in once.grid()}
+    shut, half = ([*train(by_name[n])][-1] for n in ("upper half shut", "half the blocks"))
+    assert shut.step == half.step == once.training.steps
+    for metric in ("train_loss", "val_loss", "fd", "kid"):
+        assert shut.measured[metric] == half.measured[metric]
+    assert np.array_equal(shut.samples, half.samples)
+
+
+def test_shut_is_no_built_in_routing():
+    assert "shut" in registry.foreign()
+
+
+@pytest.mark.slow
+def test_the_controls_run_are_judged_and_found_again(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["sensitivity", "--task", "digits-nano", *TINY, "--workers", "1"]
+    for again in (False, True):
+        code, out = run_cli(monkeypatch, capfd, *arguments, "--json")
+        found = json.loads(out)
+        assert code == (0 if found["resolved"] else 1)
+        names = [control["name"] for control in found["controls"]]
+        assert names == [
+            "half the compute", "twice the compute", "half the blocks", "upper half shut",
+        ]  # fmt: skip
+        assert all(control["effects"]["fd"]["n"] == 2 for control in found["controls"])
+        done = [outcome["done"] for outcome in found["outcomes"]]
+        assert done == ([0, 0] if again else [6, 2])
+    code, out = run_cli(monkeypatch, capfd, *arguments)
+    assert "half the compute" in out and "leaderboard:" in out
+    # Common random numbers: the first half of a run does not know how long it will go on.
+    rows = module.ledger.read_ledger(tmp_path / "leaderboards" / "controls-digits-nano" / "ledger")
+    add = [r for r in rows if r["routing"] == "add" and r["sites"] == 4 and r["step"] == 4]
+    for seed in (0, 1):
+        short, long = (r for r in add if r["pair_id"] == seed)
+        assert short["budget_flops"] != long["budget_flops"]
+        assert (short["val_loss"], short["fd"]) == (long["val_loss"], long["fd"])
+
+
+def run_cli(monkeypatch, capfd, *arguments: str) -> tuple[int, str]:
+    monkeypatch.setattr("sys.argv", ["darbench", *arguments])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    return left.value.code or 0, capfd.readouterr().out

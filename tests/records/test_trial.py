@@ -1,0 +1,77 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from darbench.records.canonical import canonical_json, content_hash
+from darbench.records.settings import Evaluation, Model, Repa, Stochastic, Training
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.text(), plain, max_size=4))
+def test_equal_values_have_equal_text_whatever_their_order(value):
+    backwards = dict(reversed(value.items()))
+    assert canonical_json(backwards) == canonical_json(value)
+    assert content_hash(backwards) == content_hash(value)
+    assert canonical_json(value).isascii()
+
+
+def test_what_json_cannot_say_is_refused():
+    with pytest.raises(ValueError, match="JSON"):
+        canonical_json({"x": math.nan})
+
+
+@pytest.mark.parametrize(
+    ("cls", "name", "value"),
+    [
+        (Training, "steps", 0), (Training, "batch", 0), (Training, "lr", 0.0),
+        (Training, "lr", math.inf), (Training, "weight_decay", -1.0), (Training, "warmup", -1),
+        (Training, "ema", 1.0), (Training, "label_dropout", 1.0), (Training, "timeout_s", 0.0),
+        (Training, "timeout_s", math.inf), (Training, "checkpoints", (0.5, 0.5, 1.0)),
+        (Training, "checkpoints", (0.0, 1.0)), (Evaluation, "n_gen", 1),
+        (Evaluation, "sampler", "euhler"), (Evaluation, "sampler_steps", 0),
+        (Evaluation, "guidance", 0.5), (Evaluation, "guidance", math.nan),
+        (Evaluation, "fd_from", 1.5), (Evaluation, "val_draws", 0), (Evaluation, "grid", -1),
+        (Model, "mlp_ratio", 0.0), (Training, "objective", "repo"), (Training, "path", "linear"),
+        (Training, "weighting", "likely"), (Training, "weighting", "likelihood"),
+    ],
+)  # fmt: skip
+def test_values_that_make_no_sense_are_refused_by_name(cls, name, value):
+    with pytest.raises(ValueError, match=rf"^{cls.__name__.lower()}\.{name}="):
+        cls(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("cls", "prefix", "name", "value"),
+    [
+        (Repa, "training.repa", "layer", 0), (Repa, "training.repa", "coefficient", 0.0),
+        (Repa, "training.repa", "hidden", 0),
+        (Repa, "training.repa", "size", 0), (Stochastic, "evaluation.sde", "form", "sbdm"),
+        (Stochastic, "evaluation.sde", "norm", -1.0),
+        (Stochastic, "evaluation.sde", "last_step", "mean"),
+        (Stochastic, "evaluation.sde", "last_step_size", 1.0),
+    ],
+)  # fmt: skip
+def test_settings_within_settings_are_refused_by_their_whole_name(cls, prefix, name, value):
+    with pytest.raises(ValueError, match=rf"^{prefix}\.{name}="):
+        cls(**{name: value})
+
+
+def test_settings_without_effect_are_refused():
+    with pytest.raises(ValueError, match=r"^training\.objective=velocity: must be repa where"):
+        Training(repa=Repa(layer=3))
+    with pytest.raises(ValueError, match=r"^evaluation\.sampler=heun: must be euler_maruyama or"):
+        Evaluation(sde=Stochastic(form="linear"))
+
+
+def test_the_last_step_of_an_sde_is_one_of_its_steps():
+    with pytest.raises(ValueError, match="sampler_steps=1: must be at least 2"):
+        Evaluation(sampler="heun_sde", sampler_steps=1)
+    Evaluation(sampler="heun_sde", sampler_steps=1, sde=Stochastic(last_step="none"))

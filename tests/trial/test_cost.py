@@ -1,0 +1,95 @@
+"""What a task's budget costs, against closed forms and a real run."""
+
+from functools import partial
+
+import pytest
+import torch
+
+from darbench import registry
+from darbench.data import kind, load
+from darbench.metrics.cost.overhead import block_flops
+from darbench.metrics.extractors.extractor import extract, extractor
+from darbench.metrics.extractors.layers import Layers
+from darbench.metrics.scores.neighbours import block_bytes
+from darbench.metrics.scores.reference import reference
+from darbench.search.compose import load_card
+from darbench.trial.cost import BYTES_A_PARAMETER, add_step_flops, evaluation_bytes, step_bytes
+from darbench.trial.train import build_model, train
+
+card = partial(load_card, signatures=registry.signatures())
+
+
+def test_the_budget_is_that_of_a_run():
+    overrides = ["model.depth=2", "training.steps=2", "evaluation.n_gen=72",
+                 "evaluation.sampler_steps=1", "training.checkpoints=[0.5,1.0]",
+                 "evaluation.val_draws=1"]  # fmt: skip
+    trial = card("digits-nano", overrides)
+    *_, last = train(trial)
+    assert last.measured["budget_flops"] == 2 * add_step_flops(trial, kind("digits"))
+
+
+@pytest.mark.parametrize(
+    ("task", "depth", "width"), [("imagenet256-xl2", 28, 1152), ("cifar10-small", 12, 384)]
+)
+def test_a_step_is_three_forwards_of_the_published_size(task, depth, width):
+    trial = card(task, [])
+    found = add_step_flops(trial, kind(trial.task.data))
+    blocks = 3 * trial.training.batch * block_flops(depth, width)
+    assert blocks < found < 1.05 * blocks  # the rest: embeddings, modulation and head
+
+
+def test_memory_is_what_autograd_really_saves():
+    """Of real tensors, counted by their addresses."""
+    trial = card("digits-nano", ["model.depth=3", "training.batch=5"])
+    data = load("digits")
+    model = build_model("add", {}, trial.model, data, seed=0)
+    saved = {}
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda x: saved.setdefault(x.untyped_storage().data_ptr(), x), lambda x: x
+    ):
+        label = torch.zeros(5, dtype=torch.long)
+        loss = model(torch.randn(5, 1, 8, 8), torch.rand(5), label).square().mean()
+    own = {p.data_ptr() for p in model.parameters()}
+    kept = sum(x.untyped_storage().nbytes() for key, x in saved.items() if key not in own)
+    parameters = sum(p.numel() for p in model.parameters())
+    assert loss.requires_grad
+    wanted = BYTES_A_PARAMETER * parameters + kept
+    assert step_bytes(trial, data) == pytest.approx(wanted, rel=0.01)
+
+
+def test_half_precision_keeps_less_and_the_batch_counts():
+    def of(*overrides):
+        return step_bytes(card("cifar10-small", [*overrides]), kind("cifar10"))
+
+    half, full = of(), of("training.precision=float32")
+    assert 0.5 < half / full < 0.7
+    one, two, four = (of(f"training.batch={n}") for n in (1, 2, 4))
+    assert four - two == 2 * (two - one) > 0
+
+
+def test_evaluation_needs_what_its_arrays_take():
+    trial, data = card("shapes-nano", []), load("shapes")
+    real = reference("shapes-cnn", data.reference_images, data.val_images)
+    pictures = data.val_images  # as many as are generated
+    layers = Layers.of("shapes-cnn", extract(extractor("shapes-cnn"), pictures))
+    held = (data.reference_images, data.val_images, real.pixels, real.features, pictures, pictures)
+    made = (layers.features, layers.logits, layers.spatial)
+    wanted = sum(x.nbytes for x in (*held, *made)) + block_bytes(512, 2048, pictures[0].nbytes)
+    assert trial.evaluation.n_gen == len(pictures)
+    assert evaluation_bytes(trial, data) == evaluation_bytes(trial, kind("shapes")) == wanted
+    again = card("shapes-nano", ["evaluation.redraws=2"])
+    assert evaluation_bytes(again, data) == wanted + pictures.nbytes
+
+
+def test_evaluation_needs_what_the_reference_takes_where_that_is_more():
+    def of(n_gen):
+        trial = card("cifar10-small", [f"evaluation.n_gen={n_gen}"])
+        return evaluation_bytes(trial, kind("cifar10"))
+
+    features = 12 * 50_000 * (2048 + 1008 + 2023)
+    assert of(2048) == of(10_000) == features + 3072 * 2 * (50_000 + 10_000) < of(100_000)
+
+
+def test_fifty_thousand_pictures_of_imagenet_are_two_times_ten_gigabytes_and_more():
+    need = evaluation_bytes(card("imagenet256-xl2", []), kind("latents"))
+    assert 2 * 50_000 * 256 * 256 * 3 < need < 40e9
