@@ -39,7 +39,9 @@ def measure(depth: int, batch_size: int, repeats: int, device: str) -> list[dict
     add = benches["add"].times["float32"]
     return [
         {
-            "routing": name, "depth": depth, "threads": torch.get_num_threads(),
+            "routing": name,
+            "depth": depth,
+            "threads": torch.get_num_threads(),
             "step_ms": 1e3 * statistics.median(bench.times["float32"]),
             "ratio_to_add": statistics.median(
                 a / b for a, b in zip(bench.times["float32"], add, strict=True)
@@ -47,7 +49,7 @@ def measure(depth: int, batch_size: int, repeats: int, device: str) -> list[dict
             "memory_mb": memory[name] / 1e6,
         }
         for name, bench in benches.items()
-    ]  # fmt: skip
+    ]
 
 
 def exponent(records: list[dict[str, Any]], routing: str, quantity: str) -> float:
@@ -61,9 +63,15 @@ def plot(records: list[dict[str, Any]], path: str) -> None:
     import plotly.express as px
 
     figure = px.line(
-        records, x="depth", y="step_ms", color="routing", log_x=True, log_y=True, markers=True,
+        records,
+        x="depth",
+        y="step_ms",
+        color="routing",
+        log_x=True,
+        log_y=True,
+        markers=True,
         labels={"depth": "blocks", "step_ms": "training step, ms"},
-    )  # fmt: skip
+    )
     figure.write_html(path, config={"showSendToCloud": False, "displaylogo": False})
 
 
@@ -92,8 +100,10 @@ def main() -> None:
         return
     print(f"{'routing':20}{'blocks':>8}{'ms':>10}{'to add':>9}{'MB':>10}")
     for r in records:
-        print(f"{r['routing']:20}{r['depth']:8}{r['step_ms']:10.1f}{r['ratio_to_add']:8.2f}x"
-              f"{r['memory_mb']:10.1f}")  # fmt: skip
+        print(
+            f"{r['routing']:20}{r['depth']:8}{r['step_ms']:10.1f}{r['ratio_to_add']:8.2f}x"
+            f"{r['memory_mb']:10.1f}"
+        )
     print(f"\n{'exponent of':20}{'time':>8}{'memory':>10}")
     for name in ROUTINGS:
         time_, memory = (exponent(records, name, q) for q in ("step_ms", "memory_mb"))

@@ -24,13 +24,20 @@ from torch import Tensor
 from darbench.ops.depth_attention.backends import takes
 
 # tokens, width, sources
-SHAPES = {"S/2, c4": (256, 384, 9), "S/2": (256, 384, 25), "XL/2, c4": (256, 1152, 16),
-          "XL/2": (256, 1152, 57)}  # fmt: skip
+SHAPES = {
+    "S/2, c4": (256, 384, 9),
+    "S/2": (256, 384, 25),
+    "XL/2, c4": (256, 1152, 16),
+    "XL/2": (256, 1152, 57),
+}
 # At 57 sources, dynamic; its batch, device and precision of this measurement are not stated.
 PAPER = {
-    "source": "arXiv:2605.20708", "naive_ms": (22.5, 115.8), "triton_ms": (1.96, 13.6),
-    "naive_ratio": (11.5, 8.5), "memory_ratio": (1 - 0.787, 1 - 0.746),
-}  # fmt: skip
+    "source": "arXiv:2605.20708",
+    "naive_ms": (22.5, 115.8),
+    "triton_ms": (1.96, 13.6),
+    "naive_ratio": (11.5, 8.5),
+    "memory_ratio": (1 - 0.787, 1 - 0.746),
+}
 PASSES = ("forward", "backward")
 
 
@@ -77,8 +84,13 @@ def measure(name: str, batch: int, dtype: torch.dtype, repeats: int) -> dict[str
         return {name: value(i) for i, name in enumerate(PASSES)}
 
     return {
-        "shape": name, "batch": batch, "tokens": tokens, "width": width, "sources": count,
-        "dtype": str(dtype).removeprefix("torch."), "device": torch.cuda.get_device_name(),
+        "shape": name,
+        "batch": batch,
+        "tokens": tokens,
+        "width": width,
+        "sources": count,
+        "dtype": str(dtype).removeprefix("torch."),
+        "device": torch.cuda.get_device_name(),
         **{
             f"{key}_ms": per_pass(lambda i, key=key: statistics.median(t[i] for t in times[key]))
             for key in forms
@@ -87,7 +99,7 @@ def measure(name: str, batch: int, dtype: torch.dtype, repeats: int) -> dict[str
         "compiled_ratio": per_pass(lambda i: ratio("compiled", i)),
         "peak_mib": {key: [n / 2**20 for n in peaks[key]] for key in forms},
         "memory_ratio": per_pass(lambda i: peaks["triton"][i] / peaks["naive"][i]),
-    }  # fmt: skip
+    }
 
 
 def show(records: list[dict[str, Any]]) -> None:

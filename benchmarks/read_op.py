@@ -95,15 +95,20 @@ def measure(name: str, threads: int, repeats: int) -> dict[str, Any]:
 
     memory = [kept_bytes(lambda f=f: f(leaves[0], leaves[1:]), leaves) for f in (fused, naive)]
     return {
-        "shape": name, "batch": batch, "tokens": tokens, "width": width, "sources": count,
-        "backend": "native", "threads": threads,
+        "shape": name,
+        "batch": batch,
+        "tokens": tokens,
+        "width": width,
+        "sources": count,
+        "backend": "native",
+        "threads": threads,
         "forward_ms": 1e3 * statistics.median(times["native"]),
         "forward_backward_ms": 1e3 * statistics.median(times["native both"]),
         "forward_ratio": ratio("naive", "native"),
         "forward_backward_ratio": ratio("naive both", "native both"),
         "forward_vs_memcpy": ratio("native", "copy"),
         "memory_ratio": memory[0] / memory[1],
-    }  # fmt: skip
+    }
 
 
 def main() -> None:

@@ -24,9 +24,19 @@ KEY = ("routing", "params_json", "pair_id", "step")
 def record(out: Path, tree: Path) -> int:
     """Sweep into OUT/every_routing with the darbench of that tree; the exit code of the sweep."""
     command = [
-        sys.executable, "-m", "darbench", "sweep", "--space", str(SPACE), "--load", str(OWN),
-        "--out", str(out.resolve()), "--device", "cpu",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "darbench",
+        "sweep",
+        "--space",
+        str(SPACE),
+        "--load",
+        str(OWN),
+        "--out",
+        str(out.resolve()),
+        "--device",
+        "cpu",
+    ]
     environment = os.environ | {"PYTHONPATH": str(tree.resolve())}
     return subprocess.run(command, env=environment, cwd=tree).returncode
 
@@ -82,9 +92,17 @@ def main() -> None:
     if given.verb == "record":
         sys.exit(record(given.out, given.tree))
     volatile = {
-        "train_seconds", "eval_seconds", "step_ms_p50", "step_ms_p95",
-        "peak_mem_bytes", "created_utc", "attempt", "git_sha", "git_dirty", "error",
-    }  # fmt: skip
+        "train_seconds",
+        "eval_seconds",
+        "step_ms_p50",
+        "step_ms_p95",
+        "peak_mem_bytes",
+        "created_utc",
+        "attempt",
+        "git_sha",
+        "git_dirty",
+        "error",
+    }
     excepted = volatile | set(given.excepted)
     sys.exit(not compare(rows(given.before), rows(given.after), excepted))
 

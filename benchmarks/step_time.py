@@ -119,10 +119,16 @@ class Bench:
 
 def builder(routing: str, params: dict[str, Any], shape: Shape) -> Callable[[], SiT]:
     return partial(
-        SiT, partial(registry.routing(routing), **params), depth=shape.depth, width=shape.width,
-        heads=shape.heads, patch=2, side=shape.side, channels=shape.channels,
+        SiT,
+        partial(registry.routing(routing), **params),
+        depth=shape.depth,
+        width=shape.width,
+        heads=shape.heads,
+        patch=2,
+        side=shape.side,
+        channels=shape.channels,
         classes=shape.classes,
-    )  # fmt: skip
+    )
 
 
 def random_batch(shape: Shape, device: str) -> tuple[Tensor, ...]:
@@ -192,8 +198,10 @@ def main() -> None:
     if options.json:
         print(json.dumps(records, indent=1))
         return
-    print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}, "
-          f"{options.threads} thread(s), median of {options.repeats}")  # fmt: skip
+    print(
+        f"{platform.processor() or platform.machine()}, torch {torch.__version__}, "
+        f"{options.threads} thread(s), median of {options.repeats}"
+    )
     print(
         f"{'shape':6}{'dtype':10}{'routing':44}{'ms':>9}{'time':>8}{'FLOPs':>8}{'MB':>9}{'memory':>8}"
     )

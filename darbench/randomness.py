@@ -41,9 +41,11 @@ def _draw() -> str:
     drawn = _generator(0, "drawn", 0)
     normal = (drawn.standard_normal(1000, dtype=kind) for kind in (np.float32, np.float64))
     parts = [
-        *(np.rint(1e4 * x).astype(int) for x in normal), drawn.permutation(1000),
-        drawn.integers(1000, size=100), *(drawn.random(100, dtype=k) for k in ("f", "d")),
-    ]  # fmt: skip
+        *(np.rint(1e4 * x).astype(int) for x in normal),
+        drawn.permutation(1000),
+        drawn.integers(1000, size=100),
+        *(drawn.random(100, dtype=k) for k in ("f", "d")),
+    ]
     return hashlib.blake2b(b"".join(x.tobytes() for x in parts), digest_size=8).hexdigest()
 
 

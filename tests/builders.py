@@ -13,9 +13,20 @@ from darbench.routing.base import Routing
 from darbench.testing.inputs import conditions, images, outputs, randomise, randomise_trunk, reads
 
 __all__ = [
-    "DIGITS", "SETTINGS", "TINY", "conditions", "images", "name_of", "outputs", "randomise",
-    "randomise_trunk", "reads", "routing_of", "sit", "tiny",
-]  # fmt: skip
+    "DIGITS",
+    "SETTINGS",
+    "TINY",
+    "conditions",
+    "images",
+    "name_of",
+    "outputs",
+    "randomise",
+    "randomise_trunk",
+    "reads",
+    "routing_of",
+    "sit",
+    "tiny",
+]
 
 torch.set_num_threads(1)  # the models are tiny, and the order of sums does not vary
 
@@ -94,8 +105,14 @@ def routing_of(setting: tuple[str, dict], sites: int = 8, width: int = 16) -> Ro
 def sit(setting: tuple[str, dict] = ("add", {}), **changes) -> SiT:
     """A SiT of 4 blocks, 16 tokens and width 16 for 8 x 8 images; `changes` to its arguments."""
     sizes = {
-        "depth": 4, "width": 16, "heads": 2, "patch": 2, "side": 8, "channels": 3, "classes": 5,
-    }  # fmt: skip
+        "depth": 4,
+        "width": 16,
+        "heads": 2,
+        "patch": 2,
+        "side": 8,
+        "channels": 3,
+        "classes": 5,
+    }
     name, params = setting
     return SiT(partial(registry.routing(name), **params), **sizes | changes)
 
@@ -108,8 +125,10 @@ def tiny(routing="add", *, model=TINY, pair_id=0, params=None, **changes):
     of_evaluation = {k: v for k, v in changes.items() if k in Evaluation.__dataclass_fields__}
     assert len(of_training) + len(of_evaluation) == len(changes)
     return Trial(
-        task=DIGITS, model=model, pair_id=pair_id,
+        task=DIGITS,
+        model=model,
+        pair_id=pair_id,
         training=Training(**training | of_training),
         evaluation=Evaluation(**evaluation | of_evaluation),
         variant=Variant(routing=routing, params=params or {}),
-    )  # fmt: skip
+    )

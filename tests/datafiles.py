@@ -32,8 +32,12 @@ def write_latents(folder, each=5):
             Image.fromarray(pixels).save(images / name / f"{i}.png")
     torch.manual_seed(0)
     AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
-        block_out_channels=(8, 8), layers_per_block=1, norm_num_groups=4, latent_channels=4,
-    ).save_pretrained(vae)  # fmt: skip
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        block_out_channels=(8, 8),
+        layers_per_block=1,
+        norm_num_groups=4,
+        latent_channels=4,
+    ).save_pretrained(vae)
     encode(images, vae, folder / "out", size=16, shard=8)
     return folder / "out"

@@ -50,9 +50,17 @@ def trial_rows(
 
     A step costs `cost` times a step of add; checkpoint k is the first step that reaches it.
     """
-    machine = {"device": "cpu", "hw_class": "toy-cpu", "threads": 1, "python": "3.12.0",
-               "torch": "2.14.1", "darbench_version": "0.1.0", "git_sha": "0123abcd",
-               "git_dirty": False, "created_utc": created} | environment  # fmt: skip
+    machine = {
+        "device": "cpu",
+        "hw_class": "toy-cpu",
+        "threads": 1,
+        "python": "3.12.0",
+        "torch": "2.14.1",
+        "darbench_version": "0.1.0",
+        "git_sha": "0123abcd",
+        "git_dirty": False,
+        "created_utc": created,
+    } | environment
     rows = []
     per_step = budget / STEPS * cost
     for mark in (0.25, 0.5, 1.0):
@@ -69,8 +77,12 @@ def trial_rows(
             "val_loss": level * (flops / budget) ** -0.1,
         }
         if mark >= 0.5:
-            measured |= {"fd": 20 * level * (flops / budget) ** -0.5, "kid": 0.01 * level,
-                         "precision": 0.7, "recall": 0.6}  # fmt: skip
+            measured |= {
+                "fd": 20 * level * (flops / budget) ** -0.5,
+                "kid": 0.01 * level,
+                "precision": 0.7,
+                "recall": 0.6,
+            }
         final = mark == 1.0
         if mark <= until:
             report = Report(step=step, final=final, measured=measured)
@@ -101,9 +113,7 @@ def entry_rows(
 
     Keywords of make_trial and trial_rows pass through.
     """
-    names = (
-        "label", "params", "code", "split", "lr", "depth", "extractor", "data", "evaluation",
-    )  # fmt: skip
+    names = ("label", "params", "code", "split", "lr", "depth", "extractor", "data", "evaluation")
     of_trial = {k: keywords.pop(k) for k in names if k in keywords}
     rows = []
     for pair in pairs:

@@ -47,6 +47,9 @@ def row_of(trial, value: float | None = 0.5, *, status: str = "ok", created: str
         measured["error"] = None
     where = {"created_utc": created}
     return make_row(
-        trial, report.__class__(step=1, final=True, measured=measured), where,
-        leaderboard="mine", attempt=1,
-    )  # fmt: skip
+        trial,
+        report.__class__(step=1, final=True, measured=measured),
+        where,
+        leaderboard="mine",
+        attempt=1,
+    )

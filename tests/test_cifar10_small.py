@@ -5,20 +5,27 @@ from typing import ClassVar
 
 import pytest
 import torch
-from tests.datafiles import write_cifar10
 
 from darbench.commands.train import train_one
 from darbench.data import load
 from darbench.errors import BadInput
 from darbench.metrics.extractors import extractor as extractors
 from darbench.metrics.extractors.classifier import Classifier
+from tests.datafiles import write_cifar10
 
 FEATURES = 8
 OVERRIDES = [
-    "model.depth=1", "model.width=16", "model.heads=2", "model.patch=8", "training.steps=3",
-    "training.batch=4", "training.checkpoints=[0.5,1.0]", "evaluation.n_gen=16",
-    "evaluation.sampler_steps=1", "evaluation.grid=4",
-]  # fmt: skip
+    "model.depth=1",
+    "model.width=16",
+    "model.heads=2",
+    "model.patch=8",
+    "training.steps=3",
+    "training.batch=4",
+    "training.checkpoints=[0.5,1.0]",
+    "evaluation.n_gen=16",
+    "evaluation.sampler_steps=1",
+    "evaluation.grid=4",
+]
 
 
 class Net(torch.nn.Module):

@@ -15,7 +15,8 @@ def test_a_stream_is_the_same_whenever_and_wherever_it_is_drawn():
     here = stream(3, "noise", 7).random(4)
     stream(3, "noise", 8).random(100)
     assert np.array_equal(stream(3, "noise", 7).random(4), here)
-    code = "from darbench.randomness import stream; print(*map(repr, stream(3, 'noise', 7).random(4)))"
+    draw = "print(*map(repr, stream(3, 'noise', 7).random(4)))"
+    code = f"from darbench.randomness import stream; {draw}"
     there = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

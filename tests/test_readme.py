@@ -5,7 +5,6 @@ import shlex
 from pathlib import Path
 
 import pytest
-from tests.fake_rows import entry_rows
 from typer.testing import CliRunner
 
 from darbench import registry
@@ -14,6 +13,7 @@ from darbench.cli import app
 from darbench.commands.new import new
 from darbench.search.compose import load_space
 from darbench.store.ledger import append
+from tests.fake_rows import entry_rows
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

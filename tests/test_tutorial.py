@@ -11,9 +11,13 @@ import pytest
 
 TUTORIAL = (Path(__file__).parents[1] / "docs" / "first_routing.md").read_text()
 SHORT = [
-    "training.steps=3", "training.checkpoints=[0.5,1.0]", "seeds=[0]", "model.depth=2",
-    "evaluation.sampler=euler", "evaluation.sampler_steps=1",
-]  # fmt: skip
+    "training.steps=3",
+    "training.checkpoints=[0.5,1.0]",
+    "seeds=[0]",
+    "model.depth=2",
+    "evaluation.sampler=euler",
+    "evaluation.sampler_steps=1",
+]
 
 
 def blocks(language):
@@ -30,8 +34,11 @@ def run(folder, command, *more):
     assert words[0] == "darbench"
     return subprocess.run(
         [sys.executable, "-m", "darbench", *words[1:], *more],
-        cwd=folder, capture_output=True, text=True, timeout=240,
-    )  # fmt: skip
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
 
 
 def failed_checks(folder):

@@ -74,6 +74,7 @@ def pairing(base: Sequence[float], others: np.ndarray) -> Pairing:
     variance = (base.var(ddof=1) + others.var(axis=1, ddof=1).mean()) / 2
     pair = (others - base).var(axis=1, ddof=1).mean()
     return Pairing(
-        seed=float(np.sqrt(variance)), pair=float(np.sqrt(pair)),
+        seed=float(np.sqrt(variance)),
+        pair=float(np.sqrt(pair)),
         correlation=float(1 - pair / (2 * variance)) if variance > 0 else 1.0,
-    )  # fmt: skip
+    )

@@ -11,10 +11,7 @@ from typing import Any
 from darbench.analysis.outcomes import Entry, Outcome, Row
 
 _RUNNING = {"audit_data": "data order differs", "audit_noise": "noise or times differ"}
-_FIXED = {
-    "audit_init": "initial values differ",
-    "audit_generation": "generation noise differs",
-}
+_FIXED = {"audit_init": "initial values differ", "audit_generation": "generation noise differs"}
 
 
 def broken_pairs(entry: Entry, base: Entry) -> dict[int, list[str]]:

@@ -24,10 +24,14 @@ def cards(boards: Sequence[Leaderboard]) -> list[list[Fact]]:
     made = []
     for board, facts in zip(boards, known, strict=True):
         others = [f for b, f in zip(boards, known, strict=True) if b.task == board.task]
-        made.append([
-            Fact(name=name, value=facts.get(name, cells.MISSING), differs=_several(name, others))
-            for name in dict.fromkeys(key for other in others for key in other)
-        ])  # fmt: skip
+        made.append(
+            [
+                Fact(
+                    name=name, value=facts.get(name, cells.MISSING), differs=_several(name, others)
+                )
+                for name in dict.fromkeys(key for other in others for key in other)
+            ]
+        )
     return made
 
 

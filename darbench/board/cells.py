@@ -11,11 +11,7 @@ SIGNIFICANT = 0.05
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-_FRECHET = {
-    "fd": ("FID", "FD"),
-    "fd_inf": ("FID-infinity", "FD-infinity"),
-    "sfd": ("sFID", "sFD"),
-}
+_FRECHET = {"fd": ("FID", "FD"), "fd_inf": ("FID-infinity", "FD-infinity"), "sfd": ("sFID", "sFD")}
 
 
 def metric_name(metric: str, extractor: str) -> str:

@@ -17,8 +17,12 @@ from darbench.board.rank import Leaderboard
 COLOURS = ("#3a86d8", "#e0772f", "#2f9e77", "#b65fc4", "#c09a1a", "#d9506a", "#3aa6b9", "#9a7b5b")
 BASELINE_COLOUR = "#868e96"
 _DASHES = ("solid", "dash", "dot", "dashdot")
-_CONFIG = {"showSendToCloud": False, "displaylogo": False, "responsive": True,
-           "modeBarButtonsToRemove": ["select2d", "lasso2d"]}  # fmt: skip
+_CONFIG = {
+    "showSendToCloud": False,
+    "displaylogo": False,
+    "responsive": True,
+    "modeBarButtonsToRemove": ["select2d", "lasso2d"],
+}
 
 
 def styles(board: Leaderboard) -> dict[str, tuple[str, str]]:
@@ -58,8 +62,11 @@ def figure(board: Leaderboard, metric: str, title: str, names: Mapping[str, str]
     """
     table = curve_table(board, metric).partition_by("entry", as_dict=True)
     fig = go.Figure()
-    drawn = [(entry, table[(entry,)], style) for entry, style in styles(board).items()
-             if (entry,) in table]  # fmt: skip
+    drawn = [
+        (entry, table[(entry,)], style)
+        for entry, style in styles(board).items()
+        if (entry,) in table
+    ]
     for entry, curve, (colour, _) in drawn:
         if curve["seeds"].max() > 1:
             fig.add_trace(_band(entry, curve, colour))

@@ -23,10 +23,25 @@ from darbench.board.reproduce import reproduce_command
 
 REFRESH_S = 20
 PLOTS = ("fd", "val_loss")
-_TITLES = {"kid": "KID", "precision": "Precision", "recall": "Recall",
-           "inception_score": "Inception score"}  # fmt: skip
-_ENVIRONMENT = ("device", "hw_class", "cpu", "threads", "python", "torch", "darbench_version",
-                "git_sha", "git_dirty", "data_fingerprint", "ref_hash")  # fmt: skip
+_TITLES = {
+    "kid": "KID",
+    "precision": "Precision",
+    "recall": "Recall",
+    "inception_score": "Inception score",
+}
+_ENVIRONMENT = (
+    "device",
+    "hw_class",
+    "cpu",
+    "threads",
+    "python",
+    "torch",
+    "darbench_version",
+    "git_sha",
+    "git_dirty",
+    "data_fingerprint",
+    "ref_hash",
+)
 
 
 def write_page(
@@ -111,22 +126,22 @@ def _context(board: Leaderboard, key: str, samples_dir: Path, library: bool) -> 
         "rank_name": cells.metric_name(board.rank_by, board.extractor),
         "rows": rows,
         "ranked": sum(row["rank"] is not None for row in rows),
-        "separated": [
-            row for row in rows
-            if row["bars"][board.rank_by]["verdict"] != "even"
-        ],
+        "separated": [row for row in rows if row["bars"][board.rank_by]["verdict"] != "even"],
         "plots": _plots(board, key, names, library),
         "legend": [
-            row for row in rows
+            row
+            for row in rows
             if not row["stale"] and board.curves.filter(entry=row["entry"]).height
         ],
         "described": [m for m in _TITLES if board.frame[m].count()],
         "samples": _samples(board, rows, samples_dir),
         "failures": [
             trial | {"name": row["name"]}
-            for row in rows for trial in row["all_trials"] if trial["status"] in FAILURES
+            for row in rows
+            for trial in row["all_trials"]
+            if trial["status"] in FAILURES
         ],
-    }  # fmt: skip
+    }
 
 
 def _names(board: Leaderboard) -> dict[str, str]:

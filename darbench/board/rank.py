@@ -22,10 +22,29 @@ from darbench.store.tables import POLARS_SCHEMA
 
 NOTHING = Declared()
 SECTION = ("task", "protocol_hash", "budget_flops")
-_TEXT = ("entry", "label", "routing", "mark", "split", "config_json", "params_json",
-         "config_hash", "variant_code_hash")  # fmt: skip
-_COUNTS = ("rank", "tier", "seeds", "seeds_declared", "failures", "trials", "val_loss_n", "fd_n",
-           "params_total", "params_routing")  # fmt: skip
+_TEXT = (
+    "entry",
+    "label",
+    "routing",
+    "mark",
+    "split",
+    "config_json",
+    "params_json",
+    "config_hash",
+    "variant_code_hash",
+)
+_COUNTS = (
+    "rank",
+    "tier",
+    "seeds",
+    "seeds_declared",
+    "failures",
+    "trials",
+    "val_loss_n",
+    "fd_n",
+    "params_total",
+    "params_routing",
+)
 _FLAGS = ("baseline", "stale")
 _PROVENANCE = tuple(
     name for name in POLARS_SCHEMA if COLUMNS[name].volatile and COLUMNS[name].kind != "floats"

@@ -242,9 +242,14 @@ def prepare(
     try:
         with counting("shards", quiet=as_json) as listener:
             manifest = encode(
-                data, vae, out, size=size, workers=workers or len(devices), devices=devices,
+                data,
+                vae,
+                out,
+                size=size,
+                workers=workers or len(devices),
+                devices=devices,
                 listener=listener,
-            )  # fmt: skip
+            )
     except KeyboardInterrupt:
         print(KEPT, file=sys.stderr)
         raise
@@ -458,9 +463,13 @@ def _sweeping(
 
     with listening(quiet=quiet) as listener:
         yield partial(
-            sweep, out=out, workers=workers, device=device, command=shlex.join(command),
+            sweep,
+            out=out,
+            workers=workers,
+            device=device,
+            command=shlex.join(command),
             listener=listener,
-        )  # fmt: skip
+        )
 
 
 def _again(command: list[str], out: Path, workers: int | None, device: str) -> str:

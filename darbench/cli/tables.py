@@ -20,10 +20,11 @@ def sensitivity_table(found: Sensitivity) -> Table:
     table = _table("control", "must be", *names, "")
     for control in found.controls:
         table.add_row(
-            control.name, "better" if control.better else "worse",
+            control.name,
+            "better" if control.better else "worse",
             *(_effect(control.effects[m]) for m in metrics),
             "resolved" if control.resolved(found.rank_by) else "NOT RESOLVED",
-        )  # fmt: skip
+        )
     return table
 
 

@@ -43,11 +43,16 @@ class Card:
     def text(self) -> str:
         task = self.trial.task
         rows = {
-            "Dataset": self._dataset(), "Backbone": self._backbone(), "Recipe": self._recipe(),
-            "Budget": self._budget(), "Checkpoints": self._checkpoints(),
-            "Evaluation": self._evaluation(), "Expected": [hours_text(task.hours)],
-            "--quick": [" ".join(task.quick)], "Run": self._commands(),
-        }  # fmt: skip
+            "Dataset": self._dataset(),
+            "Backbone": self._backbone(),
+            "Recipe": self._recipe(),
+            "Budget": self._budget(),
+            "Checkpoints": self._checkpoints(),
+            "Evaluation": self._evaluation(),
+            "Expected": [hours_text(task.hours)],
+            "--quick": [" ".join(task.quick)],
+            "Run": self._commands(),
+        }
         head = textwrap.fill(f"{task.name}, version {task.version}: {task.summary}", WIDTH)
         return "\n".join([head, "", *(_row(title, lines) for title, lines in rows.items())])
 

@@ -26,8 +26,10 @@ from darbench.trial.encoders import OTHERS, TIMM, load_encoder
 OK, OTHER, MISSING, OPTIONAL = "ok", "other", "missing", "optional"
 CORE_FLOPS = 1e11  # a second, of a fast CPU core; most give less
 DISK_BYTES = 1e9  # of a board with its ledger and samples, and the features of a reference
-PACKAGES = {"diffusers": ("imagenet", "latents and to prepare them"),
-            "timm": ("repa", "training.repa.encoder=timm:NAME")}  # fmt: skip
+PACKAGES = {
+    "diffusers": ("imagenet", "latents and to prepare them"),
+    "timm": ("repa", "training.repa.encoder=timm:NAME"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +60,15 @@ def examine_task(
     except ValueError as error:
         raise BadInput(f"{name}: {error}") from None
     return [
-        found, *_autoencoder(data), _extractor(trial.task.extractor), *encoder,
-        _device(trial.training, training, sampling), *_memory(step, evaluation), _disk(out),
+        found,
+        *_autoencoder(data),
+        _extractor(trial.task.extractor),
+        *encoder,
+        _device(trial.training, training, sampling),
+        *_memory(step, evaluation),
+        _disk(out),
         *_packages(needed),
-    ]  # fmt: skip
+    ]
 
 
 def examine_machine(out: Path, listener: Listener = silent) -> list[Finding]:
@@ -160,12 +167,13 @@ def _device(training: Training, step: float, sampling: float) -> Finding:
         return Finding(what="device", state=MISSING, says=says, fix="training.precision=float32")
     fix, fitting = "run it where torch.cuda.is_available()", int((limit - sampling) / step)
     return Finding(
-        what="device", state=MISSING,
+        what="device",
+        state=MISSING,
         says=f"no CUDA device, and {budget:.2g} FLOPs, {sampling:.2g} of them of samples, are "
         f"{budget / CORE_FLOPS / 3600:,.0f} hours of a CPU core at {CORE_FLOPS:.0e} FLOP/s; "
         f"training.timeout_s allows {training.timeout_s / 3600:,.3g}",
         fix=f"{fix}, or shorten it: training.steps={fitting}" if fitting > 0 else fix,
-    )  # fmt: skip
+    )
 
 
 def _multiplies_bfloat16() -> bool:
@@ -212,8 +220,10 @@ def _disk(out: Path) -> Finding:
 
 def _packages_of(trial: Trial) -> set[str]:
     alignment = trial.training.objective == "repa" and trial.training.repa.encoder
-    wanted = {"diffusers": trial.task.data == "latents",
-              "timm": alignment and alignment.startswith(TIMM)}  # fmt: skip
+    wanted = {
+        "diffusers": trial.task.data == "latents",
+        "timm": alignment and alignment.startswith(TIMM),
+    }
     return {name for name, needed in wanted.items() if needed}
 
 

@@ -70,10 +70,12 @@ def noise_floor(
     rows = last_rows(ledger.read_ledger(outcome.folder / "ledger"), space)
     broken, rows = unpaired(rows), whole(rows)
     return NoiseFloor(
-        floors={metric: floor(rows, metric) for metric in COMPARED}, unpaired=broken,
+        floors={metric: floor(rows, metric) for metric in COMPARED},
+        unpaired=broken,
         trial_seconds=trial_seconds(rows.get(BASELINE, {}).values()),
-        extractor=space.task.extractor, outcome=outcome,
-    )  # fmt: skip
+        extractor=space.task.extractor,
+        outcome=outcome,
+    )
 
 
 def design(task: str, overrides: Iterable[str] = ()) -> list[str]:
@@ -144,10 +146,11 @@ def floor(rows: LastRows, metric: str) -> Floor:
     values = {name: np.log([own[pair][metric] for pair in pairs]) for name, own in rows.items()}
     base = values.pop(BASELINE)
     return Floor(
-        pairs=len(pairs), training=next(iter(split.values())).trials,
+        pairs=len(pairs),
+        training=next(iter(split.values())).trials,
         pairing=pairing(base, np.array([*values.values()])),
         **{what: found.redraws for what, found in split.items()},
-    )  # fmt: skip
+    )
 
 
 def _measured(redraws: list[float | None] | None) -> bool:

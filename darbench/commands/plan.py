@@ -37,9 +37,14 @@ class Plan:
 
 
 def plan(
-    task: str, effect: float, overrides: Iterable[str] = (), *,
-    metric: str = "", variants: int = 1, out: str | Path = "leaderboards",
-) -> Plan:  # fmt: skip
+    task: str,
+    effect: float,
+    overrides: Iterable[str] = (),
+    *,
+    metric: str = "",
+    variants: int = 1,
+    out: str | Path = "leaderboards",
+) -> Plan:
     """Seeds that separate a relative effect, a fraction, of each of so many variants from `add`.
 
     Each is tested at the level of the first of Holm's steps, which the board takes: the usual one
@@ -65,12 +70,18 @@ def plan(
     seeds = seeds_needed(effect, noise.pair, level=level)
     trials = seeds and seeds * (variants + 1)
     return Plan(
-        metric=metric, extractor=space.task.extractor, effect=effect,
-        deviation=noise.pair, pairs=noise.pairs, significance=significance, paired=seeds,
-        unpaired=seeds_needed(effect, noise.seed, paired=False, level=level), trials=trials,
+        metric=metric,
+        extractor=space.task.extractor,
+        effect=effect,
+        deviation=noise.pair,
+        pairs=noise.pairs,
+        significance=significance,
+        paired=seeds,
+        unpaired=seeds_needed(effect, noise.seed, paired=False, level=level),
+        trials=trials,
         hours=trials * noise.seconds / 3600 if trials and noise.seconds else None,
         source=noise.source,
-    )  # fmt: skip
+    )
 
 
 def fraction(text: str) -> float:
@@ -107,9 +118,12 @@ def _measured(space: SearchSpace, folder: Path, metric: str) -> Noise | None:
         return None
     seconds = noise_floor.trial_seconds(rows[noise_floor.BASELINE].values())
     return Noise(
-        pair=found.pairing.pair, seed=found.pairing.seed, pairs=found.pairs, seconds=seconds,
+        pair=found.pairing.pair,
+        seed=found.pairing.seed,
+        pairs=found.pairs,
+        seconds=seconds,
         source=str(folder),
-    )  # fmt: skip
+    )
 
 
 def _recorded(space: SearchSpace, metric: str) -> Noise | None:

@@ -83,9 +83,11 @@ def sensitivity(
     once, twice = (sweeps.plan(str(SPACE), given) for given in both)
     found = judge(rows, once, twice)
     return Sensitivity(
-        controls=found, rank_by=once.task.rank_by, extractor=once.task.extractor,
+        controls=found,
+        rank_by=once.task.rank_by,
+        extractor=once.task.extractor,
         outcomes=tuple(outcomes),
-    )  # fmt: skip
+    )
 
 
 def design(task: str, overrides: Iterable[str] = ()) -> tuple[list[str], list[str]]:
@@ -154,8 +156,11 @@ def _control(name: str, ours: Trials, theirs: Trials, *, better: bool) -> Contro
     broken = {pair: differences(ours[pair].curve, theirs[pair].curve) for pair in pairs}
     effects = {}
     for metric in COMPARED:
-        values = ((ours[p].values.get(metric), theirs[p].values.get(metric))
-                  for p in pairs if not broken[p])  # fmt: skip
+        values = (
+            (ours[p].values.get(metric), theirs[p].values.get(metric))
+            for p in pairs
+            if not broken[p]
+        )
         known = [math.log(a / b) for a, b in values if a is not None and b is not None]
         effects[metric] = paired_effect(known)
     unpaired = {pair: reasons for pair, reasons in broken.items() if reasons}

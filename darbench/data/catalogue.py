@@ -45,24 +45,48 @@ _KINDS = {
     each.name: each
     for each in (
         Kind(
-            name="digits", module="digits", shape=(1, 8, 8), picture_bytes=8 * 8, classes=10,
-            n_train=1437, n_val=360, n_references=1437,
+            name="digits",
+            module="digits",
+            shape=(1, 8, 8),
+            picture_bytes=8 * 8,
+            classes=10,
+            n_train=1437,
+            n_val=360,
+            n_references=1437,
         ),
         Kind(
-            name="shapes", module="shapes", shape=(3, 16, 16), picture_bytes=3 * 16 * 16,
-            classes=10, n_train=2**31, n_val=512, n_references=2048,
+            name="shapes",
+            module="shapes",
+            shape=(3, 16, 16),
+            picture_bytes=3 * 16 * 16,
+            classes=10,
+            n_train=2**31,
+            n_val=512,
+            n_references=2048,
         ),
         Kind(
-            name="cifar10", module="cifar10", shape=(3, 32, 32), picture_bytes=3 * 32 * 32,
-            classes=10, n_train=50_000, n_val=10_000, n_references=50_000,
+            name="cifar10",
+            module="cifar10",
+            shape=(3, 32, 32),
+            picture_bytes=3 * 32 * 32,
+            classes=10,
+            n_train=50_000,
+            n_val=10_000,
+            n_references=50_000,
             variable="DARBENCH_CIFAR10",
             files="FOLDER of CIFAR-10's binary version, or of its Parquet files",
             source="download the binary version (162 MB) from "
             "https://www.cs.toronto.edu/~kriz/cifar.html and unpack it",
         ),
         Kind(  # of ImageNet's training set at 256 x 256; a tenth or 2048 images are held out
-            name="latents", module="latents", shape=(4, 32, 32), picture_bytes=3 * 256 * 256,
-            classes=1000, n_train=1_281_167 - 2048, n_val=2048, n_references=10_000,
+            name="latents",
+            module="latents",
+            shape=(4, 32, 32),
+            picture_bytes=3 * 256 * 256,
+            classes=1000,
+            n_train=1_281_167 - 2048,
+            n_val=2048,
+            n_references=10_000,
             variable="DARBENCH_IMAGENET_LATENTS",
             files="FOLDER that `darbench prepare imagenet` wrote",
             source="darbench prepare imagenet --vae VAE --data TRAIN --out FOLDER, where VAE is a "
@@ -71,15 +95,18 @@ _KINDS = {
         ),
         *(
             Kind(
-                name=f"image_folder_{side}", module="image_folder", shape=(3, side, side),
-                picture_bytes=3 * side * side, files="FOLDER of CLASS/*.png or *.jpg",
+                name=f"image_folder_{side}",
+                module="image_folder",
+                shape=(3, side, side),
+                picture_bytes=3 * side * side,
+                files="FOLDER of CLASS/*.png or *.jpg",
                 settings={"side": side},
                 source="lay images out as FOLDER/CLASS/*.png or *.jpg",
             )
             for side in (32, 64, 128, 256)
         ),
     )
-}  # fmt: skip
+}
 
 
 def names() -> list[str]:

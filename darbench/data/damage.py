@@ -8,6 +8,13 @@ from PIL import Image
 # ("broken PNG file"), ValueError ("Truncated IHDR chunk"), IndexError, or an AssertionError where
 # a palette has gone; in other formats it is TypeError, KeyError, EOFError or struct.error as well.
 UNREADABLE = (
-    OSError, SyntaxError, ValueError, TypeError, LookupError, AssertionError, EOFError,
-    struct.error, Image.DecompressionBombError,
-)  # fmt: skip
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AssertionError,
+    EOFError,
+    struct.error,
+    Image.DecompressionBombError,
+)

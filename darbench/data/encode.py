@@ -122,15 +122,23 @@ def _prepare(data: Path, vae: Path, out: Path, size: int, shard: int) -> Work:
     if not len(val):
         raise BadInput(f"{data}: {len(train)} images; a tenth is held out, so give 10 or more")
     manifest = Manifest(
-        source=content_hash(folder.files), vae=autoencoder.fingerprint(vae),
-        scale=config.scaling_factor, size=size, shard=shard, n=len(folder.files),
-        n_val=len(val), n_pictures=len(val) + min(len(train), MOST_REFERENCES),
+        source=content_hash(folder.files),
+        vae=autoencoder.fingerprint(vae),
+        scale=config.scaling_factor,
+        size=size,
+        shard=shard,
+        n=len(folder.files),
+        n_val=len(val),
+        n_pictures=len(val) + min(len(train), MOST_REFERENCES),
         class_names=list(folder.class_names),
-    )  # fmt: skip
+    )
     return Work(
-        folder=folder, order=np.concatenate([val, train]), vae=out / "vae", out=out,
+        folder=folder,
+        order=np.concatenate([val, train]),
+        vae=out / "vae",
+        out=out,
         manifest=_begun(manifest, vae, out),
-    )  # fmt: skip
+    )
 
 
 def _begun(manifest: Manifest, vae: Path, out: Path) -> Manifest:
@@ -204,18 +212,22 @@ class Encoder:
         parts = [self._encoded(files[i : i + BATCH]) for i in range(0, len(files), BATCH)]
         pictures, mean, std = (torch.cat(part).contiguous() for part in zip(*parts, strict=True))
         tensors = {
-            "mean": mean, "std": std, "label": torch.from_numpy(work.folder.labels[files]),
+            "mean": mean,
+            "std": std,
+            "label": torch.from_numpy(work.folder.labels[files]),
             "picture": pictures[: work.manifest.pictures(number)].clone(),
-        }  # fmt: skip
+        }
         data, name = save(tensors), shard_name(number)
         partial = work.out / f".{name}.part"
         with _writing(work.out, KEPT):
             partial.write_bytes(data)
             os.replace(partial, work.out / name)
         facts = {
-            "count": len(files), "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest(),
+            "count": len(files),
+            "bytes": len(data),
+            "sha256": hashlib.sha256(data).hexdigest(),
             "images": images,
-        }  # fmt: skip
+        }
         return name, list(mean.shape[1:]), facts
 
     @torch.no_grad()

@@ -161,6 +161,8 @@ def _contents(manifest: Manifest, number: int) -> dict[str, tuple[str, list[int]
     count, kept = part.stop - part.start, manifest.pictures(number)
     latent = "F32", [count, *manifest.shape]
     return {
-        "mean": latent, "std": latent, "label": ("I64", [count]),
+        "mean": latent,
+        "std": latent,
+        "label": ("I64", [count]),
         "picture": ("U8", [kept, side, side, 3]),
-    }  # fmt: skip
+    }

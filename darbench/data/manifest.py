@@ -127,9 +127,8 @@ def _sound(m: Manifest) -> bool:
     named = len(set(m.class_names)) == len(m.class_names) > 0
     shards = all({"bytes", "sha256", "images"} <= s.keys() for s in m.shards.values())
     return (
-        whole and scaled and nested and named and shards
-        and len(m.shape) == (3 if m.shards else 0)
-    )  # fmt: skip
+        whole and scaled and nested and named and shards and len(m.shape) == (3 if m.shards else 0)
+    )
 
 
 def read_complete(folder: Path) -> Manifest:

@@ -33,9 +33,17 @@ class Repa(Objective):
     """
 
     def __init__(
-        self, transport: Transport, model: SiT, encoder: Encoder, *, layer: int,
-        coefficient: float = 0.5, hidden: int | None = None, norm: bool = False, seed: int = 0,
-    ):  # fmt: skip
+        self,
+        transport: Transport,
+        model: SiT,
+        encoder: Encoder,
+        *,
+        layer: int,
+        coefficient: float = 0.5,
+        hidden: int | None = None,
+        norm: bool = False,
+        seed: int = 0,
+    ):
         super().__init__(transport)
         if not 1 <= layer <= model.depth:
             raise ValueError(f"layer={layer}: must be between 1 and the depth, {model.depth}")
@@ -51,10 +59,12 @@ class Repa(Objective):
         with torch.random.fork_rng(devices=[]):  # for the values that `initialise` replaces
             self.projector = nn.Sequential(
                 nn.LayerNorm(self.width, EPS, elementwise_affine=False) if norm else nn.Identity(),
-                nn.Linear(self.width, hidden), nn.SiLU(),
-                nn.Linear(hidden, hidden), nn.SiLU(),
+                nn.Linear(self.width, hidden),
+                nn.SiLU(),
+                nn.Linear(hidden, hidden),
+                nn.SiLU(),
                 nn.Linear(hidden, features),
-            )  # fmt: skip
+            )
         initialise(self.projector, seed, zero_t_embed=False)
 
     def forward(self, model: SiT, x1: Tensor, label: Tensor, x0: Tensor, u: Tensor) -> Tensor:

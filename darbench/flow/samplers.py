@@ -37,9 +37,13 @@ def heun(v: Velocity, x: Tensor, steps: int, span: Span = (0.0, 1.0)) -> Tensor:
 
 
 def adaptive(
-    v: Velocity, x: Tensor, steps: int, span: Span = (0.0, 1.0), rtol: float = ADAPTIVE_RTOL,
+    v: Velocity,
+    x: Tensor,
+    steps: int,
+    span: Span = (0.0, 1.0),
+    rtol: float = ADAPTIVE_RTOL,
     atol: float = ADAPTIVE_ATOL,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """torchdiffeq's dopri5 with the official SiT's tolerances; `steps` is not used.
 
     The step size depends on the whole batch, and so does the result, within the tolerances. NaN

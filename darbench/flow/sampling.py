@@ -24,8 +24,13 @@ def make_sampler(evaluation: Evaluation, transport: Transport) -> Sampler:
     def sample(v: Velocity, x: Tensor, noise: sde.Noise) -> Tensor:
         dynamics = sde.SDE(v, transport.path, sde.DIFFUSIONS[chosen.form], chosen.norm)
         return sde.integrate(
-            dynamics, x, noise, steps=evaluation.sampler_steps, span=span,
-            step=evaluation.sampler, last_step=chosen.last_step,
-        )  # fmt: skip
+            dynamics,
+            x,
+            noise,
+            steps=evaluation.sampler_steps,
+            span=span,
+            step=evaluation.sampler,
+            last_step=chosen.last_step,
+        )
 
     return sample

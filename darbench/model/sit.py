@@ -21,10 +21,21 @@ class SiT(nn.Module):
     """
 
     def __init__(
-        self, routing: Callable[[int, int], Routing], *, depth: int, width: int, heads: int,
-        patch: int, side: int, channels: int, classes: int, mlp_ratio: float = 4.0,
-        learn_sigma: bool = False, zero_t_embed: bool = False, seed: int = 0,
-    ):  # fmt: skip
+        self,
+        routing: Callable[[int, int], Routing],
+        *,
+        depth: int,
+        width: int,
+        heads: int,
+        patch: int,
+        side: int,
+        channels: int,
+        classes: int,
+        mlp_ratio: float = 4.0,
+        learn_sigma: bool = False,
+        zero_t_embed: bool = False,
+        seed: int = 0,
+    ):
         super().__init__()
         if side % patch:
             raise ValueError(f"patch={patch}: must divide the image side, {side}")

@@ -8,11 +8,7 @@ from darbench.ops.gelu import gelu
 EPS = 1e-6  # of SiT's LayerNorms, which have no parameters
 
 # What multiplies a sublayer's output, from its adaLN gate (B, 1, D); a routing names its form.
-GATES = {
-    "adaln": lambda gate: gate,
-    "one_plus": lambda gate: 1 + gate,
-    "none": torch.ones_like,
-}
+GATES = {"adaln": lambda gate: gate, "one_plus": lambda gate: 1 + gate, "none": torch.ones_like}
 
 
 def modulate(h: Tensor, shift: Tensor, scale: Tensor) -> Tensor:

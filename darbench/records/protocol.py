@@ -16,9 +16,8 @@ from darbench.records.trial import Trial
 ASIDE = ("fd_from", "redraws")
 PACKAGE = Path(__file__).parents[1]
 FINGERPRINTS = PACKAGE / "data" / "fingerprints.json"  # of the data that ship
-WEIGHTS = (
-    PACKAGE / "metrics" / "extractors" / "weights"
-)  # NAME.json holds the sha256 of an extractor's
+# NAME.json holds the sha256 of the weights of extractor NAME.
+WEIGHTS = PACKAGE / "metrics" / "extractors" / "weights"
 
 
 def protocol(trial: Trial) -> dict[str, Any]:

@@ -45,7 +45,8 @@ SCHEMA: tuple[Column, ...] = (
     *_columns("str", False, split="search, confirm, heldout or control"),
     # variant
     *_columns(
-        "str", False,
+        "str",
+        False,
         routing="registered name of the routing",
         params_json="canonical JSON of all routing parameters",
         config_json="canonical JSON of the configuration without the seed",
@@ -53,17 +54,26 @@ SCHEMA: tuple[Column, ...] = (
         variant_code_hash="hash of the routing's source",
     ),
     *_columns("str", True, label="what the space calls the variant"),
-    *_columns("int", False, sites="sublayers, two per block", width="model width | features",
-              heads="attention heads"),
+    *_columns(
+        "int",
+        False,
+        sites="sublayers, two per block",
+        width="model width | features",
+        heads="attention heads",
+    ),
     # seeds
     *_columns(
-        "int", False,
+        "int",
+        False,
         pair_id="replicate; variants of one pair id share all randomness",
-        init_seed="seed of the initial weights", data_seed="seed of the data order",
-        noise_seed="seed of training noise and times", gen_seed="seed of generation noise",
+        init_seed="seed of the initial weights",
+        data_seed="seed of the data order",
+        noise_seed="seed of training noise and times",
+        gen_seed="seed of generation noise",
     ),
     *_columns(
-        "str", False,
+        "str",
+        False,
         audit_init="hash of the trunk's initial values: all parameters but the routing's",
         audit_data="hash of the items and labels of training steps 1 to audit_step",
         audit_noise="hash of the noise and times of training steps 1 to audit_step",
@@ -73,14 +83,16 @@ SCHEMA: tuple[Column, ...] = (
     # compute
     *_columns("int", False, samples_seen="training samples seen | samples"),
     *_columns(
-        "float", False,
+        "float",
+        False,
         train_flops="training FLOPs so far, routing included | FLOP",
         budget_flops="training FLOPs of the whole budget | FLOP",
         flops_routing_share="share of a step's FLOPs beyond those of an add step | 1",
     ),
     *_columns("int", False, params_total="parameters", params_routing="those in the routing"),
     *_columns(
-        "float", True,
+        "float",
+        True,
         train_seconds="wall time in training steps | s",
         eval_seconds="wall time in evaluation | s",
         step_ms_p50="median wall time of a training step | ms",
@@ -91,20 +103,23 @@ SCHEMA: tuple[Column, ...] = (
     *_columns("int", True, threads="CPU threads of the trial"),
     # metrics
     *_columns(
-        "float", False,
+        "float",
+        False,
         train_loss="mean of the training objective since the last checkpoint, a velocity MSE "
-                   "unless training.objective says otherwise",
+        "unless training.objective says otherwise",
         val_loss="validation loss of the EMA weights at fixed noise and t | velocity MSE",
     ),
     *_columns(
-        "floats", False,
+        "floats",
+        False,
         val_loss_bins="val_loss in equal bins of t | velocity MSE",
         val_loss_redraws="val_loss, then at other noise and t | velocity MSE",
         fd_redraws="fd, then with other generation noise | squared features",
         fd_reference_redraws="fd to bootstrapped references instead | squared features",
     ),
     *_columns(
-        "float", False,
+        "float",
+        False,
         fd="Frechet distance to the reference in the extractor's features | squared features",
         fd_inf="fd extrapolated to infinitely many generated samples | squared features",
         fd_inf_se="its standard error over generated samples | squared features",
@@ -112,20 +127,23 @@ SCHEMA: tuple[Column, ...] = (
         kid="kernel distance in the extractor's features | 1",
         kid_se="its standard error over generated and reference samples | 1",
         inception_score="inception score with the extractor's classifier",
-        precision="improved precision, k=3 | 1", recall="improved recall, k=3 | 1",
+        precision="improved precision, k=3 | 1",
+        recall="improved recall, k=3 | 1",
         nn_distance_ratio="median distance of a sample to its nearest training image, over that "
-                          "of a validation image; below 1 hints at memorisation | 1",
+        "of a validation image; below 1 hints at memorisation | 1",
     ),
     *_columns("int", False, n_gen="generated samples", n_ref="reference samples"),
     *_columns(
-        "str", False,
+        "str",
+        False,
         extractor="feature extractor of fd, kid, inception_score, precision and recall",
         protocol_json="canonical JSON of the evaluation protocol, name by name",
         protocol_hash="hash of protocol_json",
     ),
     # diagnostics
     *_columns(
-        "float", False,
+        "float",
+        False,
         fwd_rms_ratio="RMS of the last block's output over that of the first | 1",
         grad_decay_ratio="gradient RMS at the last block over that at the first | 1",
         block_cosine="mean cosine between outputs of neighbouring blocks | 1",
@@ -140,18 +158,19 @@ SCHEMA: tuple[Column, ...] = (
     *_columns("int", True, attempt="1 for the first run of the trial"),
     *_columns("str", True, resumed_from="trial checkpoint the run went on from"),
     # provenance
-    *_columns(
-        "str", True,
-        darbench_version="", git_sha="commit of darbench's source tree",
-    ),
+    *_columns("str", True, darbench_version="", git_sha="commit of darbench's source tree"),
     *_columns("bool", True, git_dirty="the source tree had uncommitted changes"),
     *_columns(
-        "str", True,
-        python="version of Python", torch="version of torch", cpu="processor model",
+        "str",
+        True,
+        python="version of Python",
+        torch="version of torch",
+        cpu="processor model",
         data_fingerprint="hash of the training and validation data",
-        ref_hash="hash of the reference set", created_utc="when the row was written",
+        ref_hash="hash of the reference set",
+        created_utc="when the row was written",
     ),
-)  # fmt: skip
+)
 
 COLUMNS: dict[str, Column] = {column.name: column for column in SCHEMA}
 STATUSES = ("ok", "pruned", "diverged", "oom", "timeout", "crashed")

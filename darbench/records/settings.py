@@ -99,8 +99,12 @@ class Repa:
         _need("training.repa.coefficient", self.coefficient, self.coefficient > 0, "positive")
         wide = self.hidden is None or self.hidden >= 1
         _need("training.repa.hidden", self.hidden, wide, "at least 1, or null")
-        _need("training.repa.size", self.size, self.size is None or self.size >= 1,
-              "at least 1, or null")  # fmt: skip
+        _need(
+            "training.repa.size",
+            self.size,
+            self.size is None or self.size >= 1,
+            "at least 1, or null",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,9 +224,11 @@ class Evaluation:
         # An SDE's last step is one of its own kind.
         least = 2 if self.sampler in SDE_SAMPLERS and self.sde.last_step != "none" else 1
         _need(
-            "evaluation.sampler_steps", self.sampler_steps, self.sampler_steps >= least,
+            "evaluation.sampler_steps",
+            self.sampler_steps,
+            self.sampler_steps >= least,
             f"at least {least}",
-        )  # fmt: skip
+        )
         _need("evaluation.guidance", self.guidance, self.guidance >= 1, "at least 1")
         _need("evaluation.fd_from", self.fd_from, 0 <= self.fd_from <= 1, "in [0, 1]")
         _need("evaluation.val_draws", self.val_draws, self.val_draws >= 1, "at least 1")

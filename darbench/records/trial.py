@@ -34,14 +34,18 @@ class Trial:
         """All that decides the result except the seed, as plain values."""
         model = {k: v for k, v in asdict(self.model).items() if k != "size"}
         return {
-            "task": {"name": self.task.name, "version": self.task.version,
-                     "data": self.task.data_id, "extractor": self.task.extractor},
+            "task": {
+                "name": self.task.name,
+                "version": self.task.version,
+                "data": self.task.data_id,
+                "extractor": self.task.extractor,
+            },
             "routing": self.variant.routing,
             "params": dict(self.variant.params),
             "model": model,
             "training": self.training.identity(),
             "evaluation": self.evaluation.identity(),
-        }  # fmt: skip
+        }
 
     @property
     def config_hash(self) -> str:

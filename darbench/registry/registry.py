@@ -29,9 +29,10 @@ def register(name: str) -> Callable[[type], type]:
             raise BadInput(f"routing name '{name}': use letters, digits and _")
         verbs = {verb: getattr(cls, verb, None) for verb in VERBS}
         missing = [
-            verb for verb, method in verbs.items()
+            verb
+            for verb, method in verbs.items()
             if not callable(method) or getattr(method, "__isabstractmethod__", False)
-        ]  # fmt: skip
+        ]
         if missing:
             raise BadInput(f"routing '{name}' ({cls.__name__}) lacks {', '.join(missing)}")
         _check_constructor(name, cls)

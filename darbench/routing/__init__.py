@@ -24,6 +24,21 @@ from darbench.routing import (
 )
 
 __all__ = [
-    "add", "attnres", "dar", "deepnorm", "delta_attnres", "denseformer", "highway", "hyper",
-    "layerscale", "mgr", "mhc", "mudd", "mvsplit", "rezero", "siamese", "static_scalars", "unet",
-]  # fmt: skip
+    "add",
+    "attnres",
+    "dar",
+    "deepnorm",
+    "delta_attnres",
+    "denseformer",
+    "highway",
+    "hyper",
+    "layerscale",
+    "mgr",
+    "mhc",
+    "mudd",
+    "mvsplit",
+    "rezero",
+    "siamese",
+    "static_scalars",
+    "unet",
+]

@@ -36,10 +36,15 @@ class AttnRes(Routing):
     paper = "arXiv:2603.15031"
 
     def __init__(
-        self, sites: int, width: int, *,
-        form: Literal["full", "block"] = "full", span: int = 4, heads: int = 1,
+        self,
+        sites: int,
+        width: int,
+        *,
+        form: Literal["full", "block"] = "full",
+        span: int = 4,
+        heads: int = 1,
         lr_mult: float = 1.0,
-    ):  # fmt: skip
+    ):
         super().__init__(sites, width)
         if span < 1:
             raise ValueError(f"span={span}: must be at least 1")

@@ -48,7 +48,10 @@ class Dar(Routing):
     paper = "arXiv:2605.20708"
 
     def __init__(
-        self, sites: int, width: int, *,
+        self,
+        sites: int,
+        width: int,
+        *,
         query: Literal["static", "static_t", "dynamic"] = "static_t",
         t_source: Literal[tuple(CONDITIONERS)] = "projection",
         history: Literal[tuple(windows.WINDOWS)] = "chunk_last",
@@ -59,7 +62,7 @@ class Dar(Routing):
         scale: Literal["sqrt", "none"] = "sqrt",
         value_gate: bool = True,
         lr_mult: float = 1.0,
-    ):  # fmt: skip
+    ):
         super().__init__(sites, width)
         if span < 1:
             raise ValueError(f"span={span}: must be at least 1")

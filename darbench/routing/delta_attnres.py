@@ -39,10 +39,15 @@ class DeltaAttnRes(Routing):
     paper = "arXiv:2605.18855"
 
     def __init__(
-        self, sites: int, width: int, *,
-        form: Literal["full", "block"] = "full", span: int = 4, null: bool = False,
+        self,
+        sites: int,
+        width: int,
+        *,
+        form: Literal["full", "block"] = "full",
+        span: int = 4,
+        null: bool = False,
         lr_mult: float = 1.0,
-    ):  # fmt: skip
+    ):
         super().__init__(sites, width)
         if span < 1:
             raise ValueError(f"span={span}: must be at least 1")

@@ -27,9 +27,14 @@ class Highway(Routing):
     paper = "arXiv:1505.00387"
 
     def __init__(
-        self, sites: int, width: int, *,
-        form: Literal["scalar", "full"] = "scalar", bias: float = -2.0, lr_mult: float = 1.0,
-    ):  # fmt: skip
+        self,
+        sites: int,
+        width: int,
+        *,
+        form: Literal["scalar", "full"] = "scalar",
+        bias: float = -2.0,
+        lr_mult: float = 1.0,
+    ):
         super().__init__(sites, width)
         self.lr_mult = lr_mult
         outputs = width if form == "full" else 1

@@ -49,9 +49,16 @@ class Hyper(Routing):
     paper = "arXiv:2409.19606"
 
     def __init__(
-        self, sites: int, width: int, *, streams: int = 4, dynamic: bool = True,
-        res: Literal["full", "identity"] = "full", tanh: bool = True, lr_mult: float = 1.0,
-    ):  # fmt: skip
+        self,
+        sites: int,
+        width: int,
+        *,
+        streams: int = 4,
+        dynamic: bool = True,
+        res: Literal["full", "identity"] = "full",
+        tanh: bool = True,
+        lr_mult: float = 1.0,
+    ):
         super().__init__(sites, width)
         if streams < 1:
             raise ValueError(f"streams={streams}: must be at least 1")
@@ -89,8 +96,9 @@ class Hyper(Routing):
         rest = torch.cat(columns, dim=-1).unbind()
         if not self.dynamic:
             return Weights(rest)
-        size = torch.cat([self.s_a.unsqueeze(-1).expand(-1, self.w_a.shape[-1]),
-                          self.s_b.unsqueeze(-1)], dim=-1)  # fmt: skip
+        size = torch.cat(
+            [self.s_a.unsqueeze(-1).expand(-1, self.w_a.shape[-1]), self.s_b.unsqueeze(-1)], dim=-1
+        )
         product = self.gain.unsqueeze(-1) * torch.cat([self.w_a, self.w_b.unsqueeze(-1)], dim=-1)
         return Weights(rest, size.unbind(), product.unbind())
 

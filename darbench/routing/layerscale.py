@@ -24,9 +24,14 @@ class LayerScale(Routing):
     paper = "arXiv:2103.17239"
 
     def __init__(
-        self, sites: int, width: int, *,
-        init: float = 1.0, one_plus: bool = False, lr_mult: float = 1.0,
-    ):  # fmt: skip
+        self,
+        sites: int,
+        width: int,
+        *,
+        init: float = 1.0,
+        one_plus: bool = False,
+        lr_mult: float = 1.0,
+    ):
         super().__init__(sites, width)
         if init == 0 and not one_plus:
             raise ValueError("init=0: on adaLN's zero gates it would stay zero; use one_plus=True")

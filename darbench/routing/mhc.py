@@ -62,14 +62,17 @@ class ManifoldHyper(Routing):
     paper = "arXiv:2512.24880"
 
     def __init__(
-        self, sites: int, width: int, *,
+        self,
+        sites: int,
+        width: int,
+        *,
         streams: int = 4,
         form: Literal["sinkhorn", "permutations"] = "sinkhorn",
         iterations: int = 20,
         off: float = -8.0,
         p_std: float = 0.02,
         lr_mult: float = 1.0,
-    ):  # fmt: skip
+    ):
         super().__init__(sites, width)
         if streams < 1 or iterations < 1:
             raise ValueError(f"streams={streams}, iterations={iterations}: both at least 1")

@@ -28,9 +28,13 @@ class ReZero(Routing):
     gate = "one_plus"
 
     def __init__(
-        self, sites: int, width: int, *,
-        share: Literal["block", "sublayer"] = "block", lr_mult: float = 1.0,
-    ):  # fmt: skip
+        self,
+        sites: int,
+        width: int,
+        *,
+        share: Literal["block", "sublayer"] = "block",
+        lr_mult: float = 1.0,
+    ):
         super().__init__(sites, width)
         self.lr_mult = lr_mult
         self.sites_per_scalar = 2 if share == "block" else 1

@@ -50,13 +50,16 @@ class UNet(Routing):
     paper = "arXiv:2209.12152"
 
     def __init__(
-        self, sites: int, width: int, *,
+        self,
+        sites: int,
+        width: int,
+        *,
         fusion: Literal["linear", "add"] = "linear",
         init: Literal["identity", "xavier", "trunc002"] = "identity",
         skip_norm: bool = False,
         pairs: Literal["all", "outer"] = "all",
         lr_mult: float = 1.0,
-    ):  # fmt: skip
+    ):
         super().__init__(sites, width)
         self.fusion, self.init, self.skip_norm, self.lr_mult = fusion, init, skip_norm, lr_mult
         self.partners = partners(sites // 2, pairs)

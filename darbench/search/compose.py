@@ -269,9 +269,11 @@ def _compose(path: Path, overrides: list[str]) -> dict[str, Any]:
     overrides = [*map(_quoted_home, overrides)]
     _parse(path)
     ConfigStore.instance().store(
-        group="darbench", name="sweep", package="_global_",
+        group="darbench",
+        name="sweep",
+        package="_global_",
         node=_thaw(OmegaConf.structured(SweepConfig)),
-    )  # fmt: skip
+    )
     shipped = "hydra.searchpath=[pkg://darbench.conf]"
     with _HYDRA, initialize_config_dir(config_dir=str(path.parent), version_base="1.3"):
         try:

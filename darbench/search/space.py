@@ -88,9 +88,11 @@ class Entry:
             label = _label(self.signature.name, {**self.fixed, **chosen})
         variant = Variant(routing=self.signature.name, params=params, label=label)
         return Configuration(
-            variant=variant, model=self.model, code_hash=self.signature.code_hash,
+            variant=variant,
+            model=self.model,
+            code_hash=self.signature.code_hash,
             point={"variant": self.name, **{f"{self.name}/{k}": v for k, v in chosen.items()}},
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,10 +148,15 @@ class SearchSpace:
 
     def trial(self, configuration: Configuration, pair_id: int, split: str) -> Trial:
         return Trial(
-            task=self.task, model=configuration.model, training=self.training,
-            evaluation=self.evaluation, variant=configuration.variant, pair_id=pair_id,
-            split=split, code_hash=configuration.code_hash,
-        )  # fmt: skip
+            task=self.task,
+            model=configuration.model,
+            training=self.training,
+            evaluation=self.evaluation,
+            variant=configuration.variant,
+            pair_id=pair_id,
+            split=split,
+            code_hash=configuration.code_hash,
+        )
 
 
 def build_space(config: Mapping[str, Any], signatures: Mapping[str, Signature]) -> SearchSpace:
@@ -229,9 +236,12 @@ def _entry(where: str, given: Any, model: Model, signatures: Mapping[str, Signat
         if changes and not label:
             label = f"{_label(signature.name, fixed)} [{_assignments(changes)}]"
         return Entry(
-            signature=signature, fixed=fixed, domains=domains, label=label,
+            signature=signature,
+            fixed=fixed,
+            domains=domains,
+            label=label,
             model=sizes.resolve(replace(model, **changes)),
-        )  # fmt: skip
+        )
     except ValueError as error:
         raise BadInput(f"{where}: {error}") from None
 

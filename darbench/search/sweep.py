@@ -100,10 +100,14 @@ def preview(
     grid = found.sampler == "grid"
     labels = [c.variant.label for c in found.grid()] if grid else [e.name for e in found.entries]
     return {
-        "name": found.name, "sampler": found.sampler, "seeds": list(found.seeds),
-        "steps": found.training.steps, "configurations": labels, "total": proposing.total,
+        "name": found.name,
+        "sampler": found.sampler,
+        "seeds": list(found.seeds),
+        "steps": found.training.steps,
+        "configurations": labels,
+        "total": proposing.total,
         "finished": proposing.skipped,
-    }  # fmt: skip
+    }
 
 
 def plan(
@@ -149,23 +153,37 @@ def sweep(
         if all(entry.signature.name != "add" for entry in found.entries):
             notes.append("the space has no `add`: without it there is nothing to compare with")
         progress = Progress(
-            total=proposing.total, skipped=proposing.skipped, workers=workers,
+            total=proposing.total,
+            skipped=proposing.skipped,
+            workers=workers,
             rank_by=found.task.rank_by,
-        )  # fmt: skip
+        )
         office = Office(
-            proposer=proposing, progress=progress, listener=listener, folder=folder,
-            attempts=ledger.attempts(rows), device=device, command=command,
+            proposer=proposing,
+            progress=progress,
+            listener=listener,
+            folder=folder,
+            attempts=ledger.attempts(rows),
+            device=device,
+            command=command,
             sources={e.signature.name: e.signature.code_hash for e in found.entries},
-        )  # fmt: skip
+        )
         for note in notes:
             office.say(note)
         interrupted = not _run(office, workers)
         board = office.build_board(interrupted=interrupted)
     return Outcome(
-        name=found.name, total=proposing.total, skipped=proposing.skipped, done=progress.done,
-        failed=progress.failed, interrupted=interrupted, folder=folder, board=board,
-        seconds=time.monotonic() - started, notes=tuple(notes),
-    )  # fmt: skip
+        name=found.name,
+        total=proposing.total,
+        skipped=proposing.skipped,
+        done=progress.done,
+        failed=progress.failed,
+        interrupted=interrupted,
+        folder=folder,
+        board=board,
+        seconds=time.monotonic() - started,
+        notes=tuple(notes),
+    )
 
 
 @dataclass
@@ -236,10 +254,12 @@ class Office:
         files = {name: registry.file_of(cls) for name, cls in registry.foreign().items()}
         encoders = {f"encoder {e}": own_encoders.file_of(e) for e in own_encoders.foreign()}
         known = declared.read(self.folder).extended(
-            self.proposer.declared, command=self.command, rank_by=self.progress.rank_by,
+            self.proposer.declared,
+            command=self.command,
+            rank_by=self.progress.rank_by,
             sources=self.sources,
             files={name: file for name, file in files.items() if name in self.sources} | encoders,
-        )  # fmt: skip
+        )
         declared.write(self.folder, known)
 
     def _lost(self, trial: Trial) -> dict[str, Any]:
@@ -266,10 +286,16 @@ def _run(office: Office, workers: int) -> bool:
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     storage = _short_folder()
     start = partial(
-        ray.init, address="local", num_cpus=workers, include_dashboard=False,
-        num_gpus=workers if office.device == "cuda" else 0, log_to_driver=False,
-        logging_level="CRITICAL", object_store_memory=100 * 2**20, _temp_dir=storage,
-    )  # fmt: skip
+        ray.init,
+        address="local",
+        num_cpus=workers,
+        include_dashboard=False,
+        num_gpus=workers if office.device == "cuda" else 0,
+        log_to_driver=False,
+        logging_level="CRITICAL",
+        object_store_memory=100 * 2**20,
+        _temp_dir=storage,
+    )
     # In a thread, where Ray sets no handlers of Python's; its library sets one of SIGTERM's all
     # the same. Ray's processes die with the thread that started them.
     with _handlers_kept() as interruptible, ThreadPoolExecutor(1) as thread:
@@ -357,20 +383,26 @@ def _tune(office: Office, workers: int, storage: str) -> None:
 
     gpu = 1 if office.device == "cuda" else 0
     work = tune.with_parameters(
-        _work, folder=str(office.folder), device=office.device, path=sys.path,
-        foreign=_by_value(registry.foreign()), encoders=_by_value(own_encoders.foreign()),
-    )  # fmt: skip
+        _work,
+        folder=str(office.folder),
+        device=office.device,
+        path=sys.path,
+        foreign=_by_value(registry.foreign()),
+        encoders=_by_value(own_encoders.foreign()),
+    )
     tuner = tune.Tuner(
         tune.with_resources(work, {"cpu": 1, "gpu": gpu}),
         tune_config=tune.TuneConfig(
-            search_alg=Ask(), num_samples=-1,
-            max_concurrent_trials=workers, reuse_actors=True,
+            search_alg=Ask(),
+            num_samples=-1,
+            max_concurrent_trials=workers,
+            reuse_actors=True,
             trial_dirname_creator=lambda trial: trial.trial_id,
         ),
         run_config=tune.RunConfig(
-            name="sweep", storage_path=storage, verbose=0, callbacks=[Listen()],
+            name="sweep", storage_path=storage, verbose=0, callbacks=[Listen()]
         ),
-    )  # fmt: skip
+    )
     tuner.fit()
 
 
@@ -400,9 +432,13 @@ def _adopt(trial: Trial, foreign: Mapping[str, bytes], encoders: Mapping[str, by
 
 
 def _work(
-    config: dict, folder: str, device: str, foreign: Mapping[str, bytes],
-    encoders: Mapping[str, bytes], path: list[str],
-) -> None:  # fmt: skip
+    config: dict,
+    folder: str,
+    device: str,
+    foreign: Mapping[str, bytes],
+    encoders: Mapping[str, bytes],
+    path: list[str],
+) -> None:
     """The trainable: runs in a worker, one trial after another in the same process."""
     from ray import tune
 

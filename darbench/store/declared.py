@@ -41,9 +41,12 @@ class Declared:
         latest = dict.fromkeys(seeds, rank_by) if rank_by else {}
         before = {key: metric for key, metric in self.rank_by.items() if key not in latest}
         return Declared(
-            command=command or self.command, seeds=merged, rank_by=before | latest,
-            sources={**self.sources, **(sources or {})}, files={**self.files, **(files or {})},
-        )  # fmt: skip
+            command=command or self.command,
+            seeds=merged,
+            rank_by=before | latest,
+            sources={**self.sources, **(sources or {})},
+            files={**self.files, **(files or {})},
+        )
 
     def ranking(self, configurations: Collection[str]) -> str | None:
         """The metric that the last sweep of any of them declared; None if none did."""

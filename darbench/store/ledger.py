@@ -21,8 +21,20 @@ from darbench.records.trial import Trial
 FINISHED = ("ok", "pruned", "diverged")
 ORPHANS_S = 30.0
 # Without these a line is no row.
-NEEDED = ("trial_id", "variant_code_hash", "protocol_hash", "split", "attempt", "step", "final",
-          "status", "created_utc", "config_hash", "params_json", "routing")  # fmt: skip
+NEEDED = (
+    "trial_id",
+    "variant_code_hash",
+    "protocol_hash",
+    "split",
+    "attempt",
+    "step",
+    "final",
+    "status",
+    "created_utc",
+    "config_hash",
+    "params_json",
+    "routing",
+)
 
 Key = tuple[str, str, str, str]
 

@@ -22,9 +22,17 @@ POLARS_TYPES = {
 POLARS_SCHEMA: dict[str, pl.DataType] = {c.name: POLARS_TYPES[c.kind] for c in SCHEMA}
 
 _ORDER = (
-    "task", "protocol_hash", "budget_flops", "config_hash", "variant_code_hash", "pair_id",
-    "trial_id", "step", "status", "row_hash",
-)  # fmt: skip
+    "task",
+    "protocol_hash",
+    "budget_flops",
+    "config_hash",
+    "variant_code_hash",
+    "pair_id",
+    "trial_id",
+    "step",
+    "status",
+    "row_hash",
+)
 
 
 _CELL = ("trial_id", "variant_code_hash", "split", "step")

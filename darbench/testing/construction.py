@@ -34,9 +34,7 @@ def constructible(subject: Subject) -> None:
         "begin __init__ with super().__init__(sites, width)",
     )
     demand(
-        routing.gate in GATES,
-        f"gate is {routing.gate!r}",
-        f"set it to one of {', '.join(GATES)}",
+        routing.gate in GATES, f"gate is {routing.gate!r}", f"set it to one of {', '.join(GATES)}"
     )
 
 

@@ -19,9 +19,18 @@ POINTWISE |= dict.fromkeys(
 )
 # FLOPs per element of the argument; reductions not named count 1.
 REDUCTIONS = {
-    "mv": 2, "dot": 2, "linalg_vector_norm": 2, "norm": 2, "var": 4, "std": 4, "var_mean": 4,
-    "_softmax": 3, "_log_softmax": 3, "logsumexp": 3, "cumsum": 1,
-}  # fmt: skip
+    "mv": 2,
+    "dot": 2,
+    "linalg_vector_norm": 2,
+    "norm": 2,
+    "var": 4,
+    "std": 4,
+    "var_mean": 4,
+    "_softmax": 3,
+    "_log_softmax": 3,
+    "logsumexp": 3,
+    "cumsum": 1,
+}
 
 
 class ElementwiseCounter(TorchDispatchMode):

@@ -9,9 +9,13 @@ from darbench.routing.base import Cond, Routing, State
 
 
 def outputs(
-    sites: int = 8, batch: int = 2, tokens: int = 3, width: int = 16, dtype=torch.float64,
+    sites: int = 8,
+    batch: int = 2,
+    tokens: int = 3,
+    width: int = 16,
+    dtype=torch.float64,
     seed: int = 0,
-) -> list[Tensor]:  # fmt: skip
+) -> list[Tensor]:
     """v_0 .. v_N of unequal sizes, each (batch, tokens, width)."""
     generator = torch.Generator().manual_seed(seed)
     shape = (sites + 1, batch, tokens, width)

@@ -13,9 +13,19 @@ from darbench.testing.inputs import outputs, reads
 from darbench.testing.subject import Subject
 
 WATCHED = (
-    "open", "os.listdir", "os.scandir", "os.remove", "os.rename", "os.mkdir", "os.system",
-    "os.posix_spawn", "subprocess.Popen", "socket.", "urllib.Request", "sqlite3.connect",
-)  # fmt: skip
+    "open",
+    "os.listdir",
+    "os.scandir",
+    "os.remove",
+    "os.rename",
+    "os.mkdir",
+    "os.system",
+    "os.posix_spawn",
+    "subprocess.Popen",
+    "socket.",
+    "urllib.Request",
+    "sqlite3.connect",
+)
 EXCUSED = ("<frozen importlib", "linecache.py")  # an import, a warning that quotes its source
 
 _watching: dict[int, list[tuple[str, FrameType]]] = {}  # thread -> what happened in it
@@ -52,8 +62,10 @@ def no_files_no_network(subject: Subject) -> None:
     files = files_of(subject.cls)
     for event, frame in seen:
         stack = list(_outward(frame))
-        excused = any(f.f_code.co_filename.endswith(EXCUSED) or
-                      f.f_code.co_filename.startswith(EXCUSED) for f in stack)  # fmt: skip
+        excused = any(
+            f.f_code.co_filename.endswith(EXCUSED) or f.f_code.co_filename.startswith(EXCUSED)
+            for f in stack
+        )
         own = [f for f in stack if f.f_code.co_filename in files]
         where = f"{own[0].f_code.co_filename}:{own[0].f_lineno}" if own else "a library"
         demand(

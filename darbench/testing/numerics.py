@@ -52,8 +52,10 @@ def finite_at_zero_outputs(subject: Subject) -> None:
     mend += "no F.normalize, no eps of a low-precision dtype, no division by a norm"
     embedding = outputs(dtype=torch.float32)[0]
     for kind in KINDS:
-        for first, situation in ((embedding, "while all v_i but v_0 are zero"),
-                                 (0 * embedding, "while all v_i are zero")):  # fmt: skip
+        for first, situation in (
+            (embedding, "while all v_i but v_0 are zero"),
+            (0 * embedding, "while all v_i are zero"),
+        ):
             routing = subject.random(dtype=torch.float32)
             v = [first, *[torch.zeros_like(first) for _ in range(SITES)]]
             v = [x.clone().requires_grad_() for x in v]
@@ -80,8 +82,9 @@ def finite_at_large_outputs(subject: Subject) -> None:
 def bfloat16_is_close(subject: Subject) -> None:
     v = outputs(dtype=torch.float32)
     low = _pass(subject.random(dtype=torch.float32), v, autocast=True)
-    high = reads(subject.random(dtype=torch.float32).double(), [x.double() for x in v],
-                 conditions())  # fmt: skip
+    high = reads(
+        subject.random(dtype=torch.float32).double(), [x.double() for x in v], conditions()
+    )
     for site, (a, b) in enumerate(zip(low, high, strict=True)):
         error = ((a.double() - b).norm() / b.norm()).item()
         demand(

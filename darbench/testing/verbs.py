@@ -15,8 +15,10 @@ from darbench.testing.subject import SITES, Subject
 @check("every read is (B, T, D) in the dtype of x, for any batch and number of tokens")
 def shapes_and_dtypes(subject: Subject) -> None:
     for dtype, batch, tokens in (
-        (torch.float64, 2, 4), (torch.float32, 1, 9), (torch.float32, 3, 1),
-    ):  # fmt: skip
+        (torch.float64, 2, 4),
+        (torch.float32, 1, 9),
+        (torch.float32, 3, 1),
+    ):
         v = outputs(batch=batch, tokens=tokens, dtype=dtype)
         for site, h in enumerate(reads(subject.random(dtype=dtype), v)):
             where = f"read for {place(site, SITES)} with x {tuple(v[0].shape)} {dtype}"

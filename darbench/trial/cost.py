@@ -76,9 +76,12 @@ def evaluation_bytes(trial: Trial, data: Dataset | Kind) -> int:
     making = held + picture * data.n_val + (4 + 8) * features * real  # from float32 to float64
     copies = 3 if trial.evaluation.redraws else 2  # generated, sorted, and generated again
     scoring = (
-        held + 8 * extractor.widths[extractor.layers["fid"]] * real
-        + copies * picture * n + 8 * features * n + block_bytes(n, real, picture)
-    )  # fmt: skip
+        held
+        + 8 * extractor.widths[extractor.layers["fid"]] * real
+        + copies * picture * n
+        + 8 * features * n
+        + block_bytes(n, real, picture)
+    )
     return max(making, scoring)
 
 

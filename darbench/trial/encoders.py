@@ -73,9 +73,11 @@ def try_encoder(encoder: Encoder, name: str, shape: tuple[int, int, int]) -> Non
         twin = copy.deepcopy(encoder)
         twin = twin.to("meta") if isinstance(twin, nn.Module) else twin
         _told(
-            name, f"{where}: must run on the meta device too, with its tensors as parameters or "
-            "buffers of a Module", lambda: twin(torch.zeros(1, *shape, device="meta")),
-        )  # fmt: skip
+            name,
+            f"{where}: must run on the meta device too, with its tensors as parameters or "
+            "buffers of a Module",
+            lambda: twin(torch.zeros(1, *shape, device="meta")),
+        )
 
 
 def _own(name: str, weights: str, size: int | None) -> Encoder:

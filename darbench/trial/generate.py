@@ -33,9 +33,13 @@ class Samples:
 
 @torch.no_grad()
 def generate(
-    model: SiT, dataset: Dataset, evaluation: Evaluation, seed: int | str, device: str,
+    model: SiT,
+    dataset: Dataset,
+    evaluation: Evaluation,
+    seed: int | str,
+    device: str,
     transport: Transport = DEFAULT,
-) -> Samples | None:  # fmt: skip
+) -> Samples | None:
     """n_gen samples; None if any is not finite, as an item or as a picture.
 
     Noise is keyed by the sample's index, that of a stochastic step by the step too, and its label

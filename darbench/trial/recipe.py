@@ -29,8 +29,14 @@ def make_objective(training: Training, model: SiT, seed: int) -> Objective:
     try_encoder(encoder, chosen.encoder, (model.channels, side, side))
     try:
         return Repa(
-            transport, model, encoder, layer=chosen.layer, coefficient=chosen.coefficient,
-            hidden=chosen.hidden, norm=chosen.norm, seed=seed,
-        )  # fmt: skip
+            transport,
+            model,
+            encoder,
+            layer=chosen.layer,
+            coefficient=chosen.coefficient,
+            hidden=chosen.hidden,
+            norm=chosen.norm,
+            seed=seed,
+        )
     except ValueError as error:
         raise ValueError(f"training.repa.{error}") from None

@@ -97,9 +97,11 @@ def check(trial: Trial) -> None:
 def reference_of(trial: Trial, dataset: Dataset) -> Reference:
     """What the trial's samples are scored against."""
     return reference(
-        trial.task.extractor, dataset.reference_images, dataset.val_images,
+        trial.task.extractor,
+        dataset.reference_images,
+        dataset.val_images,
         dataset.reference_labels,
-    )  # fmt: skip
+    )
 
 
 def checkpoint_steps(training: Training, flops: float, add_flops: float) -> list[int]:
@@ -172,23 +174,31 @@ class Run:
         optimizer = make_optimizer(model, trial.training, objective.parameters())
         warmup = trial.training.warmup
         return cls(
-            trial=trial, device=device,
+            trial=trial,
+            device=device,
             evaluator=Evaluator(
-                evaluation=trial.evaluation, dataset=dataset, pair_id=trial.pair_id,
-                transport=objective.transport, device=device,
+                evaluation=trial.evaluation,
+                dataset=dataset,
+                pair_id=trial.pair_id,
+                transport=objective.transport,
+                device=device,
                 reference=reference_of(trial, dataset),
             ),
-            model=model, ema=copy.deepcopy(model).requires_grad_(False).eval(),
-            objective=objective, optimizer=optimizer,
+            model=model,
+            ema=copy.deepcopy(model).requires_grad_(False).eval(),
+            objective=objective,
+            optimizer=optimizer,
             schedule=torch.optim.lr_scheduler.LambdaLR(
                 optimizer, lambda step: min(1.0, (step + 1) / (warmup + 1))
             ),
             batches=Batches(
                 dataset, trial.training.batch, trial.training.label_dropout, trial.pair_id
             ),
-            timer=StepTimer(device), flops=flops, add_flops=add_flops,
+            timer=StepTimer(device),
+            flops=flops,
+            add_flops=add_flops,
             checkpoints=checkpoint_steps(trial.training, flops, add_flops),
-        )  # fmt: skip
+        )
 
     def step(self, step: int) -> None:
         if not self.losses:
@@ -240,9 +250,11 @@ class Run:
         if not (math.isfinite(train_loss) and math.isfinite(val.total)):
             return {"status": "diverged", "error": f"loss is not finite by step {step}"}, None
         measured = {
-            "status": "ok", "train_loss": train_loss,
-            "val_loss": val.total, "val_loss_bins": val.bins,
-        }  # fmt: skip
+            "status": "ok",
+            "train_loss": train_loss,
+            "val_loss": val.total,
+            "val_loss_bins": val.bins,
+        }
         if step < step_at(evaluation.fd_from, self.trial.training, self.flops, self.add_flops):
             return measured, None
         samples = self.evaluator.samples(self.ema)

@@ -2,17 +2,19 @@
 
 import numpy as np
 import pytest
-from tests.fake_rows import entry_rows, seed_level
 from scipy import stats
 
 from darbench.board.page import write_page
 from darbench.board.rank import rank, sections
 from darbench.store.tables import to_frame
+from tests.fake_rows import entry_rows, seed_level
 
 AUDITS = {
-    "audit_init": "initial values differ", "audit_data": "data order differs",
-    "audit_noise": "noise or times differ", "audit_generation": "generation noise differs",
-}  # fmt: skip
+    "audit_init": "initial values differ",
+    "audit_data": "data order differs",
+    "audit_noise": "noise or times differ",
+    "audit_generation": "generation noise differs",
+}
 
 
 def audited(routing="add", *, step=None, change=(), **keywords):
@@ -83,8 +85,12 @@ def test_what_is_unknown_is_not_broken():
 
 def test_initial_values_of_another_backbone_are_no_broken_pair():
     """The leader of a tier may be of another backbone; there is no baseline of add's then."""
-    rows = [*audited(), *audited("add", label="deep", depth=4, ratio=0.9, wobble=0.001,
-                                 change={"audit_init": (0, 1, 2)})]  # fmt: skip
+    rows = [
+        *audited(),
+        *audited(
+            "add", label="deep", depth=4, ratio=0.9, wobble=0.001, change={"audit_init": (0, 1, 2)}
+        ),
+    ]
     frame = rank(to_frame(rows)).frame
     assert frame["tier"].to_list() == [1, 2]
     broken = [dict(row, audit_data="!") if row["label"] == "deep" else row for row in rows]

@@ -9,7 +9,6 @@ import sys
 from html.parser import HTMLParser
 
 import pytest
-from tests.fake_rows import BUDGET, entry_rows, failed_row, make_trial
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from PIL import Image
 
@@ -22,6 +21,7 @@ from darbench.records.protocol import protocol
 from darbench.records.settings import Evaluation
 from darbench.store.ledger import append
 from darbench.store.tables import load_results, to_frame
+from tests.fake_rows import BUDGET, entry_rows, failed_row, make_trial
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 
@@ -180,10 +180,30 @@ def test_labels_that_occur_twice_are_told_apart(tmp_path):
 
 @pytest.mark.parametrize(
     "value",
-    [4, 0.5, 1e-5, True, None, "full", "null", "True", "1e3", "", "a b", "it's", "x,y=[z]{w}",
-     "back\\slash", "trailing\\", "quote\\'", "$HOME", "${oc.env:HOME}", [0.25, 0.5, 1.0],
-     ["a", None, "b c"], {"k": 1, "m": "n o"}],
-)  # fmt: skip
+    [
+        4,
+        0.5,
+        1e-5,
+        True,
+        None,
+        "full",
+        "null",
+        "True",
+        "1e3",
+        "",
+        "a b",
+        "it's",
+        "x,y=[z]{w}",
+        "back\\slash",
+        "trailing\\",
+        "quote\\'",
+        "$HOME",
+        "${oc.env:HOME}",
+        [0.25, 0.5, 1.0],
+        ["a", None, "b c"],
+        {"k": 1, "m": "n o"},
+    ],
+)
 def test_the_command_gives_hydra_the_very_values(value):
     trial = make_trial("dar", params={"value": value})
     entry = {"config_json": json.dumps(trial.configuration())}
@@ -213,8 +233,11 @@ def test_the_card_holds_the_protocol_name_by_name(tmp_path):
     wanted = {name: str(value) for name, value in protocol(make_trial()).items()}
     assert wanted.items() <= card.items()
     assert card.keys() - wanted.keys() == {
-        "reference images", "budget, training FLOPs", "training.steps", "training.checkpoints",
-    }  # fmt: skip
+        "reference images",
+        "budget, training FLOPs",
+        "training.steps",
+        "training.checkpoints",
+    }
     assert card["training.checkpoints"] == "0.25, 0.5, 1.0"
     assert card["budget, training FLOPs"] == "4.00 × 10¹²"
 
@@ -242,8 +265,12 @@ def test_facts_are_escaped_and_rows_without_any_are_shown(tmp_path):
 
 
 def test_numbers_are_written_without_noise():
-    assert [cells.number(v) for v in (None, 0.4, 16.04, 1234567.0)] == ["–", "0.400", "16.0",
-                                                                        "1.23e+06"]  # fmt: skip
+    assert [cells.number(v) for v in (None, 0.4, 16.04, 1234567.0)] == [
+        "–",
+        "0.400",
+        "16.0",
+        "1.23e+06",
+    ]
     assert [cells.percent(v) for v in (-0.0001, 0.021, -0.3)] == ["0.0 %", "+2.1 %", "−30.0 %"]
     assert cells.interval(-0.099, 0.2051) == "[−9.9, +20.5] %"
     assert cells.power(4e12) == "4.00 × 10¹²"
@@ -276,15 +303,26 @@ def test_the_page_works_in_a_browser(tmp_path):
         pytest.skip("needs chromium on the PATH")
     render(tmp_path, entry_rows("add"), entry_rows("dar", label=EVIL, ratio=0.95, wobble=0.001))
     picture = tmp_path / "page.png"
-    flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=4000",
-             "--enable-logging=stderr", f"--user-data-dir={tmp_path / 'profile'}"]  # fmt: skip
+    flags = [
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--virtual-time-budget=4000",
+        "--enable-logging=stderr",
+        f"--user-data-dir={tmp_path / 'profile'}",
+    ]
     address = (tmp_path / "index.html").as_uri()
-    dumped = subprocess.run([chromium, *flags, "--dump-dom", address],
-                            capture_output=True, text=True, timeout=120)  # fmt: skip
+    dumped = subprocess.run(
+        [chromium, *flags, "--dump-dom", address], capture_output=True, text=True, timeout=120
+    )
     assert '<html lang="en" class="js">' in dumped.stdout
     assert dumped.stdout.count('class="main-svg"') >= 2
     assert "CONSOLE" not in dumped.stderr
-    subprocess.run([chromium, *flags, "--window-size=1280,1600", f"--screenshot={picture}",
-                    address], capture_output=True, timeout=120, check=True)  # fmt: skip
+    subprocess.run(
+        [chromium, *flags, "--window-size=1280,1600", f"--screenshot={picture}", address],
+        capture_output=True,
+        timeout=120,
+        check=True,
+    )
     colours = Image.open(picture).convert("RGB").getcolors(maxcolors=10**6)
     assert len(colours) > 100  # more than a blank page

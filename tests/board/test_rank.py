@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.fake_rows import BUDGET, entry_rows, failed_row, make_trial, seed_level, trial_rows
 from scipy import stats
 
 from darbench.board.rank import rank, sections
 from darbench.errors import BadInput
 from darbench.store.declared import Declared
 from darbench.store.tables import to_frame
+from tests.fake_rows import BUDGET, entry_rows, failed_row, make_trial, seed_level, trial_rows
 
 
 def board(*groups, **keywords):
@@ -270,9 +270,10 @@ def test_ranking_does_not_import_torch():
 def test_a_source_that_was_gone_back_to_is_the_current_one():
     """Nothing ran again, for the ledger has it; the abandoned source is the newer of the two."""
     groups = (
-        entry_rows("add"), entry_rows("dar", code="before", created="2031-05-01T10:00:00"),
+        entry_rows("add"),
+        entry_rows("dar", code="before", created="2031-05-01T10:00:00"),
         entry_rows("dar", code="abandoned", ratio=0.9, created="2031-05-02T10:00:00"),
-    )  # fmt: skip
+    )
     for sources, current in (({}, "abandoned"), ({"dar": "before"}, "before")):
         frame = board(*groups, declared=Declared(sources=sources)).frame
         (dar,) = frame.filter((frame["routing"] == "dar") & ~frame["stale"]).to_dicts()

@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.datafiles import write_latents
 
 import darbench
 from darbench import cli
 from darbench.search.sweep import Outcome
 from darbench.store import ledger
+from tests.datafiles import write_latents
 
 HEAD = "defaults: [{darbench: sweep}, {task: digits-nano}, _self_]\n"
 TINY = """
@@ -20,10 +20,18 @@ training: {steps: 3, batch: 8, checkpoints: [0.5, 1.0]}
 evaluation: {n_gen: 72, sampler: euler, sampler_steps: 1, val_draws: 1, grid: 12, fd_from: 0.5}
 """
 OVERRIDES = [
-    "model.depth=2", "model.width=8", "model.heads=2", "training.steps=3", "training.batch=8",
-    "training.checkpoints=[0.5,1.0]", "evaluation.n_gen=72", "evaluation.sampler_steps=1",
-    "evaluation.val_draws=1", "evaluation.fd_from=0.5", "evaluation.grid=12",
-]  # fmt: skip
+    "model.depth=2",
+    "model.width=8",
+    "model.heads=2",
+    "training.steps=3",
+    "training.batch=8",
+    "training.checkpoints=[0.5,1.0]",
+    "evaluation.n_gen=72",
+    "evaluation.sampler_steps=1",
+    "evaluation.val_draws=1",
+    "evaluation.fd_from=0.5",
+    "evaluation.grid=12",
+]
 
 
 @pytest.fixture
@@ -168,9 +176,16 @@ def test_what_a_task_is_judged_by_can_be_asked_before(run, tmp_path, verb, trial
 def test_an_interrupted_judgement_shows_no_empty_table(run, tmp_path, monkeypatch):
     def interrupted(*arguments, out, **keywords):
         return Outcome(
-            name="x", total=3, skipped=0, done=0, failed=0, interrupted=True, folder=out,
-            board=out, seconds=1.0,
-        )  # fmt: skip
+            name="x",
+            total=3,
+            skipped=0,
+            done=0,
+            failed=0,
+            interrupted=True,
+            folder=out,
+            board=out,
+            seconds=1.0,
+        )
 
     monkeypatch.setattr("darbench.search.sweep.sweep", interrupted)
     for verb in ("sensitivity", "noise-floor"):
@@ -183,8 +198,13 @@ def test_an_interrupted_judgement_shows_no_empty_table(run, tmp_path, monkeypatc
 def test_the_doctor_is_for_people_and_for_machines(run):
     code, out, err = run("doctor", "digits-nano")
     assert (code, err) == (0, "") and "nothing is missing" in out
-    line = ("doctor", "cifar10-small", "training.steps=1", "evaluation.n_gen=64",
-            "training.precision=float32")  # fmt: skip
+    line = (
+        "doctor",
+        "cifar10-small",
+        "training.steps=1",
+        "evaluation.n_gen=64",
+        "training.precision=float32",
+    )
     code, out, err = run(*line)
     assert (code, err) == (1, "") and out.startswith("missing  data")
     assert "fix: " in out and out.endswith("2 missing\n")
@@ -206,9 +226,11 @@ def test_a_damaged_encoder_is_one_line_that_does_not_blame_the_routing(run, tmp_
     pytest.importorskip("timm")
     (tmp_path / "damaged.safetensors").write_bytes(b"damaged")
     code, out, err = run(
-        *verb, "training.objective=repa", "training.repa.encoder=timm:resnet18",
+        *verb,
+        "training.objective=repa",
+        "training.repa.encoder=timm:resnet18",
         "training.repa.weights=damaged.safetensors",
-    )  # fmt: skip
+    )
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert err.startswith("darbench: training.repa.weights=")
     assert "damaged.safetensors': no safetensors file, or a damaged one" in err

@@ -16,9 +16,13 @@ from darbench.search.progress import Progress
 
 def trial(label="add", seed=0) -> Trial:
     return Trial(
-        task=Task(name="toy"), model=Model(depth=1, width=4, heads=1), training=Training(),
-        evaluation=Evaluation(), variant=Variant(routing="add", label=label), pair_id=seed,
-    )  # fmt: skip
+        task=Task(name="toy"),
+        model=Model(depth=1, width=4, heads=1),
+        training=Training(),
+        evaluation=Evaluation(),
+        variant=Variant(routing="add", label=label),
+        pair_id=seed,
+    )
 
 
 def progress(**counts) -> Progress:

@@ -18,9 +18,13 @@ from darbench.search.compose import cards, tasks_folder
 from darbench.trial.cost import evaluations
 
 NAMES = [
-    "cifar10-small", "digits-micro", "digits-nano", "imagenet256-b2", "imagenet256-xl2",
+    "cifar10-small",
+    "digits-micro",
+    "digits-nano",
+    "imagenet256-b2",
+    "imagenet256-xl2",
     "shapes-nano",
-]  # fmt: skip
+]
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +42,37 @@ def test_these_tasks_ship():
 
 
 PAPER = {  # arXiv:2605.20708, and the official SiT code where it says nothing
-    "model": {"depth": 28, "width": 1152, "heads": 16, "patch": 2, "size": "XL",
-              "mlp_ratio": 4.0, "learn_sigma": True, "zero_t_embed": False},
-    "training": {"steps": 600_000, "batch": 1024, "lr": 1e-4, "weight_decay": 0.0, "warmup": 0,
-                 "ema": 0.9999, "label_dropout": 0.1, "objective": "velocity", "path": "Linear",
-                 "weighting": "none", "precision": "bfloat16"},
-    "evaluation": {"n_gen": 50_000, "sampler": "euler_maruyama", "sampler_steps": 250,
-                   "guidance": 1.5, "sde": {"form": "sigma", "norm": 1.0, "last_step": "Mean",
-                                            "last_step_size": 0.04}},
-}  # fmt: skip
+    "model": {
+        "depth": 28,
+        "width": 1152,
+        "heads": 16,
+        "patch": 2,
+        "size": "XL",
+        "mlp_ratio": 4.0,
+        "learn_sigma": True,
+        "zero_t_embed": False,
+    },
+    "training": {
+        "steps": 600_000,
+        "batch": 1024,
+        "lr": 1e-4,
+        "weight_decay": 0.0,
+        "warmup": 0,
+        "ema": 0.9999,
+        "label_dropout": 0.1,
+        "objective": "velocity",
+        "path": "Linear",
+        "weighting": "none",
+        "precision": "bfloat16",
+    },
+    "evaluation": {
+        "n_gen": 50_000,
+        "sampler": "euler_maruyama",
+        "sampler_steps": 250,
+        "guidance": 1.5,
+        "sde": {"form": "sigma", "norm": 1.0, "last_step": "Mean", "last_step_size": 0.04},
+    },
+}
 
 
 @pytest.mark.parametrize("part", PAPER)
@@ -92,11 +118,26 @@ def test_a_card_is_complete_and_readable(of, name):
     text, task, data = card.text(), card.trial.task, card.data
     assert max(map(len, text.splitlines())) <= 99
     titles = [line.split()[0] for line in text.splitlines()[1:] if line[:1].strip()]
-    assert titles[-9:] == ["Dataset", "Backbone", "Recipe", "Budget", "Checkpoints",
-                           "Evaluation", "Expected", "--quick", "Run"]  # fmt: skip
-    for part in (f"{task.name}, version {task.version}: ", f"{data.classes:,} classes",
-                 f"{data.n_train:,} to train", f"{card.budget:.3g} training FLOPs",
-                 hours_text(task.hours)[:20], *task.quick, f"darbench doctor {name}"):  # fmt: skip
+    assert titles[-9:] == [
+        "Dataset",
+        "Backbone",
+        "Recipe",
+        "Budget",
+        "Checkpoints",
+        "Evaluation",
+        "Expected",
+        "--quick",
+        "Run",
+    ]
+    for part in (
+        f"{task.name}, version {task.version}: ",
+        f"{data.classes:,} classes",
+        f"{data.n_train:,} to train",
+        f"{card.budget:.3g} training FLOPs",
+        hours_text(task.hours)[:20],
+        *task.quick,
+        f"darbench doctor {name}",
+    ):
         assert part in text
     assert ("FID" in text) == (task.extractor == "inception-v3-compat")
     assert (data.variable in text) if data.files else ("not shipped" not in text)

@@ -5,13 +5,13 @@ from collections import namedtuple
 from pathlib import Path
 
 import pytest
-from tests.datafiles import write_cifar10, write_latents
 
 from darbench.commands import doctor
 from darbench.data import load, published
 from darbench.errors import BadInput
 from darbench.metrics.extractors import inception
 from darbench.search import machine
+from tests.datafiles import write_cifar10, write_latents
 
 SMALL = ["model.depth=2", "training.steps=2", "training.batch=2"]
 
@@ -106,8 +106,9 @@ def test_latents_that_were_prepared_are_all_it_takes(tmp_path, weights):
 
     def found():
         load.cache_clear()
-        return examine("imagenet256-xl2", f"task.data_path={made}", "model.width=32",
-                       "model.heads=2", *SMALL)  # fmt: skip
+        return examine(
+            "imagenet256-xl2", f"task.data_path={made}", "model.width=32", "model.heads=2", *SMALL
+        )
 
     whole = found()
     assert missing(whole) == [] and whole["data"].state == "other"

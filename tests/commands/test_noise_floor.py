@@ -7,8 +7,6 @@ from functools import partial
 import numpy as np
 import pytest
 from scipy import stats
-from tests.spaces import row_of
-from tests.commands.test_sensitivity import run_cli
 
 from darbench.analysis.effects import holm
 from darbench.analysis.power import POWER, smallest_effect
@@ -21,12 +19,21 @@ from darbench.commands.plan import fraction
 from darbench.errors import BadInput
 from darbench.search.sweep import plan, sweep
 from darbench.store import ledger
+from tests.commands.test_sensitivity import run_cli
+from tests.spaces import row_of
 
 TINY = [
-    "model.depth=2", "model.width=8", "model.heads=2", "training.steps=4", "training.batch=8",
-    "training.checkpoints=[0.5,1.0]", "evaluation.n_gen=72", "evaluation.sampler_steps=1",
-    "evaluation.val_draws=1", "evaluation.redraws=2",
-]  # fmt: skip
+    "model.depth=2",
+    "model.width=8",
+    "model.heads=2",
+    "training.steps=4",
+    "training.batch=8",
+    "training.checkpoints=[0.5,1.0]",
+    "evaluation.n_gen=72",
+    "evaluation.sampler_steps=1",
+    "evaluation.val_draws=1",
+    "evaluation.redraws=2",
+]
 MANY = f"seeds={list(range(400))}"
 
 
@@ -43,12 +50,16 @@ def made(space, training=0.02, generation=0.01, metric=0.005, own=0.01) -> list[
             drawn = np.exp(level + generation * rng.normal(size=5))
             row = row_of(space.trial(configuration, seed, "confirm"), losses[0])
             rows.append(
-                row | {
-                    "val_loss_redraws": [*losses], "fd": drawn[0], "fd_redraws": [*drawn],
+                row
+                | {
+                    "val_loss_redraws": [*losses],
+                    "fd": drawn[0],
+                    "fd_redraws": [*drawn],
                     "fd_reference_redraws": [*(1.1 * drawn[0] * np.exp(shared[1:]))],
-                    "train_seconds": 3.0, "eval_seconds": 1.0,
+                    "train_seconds": 3.0,
+                    "eval_seconds": 1.0,
                 }
-            )  # fmt: skip
+            )
     return rows
 
 
@@ -213,9 +224,18 @@ def test_noise_that_is_unknown_comes_with_the_command_that_measures_it(tmp_path)
 @pytest.mark.parametrize("pairs", [2, 5])
 def test_a_plan_says_of_how_many_pair_ids_it_knows(pairs):
     found = planner.Plan(
-        metric="val_loss", extractor="x", effect=-0.02, deviation=0.01, pairs=pairs,
-        significance=0.05, paired=5, unpaired=None, trials=10, hours=None, source="the card",
-    )  # fmt: skip
+        metric="val_loss",
+        extractor="x",
+        effect=-0.02,
+        deviation=0.01,
+        pairs=pairs,
+        significance=0.05,
+        paired=5,
+        unpaired=None,
+        trials=10,
+        hours=None,
+        source="the card",
+    )
     text = plan_text(found)
     assert f"vary by 1.00%, over {pairs} pair ids" in text and "to see -2.00% in" in text
     assert ("a rough estimate" in text) == (pairs == 2)
@@ -223,9 +243,13 @@ def test_a_plan_says_of_how_many_pair_ids_it_knows(pairs):
 
 @pytest.mark.parametrize(
     "override",
-    ["variants=[{routing: add}]", "variants=[{routing: dar},{routing: hyper}]",
-     "evaluation.redraws=1", "seeds=[3]"],
-)  # fmt: skip
+    [
+        "variants=[{routing: add}]",
+        "variants=[{routing: dar},{routing: hyper}]",
+        "evaluation.redraws=1",
+        "seeds=[3]",
+    ],
+)
 def test_what_gives_no_floor_is_refused_before_anything_runs(tmp_path, override):
     needs = "a noise floor needs `add` and another variant|seeds=.3.: one pair id tells nothing"
     with pytest.raises(BadInput, match=needs):
@@ -244,8 +268,10 @@ def test_an_effect_is_a_fraction_or_a_percentage():
 
 
 def test_an_effect_may_be_more_than_the_metric_itself(card, tmp_path):
-    sought = {effect: planner.plan("digits-nano", effect, out=tmp_path).paired
-              for effect in (-0.5, -0.01, 0.01, 1.5)}  # fmt: skip
+    sought = {
+        effect: planner.plan("digits-nano", effect, out=tmp_path).paired
+        for effect in (-0.5, -0.01, 0.01, 1.5)
+    }
     assert sought[-0.5] == sought[1.5] == 2 < sought[0.01]
     assert sought[-0.01] == pytest.approx(sought[0.01], abs=1)
 

@@ -6,7 +6,6 @@ from functools import partial
 import numpy as np
 import pytest
 from scipy import stats
-from tests.spaces import row_of
 
 from darbench import cli, registry
 from darbench.cli.tables import left_out
@@ -17,14 +16,22 @@ from darbench.registry.files import load_file
 from darbench.search.compose import load_space
 from darbench.search.sweep import plan, sweep
 from darbench.trial.train import train
+from tests.spaces import row_of
 
 TINY = [
-    "model.depth=2", "model.width=8", "model.heads=2", "training.steps=4", "training.batch=8",
-    "training.checkpoints=[0.5,1.0]", "evaluation.n_gen=72", "evaluation.sampler_steps=1",
-    "evaluation.val_draws=1", "seeds=[0,1]",
+    "model.depth=2",
+    "model.width=8",
+    "model.heads=2",
+    "training.steps=4",
+    "training.batch=8",
+    "training.checkpoints=[0.5,1.0]",
+    "evaluation.n_gen=72",
+    "evaluation.sampler_steps=1",
+    "evaluation.val_draws=1",
+    "seeds=[0,1]",
     "controls=[{routing: add},{routing: add,model: {depth: 1},label: half the blocks},"
     "{routing: shut,label: upper half shut}]",
-]  # fmt: skip
+]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -73,10 +80,12 @@ def test_controls_that_are_on_their_side_are_resolved(spaces):
     means = {c.name: c.effects["val_loss"].mean for c in controls}
     assert means == pytest.approx(
         {
-            "half the compute": np.expm1(0.1), "twice the compute": np.expm1(-0.08),
-            "half the blocks": np.expm1(0.03), "upper half shut": np.expm1(0.05),
+            "half the compute": np.expm1(0.1),
+            "twice the compute": np.expm1(-0.08),
+            "half the blocks": np.expm1(0.03),
+            "upper half shut": np.expm1(0.05),
         }
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("control", KNOWN)
@@ -173,8 +182,11 @@ def test_the_controls_run_are_judged_and_found_again(tmp_path, monkeypatch, capf
         assert code == (0 if found["resolved"] else 1)
         names = [control["name"] for control in found["controls"]]
         assert names == [
-            "half the compute", "twice the compute", "half the blocks", "upper half shut",
-        ]  # fmt: skip
+            "half the compute",
+            "twice the compute",
+            "half the blocks",
+            "upper half shut",
+        ]
         assert all(control["effects"]["fd"]["n"] == 2 for control in found["controls"])
         done = [outcome["done"] for outcome in found["outcomes"]]
         assert done == ([0, 0] if again else [6, 2])

@@ -15,7 +15,6 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from tests.data.test_image_folder import write_images
 
 from darbench.data import load
 from darbench.data.base import silent, to_model_range
@@ -27,6 +26,7 @@ from darbench.randomness import stream
 from darbench.records.settings import Evaluation, Model
 from darbench.trial.generate import generate
 from darbench.trial.train import Batches, build_model
+from tests.data.test_image_folder import write_images
 
 SIZE, SHARD = 16, 8
 
@@ -39,9 +39,13 @@ def vae(tmp_path_factory):
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("vae")
     made = AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
-        block_out_channels=(8, 8), layers_per_block=1, norm_num_groups=4, latent_channels=4,
-    )  # fmt: skip
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        block_out_channels=(8, 8),
+        layers_per_block=1,
+        norm_num_groups=4,
+        latent_channels=4,
+    )
     made.save_pretrained(folder)
     return folder
 
@@ -278,8 +282,10 @@ def test_a_shard_whose_image_was_replaced_is_made_again(vae, images, copied, tmp
     news = []
     encode(mended, vae, copied, size=SIZE, shard=SHARD, listener=lambda *event: news.append(event))
     assert news[0] == (
-        3, 4, f"30 images of {mended}; images of 1 finished shards changed, they are made again"
-    )  # fmt: skip
+        3,
+        4,
+        f"30 images of {mended}; images of 1 finished shards changed, they are made again",
+    )
     assert len(news) == 2
     fresh = encode(mended, vae, tmp_path_factory.mktemp("fresh"), size=SIZE, shard=SHARD)
     assert load("latents", str(copied)).fingerprint == fresh.fingerprint
@@ -368,8 +374,11 @@ def test_shards_that_changed_places_are_found(copied):
 def test_shards_are_plain_safetensors(prepared):
     found = load_file(prepared / "shard-00003.safetensors")
     assert {k: tuple(v.shape) for k, v in found.items()} == {
-        "mean": (6, 4, 8, 8), "std": (6, 4, 8, 8), "label": (6,), "picture": (6, 16, 16, 3),
-    }  # fmt: skip
+        "mean": (6, 4, 8, 8),
+        "std": (6, 4, 8, 8),
+        "label": (6,),
+        "picture": (6, 16, 16, 3),
+    }
 
 
 def command(vae, images, out, *more):
@@ -420,11 +429,21 @@ def test_ctrl_c_ends_all_processes_and_says_how_to_go_on(vae, tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    [{"shard": 0}, {"n": "4"}, {"n_val": 99}, {"n_val": 30, "n_pictures": 30}, {"shape": None},
-     {"shape": [4, 8]}, {"scale": "x"}, {"scale": float("inf")}, {"class_names": None},
-     {"class_names": ["a", "a", "b"]}, {"shards": {"shard-00000.safetensors": {}}}],
+    [
+        {"shard": 0},
+        {"n": "4"},
+        {"n_val": 99},
+        {"n_val": 30, "n_pictures": 30},
+        {"shape": None},
+        {"shape": [4, 8]},
+        {"scale": "x"},
+        {"scale": float("inf")},
+        {"class_names": None},
+        {"class_names": ["a", "a", "b"]},
+        {"shards": {"shard-00000.safetensors": {}}},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_manifest_that_cannot_be_is_one_line(copied, change):
     path = copied / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
@@ -442,11 +461,14 @@ def test_shards_must_hold_what_the_manifest_says(copied):
 @pytest.mark.parametrize(
     ("key", "change"),
     [
-        ("mean", lambda x: x.double()), ("std", lambda x: x[:-1]),
-        ("label", lambda x: x.int()), ("label", lambda x: x + 1), ("label", lambda x: x - 1),
+        ("mean", lambda x: x.double()),
+        ("std", lambda x: x[:-1]),
+        ("label", lambda x: x.int()),
+        ("label", lambda x: x + 1),
+        ("label", lambda x: x - 1),
         ("picture", lambda x: x[:3]),
     ],
-)  # fmt: skip
+)
 def test_a_shard_of_another_content_is_refused(copied, key, change):
     path = copied / "shard-00000.safetensors"
     tensors = load_file(path)

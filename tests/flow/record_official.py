@@ -70,12 +70,13 @@ def record_path(transport, name: str) -> dict:
     _, x, v = path.plan(t, x0, x1)
     forms = {form: path.compute_diffusion(x, t, form=official(form)) for form in FORMS}
     return {
-        "x": digits(x), "v": digits(v),
+        "x": digits(x),
+        "v": digits(v),
         "score": digits(path.get_score_from_velocity(wave(2.0), x, t)),
         "noise": digits(path.get_noise_from_velocity(wave(2.0), x, t)),
         "velocity": digits(path.get_velocity_from_score(wave(2.0), x, t)),
         **{form: digits(torch.as_tensor(w).expand(4, 1)) for form, w in forms.items()},
-    }  # fmt: skip
+    }
 
 
 def official(form: str) -> str:
@@ -120,10 +121,13 @@ def record_sde(transport, flow, sampler, form: str, last_step: str, method: str)
     draws = itertools.count()
     transport.integrators.th = Patched(lambda size: noise(next(draws)))
     sample = sampler.sample_sde(
-        sampling_method=method, diffusion_form=official(form), last_step_size=SIZE,
-        diffusion_norm=torch.tensor(1.0), last_step=None if last_step == "none" else last_step,
+        sampling_method=method,
+        diffusion_form=official(form),
+        last_step_size=SIZE,
+        diffusion_norm=torch.tensor(1.0),
+        last_step=None if last_step == "none" else last_step,
         num_steps=STEPS + (last_step == "none"),
-    )(wave(1.0), model)[-1]  # fmt: skip
+    )(wave(1.0), model)[-1]
     transport.integrators.th = torch
     return digits(sample)
 

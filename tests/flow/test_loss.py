@@ -82,9 +82,15 @@ def test_the_likelihood_weighting_is_the_square_of_the_diffusion(path):
     point = path.at(times(), x0)
     transport = Transport(path, PREDICTIONS["score"], WEIGHTINGS["likelihood"])
     loss = prediction_loss(
-        lambda x, t, label: 2 * x, x1, LABEL, x0, times(), path, transport.prediction,
+        lambda x, t, label: 2 * x,
+        x1,
+        LABEL,
+        x0,
+        times(),
+        path,
+        transport.prediction,
         transport.weight,
-    )  # fmt: skip
+    )
     error = 2 * point.x(x0, x1) + x0 / point.sigma
     torch.testing.assert_close(loss, (point.drift_variance * error**2).mean(1))
 

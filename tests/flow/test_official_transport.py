@@ -4,6 +4,12 @@ import json
 
 import pytest
 import torch
+
+from darbench import records
+from darbench.flow import path, prediction, sde
+from darbench.flow.sampling import make_sampler
+from darbench.flow.transport import Transport
+from darbench.records.settings import Evaluation, Stochastic
 from tests.flow.record_official import (
     FORMS,
     LAST_STEPS,
@@ -18,12 +24,6 @@ from tests.flow.record_official import (
     noise,
     wave,
 )
-
-from darbench import records
-from darbench.flow import path, prediction, sde
-from darbench.flow.sampling import make_sampler
-from darbench.flow.transport import Transport
-from darbench.records.settings import Evaluation, Stochastic
 
 OFFICIAL = json.loads(RECORD.read_text())
 T = torch.tensor(TIMES, dtype=torch.float64)
@@ -45,9 +45,7 @@ def labelled(x, t, label):
 
 def flow(name, predicted, weighting="none"):
     return Transport(
-        path.PATHS[name],
-        prediction.PREDICTIONS[predicted],
-        prediction.WEIGHTINGS[weighting],
+        path.PATHS[name], prediction.PREDICTIONS[predicted], prediction.WEIGHTINGS[weighting]
     )
 
 

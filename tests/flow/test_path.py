@@ -1,8 +1,8 @@
-from tests.flow import gaussian
 import pytest
 import torch
 
 from darbench.flow.path import PATHS
+from tests.flow import gaussian
 
 every_path = pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
 T = torch.linspace(0.02, 0.98, 25, dtype=torch.float64)

@@ -1,6 +1,5 @@
 import pytest
 import torch
-from tests.builders import SETTINGS, images, name_of, randomise, sit
 from torch import nn
 
 from darbench.flow.path import PATHS
@@ -8,6 +7,7 @@ from darbench.flow.prediction import PREDICTIONS
 from darbench.flow.repa import Repa
 from darbench.flow.transport import DEFAULT, Transport
 from darbench.model.tap import tap
+from tests.builders import SETTINGS, images, name_of, randomise, sit
 
 
 def encoder(x):

@@ -4,7 +4,6 @@ noise is the mean, and its answers to one unit of noise at each step add up to t
 import math
 from functools import partial
 
-from tests.flow import gaussian
 import numpy as np
 import pytest
 import torch
@@ -17,6 +16,7 @@ from darbench.flow.sde import DIFFUSIONS, LAST_STEPS, SDE, STEPS, integrate
 from darbench.flow.transport import DEFAULT, Transport
 from darbench.randomness import normal_per_index
 from darbench.records.settings import Evaluation, Stochastic
+from tests.flow import gaussian
 
 every_path = pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
 every_step = pytest.mark.parametrize("step", STEPS)

@@ -67,9 +67,15 @@ def main(reference: Path) -> None:
 
 def small(models, learn_sigma: bool):
     return models.SiT(
-        depth=DEPTH, hidden_size=WIDTH, num_heads=HEADS, patch_size=PATCH, input_size=SIDE,
-        in_channels=CHANNELS, num_classes=CLASSES, learn_sigma=learn_sigma,
-    ).eval()  # fmt: skip
+        depth=DEPTH,
+        hidden_size=WIDTH,
+        num_heads=HEADS,
+        patch_size=PATCH,
+        input_size=SIDE,
+        in_channels=CHANNELS,
+        num_classes=CLASSES,
+        learn_sigma=learn_sigma,
+    ).eval()
 
 
 def shapes(model) -> dict[str, list[int]]:

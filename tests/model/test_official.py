@@ -2,15 +2,15 @@ import json
 from functools import partial
 
 import pytest
-from tests.model import record_official_model as recorded
 import torch
-from tests.builders import SETTINGS, images, name_of, randomise, randomise_trunk, sit
 
 from darbench import registry
 from darbench.flow.samplers import guided
 from darbench.model.official import load_official, to_official
 from darbench.model.sit import SiT
 from darbench.model.sizes import SIZES
+from tests.builders import SETTINGS, images, name_of, randomise, randomise_trunk, sit
+from tests.model import record_official_model as recorded
 
 OFFICIAL = json.loads(recorded.RECORD.read_text())
 both_heads = pytest.mark.parametrize("learn_sigma", [False, True])
@@ -118,10 +118,15 @@ def test_a_state_dict_is_not_changed_by_loading_it():
 
 def small(learn_sigma):
     return sit(
-        depth=recorded.DEPTH, width=recorded.WIDTH, heads=recorded.HEADS, patch=recorded.PATCH,
-        side=recorded.SIDE, channels=recorded.CHANNELS, classes=recorded.CLASSES,
+        depth=recorded.DEPTH,
+        width=recorded.WIDTH,
+        heads=recorded.HEADS,
+        patch=recorded.PATCH,
+        side=recorded.SIDE,
+        channels=recorded.CHANNELS,
+        classes=recorded.CLASSES,
         learn_sigma=learn_sigma,
-    )  # fmt: skip
+    )
 
 
 def filled(learn_sigma, checkpoint_sigma):
@@ -156,9 +161,16 @@ def test_the_state_dict_of_s2_is_that_of_the_official_code():
     depth, width, heads = SIZES["S"]
     with torch.device("meta"):
         model = SiT(
-            registry.routing("add"), depth=depth, width=width, heads=heads, patch=2, side=32,
-            channels=4, classes=1000, learn_sigma=True,
-        )  # fmt: skip
+            registry.routing("add"),
+            depth=depth,
+            width=width,
+            heads=heads,
+            patch=2,
+            side=32,
+            channels=4,
+            classes=1000,
+            learn_sigma=True,
+        )
     assert shapes(model) == OFFICIAL["SiT-S/2"]
 
 

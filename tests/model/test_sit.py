@@ -3,15 +3,6 @@ from functools import partial
 
 import pytest
 import torch
-from tests.builders import (
-    SETTINGS,
-    images,
-    name_of,
-    randomise,
-    randomise_trunk,
-    routing_of,
-    sit,
-)
 from torch import nn
 
 from darbench import registry
@@ -20,6 +11,7 @@ from darbench.model.sit import SiT
 from darbench.model.sizes import SIZES
 from darbench.model.sublayers import GATES, Attention, Block, Mlp, modulate
 from darbench.routing.base import Routing
+from tests.builders import SETTINGS, images, name_of, randomise, randomise_trunk, routing_of, sit
 
 
 def imagenet(size, patch=2, learn_sigma=True, setting=("add", {})):
@@ -28,9 +20,16 @@ def imagenet(size, patch=2, learn_sigma=True, setting=("add", {})):
     depth, width, heads = SIZES[size]
     with torch.device("meta"):
         return SiT(
-            partial(registry.routing(name), **params), depth=depth, width=width, heads=heads,
-            patch=patch, side=32, channels=4, classes=1000, learn_sigma=learn_sigma,
-        )  # fmt: skip
+            partial(registry.routing(name), **params),
+            depth=depth,
+            width=width,
+            heads=heads,
+            patch=patch,
+            side=32,
+            channels=4,
+            classes=1000,
+            learn_sigma=learn_sigma,
+        )
 
 
 def count(module, trained_only=False):
@@ -116,18 +115,25 @@ def official_shapes(depth, width, patch, out, tokens):
     d, p = width, patch
     shapes = {
         "pos_embed": (1, tokens, d),
-        "x_embedder.proj.weight": (d, 4, p, p), "x_embedder.proj.bias": (d,),
-        "t_embedder.mlp.0.weight": (d, 256), "t_embedder.mlp.0.bias": (d,),
-        "t_embedder.mlp.2.weight": (d, d), "t_embedder.mlp.2.bias": (d,),
+        "x_embedder.proj.weight": (d, 4, p, p),
+        "x_embedder.proj.bias": (d,),
+        "t_embedder.mlp.0.weight": (d, 256),
+        "t_embedder.mlp.0.bias": (d,),
+        "t_embedder.mlp.2.weight": (d, d),
+        "t_embedder.mlp.2.bias": (d,),
         "y_embedder.embedding_table.weight": (1001, d),
-        "final_layer.linear.weight": (p * p * out, d), "final_layer.linear.bias": (p * p * out,),
+        "final_layer.linear.weight": (p * p * out, d),
+        "final_layer.linear.bias": (p * p * out,),
         "final_layer.adaLN_modulation.1.weight": (2 * d, d),
         "final_layer.adaLN_modulation.1.bias": (2 * d,),
-    }  # fmt: skip
+    }
     linears = {
-        "attn.qkv": (3 * d, d), "attn.proj": (d, d), "mlp.fc1": (4 * d, d), "mlp.fc2": (d, 4 * d),
+        "attn.qkv": (3 * d, d),
+        "attn.proj": (d, d),
+        "mlp.fc1": (4 * d, d),
+        "mlp.fc2": (d, 4 * d),
         "adaLN_modulation.1": (6 * d, d),
-    }  # fmt: skip
+    }
     for i in range(depth):
         for name, shape in linears.items():
             shapes[f"blocks.{i}.{name}.weight"] = shape
@@ -200,7 +206,7 @@ class Noisy(Routing):
 def noisy(seed):
     return SiT(
         Noisy, depth=1, width=16, heads=2, patch=2, side=4, channels=1, classes=2, seed=seed
-    )  # fmt: skip
+    )
 
 
 def test_a_routings_own_random_values_are_seeded_and_the_global_generator_is_left_alone():

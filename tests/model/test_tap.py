@@ -1,9 +1,9 @@
 import pytest
 import torch
-from tests.builders import SETTINGS, images, name_of, randomise, sit
 
 from darbench.model.tap import tap
 from darbench.routing.base import Cond
+from tests.builders import SETTINGS, images, name_of, randomise, sit
 
 
 def reads_of(model, x, t, label):

@@ -18,8 +18,10 @@ def sources(batch, tokens, count, width, dtype=torch.float64):
 
 def queries(batch, tokens, width, form):
     shape = {
-        "one": (width,), "per sample": (batch, 1, width), "per token": (batch, tokens, width)
-    }[form]  # fmt: skip
+        "one": (width,),
+        "per sample": (batch, 1, width),
+        "per token": (batch, tokens, width),
+    }[form]
     generator = torch.Generator().manual_seed(1)
     q = 3 * torch.randn(shape, generator=generator, dtype=torch.float64)
     return q.requires_grad_()

@@ -5,16 +5,20 @@ import sys
 
 import pytest
 import torch
-from tests.ops.test_depth_attention import queries
 from torch import nn
 
 from darbench.ops import native
 from darbench.ops.depth_attention import depth_attention, graph, inverse_rms, key_norm, source
+from tests.ops.test_depth_attention import queries
 
 # batch, tokens, sources, width, heads
 SHAPES = [
-    (1, 1, 1, 4, 1), (2, 63, 7, 60, 1), (3, 5, 18, 16, 4), (2, 3, 57, 1152, 1), (2, 9, 5, 60, 3),
-]  # fmt: skip
+    (1, 1, 1, 4, 1),
+    (2, 63, 7, 60, 1),
+    (3, 5, 18, 16, 4),
+    (2, 3, 57, 1152, 1),
+    (2, 9, 5, 60, 3),
+]
 FORMS = ["one", "per sample", "per token"]
 
 

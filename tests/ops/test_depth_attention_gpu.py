@@ -10,11 +10,11 @@ from importlib import import_module
 
 import pytest
 import torch
-from tests.ops.test_depth_attention import queries
-from tests.ops.test_depth_attention_cpu import FORMS, distance, outputs
 
 from darbench.ops.depth_attention import definition, eager, graph, inverse_rms, source
 from darbench.ops.depth_attention.backends import takes
+from tests.ops.test_depth_attention import queries
+from tests.ops.test_depth_attention_cpu import FORMS, distance, outputs
 
 pytest.importorskip("triton")
 gpu = import_module("darbench.ops.depth_attention.gpu")
@@ -22,8 +22,12 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 # batch, tokens, sources, width, heads
 SHAPES = [
-    (1, 1, 1, 4, 1), (2, 3, 2, 60, 3), (2, 63, 9, 60, 1), (1, 3, 9, 1152, 16), (1, 2, 57, 1152, 1),
-]  # fmt: skip
+    (1, 1, 1, 4, 1),
+    (2, 3, 2, 60, 3),
+    (2, 63, 9, 60, 1),
+    (1, 3, 9, 1152, 16),
+    (1, 2, 57, 1152, 1),
+]
 
 
 def read(query, sources, scale, heads):

@@ -51,9 +51,12 @@ def test_writing_and_reading_streams_equal_the_definition(lead, count, width):
         return write_streams(mix, x, weights, h).value + x.value.square()
 
     inputs = (
-        draw(*lead, count, count), draw(B, T, count, width, seed=1), draw(*lead, count, seed=2),
-        draw(B, T, width, seed=3), draw(*lead, count, seed=4),
-    )  # fmt: skip
+        draw(*lead, count, count),
+        draw(B, T, count, width, seed=1),
+        draw(*lead, count, seed=2),
+        draw(B, T, width, seed=3),
+        draw(*lead, count, seed=4),
+    )
     equal(rounds, inputs, bound=1e-4)  # static weights: a sum of many terms that cancel
 
 
@@ -87,9 +90,12 @@ def test_weights_and_outputs_are_broadcast_as_by_the_definition(lead):
         return write_streams(mix, x, weights, v + h.mean((0, 1))).value
 
     inputs = (
-        draw(*lead, 4, 4), draw(B, T, 4, 8, seed=1), draw(*lead, 4, seed=2),
-        draw(*lead, 8, seed=3), draw(*lead, 4, seed=4),
-    )  # fmt: skip
+        draw(*lead, 4, 4),
+        draw(B, T, 4, 8, seed=1),
+        draw(*lead, 4, seed=2),
+        draw(*lead, 8, seed=3),
+        draw(*lead, 4, seed=4),
+    )
     equal(rounds, inputs)
 
 
@@ -120,7 +126,7 @@ def test_shapes_that_do_not_fit_are_refused():
         lambda: normed_product(x, draw(31, 3).float(), 1e-6),
         lambda: manifold_maps(v, draw(2).float(), draw(8).float(), 2),
         lambda: manifold_maps(v, draw(3).float(), draw(7).float(), 2),
-    ]  # fmt: skip
+    ]
     for call in calls:
         with pytest.raises(RuntimeError, match="must match"):
             call()
@@ -163,9 +169,12 @@ def test_hyper_connections_equal_the_definition(squash, count, mixing, width):
         return write_streams(mix, x, w[..., -1], h).value + x.value.square()
 
     inputs = (
-        draw(B, T, count, width), draw(B, T, width, seed=1), draw(3, count, columns, seed=2),
-        draw(3, columns, seed=3), draw(3, width, columns, seed=4) / width**0.5,
-    )  # fmt: skip
+        draw(B, T, count, width),
+        draw(B, T, width, seed=1),
+        draw(3, count, columns, seed=2),
+        draw(3, columns, seed=3),
+        draw(3, width, columns, seed=4) / width**0.5,
+    )
     equal(connected, inputs, bound=3e-5)
 
 

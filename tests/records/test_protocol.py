@@ -16,9 +16,13 @@ from darbench.records.trial import Trial, Variant
 
 TRIAL = Trial(
     task=Task(name="toy", data="digits", extractor="digits-cnn", rank_by="val_loss"),
-    model=Model(depth=2, width=8, heads=2), training=Training(), evaluation=Evaluation(),
-    variant=Variant(routing="add", label="add"), pair_id=3, code_hash="c",
-)  # fmt: skip
+    model=Model(depth=2, width=8, heads=2),
+    training=Training(),
+    evaluation=Evaluation(),
+    variant=Variant(routing="add", label="add"),
+    pair_id=3,
+    code_hash="c",
+)
 
 
 def of(**changes):
@@ -30,19 +34,29 @@ def test_the_protocol_is_how_it_is_measured_not_what_is_trained():
         return dataclasses.replace(TRIAL.task, **changes)
 
     same = [
-        of(model=Model(depth=4, width=16, heads=2)), of(training=Training(steps=7, lr=1.0)),
-        of(variant=Variant(routing="dar")), of(pair_id=9), of(evaluation=Evaluation(grid=3)),
-        of(evaluation=Evaluation(fd_from=0.25)), of(evaluation=Evaluation(redraws=4)),
+        of(model=Model(depth=4, width=16, heads=2)),
+        of(training=Training(steps=7, lr=1.0)),
+        of(variant=Variant(routing="dar")),
+        of(pair_id=9),
+        of(evaluation=Evaluation(grid=3)),
+        of(evaluation=Evaluation(fd_from=0.25)),
+        of(evaluation=Evaluation(redraws=4)),
         of(task=task(data_path="elsewhere", summary="other")),
-    ]  # fmt: skip
+    ]
     others = [
-        of(training=Training(ema=0.5)), of(evaluation=Evaluation(n_gen=100)),
-        of(evaluation=Evaluation(val_draws=1)), of(evaluation=Evaluation(sampler_steps=9)),
-        of(evaluation=Evaluation(sampler="heun_sde")), of(evaluation=Evaluation(guidance=2.0)),
+        of(training=Training(ema=0.5)),
+        of(evaluation=Evaluation(n_gen=100)),
+        of(evaluation=Evaluation(val_draws=1)),
+        of(evaluation=Evaluation(sampler_steps=9)),
+        of(evaluation=Evaluation(sampler="heun_sde")),
+        of(evaluation=Evaluation(guidance=2.0)),
         of(evaluation=Evaluation(sampler="heun_sde", sde=Stochastic(norm=2.0))),
-        of(task=task(data="shapes")), of(task=task(fingerprint="0")), of(task=task(version=2)),
-        of(task=task(extractor="shapes-cnn")), of(task=task(name="other")),
-    ]  # fmt: skip
+        of(task=task(data="shapes")),
+        of(task=task(fingerprint="0")),
+        of(task=task(version=2)),
+        of(task=task(extractor="shapes-cnn")),
+        of(task=task(name="other")),
+    ]
     assert set(same) == {protocol_hash(TRIAL)}
     assert len({protocol_hash(TRIAL), *others}) == 1 + len(others)
 
@@ -74,8 +88,9 @@ def test_other_data_or_weights_under_the_same_name_are_another_protocol(tmp_path
     monkeypatch.setattr("darbench.records.protocol.WEIGHTS", tmp_path)
     after = protocol(TRIAL)
     assert {name for name in before if before[name] != after[name]} == {
-        "data.fingerprint", "extractor.weights",
-    }  # fmt: skip
+        "data.fingerprint",
+        "extractor.weights",
+    }
     assert after["extractor.weights"] == "1234567890abcdef"
 
 

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from tests.builders import sit
 
 from darbench.data import load
 from darbench.flow.path import PATHS
@@ -18,6 +17,7 @@ from darbench.randomness import stream
 from darbench.records.rules import RULES
 from darbench.records.settings import Evaluation
 from darbench.trial.generate import generate
+from tests.builders import sit
 
 GOLDEN = {
     3: {
@@ -56,15 +56,18 @@ GOLDEN = {
         "euler_maruyama VP score loss": 51.259258,
         "euler_maruyama VP score mean": 124.95841,
         "euler_maruyama VP score spread": 126.17925,
-    },
+    }
 }
 
 
 WAYS = [
-    ("euler", "Linear", "noise"), ("heun", "Linear", "velocity"), ("heun", "GVP", "score"),
-    ("adaptive", "GVP", "velocity"), ("heun_sde", "Linear", "velocity"),
+    ("euler", "Linear", "noise"),
+    ("heun", "Linear", "velocity"),
+    ("heun", "GVP", "score"),
+    ("adaptive", "GVP", "velocity"),
+    ("heun_sde", "Linear", "velocity"),
     ("euler_maruyama", "VP", "score"),
-]  # fmt: skip
+]
 
 
 def measured():

@@ -8,9 +8,13 @@ from darbench.records.trial import Report, Trial, Variant
 
 TRIAL = Trial(
     task=Task(name="toy", data="digits", extractor="digits-cnn", rank_by="val_loss"),
-    model=Model(depth=2, width=8, heads=2), training=Training(), evaluation=Evaluation(),
-    variant=Variant(routing="add", label="add"), pair_id=3, code_hash="c",
-)  # fmt: skip
+    model=Model(depth=2, width=8, heads=2),
+    training=Training(),
+    evaluation=Evaluation(),
+    variant=Variant(routing="add", label="add"),
+    pair_id=3,
+    code_hash="c",
+)
 
 
 def row(environment=None, *, attempt=1, board="b", final=True, **measured) -> dict:

@@ -8,11 +8,14 @@ from darbench.records.canonical import canonical_json, content_hash
 from darbench.records.settings import Evaluation, Model, Repa, Stochastic, Training
 
 plain = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
-)  # fmt: skip
+)
 
 
 @given(st.dictionaries(st.text(), plain, max_size=4))
@@ -31,18 +34,33 @@ def test_what_json_cannot_say_is_refused():
 @pytest.mark.parametrize(
     ("cls", "name", "value"),
     [
-        (Training, "steps", 0), (Training, "batch", 0), (Training, "lr", 0.0),
-        (Training, "lr", math.inf), (Training, "weight_decay", -1.0), (Training, "warmup", -1),
-        (Training, "ema", 1.0), (Training, "label_dropout", 1.0), (Training, "timeout_s", 0.0),
-        (Training, "timeout_s", math.inf), (Training, "checkpoints", (0.5, 0.5, 1.0)),
-        (Training, "checkpoints", (0.0, 1.0)), (Evaluation, "n_gen", 1),
-        (Evaluation, "sampler", "euhler"), (Evaluation, "sampler_steps", 0),
-        (Evaluation, "guidance", 0.5), (Evaluation, "guidance", math.nan),
-        (Evaluation, "fd_from", 1.5), (Evaluation, "val_draws", 0), (Evaluation, "grid", -1),
-        (Model, "mlp_ratio", 0.0), (Training, "objective", "repo"), (Training, "path", "linear"),
-        (Training, "weighting", "likely"), (Training, "weighting", "likelihood"),
+        (Training, "steps", 0),
+        (Training, "batch", 0),
+        (Training, "lr", 0.0),
+        (Training, "lr", math.inf),
+        (Training, "weight_decay", -1.0),
+        (Training, "warmup", -1),
+        (Training, "ema", 1.0),
+        (Training, "label_dropout", 1.0),
+        (Training, "timeout_s", 0.0),
+        (Training, "timeout_s", math.inf),
+        (Training, "checkpoints", (0.5, 0.5, 1.0)),
+        (Training, "checkpoints", (0.0, 1.0)),
+        (Evaluation, "n_gen", 1),
+        (Evaluation, "sampler", "euhler"),
+        (Evaluation, "sampler_steps", 0),
+        (Evaluation, "guidance", 0.5),
+        (Evaluation, "guidance", math.nan),
+        (Evaluation, "fd_from", 1.5),
+        (Evaluation, "val_draws", 0),
+        (Evaluation, "grid", -1),
+        (Model, "mlp_ratio", 0.0),
+        (Training, "objective", "repo"),
+        (Training, "path", "linear"),
+        (Training, "weighting", "likely"),
+        (Training, "weighting", "likelihood"),
     ],
-)  # fmt: skip
+)
 def test_values_that_make_no_sense_are_refused_by_name(cls, name, value):
     with pytest.raises(ValueError, match=rf"^{cls.__name__.lower()}\.{name}="):
         cls(**{name: value})
@@ -51,14 +69,16 @@ def test_values_that_make_no_sense_are_refused_by_name(cls, name, value):
 @pytest.mark.parametrize(
     ("cls", "prefix", "name", "value"),
     [
-        (Repa, "training.repa", "layer", 0), (Repa, "training.repa", "coefficient", 0.0),
+        (Repa, "training.repa", "layer", 0),
+        (Repa, "training.repa", "coefficient", 0.0),
         (Repa, "training.repa", "hidden", 0),
-        (Repa, "training.repa", "size", 0), (Stochastic, "evaluation.sde", "form", "sbdm"),
+        (Repa, "training.repa", "size", 0),
+        (Stochastic, "evaluation.sde", "form", "sbdm"),
         (Stochastic, "evaluation.sde", "norm", -1.0),
         (Stochastic, "evaluation.sde", "last_step", "mean"),
         (Stochastic, "evaluation.sde", "last_step_size", 1.0),
     ],
-)  # fmt: skip
+)
 def test_settings_within_settings_are_refused_by_their_whole_name(cls, prefix, name, value):
     with pytest.raises(ValueError, match=rf"^{prefix}\.{name}="):
         cls(**{name: value})

@@ -167,9 +167,7 @@ def test_the_defaults_of_a_signature_pass_its_own_checks_and_build_the_routing(n
 
 def test_resolving_fills_in_the_defaults():
     resolved = registry.signature("hyper").resolve({"streams": 2})
-    assert resolved == {
-        "streams": 2, "dynamic": True, "res": "full", "tanh": True, "lr_mult": 1.0,
-    }  # fmt: skip
+    assert resolved == {"streams": 2, "dynamic": True, "res": "full", "tanh": True, "lr_mult": 1.0}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import torch
+
 from tests.builders import outputs, reads, routing_of
 
 

@@ -4,6 +4,11 @@ import itertools
 
 import pytest
 import torch
+from torch import Tensor
+
+from darbench import registry
+from darbench.model import sublayers
+from darbench.routing.base import Routing
 from tests.builders import (
     SETTINGS,
     conditions,
@@ -16,11 +21,6 @@ from tests.builders import (
     routing_of,
     sit,
 )
-from torch import Tensor
-
-from darbench import registry
-from darbench.model import sublayers
-from darbench.routing.base import Routing
 
 every_setting = pytest.mark.parametrize("setting", SETTINGS, ids=name_of)
 

@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
-from tests.builders import conditions, outputs, randomise, reads, routing_of
 
 from darbench.routing.conditioners import CONDITIONERS
 from darbench.routing.conditioners.base import Conditioner, conditioner
+from tests.builders import conditions, outputs, randomise, reads, routing_of
 
 READERS, WIDTH, BATCH = 5, 16, 3
 
@@ -112,10 +112,14 @@ def test_dar_reads_with_the_conditioned_query(name):
 @pytest.mark.parametrize(
     ("name", "count"),
     [
-        ("reuse", 0), ("projection", 256), ("label", 256), ("bins", 8 * 5 * 16),
-        ("fourier", 5 * 8 * 16), ("film", 2 * 256 + 32),
+        ("reuse", 0),
+        ("projection", 256),
+        ("label", 256),
+        ("bins", 8 * 5 * 16),
+        ("fourier", 5 * 8 * 16),
+        ("film", 2 * 256 + 32),
     ],
-)  # fmt: skip
+)
 def test_parameters(name, count):
     assert sum(p.numel() for p in CONDITIONERS[name](READERS, WIDTH).parameters()) == count
 

@@ -2,10 +2,11 @@ import math
 
 import pytest
 import torch
+from torch.nn.functional import scaled_dot_product_attention
+
 from tests.builders import conditions, outputs, randomise, reads, routing_of
 from tests.routing.by_attention import attend
 from tests.routing.source_sets import source_sets
-from torch.nn.functional import scaled_dot_product_attention
 
 QUERIES = [
     {"query": "static"},
@@ -228,8 +229,10 @@ def test_a_dynamic_query_is_made_of_the_newest_output():
 def test_logits_do_not_change_when_a_source_grows_so_a_read_is_linear_in_its_size():
     routing = random_dar(query="static", history="full")
     v = outputs()
-    one, two, three = (reads(routing, [a * x for a, x in zip(s, v, strict=True)])[-1]
-                       for s in ([1] * 9, [1, 2] + [1] * 7, [1, 3] + [1] * 7))  # fmt: skip
+    one, two, three = (
+        reads(routing, [a * x for a, x in zip(s, v, strict=True)])[-1]
+        for s in ([1] * 9, [1, 2] + [1] * 7, [1, 3] + [1] * 7)
+    )
     torch.testing.assert_close(three - two, two - one, rtol=1e-4, atol=1e-5)
 
 
@@ -258,9 +261,12 @@ def test_queries_start_at_zero_and_gains_at_one():
 
 @pytest.mark.parametrize(
     ("params", "message"),
-    [({"span": 0}, "span=0: must be at least 1"), ({"heads": 3}, "heads=3: must divide"),
-     ({"heads": 0}, "heads=0")],
-)  # fmt: skip
+    [
+        ({"span": 0}, "span=0: must be at least 1"),
+        ({"heads": 3}, "heads=3: must divide"),
+        ({"heads": 0}, "heads=0"),
+    ],
+)
 def test_what_does_not_fit_is_refused(params, message):
     with pytest.raises(ValueError, match=message):
         routing_of(("dar", params))

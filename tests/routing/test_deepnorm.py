@@ -1,7 +1,8 @@
 import pytest
 import torch
-from tests.builders import outputs, reads, routing_of
 from torch.nn.functional import layer_norm
+
+from tests.builders import outputs, reads, routing_of
 
 
 def deepnorm(alpha=None, sites=8):

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from tests.builders import outputs, randomise, reads, routing_of
 from tests.routing.by_attention import attend
 from tests.routing.source_sets import source_sets

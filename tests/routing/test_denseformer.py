@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from tests.builders import outputs, randomise, reads, routing_of
 
 PERIOD_DILATION = [(1, 1), (1, 2), (1, 4), (3, 1), (3, 2), (2, 3), (4, 5)]

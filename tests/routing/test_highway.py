@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+
 from tests.builders import outputs, randomise, reads, routing_of
 
 every_form = pytest.mark.parametrize("form", ["scalar", "full"])

@@ -1,9 +1,9 @@
 import math
 
 import pytest
-from tests.routing.source_sets import source_sets
 
 from darbench.routing.history import WINDOWS, additions, partitions, sizes
+from tests.routing.source_sets import source_sets
 
 SITES = (1, 2, 7, 8, 12)
 SPANS = (1, 2, 3, 4, 5, 8, 20)
@@ -62,14 +62,27 @@ def test_sizes_and_partition_flag_are_those_of_the_sets(history, sites, span):
 @pytest.mark.parametrize(
     ("history", "span", "whole"),
     [
-        ("full", 4, True), ("chunk_sum", 4, True), ("chunk_sum", 3, True),
-        ("chunk_last", 1, True), ("chunk_last", 8, True), ("chunk_last", 9, True),
-        ("chunk_last", 2, False), ("chunk_last", 4, False), ("chunk_last", 7, False),
-        ("window", 7, False), ("window", 8, True), ("window", 1, False),
-        ("chunk_sum_raw", 1, True), ("chunk_sum_raw", 3, True), ("chunk_sum_raw", 9, True),
-        ("dilated", 1, True), ("dilated", 2, False), ("dilated", 8, False), ("log", 4, False),
+        ("full", 4, True),
+        ("chunk_sum", 4, True),
+        ("chunk_sum", 3, True),
+        ("chunk_last", 1, True),
+        ("chunk_last", 8, True),
+        ("chunk_last", 9, True),
+        ("chunk_last", 2, False),
+        ("chunk_last", 4, False),
+        ("chunk_last", 7, False),
+        ("window", 7, False),
+        ("window", 8, True),
+        ("window", 1, False),
+        ("chunk_sum_raw", 1, True),
+        ("chunk_sum_raw", 3, True),
+        ("chunk_sum_raw", 9, True),
+        ("dilated", 1, True),
+        ("dilated", 2, False),
+        ("dilated", 8, False),
+        ("log", 4, False),
     ],
-)  # fmt: skip
+)
 def test_what_partitions_eight_sites(history, span, whole):
     assert partitions(history, span, 8) is whole
 
@@ -115,9 +128,16 @@ def test_strides_and_powers_of_two_count_back_from_the_newest():
 
 @pytest.mark.parametrize(
     ("history", "sums"),
-    [("full", 0), ("chunk_last", 0), ("window", 0), ("dilated", 0), ("log", 0),
-     ("chunk_sum", 6), ("chunk_sum_raw", 3)],
-)  # fmt: skip
+    [
+        ("full", 0),
+        ("chunk_last", 0),
+        ("window", 0),
+        ("dilated", 0),
+        ("log", 0),
+        ("chunk_sum", 6),
+        ("chunk_sum_raw", 3),
+    ],
+)
 def test_only_sums_of_outputs_cost_additions(history, sums):
     """Eight sites in chunks of 4; the last chunk of chunk_sum_raw is never summed."""
     assert additions(history, 4, 8) == sums

@@ -1,9 +1,9 @@
 import pytest
 import torch
-from tests.builders import outputs, randomise, reads, routing_of
 from hyper_connections import HyperConnections
 
 from darbench.routing import hyper
+from tests.builders import outputs, randomise, reads, routing_of
 
 PARAMS = [
     {"dynamic": False, "streams": 1},
@@ -41,10 +41,12 @@ def package_layer(routing, params, site):
     }
     if routing.dynamic:
         copied |= {
-            "dynamic_alpha_fn": routing.w_a[site], "dynamic_alpha_scale": routing.s_a[site],
-            "dynamic_beta_fn": routing.w_b[site], "dynamic_beta_scale": routing.s_b[site],
+            "dynamic_alpha_fn": routing.w_a[site],
+            "dynamic_alpha_scale": routing.s_a[site],
+            "dynamic_beta_fn": routing.w_b[site],
+            "dynamic_beta_scale": routing.s_b[site],
             "norm.gamma": routing.gain[site] - 1,
-        }  # fmt: skip
+        }
     assert not layer.load_state_dict(copied, strict=False).unexpected_keys
     return layer
 

@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+
 from tests.builders import outputs, randomise, reads, routing_of
 from tests.routing.by_attention import attend
 

@@ -2,8 +2,9 @@ import math
 
 import pytest
 import torch
-from tests.builders import outputs, randomise, reads, routing_of
 from torch import softmax
+
+from tests.builders import outputs, randomise, reads, routing_of
 
 SINKHORN = {"streams": 4}
 PERMUTATIONS = {"streams": 3, "form": "permutations"}
@@ -145,10 +146,11 @@ def test_parameters_of_a_site_are_the_papers(n):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"streams": 0}, "streams=0"), ({"iterations": 0}, "iterations=0"),
+        ({"streams": 0}, "streams=0"),
+        ({"iterations": 0}, "iterations=0"),
         ({"streams": 6, "form": "permutations"}, "at most 5"),
     ],
-)  # fmt: skip
+)
 def test_what_does_not_fit_is_refused(params, message):
     with pytest.raises(ValueError, match=message):
         mhc(params)

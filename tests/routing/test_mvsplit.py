@@ -1,4 +1,5 @@
 import torch
+
 from tests.builders import outputs, randomise, reads, routing_of
 
 

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from tests.builders import outputs, randomise, reads, routing_of, sit
 
 every_share = pytest.mark.parametrize("share", ["block", "sublayer"])

@@ -1,18 +1,20 @@
 import pytest
 import torch
-from tests.builders import outputs, randomise, reads, routing_of
 
 from darbench.routing.unet import partners
+from tests.builders import outputs, randomise, reads, routing_of
 
 PAPERS = {  # blocks counted from 0; even: HunyuanDiT, odd: U-ViT
-    1: {}, 2: {}, 3: {},
+    1: {},
+    2: {},
+    3: {},
     4: {3: 0},
     5: {3: 1, 4: 0},
     6: {4: 1, 5: 0},
     7: {4: 2, 5: 1, 6: 0},
     12: {7: 4, 8: 3, 9: 2, 10: 1, 11: 0},
     13: {7: 5, 8: 4, 9: 3, 10: 2, 11: 1, 12: 0},
-}  # fmt: skip
+}
 
 
 def unet(sites=24, **params):
@@ -127,9 +129,11 @@ def test_initial_fusions_are_those_of_the_papers():
 @pytest.mark.parametrize(
     ("params", "equality"),
     [
-        ({"init": "xavier"}, "no"), ({"init": "trunc002"}, "no"), ({"skip_norm": True}, "weak"),
+        ({"init": "xavier"}, "no"),
+        ({"init": "trunc002"}, "no"),
+        ({"skip_norm": True}, "weak"),
         ({"init": "xavier", "fusion": "add"}, "strong"),
     ],
-)  # fmt: skip
+)
 def test_only_an_identity_without_norm_is_add_for_any_trunk(params, equality):
     assert unet(**params).equals_add == equality

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.spaces import HEAD, load, write
 
 from darbench import data, registry
 from darbench.board.reproduce import reproduce_command
@@ -23,6 +22,7 @@ from darbench.search.compose import (
     tasks_folder,
 )
 from darbench.trial.train import check
+from tests.spaces import HEAD, load, write
 
 SIGNATURES = registry.signatures()
 
@@ -37,8 +37,9 @@ def test_the_shipped_space_covers_the_field_on_three_seeds():
     assert {"add", "denseformer", "hyper", "dar"} <= routings
     assert space.seeds == (0, 1, 2) and space.sampler == "grid"
     assert {e.fixed.get("dynamic") for e in space.entries if e.signature.name == "hyper"} == {
-        True, False,
-    }  # fmt: skip
+        True,
+        False,
+    }
     assert sum(entry.signature.name == "dar" for entry in space.entries) >= 6
 
 
@@ -299,11 +300,15 @@ def test_the_shipped_folders_are_found():
 
 
 NESTED = [
-    "training.objective=repa", "training.repa.layer=6", "training.repa.encoder=timm:resnet18",
-    "training.repa.weights=a/b.safetensors", "training.path=GVP",
-    "evaluation.sampler=euler_maruyama", "evaluation.sde.form=increasing-decreasing",
+    "training.objective=repa",
+    "training.repa.layer=6",
+    "training.repa.encoder=timm:resnet18",
+    "training.repa.weights=a/b.safetensors",
+    "training.path=GVP",
+    "evaluation.sampler=euler_maruyama",
+    "evaluation.sde.form=increasing-decreasing",
     "evaluation.sde.last_step=none",
-]  # fmt: skip
+]
 
 
 def test_settings_within_settings_compose():
@@ -335,9 +340,13 @@ def test_alignment_is_to_the_extractor_of_the_task_unless_it_is_given(task, enco
 def test_a_trial_aligned_to_digits_has_the_id_that_it_always_had():
     trial = load_trial("add", "digits-nano", ["training.objective=repa"], 0, SIGNATURES)
     assert trial.configuration()["training"]["repa"] == {
-        "layer": 4, "coefficient": 0.5, "hidden": None, "norm": False, "encoder": "digits-cnn",
+        "layer": 4,
+        "coefficient": 0.5,
+        "hidden": None,
+        "norm": False,
+        "encoder": "digits-cnn",
         "weights": "",
-    }  # fmt: skip
+    }
     assert trial.id == "36461f4ebe5a56c3"
 
 
@@ -372,9 +381,10 @@ def test_an_encoder_is_known_by_the_content_of_its_weights(tmp_path):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "model.safetensors").write_bytes(content)
         overrides = [
-            "training.objective=repa", "training.repa.encoder=timm:resnet18",
+            "training.objective=repa",
+            "training.repa.encoder=timm:resnet18",
             f"training.repa.weights='{tmp_path / folder / 'model.safetensors'}'",
-        ]  # fmt: skip
+        ]
         return load_trial("dar", "digits-nano", overrides, 1, SIGNATURES).id
 
     assert of("a", b"one") == of("b", b"one") != of("c", b"two")

@@ -69,9 +69,10 @@ def test_a_container_is_held_to_its_group(system):
 def test_a_group_is_held_by_those_above(system):
     root = system(
         {"proc/self/cgroup": "0::/slurm/job/task"}
-        | version_2("slurm/job/task") | version_2("slurm/job", 20 * GB)
+        | version_2("slurm/job/task")
+        | version_2("slurm/job", 20 * GB)
         | version_2("slurm", 40 * GB, "50000 100000")
-    )  # fmt: skip
+    )
     assert (free(root), machine.cores(root)) == (18, 1)
 
 

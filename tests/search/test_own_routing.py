@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.spaces import TINY, write
 
 import darbench
 from darbench.commands.new import TEMPLATE
+from tests.spaces import TINY, write
 
 MINE = TEMPLATE.format(name="mine", cls="Mine", file="mine.py", title="Mine")
 ADD = "seeds: [0]\nvariants: [{routing: add}]\n" + TINY

@@ -2,13 +2,13 @@ import math
 import statistics
 
 import pytest
-from tests.spaces import load, row_of
 
 from darbench.errors import BadInput
 from darbench.records import rules
 from darbench.search.propose import Exhausted, proposer
 from darbench.search.space import Range
 from darbench.store import ledger
+from tests.spaces import load, row_of
 
 GRID = """
 seeds: [0, 1]

@@ -4,11 +4,11 @@ import json
 import re
 
 import pytest
-from tests.spaces import TINY, load, row_of, write
 
 import darbench
 from darbench.board.build import build
 from darbench.store import ledger
+from tests.spaces import TINY, load, row_of, write
 
 TWO = "seeds: [0, 1]\nvariants: [{routing: add}, {routing: denseformer}]\n" + TINY
 MEASURED = {"add": (0.5, 9.0), "denseformer": (0.6, 8.0)}  # validation loss, FD

@@ -4,13 +4,13 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.spaces import load
 
 from darbench.errors import BadInput
 from darbench.records.settings import Evaluation, Model, Repa, Stochastic, Task, Training
 from darbench.records.trial import Trial, Variant
 from darbench.registry import signature
 from darbench.search.space import Choices, Range
+from tests.spaces import load
 
 
 def configurations(folder, variants: str) -> list[tuple[str, dict]]:
@@ -30,17 +30,16 @@ def test_lists_are_choices_and_their_product_is_walked(tmp_path):
         tmp_path, "{routing: dar, params: {query: [static, dynamic], span: [2, 4]}}"
     )
     assert [label for label, _ in found] == [
-        "dar (query=static, span=2)", "dar (query=static, span=4)",
-        "dar (query=dynamic, span=2)", "dar (query=dynamic, span=4)",
-    ]  # fmt: skip
+        "dar (query=static, span=2)",
+        "dar (query=static, span=4)",
+        "dar (query=dynamic, span=2)",
+        "dar (query=dynamic, span=4)",
+    ]
 
 
 @pytest.mark.parametrize(
     ("values", "walked"),
-    [
-        ("{low: 2, high: 8, step: 3}", [2, 5, 8]),
-        ("{low: 2, high: 7, step: 3}", [2, 5]),
-    ],
+    [("{low: 2, high: 8, step: 3}", [2, 5, 8]), ("{low: 2, high: 7, step: 3}", [2, 5])],
 )
 def test_a_range_with_a_step_is_walked_up_to_its_end(tmp_path, values, walked):
     found = configurations(tmp_path, f"{{routing: dar, params: {{span: {values}}}}}")
@@ -165,10 +164,13 @@ def test_an_endless_range_cannot_be_walked(tmp_path):
 
 TRIAL = Trial(
     task=Task(name="toy", data="digits", extractor="digits-cnn", rank_by="val_loss"),
-    model=Model(depth=2, width=8, heads=2), training=Training(), evaluation=Evaluation(),
+    model=Model(depth=2, width=8, heads=2),
+    training=Training(),
+    evaluation=Evaluation(),
     variant=Variant(routing="dar", params={"span": 4, "query": "static"}, label="dar"),
-    pair_id=0, code_hash="c",
-)  # fmt: skip
+    pair_id=0,
+    code_hash="c",
+)
 NO_IDENTITY = {
     "task": {"data_path", "hours", "noise", "rank_by", "summary", "quick"},
     "model": {"size"},
@@ -177,19 +179,32 @@ NO_IDENTITY = {
     "variant": {"label"},
 }
 OTHER = {
-    str: "other", int: 41, float: 0.77, bool: True, type(None): 3, tuple: (0.9, 1.0),
+    str: "other",
+    int: 41,
+    float: 0.77,
+    bool: True,
+    type(None): 3,
+    tuple: (0.9, 1.0),
     dict: {"span": 5, "query": "static"},
-}  # fmt: skip
+}
 ALLOWED = {
-    "sampler": "euler", "fd_from": 0.25, "guidance": 1.5, "ema": 0.5, "precision": "bfloat16",
-    "objective": "noise", "path": "GVP", "weighting": "velocity", "repa": Repa(coefficient=0.25),
+    "sampler": "euler",
+    "fd_from": 0.25,
+    "guidance": 1.5,
+    "ema": 0.5,
+    "precision": "bfloat16",
+    "objective": "noise",
+    "path": "GVP",
+    "weighting": "velocity",
+    "repa": Repa(coefficient=0.25),
     "sde": Stochastic(form="linear"),
-}  # fmt: skip
+}
 # Without which a field must be left alone.
 NEEDS = {
-    "weighting": {"objective": "noise"}, "repa": {"objective": "repa"},
+    "weighting": {"objective": "noise"},
+    "repa": {"objective": "repa"},
     "sde": {"sampler": "euler_maruyama"},
-}  # fmt: skip
+}
 FIELDS = [
     (room, field.name)
     for room in NO_IDENTITY
@@ -212,11 +227,23 @@ def test_fields_that_came_later_leave_older_ids_alone():
     """Their defaults say what used to be the only way, so they are not spelled out."""
     configuration = TRIAL.configuration()
     assert set(configuration["training"]) == {
-        "steps", "batch", "lr", "weight_decay", "warmup", "ema", "label_dropout", "checkpoints",
-    }  # fmt: skip
+        "steps",
+        "batch",
+        "lr",
+        "weight_decay",
+        "warmup",
+        "ema",
+        "label_dropout",
+        "checkpoints",
+    }
     assert set(configuration["evaluation"]) == {
-        "n_gen", "sampler", "sampler_steps", "guidance", "fd_from", "val_draws",
-    }  # fmt: skip
+        "n_gen",
+        "sampler",
+        "sampler_steps",
+        "guidance",
+        "fd_from",
+        "val_draws",
+    }
 
 
 def test_where_the_weights_of_an_encoder_lie_is_no_part_of_an_id():

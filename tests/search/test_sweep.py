@@ -13,13 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.spaces import TINY, write
 
 import darbench
 from darbench.errors import BadInput
 from darbench.search import sweep as module
 from darbench.search.sweep import preview
 from darbench.store import ledger
+from tests.spaces import TINY, write
 
 TWO = "seeds: [0]\nvariants: [{routing: add}, {routing: denseformer}]\n" + TINY
 LONG = ("seeds=[0,1]", "training.steps=150", "training.checkpoints=[0.1,0.5,1.0]")
@@ -37,9 +37,12 @@ def start(space: str, out: Path, *more: str) -> subprocess.Popen:
     """`darbench sweep` in a process group of its own."""
     command = [sys.executable, "-m", "darbench", "sweep", "--space", space, "--out", str(out)]
     return subprocess.Popen(
-        [*command, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [*command, *more],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
         start_new_session=True,
-    )  # fmt: skip
+    )
 
 
 def finish(space: str, out: Path, *more: str) -> tuple[int, str, str]:

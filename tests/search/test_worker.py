@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tests.spaces import tiny_trial
 
 from darbench.records.trial import Report
 from darbench.search import worker
 from darbench.search.worker import Desk, failure, run_trial, save_grid
 from darbench.store import ledger
+from tests.spaces import tiny_trial
 
 
 def last_row(desk, trial):

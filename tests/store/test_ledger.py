@@ -12,11 +12,21 @@ from darbench.store import ledger
 
 def row(trial="t0", *, code="c0", attempt=1, step=5, final=True, status="ok", **more) -> dict:
     return {
-        "schema_version": 1, "trial_id": trial, "variant_code_hash": code, "protocol_hash": "p0",
-        "attempt": attempt, "step": step, "final": final, "status": status, "split": "confirm",
-        "config_hash": "k0", "params_json": "{}",
-        "routing": "add", "created_utc": "2031-05-01T10:00:00", **more,
-    }  # fmt: skip
+        "schema_version": 1,
+        "trial_id": trial,
+        "variant_code_hash": code,
+        "protocol_hash": "p0",
+        "attempt": attempt,
+        "step": step,
+        "final": final,
+        "status": status,
+        "split": "confirm",
+        "config_hash": "k0",
+        "params_json": "{}",
+        "routing": "add",
+        "created_utc": "2031-05-01T10:00:00",
+        **more,
+    }
 
 
 def test_what_is_appended_is_read_back_in_order(tmp_path):
@@ -158,10 +168,14 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
 
 def test_finished_means_a_last_row_that_another_try_would_not_better():
     rows = [
-        row("running", final=False), row("ok"), row("crashed", status="crashed"),
-        row("oom", status="oom"), row("timeout", status="timeout"),
-        row("diverged", status="diverged"), row("pruned", status="pruned"),
-    ]  # fmt: skip
+        row("running", final=False),
+        row("ok"),
+        row("crashed", status="crashed"),
+        row("oom", status="oom"),
+        row("timeout", status="timeout"),
+        row("diverged", status="diverged"),
+        row("pruned", status="pruned"),
+    ]
     found = ledger.finished(rows)
     assert {row["trial_id"] for row in found.values()} == {"ok", "diverged", "pruned"}
     assert list(found) == [ledger.row_key(row) for row in found.values()]

@@ -1,11 +1,11 @@
 """Each of many mistakes is caught by the check meant for it, which names it."""
 
 import pytest
+
+from darbench.testing import CHECKS, check_routing
 from tests.testing.broken import BROKEN
 from tests.testing.healthy import Attentive, Scaled
 from tests.testing.matrix import matrix
-
-from darbench.testing import CHECKS, check_routing
 
 
 @pytest.mark.parametrize("cls", BROKEN, ids=lambda cls: cls.__name__)

@@ -3,9 +3,9 @@
 import time
 
 import pytest
-from tests.builders import SETTINGS, name_of
 
 from darbench.testing import CHECKS, check_routing
+from tests.builders import SETTINGS, name_of
 
 CAPTURED = [
     ("add", {}),

@@ -7,12 +7,12 @@ import sys
 import numpy as np
 import pytest
 import torch
-from tests.testing.healthy import Scaled
 from torch import nn
 
 from darbench import Routing
 from darbench.errors import BadInput
 from darbench.testing import CHECKS, check_routing
+from tests.testing.healthy import Scaled
 
 NAMES = [check.name for check in CHECKS]
 VERBS_ALONE = ["state_is_tensors", "pure"]
@@ -147,9 +147,13 @@ def test_it_never_raises(routing):
 def test_hostile_declarations_fail_their_own_checks_alone():
     failed = [r.name for r in check_routing(Hostile) if not r.passed]
     assert failed == [
-        "declared_sources", "declared_conditions", "declared_equality_to_add",
-        "parameter_groups", "flops_per_token", "flops_formula",
-    ]  # fmt: skip
+        "declared_sources",
+        "declared_conditions",
+        "declared_equality_to_add",
+        "parameter_groups",
+        "flops_per_token",
+        "flops_formula",
+    ]
 
 
 def test_a_model_may_be_refused_as_too_shallow_but_not_as_too_deep():

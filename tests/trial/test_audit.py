@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tests.builders import TINY, sit, tiny
 
 from darbench import registry
 from darbench.data import load
@@ -14,6 +13,7 @@ from darbench.records.settings import Evaluation
 from darbench.routing.add import Add
 from darbench.trial import audit, generate, train
 from darbench.trial.audit import VALUES, Audit, Digest, thinned, trunk_audit
+from tests.builders import TINY, sit, tiny
 
 BUILT_IN = [n for n, c in registry.routings().items() if c.__module__.startswith("darbench.")]
 TRAINING = ("audit_data", "audit_noise")
@@ -41,8 +41,11 @@ def add():
 
 def differing(one, two):
     """Names of the audits that two trials have in common and that differ."""
-    names = {key if isinstance(key, str) else key[0] for key in one.keys() & two.keys()
-             if one[key] != two[key]}  # fmt: skip
+    names = {
+        key if isinstance(key, str) else key[0]
+        for key in one.keys() & two.keys()
+        if one[key] != two[key]
+    }
     assert one.keys() & two.keys() >= {"audit_init", "audit_generation", ("audit_data", 2)}
     return names
 
@@ -74,8 +77,10 @@ def test_another_process_with_two_threads_sees_the_same(add):
     )
     done = subprocess.run(
         [sys.executable, "-c", code, json.dumps(small("dar").to_dict())],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     for row in json.loads(done.stdout):
         for name in ("audit_init", "audit_generation"):
             assert row[name] == add[name]
@@ -154,9 +159,10 @@ def test_the_noise_of_every_stochastic_step_is_hashed(monkeypatch):
     plain = generate.normal_per_index
     whole = generate.generate(model, data, evaluation, 0, "cpu").audit
     monkeypatch.setattr(
-        generate, "normal_per_index",
+        generate,
+        "normal_per_index",
         lambda seed, name, *rest: plain(seed + (name == "sample/1"), name, *rest),
-    )  # fmt: skip
+    )
     assert generate.generate(model, data, evaluation, 0, "cpu").audit != whole
 
 
@@ -232,9 +238,10 @@ def test_generation_noise_of_a_batch_is_found_out(monkeypatch, add):
     plain = generate.normal_per_index
     monkeypatch.setattr(generate, "SAMPLE_BATCH", 40)
     monkeypatch.setattr(
-        generate, "normal_per_index",
+        generate,
+        "normal_per_index",
         lambda seed, name, indices, shape: plain(seed, name, range(len(indices)), shape),
-    )  # fmt: skip
+    )
     assert differing(audits(small()), add) == {"audit_generation"}
 
 

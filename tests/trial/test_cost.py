@@ -20,9 +20,14 @@ card = partial(load_card, signatures=registry.signatures())
 
 
 def test_the_budget_is_that_of_a_run():
-    overrides = ["model.depth=2", "training.steps=2", "evaluation.n_gen=72",
-                 "evaluation.sampler_steps=1", "training.checkpoints=[0.5,1.0]",
-                 "evaluation.val_draws=1"]  # fmt: skip
+    overrides = [
+        "model.depth=2",
+        "training.steps=2",
+        "evaluation.n_gen=72",
+        "evaluation.sampler_steps=1",
+        "training.checkpoints=[0.5,1.0]",
+        "evaluation.val_draws=1",
+    ]
     trial = card("digits-nano", overrides)
     *_, last = train(trial)
     assert last.measured["budget_flops"] == 2 * add_step_flops(trial, kind("digits"))

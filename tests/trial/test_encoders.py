@@ -4,7 +4,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.builders import sit
 from safetensors.torch import save_file
 from torch import nn
 
@@ -15,6 +14,7 @@ from darbench.flow.repa import Repa
 from darbench.flow.transport import DEFAULT
 from darbench.metrics.extractors.small_cnn import DIGITS, SHAPES
 from darbench.trial.encoders import load_encoder
+from tests.builders import sit
 
 IMAGES = load("digits").val_images[:5]
 

@@ -1,5 +1,4 @@
 import pytest
-from tests.builders import sit
 
 from darbench.flow.objective import Objective
 from darbench.flow.path import PATHS
@@ -9,6 +8,7 @@ from darbench.flow.transport import DEFAULT
 from darbench.records.settings import Repa as RepaSettings
 from darbench.records.settings import Training
 from darbench.trial.recipe import make_objective, make_transport
+from tests.builders import sit
 
 
 def test_the_default_recipe_is_the_velocity_on_the_linear_path():
@@ -20,10 +20,7 @@ def test_a_recipe_names_path_prediction_and_weighting():
     for objective in ("velocity", "noise", "score"):
         for path in PATHS:
             transport = make_transport(Training(objective=objective, path=path))
-            assert (transport.path, transport.prediction) == (
-                PATHS[path],
-                PREDICTIONS[objective],
-            )
+            assert (transport.path, transport.prediction) == (PATHS[path], PREDICTIONS[objective])
     weighted = make_transport(Training(objective="score", weighting="likelihood"))
     assert weighted.weight is WEIGHTINGS["likelihood"]
 

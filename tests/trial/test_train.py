@@ -5,7 +5,6 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from tests.builders import DIGITS, TINY, sit, tiny
 from torch import nn
 
 from darbench.data import load
@@ -22,6 +21,7 @@ from darbench.trial import generate as generator
 from darbench.trial import train as trainer
 from darbench.trial.generate import generate
 from darbench.trial.train import Batches, Run, build_model, checkpoint_steps, make_optimizer
+from tests.builders import DIGITS, TINY, sit, tiny
 
 aligned = partial(Repa, encoder="digits-cnn")  # as a composed task has it
 
@@ -114,8 +114,11 @@ def test_images_keep_their_labels_and_noise_and_time_are_standard():
     noise = torch.cat([x0 for _, _, x0, _ in drawn])
     times = torch.cat([t for *_, t in drawn])
     assert (x0.shape, t.shape, x0.dtype, t.dtype) == (
-        x1.shape, (64,), torch.float32, torch.float32,
-    )  # fmt: skip
+        x1.shape,
+        (64,),
+        torch.float32,
+        torch.float32,
+    )
     assert noise.mean().abs() < 0.01 and noise.std() == pytest.approx(1, abs=0.01)
     assert 0 <= times.min() < 0.01 and 0.99 < times.max() < 1
     assert times.mean() == pytest.approx(0.5, abs=0.03)
@@ -151,8 +154,9 @@ def test_the_queries_of_a_routing_learn_at_its_multiple_of_the_rate():
     training = Training(lr=1e-3, weight_decay=0.1)
     found = rates(sit(("dar", {"lr_mult": 10.0})), training)
     assert {name for name, (lr, _) in found.items() if lr == pytest.approx(1e-2)} == {
-        "routing.w", "routing.conditioner.e_t",
-    }  # fmt: skip
+        "routing.w",
+        "routing.conditioner.e_t",
+    }
     others = [rate for name, rate in found.items() if name == "routing.gain"]
     others += [rate for name, rate in found.items() if not name.startswith("routing.")]
     assert set(others) == {(1e-3, 0.1)}
@@ -213,12 +217,11 @@ def test_a_step_is_adamw_on_the_mean_velocity_loss():
     queries = twin.routing.w
     others = [p for p in twin.parameters() if p.requires_grad and p is not queries]
     optimizer = torch.optim.AdamW(
-        [
-            {"params": others},
-            {"params": [queries], "lr": 5 * 6e-3},
-        ],
-        lr=6e-3, betas=(0.9, 0.999), weight_decay=0.01,
-    )  # fmt: skip
+        [{"params": others}, {"params": [queries], "lr": 5 * 6e-3}],
+        lr=6e-3,
+        betas=(0.9, 0.999),
+        weight_decay=0.01,
+    )
     for step in (1, 2, 3):
         run.step(step)
         x1, label, x0, t = batches(batch=8)(step)
@@ -331,11 +334,29 @@ def test_a_trial_reports_at_its_checkpoints_and_ends_with_the_final_one(reports)
 
 def test_a_report_holds_the_columns_of_a_row_with_finite_numbers(reports):
     wanted = {
-        "status", "train_loss", "val_loss", "val_loss_bins", "samples_seen", "train_flops",
-        "budget_flops", "flops_routing_share", "params_total", "params_routing", "train_seconds",
-        "eval_seconds", "peak_mem_bytes", "ref_hash", "data_fingerprint", "step_ms_p50",
-        "step_ms_p95", "fd", "kid", "precision", "recall", "n_gen",
-    }  # fmt: skip
+        "status",
+        "train_loss",
+        "val_loss",
+        "val_loss_bins",
+        "samples_seen",
+        "train_flops",
+        "budget_flops",
+        "flops_routing_share",
+        "params_total",
+        "params_routing",
+        "train_seconds",
+        "eval_seconds",
+        "peak_mem_bytes",
+        "ref_hash",
+        "data_fingerprint",
+        "step_ms_p50",
+        "step_ms_p95",
+        "fd",
+        "kid",
+        "precision",
+        "recall",
+        "n_gen",
+    }
     types = {column.name: PYTHON_TYPES[column.kind] for column in COLUMNS.values()}
     for report in reports:
         assert wanted <= report.measured.keys() <= types.keys()

@@ -61,8 +61,12 @@ class Inception(Classifier):
     """InceptionNet with the published weights."""
 
     layers: ClassVar = {
-        "fid": "2048", "kid": "2048", "prc": "2048", "isc": "logits_unbiased", "sfid": "spatial",
-    }  # fmt: skip
+        "fid": "2048",
+        "kid": "2048",
+        "prc": "2048",
+        "isc": "logits_unbiased",
+        "sfid": "spatial",
+    }
 
     widths: ClassVar = {"2048": 2048, "logits_unbiased": 1008, "spatial": SPATIAL * 17 * 17}
 

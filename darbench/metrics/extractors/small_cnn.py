@@ -92,9 +92,7 @@ class SmallExtractor(Classifier):
     """A trained small network; a subclass says which."""
 
     cnn: ClassVar[SmallCNN]
-    layers: ClassVar = {
-        "fid": "64", "kid": "64", "prc": "64", "isc": "logits", "sfid": "spatial",
-    }  # fmt: skip
+    layers: ClassVar = {"fid": "64", "kid": "64", "prc": "64", "isc": "logits", "sfid": "spatial"}
 
     @classmethod
     def load(cls) -> tuple[nn.Module, str]:

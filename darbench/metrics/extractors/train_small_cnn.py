@@ -1,10 +1,12 @@
-"""Train a small feature extractor: python -m darbench.metrics.extractors.train_small_cnn NAME --out DIR
+"""Train a small feature extractor:
+
+    python -m darbench.metrics.extractors.train_small_cnn NAME --out DIR
 
 NAME is digits-cnn (about 15 seconds on one thread) or shapes-cnn (a minute or two). Writes
 DIR/NAME.safetensors and DIR/NAME.json.
 
-Every random number comes from darbench.randomness, so a rerun repeats the same computation; the last
-bits still depend on the processor and the version of torch. The held-out images are looked at
+Every random number comes from darbench.randomness, so a rerun repeats the same computation; the
+last bits still depend on the processor and the version of torch. The held-out images are looked at
 after the last epoch only: neither the epoch nor the seed is chosen by them.
 """
 
@@ -132,8 +134,8 @@ def main(argv: list[str] | None = None) -> None:
         "seed": args.seed,
         "epochs": epochs,
         "torch": torch.__version__,
-        "command": f"python -m darbench.metrics.extractors.train_small_cnn {cnn.name} --out {args.out} "
-        f"--seed {args.seed} --epochs {epochs}",
+        "command": "python -m darbench.metrics.extractors.train_small_cnn "
+        f"{cnn.name} --out {args.out} --seed {args.seed} --epochs {epochs}",
     }
     write(cnn.name, net, args.out, record)
     print(f"held-out accuracy {reached:.4f}; wrote {args.out / cnn.name}.safetensors and .json")

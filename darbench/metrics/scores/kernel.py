@@ -19,9 +19,11 @@ from darbench.records.rules import KERNEL_LEAST as LEAST
 
 
 def kernel_distance(
-    generated: np.ndarray, real: np.ndarray, labels: np.ndarray | None = None,
+    generated: np.ndarray,
+    real: np.ndarray,
+    labels: np.ndarray | None = None,
     real_labels: np.ndarray | None = None,
-) -> tuple[float, float]:  # fmt: skip
+) -> tuple[float, float]:
     """KID of float64 features (n, d) and (m, d), and its standard error.
 
     labels (n,), real_labels (m,): of a set in which every label was given a set share of the
@@ -103,9 +105,10 @@ def _between(x: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray) -> _Mea
     rest = squares - pairs * mean**2 - of_y * about_x - (of_x * about_y).T
     free = np.outer(of_x - 1, of_y - 1)
     return _Means(
-        rows=_weighted(rows, of_y), columns=_weighted(columns, of_x),
+        rows=_weighted(rows, of_y),
+        columns=_weighted(columns, of_x),
         spread=_spread(rest / free, of_x, of_y),
-    )  # fmt: skip
+    )
 
 
 def _blocks(x: np.ndarray, y: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:

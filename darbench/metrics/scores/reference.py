@@ -32,9 +32,11 @@ _REFERENCES: dict[str, Reference] = {}  # by ref_hash
 
 
 def reference(
-    extractor_name: str, train_images: np.ndarray, val_images: np.ndarray,
+    extractor_name: str,
+    train_images: np.ndarray,
+    val_images: np.ndarray,
     train_labels: np.ndarray | None = None,
-) -> Reference:  # fmt: skip
+) -> Reference:
     """The reference of uint8 images (N, H, W, C), in whatever order; made once per process.
 
     train_labels: (N,), if every label has a set share of the training images.

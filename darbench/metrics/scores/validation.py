@@ -23,9 +23,13 @@ class ValidationLoss:
 
 @torch.no_grad()
 def validation_loss(
-    model: Model, dataset: Dataset, draws: int, device: str = "cpu",
-    transport: Transport = DEFAULT, redraw: int = 0,
-) -> ValidationLoss:  # fmt: skip
+    model: Model,
+    dataset: Dataset,
+    draws: int,
+    device: str = "cpu",
+    transport: Transport = DEFAULT,
+    redraw: int = 0,
+) -> ValidationLoss:
     """Mean velocity MSE on the validation images over `draws` (noise, t) pairs an image, whatever
     the model predicts. Another `redraw` takes pairs of its own.
 

@@ -28,16 +28,27 @@ class Backend(Protocol):
         """Of `forward`, not filled in yet."""
 
     def forward(
-        self, query: Tensor, values: Sequence[Tensor], inv_rms: Sequence[Tensor], scale: float,
-        heads: int, unknown: Sequence[int] = (),
-    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        self,
+        query: Tensor,
+        values: Sequence[Tensor],
+        inv_rms: Sequence[Tensor],
+        scale: float,
+        heads: int,
+        unknown: Sequence[int] = (),
+    ) -> tuple[Tensor, Tensor]:
         """h (B, T, D), and what `backward` needs of it, in a shape of the backend's own; the
         inverse RMS of the sources `unknown` are filled in."""
 
     def backward(
-        self, grad: Tensor, query: Tensor, values: Sequence[Tensor], inv_rms: Sequence[Tensor],
-        kept: Tensor, scale: float, into: Sequence[Tensor | None],
-    ) -> tuple[Tensor, list[Tensor]]:  # fmt: skip
+        self,
+        grad: Tensor,
+        query: Tensor,
+        values: Sequence[Tensor],
+        inv_rms: Sequence[Tensor],
+        kept: Tensor,
+        scale: float,
+        into: Sequence[Tensor | None],
+    ) -> tuple[Tensor, list[Tensor]]:
         """Gradients of the query and of every value, added to the tensors of `into` there are."""
 
 

@@ -59,9 +59,21 @@ def _inverse_rms(v):
 
 @kernel
 def _forward(
-    query, step_b, step_t, table, unknown, scale, out, kept, heads, width, tokens, block,
-    start, stop,
-):  # fmt: skip
+    query,
+    step_b,
+    step_t,
+    table,
+    unknown,
+    scale,
+    out,
+    kept,
+    heads,
+    width,
+    tokens,
+    block,
+    start,
+    stop,
+):
     """Rows of the batch elements start .. stop of out (B T, D).
 
     query: of batch element b, token t lies at b step_b + t step_t; table: addresses of the J
@@ -100,9 +112,23 @@ def _forward(
 
 @kernel
 def _backward(
-    query, step_b, step_t, table, scale, grad, kept, heads, width, dquery, dstep_b, dstep_t,
-    tokens, block, start, stop,
-):  # fmt: skip
+    query,
+    step_b,
+    step_t,
+    table,
+    scale,
+    grad,
+    kept,
+    heads,
+    width,
+    dquery,
+    dstep_b,
+    dstep_t,
+    tokens,
+    block,
+    start,
+    stop,
+):
     """Adds to dquery and to the gradients of the values, or sets those that are fresh.
 
     grad (B T, D) is dLoss/dh; table: addresses of the J values, of their inverse RMS and of their
@@ -167,27 +193,45 @@ def empty_outputs(values: Sequence[Tensor], heads: int) -> tuple[Tensor, Tensor]
 
 
 def forward(
-    query: Tensor, values: Sequence[Tensor], inv_rms: Sequence[Tensor], scale: float, heads: int,
+    query: Tensor,
+    values: Sequence[Tensor],
+    inv_rms: Sequence[Tensor],
+    scale: float,
+    heads: int,
     unknown: Sequence[int] = (),
-) -> tuple[Tensor, Tensor]:  # fmt: skip
+) -> tuple[Tensor, Tensor]:
     """As `Backend.forward`."""
     batch, tokens, width = values[0].shape
     query = query.contiguous()
     out, kept = empty_outputs(values, heads)
     table = np.array([addresses(values), addresses(inv_rms)])
     arguments = (
-        query, *_steps(query), table, np.array(unknown, np.int64), F(scale), out, kept, heads,
-        width, tokens, kept.shape[-1],
-    )  # fmt: skip
+        query,
+        *_steps(query),
+        table,
+        np.array(unknown, np.int64),
+        F(scale),
+        out,
+        kept,
+        heads,
+        width,
+        tokens,
+        kept.shape[-1],
+    )
     work = 2 * out.numel() * len(values)
     over_batch(_forward, arguments, batch, work, held=(values, inv_rms))
     return out, kept
 
 
 def backward(
-    grad: Tensor, query: Tensor, values: Sequence[Tensor], inv_rms: Sequence[Tensor],
-    kept: Tensor, scale: float, into: Sequence[Tensor | None],
-) -> tuple[Tensor, list[Tensor]]:  # fmt: skip
+    grad: Tensor,
+    query: Tensor,
+    values: Sequence[Tensor],
+    inv_rms: Sequence[Tensor],
+    kept: Tensor,
+    scale: float,
+    into: Sequence[Tensor | None],
+) -> tuple[Tensor, list[Tensor]]:
     """As `Backend.backward`."""
     batch, tokens, width = values[0].shape
     rows, grad = query.contiguous(), grad.contiguous()
@@ -198,9 +242,20 @@ def backward(
     fresh = [g is None for g in into]
     table = np.array([addresses(values), addresses(inv_rms), addresses(dvalues), fresh])
     arguments = (
-        rows, step_b, step_t, table, F(scale), grad, kept, kept.shape[2], width, dquery,
-        *_steps(dquery), tokens, kept.shape[-1],
-    )  # fmt: skip
+        rows,
+        step_b,
+        step_t,
+        table,
+        F(scale),
+        grad,
+        kept,
+        kept.shape[2],
+        width,
+        dquery,
+        *_steps(dquery),
+        tokens,
+        kept.shape[-1],
+    )
     work = 4 * grad.numel() * len(values)
     over_batch(_backward, arguments, batch, work, held=(values, inv_rms, dvalues))
     return dquery.sum_to_size(query.shape), dvalues

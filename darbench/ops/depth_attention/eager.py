@@ -23,9 +23,15 @@ class _Read(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, backend: Backend, query: Tensor, inv_rms: Any, unknown: list[int], scale: float,
-        heads: int, *values: Tensor,
-    ):  # fmt: skip
+        ctx: Any,
+        backend: Backend,
+        query: Tensor,
+        inv_rms: Any,
+        unknown: list[int],
+        scale: float,
+        heads: int,
+        *values: Tensor,
+    ):
         h, kept = backend.forward(query, values, inv_rms, scale, heads, unknown)
         ctx.save_for_backward(query, kept, *values)
         ctx.backend, ctx.inv_rms, ctx.scale = backend, inv_rms, scale  # no gradient, so no cycle
@@ -50,7 +56,9 @@ def depth_attention(
     """As `darbench.ops.depth_attention.depth_attention`."""
     values, inv_rms, trails = zip(*sources, strict=True)
     unknown = [j for j, known in enumerate(inv_rms) if known is None]
-    inv_rms = [v.new_empty(v.shape[:-1], dtype=torch.float32) if r is None else r
-               for v, r in zip(values, inv_rms, strict=True)]  # fmt: skip
+    inv_rms = [
+        v.new_empty(v.shape[:-1], dtype=torch.float32) if r is None else r
+        for v, r in zip(values, inv_rms, strict=True)
+    ]
     h, *trails = _Read.apply(backend, query, inv_rms, unknown, scale, heads, *trails)
     return h, tuple(map(Source, values, inv_rms, trails))

@@ -59,10 +59,23 @@ def _add(
 
 @triton.jit(do_not_specialize=["count", "rows", "tokens"])
 def _forward(
-    query, step_b, step_t, table, count, scale, out, kept, rows, tokens,
-    block: tl.constexpr, heads: tl.constexpr, size: tl.constexpr, stored: tl.constexpr,
-    mixed: tl.constexpr, aligned: tl.constexpr,
-):  # fmt: skip
+    query,
+    step_b,
+    step_t,
+    table,
+    count,
+    scale,
+    out,
+    kept,
+    rows,
+    tokens,
+    block: tl.constexpr,
+    heads: tl.constexpr,
+    size: tl.constexpr,
+    stored: tl.constexpr,
+    mixed: tl.constexpr,
+    aligned: tl.constexpr,
+):
     """out (B T, D), and kept (J + 1, B T, H): the logits, then the log of their exponentials' sum.
 
     query: of batch element b, token t lies at b step_b + t step_t; table: see `_table`.
@@ -89,10 +102,24 @@ def _forward(
 
 @triton.jit(do_not_specialize=["count", "rows", "tokens"])
 def _backward(
-    query, step_b, step_t, table, count, scale, grad, kept, dquery, rows, tokens,
-    block: tl.constexpr, heads: tl.constexpr, size: tl.constexpr, stored: tl.constexpr,
-    mixed: tl.constexpr, aligned: tl.constexpr,
-):  # fmt: skip
+    query,
+    step_b,
+    step_t,
+    table,
+    count,
+    scale,
+    grad,
+    kept,
+    dquery,
+    rows,
+    tokens,
+    block: tl.constexpr,
+    heads: tl.constexpr,
+    size: tl.constexpr,
+    stored: tl.constexpr,
+    mixed: tl.constexpr,
+    aligned: tl.constexpr,
+):
     """dquery (B T, D), a row for each token; grad (B T, D) is dLoss/dh.
 
     With s_j = scale q . v_j / rms_j:  ds_j = alpha_j (dh . v_j - dh . h),
@@ -135,9 +162,13 @@ def empty_outputs(values: Sequence[Tensor], heads: int) -> tuple[Tensor, Tensor]
 
 
 def forward(
-    query: Tensor, values: Sequence[Tensor], inv_rms: Sequence[Tensor], scale: float, heads: int,
+    query: Tensor,
+    values: Sequence[Tensor],
+    inv_rms: Sequence[Tensor],
+    scale: float,
+    heads: int,
     unknown: Sequence[int] = (),
-) -> tuple[Tensor, Tensor]:  # fmt: skip
+) -> tuple[Tensor, Tensor]:
     """As `Backend.forward`."""
     for j in unknown:
         inv_rms[j].copy_(inverse_rms(values[j]))
@@ -147,9 +178,14 @@ def forward(
 
 
 def backward(
-    grad: Tensor, query: Tensor, values: Sequence[Tensor], inv_rms: Sequence[Tensor],
-    kept: Tensor, scale: float, into: Sequence[Tensor | None],
-) -> tuple[Tensor, list[Tensor]]:  # fmt: skip
+    grad: Tensor,
+    query: Tensor,
+    values: Sequence[Tensor],
+    inv_rms: Sequence[Tensor],
+    kept: Tensor,
+    scale: float,
+    into: Sequence[Tensor | None],
+) -> tuple[Tensor, list[Tensor]]:
     """As `Backend.backward`."""
     dquery = torch.empty_like(values[0], dtype=torch.float32)
     dvalues = [torch.zeros_like(v) if g is None else g for v, g in zip(values, into, strict=True)]
@@ -163,9 +199,13 @@ def _width(dtype: torch.dtype) -> int:
 
 
 def _launch(
-    kernel: Any, query: Tensor, tensors: Sequence[Sequence[Tensor]], scale: float,
-    *arguments: Tensor, heads: int,
-) -> None:  # fmt: skip
+    kernel: Any,
+    query: Tensor,
+    tensors: Sequence[Sequence[Tensor]],
+    scale: float,
+    *arguments: Tensor,
+    heads: int,
+) -> None:
     """tensors: of every source the value, the inverse RMS and, to a backward, the gradient."""
     batch, tokens, width = tensors[0][0].shape
     query = query.contiguous().expand(batch, tokens, width)
@@ -176,11 +216,22 @@ def _launch(
     table, aligned = _table(tensors, stored)
     with torch.cuda.device_of(table):
         kernel[(triton.cdiv(batch * tokens, block),)](
-            query, *query.stride()[:2], table, len(tensors[0]), scale, *arguments,
-            batch * tokens, tokens, block=block, heads=heads, size=size, stored=STORED[stored],
-            mixed=len(dtypes) > 1, aligned=aligned,
+            query,
+            *query.stride()[:2],
+            table,
+            len(tensors[0]),
+            scale,
+            *arguments,
+            batch * tokens,
+            tokens,
+            block=block,
+            heads=heads,
+            size=size,
+            stored=STORED[stored],
+            mixed=len(dtypes) > 1,
+            aligned=aligned,
             num_warps=max(1, min(16, block * channels // (32 * OF_A_THREAD))),
-        )  # fmt: skip
+        )
 
 
 def _table(tensors: Sequence[Sequence[Tensor]], stored: torch.dtype) -> tuple[Tensor, int]:

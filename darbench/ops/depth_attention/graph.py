@@ -18,8 +18,9 @@ TAGS = (torch.Tag.cudagraph_unsafe,)
 def depth_attention(query: Tensor, sources: Sequence[Source], scale: float, heads: int) -> Tensor:
     values = [s.value for s in sources]
     # Without its gradient, which that of the values includes.
-    inv_rms = [inverse_rms(s.value.detach()) if s.inv_rms is None else s.inv_rms.detach()
-               for s in sources]  # fmt: skip
+    inv_rms = [
+        inverse_rms(s.value.detach()) if s.inv_rms is None else s.inv_rms.detach() for s in sources
+    ]
     return _forward(query, values, inv_rms, scale, heads)[0]
 
 
@@ -39,9 +40,13 @@ def _(query, values, inv_rms, scale, heads):
 
 @torch.library.custom_op("darbench::depth_attention_backward", mutates_args=(), tags=TAGS)
 def _backward(
-    grad: Tensor, query: Tensor, values: list[Tensor], inv_rms: list[Tensor], kept: Tensor,
+    grad: Tensor,
+    query: Tensor,
+    values: list[Tensor],
+    inv_rms: list[Tensor],
+    kept: Tensor,
     scale: float,
-) -> list[Tensor]:  # fmt: skip
+) -> list[Tensor]:
     """Gradients of the query and of every value."""
     values = [v.contiguous() for v in values]
     into = [None] * len(values)

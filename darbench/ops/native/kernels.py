@@ -171,9 +171,12 @@ def rows_of(x: Tensor) -> np.ndarray:
 
 
 def over_batch(
-    kernel: Callable[..., None], arguments: Sequence[Any], batch: int, work: int,
+    kernel: Callable[..., None],
+    arguments: Sequence[Any],
+    batch: int,
+    work: int,
     held: Sequence[Any] = (),
-) -> None:  # fmt: skip
+) -> None:
     """kernel(*arguments, start, stop) over parts of 0 .. batch, on as many threads as torch uses.
 
     A tensor among the arguments becomes its address; held: those whose addresses are in arrays.

@@ -126,7 +126,11 @@ class Sinkhorn(torch.autograd.Function):
         n, dlogits = logits.shape[-1], torch.empty_like(logits)
         flat, grad = logits.view(-1, n * n), grad.contiguous().view(-1, n * n)
         arguments = (
-            flat.numpy(), n, ctx.iterations, grad.numpy(), dlogits.view(-1, n * n).numpy()
-        )  # fmt: skip
+            flat.numpy(),
+            n,
+            ctx.iterations,
+            grad.numpy(),
+            dlogits.view(-1, n * n).numpy(),
+        )
         over_batch(_backward, arguments, len(flat), 5 * ctx.iterations * logits.numel())
         return dlogits, None

@@ -82,9 +82,15 @@ def normed_product(x: Streams, matrix: Tensor, eps: float) -> tuple[Tensor, Stre
 
 
 def hyper_connection(
-    x: Streams, written: tuple[Tensor, Tensor] | None, rest: Tensor, size: Tensor,
-    product: Tensor, eps: float, *, squash: bool = True,
-) -> tuple[Tensor, Streams, Tensor]:  # fmt: skip
+    x: Streams,
+    written: tuple[Tensor, Tensor] | None,
+    rest: Tensor,
+    size: Tensor,
+    product: Tensor,
+    eps: float,
+    *,
+    squash: bool = True,
+) -> tuple[Tensor, Streams, Tensor]:
     """What happens to the streams X (B, T, S, D) between two sublayers: (h, X', W').
 
         X'_t = sum_s A_r[s, t] X_s + B[t] v,    [A_m | A_r | B] = W, the first of `written`

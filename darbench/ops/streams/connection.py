@@ -32,9 +32,24 @@ def _column(weights, k, columns, out):
 
 @kernel
 def _forward(
-    old, v, streams, rest, size, columns, eps, squash, width, new, found, inverse, weights, h,
-    tokens, start, stop,
-):  # fmt: skip
+    old,
+    v,
+    streams,
+    rest,
+    size,
+    columns,
+    eps,
+    squash,
+    width,
+    new,
+    found,
+    inverse,
+    weights,
+    h,
+    tokens,
+    start,
+    stop,
+):
     """new (B T, S, D), found (B T, S, K), inverse (B T, S), weights (B T, S, K), h (B T, D).
 
     old: weights to write v with; 0 where nothing is written, and new is given. streams and new:
@@ -83,9 +98,30 @@ def _forward(
 
 @kernel
 def _backward(
-    old, v, streams, size, columns, squash, width, new, found, inverse, weights, dh, dnew,
-    dweights, dold, dv, dstreams, drest, dsize, dcolumns, tokens, start, stop,
-):  # fmt: skip
+    old,
+    v,
+    streams,
+    size,
+    columns,
+    squash,
+    width,
+    new,
+    found,
+    inverse,
+    weights,
+    dh,
+    dnew,
+    dweights,
+    dold,
+    dv,
+    dstreams,
+    drest,
+    dsize,
+    dcolumns,
+    tokens,
+    start,
+    stop,
+):
     """Sets dold (B T, S, K), dstreams (B T, S, D) and dv (B T, D); adds to drest, dsize (B, S, K)
     and dcolumns (B, K, D). dh, dnew and dweights are the gradients of the outputs.
 
@@ -165,9 +201,16 @@ class Connection(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, streams: Tensor, rest: Tensor, size: Tensor, columns: Tensor, eps: float,
-        squash: bool, old: Tensor | None = None, v: Tensor | None = None,
-    ):  # fmt: skip
+        ctx: Any,
+        streams: Tensor,
+        rest: Tensor,
+        size: Tensor,
+        columns: Tensor,
+        eps: float,
+        squash: bool,
+        old: Tensor | None = None,
+        v: Tensor | None = None,
+    ):
         batch, tokens, count, width = streams.shape
         many = len(columns)
         size = size.expand(count, many).contiguous()
@@ -175,9 +218,21 @@ class Connection(torch.autograd.Function):
         h, inverse = new.new_empty(batch, tokens, width), new.new_empty(batch, tokens, count)
         found, weights = (new.new_empty(batch, tokens, count, many) for _ in range(2))
         arguments = (
-            *_written(old, v), rows_of(streams), rest, size, rows_of(columns), F(eps), squash,
-            width, rows_of(new), found, inverse, weights, h, tokens,
-        )  # fmt: skip
+            *_written(old, v),
+            rows_of(streams),
+            rest,
+            size,
+            rows_of(columns),
+            F(eps),
+            squash,
+            width,
+            rows_of(new),
+            found,
+            inverse,
+            weights,
+            h,
+            tokens,
+        )
         work = (2 * count + many) * streams.numel()
         over_batch(_forward, arguments, batch, work, held=(streams, columns, new))
         ctx.save_for_backward(streams, old, v, size, columns, new, found, inverse, weights)
@@ -197,10 +252,26 @@ class Connection(torch.autograd.Function):
         drest, dsize = (new.new_zeros(batch, count, many) for _ in range(2))
         dcolumns = new.new_zeros(batch, many, width)
         arguments = (
-            *_written(old, v), rows_of(streams), size, rows_of(columns), ctx.squash, width,
-            rows_of(new), found, inverse, weights, dh, dnew, dweights, *_written(dold, dv),
-            dstreams, drest, dsize, dcolumns, tokens,
-        )  # fmt: skip
+            *_written(old, v),
+            rows_of(streams),
+            size,
+            rows_of(columns),
+            ctx.squash,
+            width,
+            rows_of(new),
+            found,
+            inverse,
+            weights,
+            dh,
+            dnew,
+            dweights,
+            *_written(dold, dv),
+            dstreams,
+            drest,
+            dsize,
+            dcolumns,
+            tokens,
+        )
         work = (4 * count + 2 * many) * streams.numel()
         over_batch(_backward, arguments, batch, work, held=(streams, columns, new))
         own = dstreams, drest.sum(0), dsize.sum((0, 1)), dcolumns.sum(0), None, None

@@ -42,9 +42,7 @@ def _read(weights, steps, streams, width, out, tokens, start, stop):
 
 
 @kernel
-def _read_backward(
-    weights, steps, streams, width, grad, dweights, dstreams, tokens, start, stop
-):  # fmt: skip
+def _read_backward(weights, steps, streams, width, grad, dweights, dstreams, tokens, start, stop):
     """Adds to dweights (B T or B, S), and to dstreams (B T, S, D)."""
     count = streams.size
     w, dots = np.empty(count, np.float32), np.empty(count, np.float32)
@@ -61,9 +59,7 @@ def _read_backward(
 
 
 @kernel
-def _write(
-    mix, mix_steps, weights, steps, streams, v, width, out, tokens, start, stop
-):  # fmt: skip
+def _write(mix, mix_steps, weights, steps, streams, v, width, out, tokens, start, stop):
     """out (B T, S, D); mix (B T or 1, S, S), weights (B T or 1, S), v (B T, D)."""
     count = streams.size
     m = np.empty(count, np.float32)
@@ -80,9 +76,22 @@ def _write(
 
 @kernel
 def _write_backward(
-    mix, mix_steps, weights, steps, streams, v, width, grads, dmix, dweights, dstreams, dv,
-    tokens, start, stop,
-):  # fmt: skip
+    mix,
+    mix_steps,
+    weights,
+    steps,
+    streams,
+    v,
+    width,
+    grads,
+    dmix,
+    dweights,
+    dstreams,
+    dv,
+    tokens,
+    start,
+    stop,
+):
     """Adds to dmix, dweights (B T or B, ...); sets dstreams and dv. grads: addresses of grad."""
     count = streams.size
     dots, m = np.empty(count, np.float32), np.empty(count, np.float32)
@@ -180,9 +189,20 @@ class Write(torch.autograd.Function):
         dmix, dweights = _zeros(mix, mix_steps, streams), _zeros(weights, steps, streams)
         dstreams, dv = torch.empty_like(streams), torch.empty_like(v)
         arguments = (
-            mix, mix_steps, weights, steps, rows_of(streams), v, width, rows_of(grad), dmix,
-            dweights, dstreams, dv, tokens,
-        )  # fmt: skip
+            mix,
+            mix_steps,
+            weights,
+            steps,
+            rows_of(streams),
+            v,
+            width,
+            rows_of(grad),
+            dmix,
+            dweights,
+            dstreams,
+            dv,
+            tokens,
+        )
         work = (2 * count + 2) * streams.numel()
         over_batch(_write_backward, arguments, batch, work, held=(streams, grad))
         return _summed(dmix, mix_steps), dstreams, _summed(dweights, steps), dv

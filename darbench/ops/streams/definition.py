@@ -34,9 +34,14 @@ def normed_product(x: Tensor, matrix: Tensor, eps: float) -> Tensor:
 
 
 def hyper_connection(
-    streams: Tensor, written: tuple[Tensor, Tensor] | None, rest: Tensor, size: Tensor,
-    product: Tensor, eps: float, squash: bool,
-) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    streams: Tensor,
+    written: tuple[Tensor, Tensor] | None,
+    rest: Tensor,
+    size: Tensor,
+    product: Tensor,
+    eps: float,
+    squash: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
     if written is not None:
         weights, v = written
         mix = weights[..., 1:-1].mT if weights.shape[-1] > 2 else None

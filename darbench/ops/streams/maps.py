@@ -27,9 +27,22 @@ def _forward(raw, size, bias, count, columns, read, write, logits, tokens, start
 
 @kernel
 def _backward(
-    raw, size, count, columns, read, write, dread, dwrite, dlogits, draw, dsize, dbias, tokens,
-    start, stop,
-):  # fmt: skip
+    raw,
+    size,
+    count,
+    columns,
+    read,
+    write,
+    dread,
+    dwrite,
+    dlogits,
+    draw,
+    dsize,
+    dbias,
+    tokens,
+    start,
+    stop,
+):
     """Sets draw (B T, K), adds to dsize (B, 3) and dbias (B, K)."""
     size, others = row(size, 0, 3), columns - 2 * count
     for r in range(start * tokens, stop * tokens):
@@ -74,8 +87,19 @@ class Maps(torch.autograd.Function):
         dsize, dbias = raw.new_zeros(batch, 3), raw.new_zeros(batch, columns)
         dread, dwrite, dlogits = dread.contiguous(), dwrite.contiguous(), dlogits.contiguous()
         arguments = (
-            raw, size, read.shape[-1], columns, read, write, dread, dwrite, dlogits, draw, dsize,
-            dbias, tokens,
-        )  # fmt: skip
+            raw,
+            size,
+            read.shape[-1],
+            columns,
+            read,
+            write,
+            dread,
+            dwrite,
+            dlogits,
+            draw,
+            dsize,
+            dbias,
+            tokens,
+        )
         over_batch(_backward, arguments, batch, COST * raw.numel())
         return draw, dsize.sum(0), dbias.sum(0), None

@@ -33,9 +33,7 @@ def _normed_product(x, columns, eps, features, out, inverse, start, stop):
 
 
 @kernel
-def _normed_product_backward(
-    x, columns, features, out, inverse, grad, product, dx, start, stop
-):  # fmt: skip
+def _normed_product_backward(x, columns, features, out, inverse, grad, product, dx, start, stop):
     """Sets product = grad / rms (rows, K), whose product with x is the matrix's gradient; adds
     product @ matrix^T - (grad . out) / (rms^2 D) x to dx."""
     count = columns.size

@@ -7,5 +7,12 @@ from darbench.routing.conditioners import bins, film, fourier, label, projection
 from darbench.routing.conditioners.base import CONDITIONERS, Conditioner
 
 __all__ = [
-    "CONDITIONERS", "Conditioner", "bins", "film", "fourier", "label", "projection", "reuse",
-]  # fmt: skip
+    "CONDITIONERS",
+    "Conditioner",
+    "bins",
+    "film",
+    "fourier",
+    "label",
+    "projection",
+    "reuse",
+]

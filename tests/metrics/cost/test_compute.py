@@ -4,7 +4,6 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from tests.builders import SETTINGS, name_of, routing_of, sit
 from torch import nn
 
 from darbench.metrics.cost.compute import (
@@ -16,6 +15,7 @@ from darbench.metrics.cost.compute import (
 )
 from darbench.model.sizes import SIZES
 from darbench.testing.cost import ElementwiseCounter, counted_per_token
+from tests.builders import SETTINGS, name_of, routing_of, sit
 
 
 def forward_of_add(depth, d, tokens, patch_values, out_values):

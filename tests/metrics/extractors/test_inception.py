@@ -51,9 +51,7 @@ def test_its_features_are_torch_fidelitys_and_its_spatial_layer_has_7_channels_o
     images = pictures(3, 32, 3)
     found = extract(extractor(inception.NAME), images)
     shapes = {layer: tuple(values.shape) for layer, values in found.items()}
-    assert shapes == {
-        "2048": (3, 2048), "logits_unbiased": (3, 1008), "spatial": (3, 7 * 17 * 17),
-    }  # fmt: skip
+    assert shapes == {"2048": (3, 2048), "logits_unbiased": (3, 1008), "spatial": (3, 7 * 17 * 17)}
     assert inception.Inception.widths == {layer: v.shape[1] for layer, v in found.items()}
     theirs = FeatureExtractorInceptionV3(
         inception.NAME, ["2048", "logits_unbiased"], feature_extractor_weights_path=str(given)

@@ -130,10 +130,12 @@ def test_with_labels_it_is_that_of_a_loop_over_labels_weighted_by_their_shares()
 
     def expected(x, y, of_x, of_y):
         return math.fsum(
-            np.mean(of_x == c) * np.mean(of_y == d)
+            np.mean(of_x == c)
+            * np.mean(of_y == d)
             * mean_of(x[of_x == c], y[of_y == d], x is y and c == d)
-            for c in set(of_x) for d in set(of_y)
-        )  # fmt: skip
+            for c in set(of_x)
+            for d in set(of_y)
+        )
 
     xx, yy, xy = expected(one, one, a, a), expected(two, two, b, b), expected(one, two, a, b)
     assert kernel_distance(one, two, a, b)[0] == pytest.approx(xx + yy - 2 * xy, rel=1e-9)
@@ -157,8 +159,10 @@ def test_with_set_labels_it_is_unbiased_and_its_error_is_its_scatter(shift, of_r
         errors.append(error)
         truth.append(0.0)
         if shift:
-            drawn = [CENTRES[rng.integers(5, size=400)] + rng.normal(s, 1, size=(400, 8))
-                     for s in (0, shift)]  # fmt: skip
+            drawn = [
+                CENTRES[rng.integers(5, size=400)] + rng.normal(s, 1, size=(400, 8))
+                for s in (0, shift)
+            ]
             truth[-1] = kernel_distance(*drawn)[0]
     error_of_mean = math.hypot(np.std(kids), np.std(truth)) / math.sqrt(200)
     assert abs(np.mean(kids) - np.mean(truth)) < 2.5 * error_of_mean

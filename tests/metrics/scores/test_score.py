@@ -20,9 +20,19 @@ from darbench.metrics.scores.score import score
 from darbench.records.schema import COLUMNS, PYTHON_TYPES
 
 KEYS = {
-    "fd", "fd_inf", "fd_inf_se", "sfd", "kid", "kid_se", "inception_score", "precision", "recall",
-    "nn_distance_ratio", "n_gen", "n_ref",
-}  # fmt: skip
+    "fd",
+    "fd_inf",
+    "fd_inf_se",
+    "sfd",
+    "kid",
+    "kid_se",
+    "inception_score",
+    "precision",
+    "recall",
+    "nn_distance_ratio",
+    "n_gen",
+    "n_ref",
+}
 
 
 @pytest.fixture(scope="module")
@@ -258,8 +268,9 @@ def test_a_reference_is_made_once_and_known_by_its_contents(data, real):
     assert reference("digits-cnn", *copies) is real
     told = reference("digits-cnn", *copies, data.train_labels)
     assert told.ref_hash not in (
-        real.ref_hash, reference("digits-cnn", *copies, data.train_labels[::-1]).ref_hash
-    )  # fmt: skip
+        real.ref_hash,
+        reference("digits-cnn", *copies, data.train_labels[::-1]).ref_hash,
+    )
     copies[1][0, 0, 0, 0] += 1
     other = reference("digits-cnn", *copies)
     assert other.ref_hash != real.ref_hash and len(real.ref_hash) == 16
@@ -282,11 +293,22 @@ class Images(Dataset):
 def test_torch_fidelitys_own_entry_gives_the_same_numbers(data):
     generated, trained = noisy(data.val_images[:150], 20), data.train_images[:150]
     theirs = torch_fidelity.calculate_metrics(
-        input1=Images(generated), input2=Images(trained), feature_extractor="digits-cnn",
-        fid=True, kid=True, isc=True, prc=True, kid_subsets=1,
-        kid_subset_size=150, isc_splits=1, cuda=False, verbose=False, save_cpu_ram=True,
-        cache=False, batch_size=50,
-    )  # fmt: skip
+        input1=Images(generated),
+        input2=Images(trained),
+        feature_extractor="digits-cnn",
+        fid=True,
+        kid=True,
+        isc=True,
+        prc=True,
+        kid_subsets=1,
+        kid_subset_size=150,
+        isc_splits=1,
+        cuda=False,
+        verbose=False,
+        save_cpu_ram=True,
+        cache=False,
+        batch_size=50,
+    )
     ours = score(generated, reference("digits-cnn", trained, data.val_images))
     assert ours["fd"] == pytest.approx(theirs["frechet_inception_distance"], rel=1e-5)
     assert ours["kid"] == pytest.approx(theirs["kernel_inception_distance_mean"], rel=1e-3)

@@ -1,8 +1,9 @@
 """Mistakes over the batch, over the conditions, and chance where there must be none."""
 
 import torch
-from tests.testing.healthy import Attentive, Scaled
 from torch import nn
+
+from tests.testing.healthy import Attentive, Scaled
 
 
 class SoftmaxOverTheBatch(Attentive):

@@ -2,8 +2,9 @@
 
 import numpy as np
 import torch
-from tests.testing.healthy import Attentive, Scaled
 from torch import nn
+
+from tests.testing.healthy import Attentive, Scaled
 
 
 class PositionalHyperparameter(Scaled):

@@ -1,8 +1,9 @@
 """Mistakes of which outputs are read, and of sizes written into the code."""
 
 import torch
-from tests.testing.healthy import Attentive, Scaled
 from torch import nn
+
+from tests.testing.healthy import Attentive, Scaled
 
 SPAN = 3
 

@@ -3,8 +3,9 @@
 import math
 
 import torch
-from tests.testing.healthy import Attentive
 from torch import nn
+
+from tests.testing.healthy import Attentive
 
 
 class NormalisedKeys(Attentive):

@@ -4,6 +4,7 @@ import socket
 from pathlib import Path
 
 import torch
+
 from tests.testing.healthy import Attentive, Scaled
 
 

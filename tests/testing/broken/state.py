@@ -1,6 +1,7 @@
 """Mistakes of the verbs: what they return, and what they leave behind."""
 
 import torch
+
 from tests.testing.healthy import Attentive, Scaled
 
 

@@ -1,8 +1,9 @@
 """Mistakes of the initial values, of what learns, and of recomputation."""
 
 import torch
-from tests.testing.healthy import Attentive, Scaled
 from torch import nn
+
+from tests.testing.healthy import Attentive, Scaled
 
 
 class ZeroOverZero(Scaled):
