@@ -14,7 +14,7 @@ _HOME = {
     "register": "darbench.registry",
     "register_encoder": "darbench.registry.encoders",
     "SearchSpace": "darbench.search.space",
-    "Trial": "darbench.records",
+    "Trial": "darbench.records.trial",
     "Leaderboard": "darbench.board.rank",
     "sweep": "darbench.search.sweep",
     "load_results": "darbench.store.tables",

@@ -5,10 +5,10 @@ import json
 import pytest
 import torch
 
-from darbench import records
 from darbench.flow import path, prediction, sde
 from darbench.flow.sampling import make_sampler
 from darbench.flow.transport import Transport
+from darbench.records import settings
 from darbench.records.settings import Evaluation, Stochastic
 from tests.flow.record_official import (
     FORMS,
@@ -50,12 +50,12 @@ def flow(name, predicted, weighting="none"):
 
 
 def test_the_names_of_a_configuration_are_those_of_the_tables():
-    assert records.PATHS == tuple(path.PATHS) == PATHS
-    assert (*prediction.PREDICTIONS, "repa") == records.OBJECTIVES
-    assert records.WEIGHTINGS == tuple(prediction.WEIGHTINGS) == WEIGHTINGS
-    assert tuple(sde.STEPS) == records.SDE_SAMPLERS
-    assert records.DIFFUSIONS == tuple(sde.DIFFUSIONS) == FORMS
-    assert records.LAST_STEPS == tuple(sde.LAST_STEPS) == LAST_STEPS
+    assert settings.PATHS == tuple(path.PATHS) == PATHS
+    assert (*prediction.PREDICTIONS, "repa") == settings.OBJECTIVES
+    assert settings.WEIGHTINGS == tuple(prediction.WEIGHTINGS) == WEIGHTINGS
+    assert tuple(sde.STEPS) == settings.SDE_SAMPLERS
+    assert settings.DIFFUSIONS == tuple(sde.DIFFUSIONS) == FORMS
+    assert settings.LAST_STEPS == tuple(sde.LAST_STEPS) == LAST_STEPS
 
 
 @every_path
@@ -141,6 +141,6 @@ def test_the_sde_samplers(name, predicted, method):
 @pytest.mark.parametrize("name", ["Linear", "GVP"])
 @pytest.mark.parametrize("method", METHODS.values())
 def test_where_the_official_sde_is_infinite_this_one_is_not(name, method):
-    for settings in (Stochastic(form="SBDM"), Stochastic(last_step="none")):
-        evaluation = Evaluation(sampler=method, sampler_steps=STEPS, sde=settings)
+    for stochastic in (Stochastic(form="SBDM"), Stochastic(last_step="none")):
+        evaluation = Evaluation(sampler=method, sampler_steps=STEPS, sde=stochastic)
         assert sample(flow(name, "velocity"), evaluation).isfinite().all()

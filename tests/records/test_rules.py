@@ -98,6 +98,6 @@ def test_the_measurement_is_that_of_these_rules():
     found, wanted = measured(), GOLDEN.get(RULES, {})
     assert found == pytest.approx(wanted, rel=1e-4, abs=1e-4), (
         "the same images or weights measure something else than before; if the measurement "
-        f"changed on purpose, raise RULES in darbench/rules.py and record here: {found}"
+        f"changed on purpose, raise RULES in darbench/records/rules.py and record here: {found}"
     )
     assert all(map(math.isfinite, found.values()))

@@ -7,10 +7,11 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from darbench import data, records, registry
+from darbench import data, registry
 from darbench.analysis.outcomes import COMPARED
 from darbench.metrics.extractors import extractor as extractors
 from darbench.model.sizes import SIZES
+from darbench.records import settings
 from darbench.search.compose import SweepConfig, load_space
 from darbench.search.space import ENTRY_KEYS
 
@@ -28,13 +29,13 @@ NAMES = {
     "task.extractor": extractors._EXTRACTORS,
     "task.rank_by": COMPARED,
     "model.size": SIZES,
-    "training.objective": records.OBJECTIVES,
-    "training.path": records.PATHS,
-    "training.weighting": records.WEIGHTINGS,
+    "training.objective": settings.OBJECTIVES,
+    "training.path": settings.PATHS,
+    "training.weighting": settings.WEIGHTINGS,
     "training.precision": ("float32", "bfloat16"),
-    "evaluation.sampler": (*records.ODE_SAMPLERS, *records.SDE_SAMPLERS),
-    "evaluation.sde.form": records.DIFFUSIONS,
-    "evaluation.sde.last_step": records.LAST_STEPS,
+    "evaluation.sampler": (*settings.ODE_SAMPLERS, *settings.SDE_SAMPLERS),
+    "evaluation.sde.form": settings.DIFFUSIONS,
+    "evaluation.sde.last_step": settings.LAST_STEPS,
 }
 
 
