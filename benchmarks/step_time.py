@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from darbench import registry
-from darbench.flow.loss import velocity_loss
+from darbench.flow.transport import DEFAULT
 from darbench.metrics.cost.compute import step_flops
 from darbench.model.sit import SiT
 from darbench.records.settings import Training
@@ -79,7 +79,7 @@ class Bench:
 
     def loss(self, batch: tuple[Tensor, ...], dtype: str) -> Tensor:
         with torch.autocast(self.device, torch.bfloat16, enabled=dtype == "bfloat16"):
-            return velocity_loss(self.model, *batch).mean()
+            return DEFAULT.loss_at(self.model, *batch).mean()
 
     def step(self, batch: tuple[Tensor, ...], dtype: str = "float32") -> None:
         self.loss(batch, dtype).backward()
@@ -132,7 +132,7 @@ def builder(routing: str, params: dict[str, Any], shape: Shape) -> Callable[[], 
 
 
 def random_batch(shape: Shape, device: str) -> tuple[Tensor, ...]:
-    """x1, label, x0, t as `velocity_loss` takes them."""
+    """x1, label, x0, t as `Transport.loss_at` takes them."""
     generator = torch.Generator().manual_seed(0)
     x1, x0 = torch.randn(
         2, shape.batch, shape.channels, shape.side, shape.side, generator=generator

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from darbench.flow.objective import Objective
-from darbench.flow.transport import Transport
+from darbench.flow.transport import Objective, Transport
 from darbench.model.sit import SiT, initialise
 from darbench.model.sublayers import EPS
 from darbench.model.tap import tap

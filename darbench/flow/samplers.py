@@ -9,8 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from darbench.flow.loss import VelocityModel
-from darbench.flow.transport import Span
+from darbench.flow.transport import Span, VelocityModel
 from darbench.records.rules import ADAPTIVE_ATOL, ADAPTIVE_RTOL
 
 Velocity = Callable[[Tensor, Tensor], Tensor]  # (x, t (B,)) -> v

@@ -2,11 +2,9 @@
 
 import math
 
-from darbench.flow.objective import Objective
 from darbench.flow.path import PATHS
-from darbench.flow.prediction import PREDICTIONS, WEIGHTINGS
 from darbench.flow.repa import Repa
-from darbench.flow.transport import Transport
+from darbench.flow.transport import PREDICTIONS, WEIGHTINGS, Objective, Transport
 from darbench.model.sit import SiT
 from darbench.records.settings import Training
 from darbench.trial.encoders import load_encoder, try_encoder

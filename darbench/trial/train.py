@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from darbench import registry
 from darbench.data import Dataset, Kind
 from darbench.data import load as load_dataset
-from darbench.flow.objective import Objective
+from darbench.flow.transport import Objective
 from darbench.metrics.cost.compute import (
     StepTimer,
     peak_memory,

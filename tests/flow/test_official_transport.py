@@ -5,9 +5,8 @@ import json
 import pytest
 import torch
 
-from darbench.flow import path, prediction, sde
+from darbench.flow import path, sde, transport
 from darbench.flow.sampling import make_sampler
-from darbench.flow.transport import Transport
 from darbench.records import settings
 from darbench.records.settings import Evaluation, Stochastic
 from tests.flow.record_official import (
@@ -44,15 +43,15 @@ def labelled(x, t, label):
 
 
 def flow(name, predicted, weighting="none"):
-    return Transport(
-        path.PATHS[name], prediction.PREDICTIONS[predicted], prediction.WEIGHTINGS[weighting]
+    return transport.Transport(
+        path.PATHS[name], transport.PREDICTIONS[predicted], transport.WEIGHTINGS[weighting]
     )
 
 
 def test_the_names_of_a_configuration_are_those_of_the_tables():
     assert settings.PATHS == tuple(path.PATHS) == PATHS
-    assert (*prediction.PREDICTIONS, "repa") == settings.OBJECTIVES
-    assert settings.WEIGHTINGS == tuple(prediction.WEIGHTINGS) == WEIGHTINGS
+    assert (*transport.PREDICTIONS, "repa") == settings.OBJECTIVES
+    assert settings.WEIGHTINGS == tuple(transport.WEIGHTINGS) == WEIGHTINGS
     assert tuple(sde.STEPS) == settings.SDE_SAMPLERS
     assert settings.DIFFUSIONS == tuple(sde.DIFFUSIONS) == FORMS
     assert settings.LAST_STEPS == tuple(sde.LAST_STEPS) == LAST_STEPS

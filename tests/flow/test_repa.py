@@ -3,9 +3,8 @@ import torch
 from torch import nn
 
 from darbench.flow.path import PATHS
-from darbench.flow.prediction import PREDICTIONS
 from darbench.flow.repa import Repa
-from darbench.flow.transport import DEFAULT, Transport
+from darbench.flow.transport import DEFAULT, PREDICTIONS, Transport
 from darbench.model.tap import tap
 from tests.builders import SETTINGS, images, name_of, randomise, sit
 

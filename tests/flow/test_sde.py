@@ -9,11 +9,10 @@ import pytest
 import torch
 
 from darbench.flow.path import PATHS
-from darbench.flow.prediction import PREDICTIONS
 from darbench.flow.samplers import euler, heun
 from darbench.flow.sampling import make_sampler
 from darbench.flow.sde import DIFFUSIONS, LAST_STEPS, SDE, STEPS, integrate
-from darbench.flow.transport import DEFAULT, Transport
+from darbench.flow.transport import DEFAULT, PREDICTIONS, Transport
 from darbench.randomness import normal_per_index
 from darbench.records.settings import Evaluation, Stochastic
 from tests.flow import gaussian

@@ -8,8 +8,7 @@ import torch
 
 from darbench.data import load
 from darbench.flow.path import PATHS
-from darbench.flow.prediction import PREDICTIONS
-from darbench.flow.transport import Transport
+from darbench.flow.transport import PREDICTIONS, Transport
 from darbench.metrics.scores.reference import reference
 from darbench.metrics.scores.score import score
 from darbench.metrics.scores.validation import validation_loss

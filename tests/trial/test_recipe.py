@@ -1,10 +1,8 @@
 import pytest
 
-from darbench.flow.objective import Objective
 from darbench.flow.path import PATHS
-from darbench.flow.prediction import PREDICTIONS, WEIGHTINGS
 from darbench.flow.repa import Repa
-from darbench.flow.transport import DEFAULT
+from darbench.flow.transport import DEFAULT, PREDICTIONS, WEIGHTINGS, Objective
 from darbench.records.settings import Repa as RepaSettings
 from darbench.records.settings import Training
 from darbench.trial.recipe import make_objective, make_transport

@@ -6,8 +6,7 @@ import numpy as np
 import torch
 
 from darbench.data import Dataset
-from darbench.flow.loss import Model
-from darbench.flow.transport import DEFAULT, Transport
+from darbench.flow.transport import DEFAULT, Network, Transport
 from darbench.randomness import stream
 from darbench.records.rules import MARGIN
 from darbench.records.rules import VALIDATION_BINS as BINS
@@ -23,7 +22,7 @@ class ValidationLoss:
 
 @torch.no_grad()
 def validation_loss(
-    model: Model,
+    model: Network,
     dataset: Dataset,
     draws: int,
     device: str = "cpu",

@@ -1,10 +1,8 @@
 import pytest
 import torch
 
-from darbench.flow.loss import prediction_loss, velocity_loss
 from darbench.flow.path import PATHS
-from darbench.flow.prediction import PREDICTIONS, WEIGHTINGS
-from darbench.flow.transport import DEFAULT, Transport
+from darbench.flow.transport import DEFAULT, PREDICTIONS, WEIGHTINGS, Transport
 
 every_path = pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
 LABEL = torch.zeros(3)
@@ -28,7 +26,7 @@ def test_the_loss_is_the_mean_square_error_of_each_sample():
         seen.extend((x, t, label))
         return 2 * x + t.view(-1, 1, 1, 1) + label.view(-1, 1, 1, 1)
 
-    loss = velocity_loss(model, x1, label, x0, t)
+    loss = DEFAULT.loss_at(model, x1, label, x0, t)
     assert torch.equal(seen[1], t) and torch.equal(seen[2], label)
     for i in range(3):
         x = (1 - t[i]) * x0[i] + t[i] * x1[i]
@@ -43,7 +41,8 @@ def test_the_truth_has_no_loss(path, name):
     x0, x1 = ends(3, 2, 4, 4)
     point = path.at(times(), x0)
     truth = {"velocity": point.velocity(x0, x1), "noise": x0, "score": -x0 / point.sigma}[name]
-    loss = prediction_loss(lambda *_: truth, x1, LABEL, x0, times(), path, PREDICTIONS[name])
+    transport = Transport(path, PREDICTIONS[name])
+    loss = transport.loss_at(lambda *_: truth, x1, LABEL, x0, times())
     assert loss.max() < 1e-28
 
 
@@ -81,16 +80,7 @@ def test_the_likelihood_weighting_is_the_square_of_the_diffusion(path):
     x0, x1 = ends(3, 5)
     point = path.at(times(), x0)
     transport = Transport(path, PREDICTIONS["score"], WEIGHTINGS["likelihood"])
-    loss = prediction_loss(
-        lambda x, t, label: 2 * x,
-        x1,
-        LABEL,
-        x0,
-        times(),
-        path,
-        transport.prediction,
-        transport.weight,
-    )
+    loss = transport.loss_at(lambda x, t, label: 2 * x, x1, LABEL, x0, times())
     error = 2 * point.x(x0, x1) + x0 / point.sigma
     torch.testing.assert_close(loss, (point.drift_variance * error**2).mean(1))
 
