@@ -23,11 +23,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from darbench import registry
 from darbench.flow.transport import DEFAULT
 from darbench.metrics.cost.compute import step_flops
 from darbench.model.sit import SiT
 from darbench.records.settings import Training
+from darbench.registry import ROUTINGS
 from darbench.trial.train import make_optimizer
 
 
@@ -120,7 +120,7 @@ class Bench:
 def builder(routing: str, params: dict[str, Any], shape: Shape) -> Callable[[], SiT]:
     return partial(
         SiT,
-        partial(registry.routing(routing), **params),
+        partial(ROUTINGS.get(routing), **params),
         depth=shape.depth,
         width=shape.width,
         heads=shape.heads,

@@ -4,11 +4,11 @@ from functools import partial
 
 import torch
 
-from darbench import registry
 from darbench.model.sit import SiT
 from darbench.model.sizes import resolve
 from darbench.records.settings import Evaluation, Model, Task, Training
 from darbench.records.trial import Trial, Variant
+from darbench.registry import ROUTINGS
 from darbench.routing.base import Routing
 from darbench.testing.inputs import conditions, images, outputs, randomise, randomise_trunk, reads
 
@@ -99,7 +99,7 @@ def name_of(setting: tuple[str, dict]) -> str:
 
 def routing_of(setting: tuple[str, dict], sites: int = 8, width: int = 16) -> Routing:
     name, params = setting
-    return registry.routing(name)(sites, width, **params)
+    return ROUTINGS.get(name)(sites, width, **params)
 
 
 def sit(setting: tuple[str, dict] = ("add", {}), **changes) -> SiT:
@@ -114,7 +114,7 @@ def sit(setting: tuple[str, dict] = ("add", {}), **changes) -> SiT:
         "classes": 5,
     }
     name, params = setting
-    return SiT(partial(registry.routing(name), **params), **sizes | changes)
+    return SiT(partial(ROUTINGS.get(name), **params), **sizes | changes)
 
 
 def tiny(routing="add", *, model=TINY, pair_id=0, params=None, **changes):

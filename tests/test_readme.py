@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from darbench import registry
 from darbench.board.build import build
 from darbench.cli import app
 from darbench.commands.new import new
+from darbench.registry import ROUTINGS, signatures
 from darbench.search.compose import load_space
 from darbench.store.ledger import append
 from tests.fake_rows import entry_rows
@@ -34,7 +34,7 @@ def folder(tmp_path, monkeypatch):
     space.parent.mkdir(parents=True)
     space.write_text(blocks("yaml")[0])
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(registry, "_ROUTINGS", dict(registry.routings()))
+    monkeypatch.setattr(ROUTINGS, "_made", dict(ROUTINGS.items()))
     return tmp_path
 
 
@@ -58,7 +58,7 @@ def test_python_runs(folder, capsys):
 
 
 def test_search_space_composes(folder):
-    space = load_space("path/to/my_space.yaml", [], registry.signatures())
+    space = load_space("path/to/my_space.yaml", [], signatures())
     assert len(list(space.grid())) == 1 + 2 * 4
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from darbench import registry
 from darbench.errors import BadInput
+from darbench.registry import ROUTINGS, signature
 from darbench.registry.files import load_file
 from darbench.search.compose import routing_parameters
 from darbench.testing import check_routing
@@ -34,4 +34,4 @@ def conformance(routing: str, overrides: Iterable[str] = ()) -> list[dict[str, A
 
 
 def _check(name: str, params: dict[str, Any]) -> list[Any]:
-    return check_routing(registry.routing(name), registry.signature(name).resolve(params))
+    return check_routing(ROUTINGS.get(name), signature(name).resolve(params))

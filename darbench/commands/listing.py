@@ -11,11 +11,11 @@ from darbench.errors import BadInput, unknown
 
 def routings() -> list[dict[str, Any]]:
     """One row a routing: overheads at its defaults, search parameters with their values."""
-    from darbench import registry
     from darbench.metrics.cost.overhead import PUBLISHED, overhead
+    from darbench.registry import ROUTINGS, signature
 
     rows = []
-    for name, cls in registry.routings().items():
+    for name, cls in ROUTINGS.items():
         row: dict[str, Any] = {"name": name, "paper": cls.paper}
         for size in PUBLISHED:
             cost = overhead(cls, {}, size)
@@ -23,7 +23,7 @@ def routings() -> list[dict[str, Any]]:
         row["equals add"] = cost.equals_add
         row["search parameters"] = {
             p.name: {"default": p.default, "values": values(p)}
-            for p in registry.signature(name).parameters.values()
+            for p in signature(name).parameters.values()
         }
         rows.append(row)
     return rows
@@ -76,9 +76,9 @@ def describe(name: str) -> str:
         from darbench.commands.describe import Card
 
         return Card.of(name).text()
-    from darbench import registry
+    from darbench.registry import ROUTINGS
 
-    known = registry.routings()
+    known = dict(ROUTINGS.items())
     if name not in known:
         if name.endswith(".py"):
             raise BadInput(f"{name}: give the name of a routing, and its file with --load")
@@ -87,8 +87,8 @@ def describe(name: str) -> str:
 
 
 def _routing_text(name: str, cls: type) -> str:
-    from darbench import registry
     from darbench.metrics.cost.overhead import PUBLISHED, overhead
+    from darbench.registry import signature
 
     module = (sys.modules[cls.__module__].__doc__ or "").strip().partition("\n")[0]
     lines = [
@@ -98,7 +98,7 @@ def _routing_text(name: str, cls: type) -> str:
         "",
         "Search parameters:",
     ]
-    for p in registry.signature(name).parameters.values():
+    for p in signature(name).parameters.values():
         shown = values(p)
         shown = " | ".join(map(str, shown)) if isinstance(shown, list) else shown
         lines.append(f"  {p.name} = {p.default}    ({shown})")
@@ -117,11 +117,11 @@ def _routing_text(name: str, cls: type) -> str:
 
 def cite(names: Iterable[str]) -> str:
     """BibTeX of the papers of routings, of `sit` and of `repa`, each once."""
-    from darbench import registry
+    from darbench.registry import ROUTINGS
 
     entries: dict[str, str] = {}
     for name in names:
-        paper = PARTS.get(name) or registry.routing(name).paper
+        paper = PARTS.get(name) or ROUTINGS.get(name).paper
         if paper:
             entries.setdefault(paper, bibtex(name, paper))
     return "\n\n".join(entries.values())

@@ -8,9 +8,9 @@ import traceback
 from pathlib import Path
 from types import ModuleType
 
-from darbench import registry
 from darbench.errors import BadInput
-from darbench.registry import encoders as own_encoders
+from darbench.registry.encoders import ENCODERS
+from darbench.registry.routings import ROUTINGS
 
 
 def load_file(path: str | Path) -> list[str]:
@@ -31,16 +31,16 @@ def load_file(path: str | Path) -> list[str]:
     sys.modules[name] = module
     if str(path.parent) not in sys.path:  # as in a script, its neighbours can be imported
         sys.path.append(str(path.parent))
-    known = registry.routings()
+    known = ROUTINGS.items()
     try:
         exec(compile(source, str(path), "exec"), module.__dict__)
     except BadInput as error:
         raise BadInput(f"{path.name}: {error}") from None
     except Exception as error:
         raise BadInput(f"{place(error, path)}: {type(error).__name__}: {error}") from error
-    made = [n for n, cls in registry.routings().items() if cls.__module__ == name]
-    if not made and all(e.__module__ != name for e in own_encoders.encoders().values()):
-        taken = ", ".join(n for n, cls in known.items() if cls.__name__ in vars(module))
+    made = [n for n, cls in ROUTINGS.items() if cls.__module__ == name]
+    if not made and all(e.__module__ != name for _, e in ENCODERS.items()):
+        taken = ", ".join(n for n, cls in known if cls.__name__ in vars(module))
         raise BadInput(
             f"{path.name}: registers no routing of its own"
             + (f" ({taken} exists already)" if taken else "")

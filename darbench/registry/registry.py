@@ -1,82 +1,83 @@
-"""Names of routings: who has which, with which parameters, from which source."""
+"""A registry: who has which name, where it is written, and the hash of its source."""
 
-import inspect
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, ItemsView, Mapping
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
-from typing import Any, get_type_hints
+from importlib.metadata import EntryPoint, entry_points
 
 from darbench.errors import BadInput, unknown
-from darbench.registry.parameters import Signature, parameter
-from darbench.registry.source import VERBS, source_hash
+from darbench.registry.source import file_of, source_hash
 
 GROUP = "darbench.routings"  # entry points of installed packages that offer routings
-_ROUTINGS: dict[str, type] = {}
 
 
-def register(name: str) -> Callable[[type], type]:
-    """Class decorator: makes a Routing known under `name`.
+class Registry:
+    """Classes or functions of one kind by name: the built-in ones, those of installed packages,
+    and what a user's file, script or notebook registers."""
 
-    The same source twice is a no-op; a class defined again in the same place, as when a notebook
-    cell runs anew, replaces the old one. BadInput if the name is taken, a verb is missing, or the
-    constructor is not `(self, sites, width, *, ...)` with a default for every parameter.
-    """
+    def __init__(self, kind: str):
+        self.kind = kind
+        self._made: dict[str, Callable] = {}
 
-    def decorate(cls: type) -> type:
+    def register(self, name: str, made: Callable) -> None:
+        """Make it known under `name`.
+
+        The same source twice is a no-op; what is written again in the same place, as when a
+        notebook cell runs anew, replaces the old. BadInput if the name is taken or is none.
+        """
         if not name.isidentifier():
-            raise BadInput(f"routing name '{name}': use letters, digits and _")
-        verbs = {verb: getattr(cls, verb, None) for verb in VERBS}
-        missing = [
-            verb
-            for verb, method in verbs.items()
-            if not callable(method) or getattr(method, "__isabstractmethod__", False)
-        ]
-        if missing:
-            raise BadInput(f"routing '{name}' ({cls.__name__}) lacks {', '.join(missing)}")
-        _check_constructor(name, cls)
-        known = _ROUTINGS.get(name)
-        elsewhere = known is not None and _place(known) != _place(cls)
-        same = elsewhere and known.__qualname__ == cls.__qualname__
-        if elsewhere and not (same and source_hash(known) == source_hash(cls)):
+            raise BadInput(f"{self.kind} name '{name}': use letters, digits and _")
+        known = self._made.get(name, made)
+        if _place(known) != _place(made) and not _same(known, made):
             place = ".".join(_place(known))
-            raise BadInput(f"a routing '{name}' exists already: {place}; choose another name")
-        cls.name = name
-        _ROUTINGS[name] = cls
-        return cls
+            raise BadInput(f"{self.kind} '{name}' exists already: {place}; choose another name")
+        self._made[name] = made
 
-    return decorate
+    def names(self) -> list[str]:
+        """All names in alphabetical order; built-in and installed ones are imported first."""
+        load_importable()
+        return sorted(self._made)
 
+    def items(self) -> ItemsView[str, Callable]:
+        """Everything by name, in alphabetical order."""
+        return {name: self._made[name] for name in self.names()}.items()
 
-def _place(cls: type) -> tuple[str, str]:
-    return cls.__module__, cls.__qualname__
+    def get(self, name: str) -> Callable:
+        """What has this name; BadInput with near names if nothing has."""
+        names = self.names()
+        if name not in names:
+            raise unknown(self.kind, name, names)
+        return self._made[name]
 
+    def foreign(self) -> dict[str, Callable]:
+        """What another process gets by value only: that of a user's file, script or notebook.
 
-def _check_constructor(name: str, cls: type) -> None:
-    arguments = list(inspect.signature(cls.__init__).parameters.values())[1:]
-    positional = [a for a in arguments if a.kind in (a.POSITIONAL_ONLY, a.POSITIONAL_OR_KEYWORD)]
-    if [a.name for a in positional] != ["sites", "width"]:
-        shown = ", ".join(["self", *(a.name for a in positional)])
-        raise BadInput(
-            f"routing '{name}': its constructor is ({shown}, ...); it must be "
-            "(self, sites, width, *, ...), search parameters after the star"
-        )
-    bare = [a.name for a in arguments if a.kind is a.KEYWORD_ONLY and a.default is a.empty]
-    if bare:
-        raise BadInput(f"routing '{name}': parameter {bare[0]} needs a default")
+        It can import what belongs to darbench and to packages with entry points.
+        """
+        offering = {"darbench", *(_package(point) for point in entry_points(group=GROUP))}
+        return {
+            n: made for n, made in self.items() if _place(made)[0].split(".")[0] not in offering
+        }
 
+    def adopt(self, made: Mapping[str, Callable]) -> None:
+        """Make what is `foreign` to another process known here."""
+        load_importable()
+        self._made.update(made)
 
-def routings() -> dict[str, type]:
-    """All registered routings by name; built-in and installed ones are imported first."""
-    _load_importable()
-    return dict(sorted(_ROUTINGS.items()))
+    def source_hash(self, name: str) -> str:
+        return source_hash(self.get(name))
+
+    def file_of(self, name: str) -> str:
+        return file_of(self.get(name))
 
 
 @cache
-def _load_importable() -> None:
-    """The built-in routings, then what installed packages offer; a package whose routings fail
-    to load is passed over with a warning."""
+def load_importable() -> None:
+    """Import the built-in routings, then what installed packages offer.
+
+    A package whose routings fail to load is passed over with a warning.
+    """
     import_module("darbench.routing")
     for point in entry_points(group=GROUP):
         try:
@@ -86,44 +87,13 @@ def _load_importable() -> None:
             warnings.warn(f"routings of {owner} ({point.value}): {error}", stacklevel=2)
 
 
-def foreign() -> dict[str, type]:
-    """Routings of a user's file, script or notebook: another process gets them by value only.
-
-    Those of darbench and of packages with entry points it can import itself.
-    """
-    return {name: cls for name, cls in routings().items() if is_foreign(cls)}
+def _package(point: EntryPoint) -> str:
+    return point.module.partition(".")[0]
 
 
-def is_foreign(made: Callable) -> bool:
-    offering = {"darbench", *(p.module.partition(".")[0] for p in entry_points(group=GROUP))}
-    return made.__module__.partition(".")[0] not in offering
+def _place(made: Callable) -> tuple[str, str]:
+    return made.__module__, made.__qualname__
 
 
-def adopt(classes: Mapping[str, type]) -> None:
-    """Make `foreign` routings of another process known here."""
-    routings()
-    _ROUTINGS.update(classes)
-
-
-def routing(name: str) -> type:
-    known = routings()
-    if name not in known:
-        raise unknown("routing", name, known)
-    return known[name]
-
-
-def signature(name: str) -> Signature:
-    """What a search space must know of a routing; the constructor's keyword-only arguments."""
-    init = routing(name).__init__
-    try:
-        hints = get_type_hints(init)
-    except Exception as error:
-        raise BadInput(f"routing '{name}': annotation of its constructor: {error}") from None
-    arguments = inspect.signature(init).parameters.values()
-    searchable = [a for a in arguments if a.kind is a.KEYWORD_ONLY]
-    found = {a.name: parameter(a.name, a.default, hints.get(a.name, Any)) for a in searchable}
-    return Signature(name=name, parameters=found, code_hash=source_hash(routing(name)))
-
-
-def signatures() -> dict[str, Signature]:
-    return {name: signature(name) for name in routings()}
+def _same(one: Callable, two: Callable) -> bool:
+    return one.__qualname__ == two.__qualname__ and source_hash(one) == source_hash(two)

@@ -1,8 +1,8 @@
 """A trial is tried out before anything runs; what is wrong with it is one line."""
 
-from darbench import registry
 from darbench.errors import BadInput
 from darbench.records.trial import Trial
+from darbench.registry import ROUTINGS
 from darbench.testing.failure import explain
 from darbench.trial.train import check
 
@@ -16,5 +16,5 @@ def checked(trial: Trial, label: str) -> None:
     except ValueError as error:
         raise BadInput(f"{label}: {error}") from None
     except Exception as error:
-        cls = registry.routing(trial.variant.routing)
+        cls = ROUTINGS.get(trial.variant.routing)
         raise BadInput(f"{label}: {explain(error, cls)}") from error

@@ -162,16 +162,14 @@ def _align(config: dict[str, Any]) -> None:
     if config["training"]["objective"] != "repa":
         return
     from darbench import data
-    from darbench.registry import (
-        encoders as own_encoders,  # with torch, not needed for other recipes
-    )
+    from darbench.registry import ENCODERS  # with torch, not needed for other recipes
     from darbench.trial import encoders
 
     task, repa = config["task"], config["training"]["repa"]
     encoders.need_pictures(data.kind(task["data"]).shape[0])
     repa["encoder"] = repa["encoder"] or encoders.default_encoder(task["extractor"])
-    own = repa["encoder"] in own_encoders.encoders()
-    prints = [own_encoders.source_hash(repa["encoder"])] if own else []
+    own = repa["encoder"] in ENCODERS.names()
+    prints = [ENCODERS.source_hash(repa["encoder"])] if own else []
     weights = Path(os.path.expanduser(repa["weights"]))
     if weights.is_file():  # where it is not, the encoder says what is wrong
         with weights.open("rb") as file:

@@ -22,11 +22,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from darbench import registry
 from darbench.arithmetic import plain_arithmetic
 from darbench.board.build import build
 from darbench.records.trial import Trial
-from darbench.registry import encoders as own_encoders
+from darbench.registry import ENCODERS, ROUTINGS, signatures
 from darbench.search import machine
 from darbench.search.checked import checked
 from darbench.search.compose import departure, load_space
@@ -114,7 +113,7 @@ def plan(
     space: str, overrides: Iterable[str] = (), *, quick: bool = False, own: Iterable[str] = ()
 ) -> SearchSpace:
     """The space as a sweep would run it, every configuration checked; BadInput otherwise."""
-    found = load_space(space, overrides, registry.signatures(), quick=quick, own=own)
+    found = load_space(space, overrides, signatures(), quick=quick, own=own)
     grid = found.sampler == "grid"
     for configuration in found.grid() if grid else found.samples():
         checked(found.trial(configuration, found.seeds[0], "confirm"), configuration.variant.label)
@@ -251,8 +250,8 @@ class Office:
         return path
 
     def _declare(self) -> None:
-        files = {name: registry.file_of(cls) for name, cls in registry.foreign().items()}
-        encoders = {f"encoder {e}": own_encoders.file_of(e) for e in own_encoders.foreign()}
+        files = {name: ROUTINGS.file_of(name) for name in ROUTINGS.foreign()}
+        encoders = {f"encoder {e}": ENCODERS.file_of(e) for e in ENCODERS.foreign()}
         known = declared.read(self.folder).extended(
             self.proposer.declared,
             command=self.command,
@@ -387,8 +386,8 @@ def _tune(office: Office, workers: int, storage: str) -> None:
         folder=str(office.folder),
         device=office.device,
         path=sys.path,
-        foreign=_by_value(registry.foreign()),
-        encoders=_by_value(own_encoders.foreign()),
+        foreign=_by_value(ROUTINGS.foreign()),
+        encoders=_by_value(ENCODERS.foreign()),
     )
     tuner = tune.Tuner(
         tune.with_resources(work, {"cpu": 1, "gpu": gpu}),
@@ -424,8 +423,8 @@ def _by_value(made: Mapping[str, Callable]) -> dict[str, bytes]:
 def _adopt(trial: Trial, foreign: Mapping[str, bytes], encoders: Mapping[str, bytes]) -> None:
     """Make the trial's own routing and encoder known here, if this process cannot import them."""
     for own, known, adopt in (
-        (trial.variant.routing, foreign, registry.adopt),
-        (trial.training.repa.encoder, encoders, own_encoders.adopt),
+        (trial.variant.routing, foreign, ROUTINGS.adopt),
+        (trial.training.repa.encoder, encoders, ENCODERS.adopt),
     ):
         if own in known:
             adopt({own: pickle.loads(known[own])})

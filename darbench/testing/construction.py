@@ -7,8 +7,8 @@ from typing import Any, get_type_hints
 import torch
 from torch import Tensor
 
-from darbench import registry
 from darbench.errors import BadInput
+from darbench.registry import ROUTINGS, parameter
 from darbench.routing.base import Routing
 from darbench.testing.check import check, demand, fail
 from darbench.testing.inputs import outputs, randomise, reads
@@ -54,7 +54,7 @@ def _signature(cls: type[Routing]) -> None:
             f"give it a name and a default: {a.name}: type = default",
         )
         try:
-            registry.parameter(a.name, a.default, hints.get(a.name, Any)).read(a.default)
+            parameter(a.name, a.default, hints.get(a.name, Any)).read(a.default)
         except BadInput as error:
             fail(f"the default contradicts its annotation, {error}", "change one of the two")
 
@@ -115,10 +115,10 @@ def parameter_groups(subject: Subject) -> None:
             '{"params": [...], "lr_mult": 1.0, "weight_decay": None}',
         )
     counts = Counter(id(p) for group in groups for p in group["params"])
-    for name, parameter in routing.named_parameters():
-        found = counts.pop(id(parameter), 0)
+    for name, tensor in routing.named_parameters():
+        found = counts.pop(id(tensor), 0)
         demand(
-            found == 1 or not (found or parameter.requires_grad),
+            found == 1 or not (found or tensor.requires_grad),
             f"parameter {name} is in {found} of the groups; it would be trained {found} times",
             "list every parameter in exactly one group",
         )
@@ -140,7 +140,7 @@ def _obeys_lr_mult(subject: Subject, routing: Routing) -> None:
 
 @check("the model's state dict is add's, with add's initial values, and routing.*")
 def official_keys(subject: Subject) -> None:
-    add = model_of(registry.routing("add")).state_dict()
+    add = model_of(ROUTINGS.get("add")).state_dict()
     own = subject.model().state_dict()
     trunk = {key: value for key, value in own.items() if not key.startswith("routing.")}
     strange = set(trunk) ^ set(add)

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 import torch
 
-from darbench import registry
 from darbench.errors import unknown
+from darbench.registry import ROUTINGS
 from darbench.routing.base import Routing
 from darbench.testing import (
     capture,
@@ -68,7 +68,7 @@ def check_routing(
     cannot even be constructed, the other checks fail without being run. BadInput is for a routing
     or check that does not exist.
     """
-    cls = registry.routing(routing) if isinstance(routing, str) else routing
+    cls = ROUTINGS.get(routing) if isinstance(routing, str) else routing
     subject = Subject(cls, dict(params or {}))
     chosen = _chosen(only)
     with torch.random.fork_rng(devices=[]), torch.enable_grad():

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from darbench.errors import BadInput, Missing, unknown
 from darbench.flow.repa import Encoder
 from darbench.metrics.extractors.small_cnn import DIGITS, SHAPES, SmallCNN
-from darbench.registry import encoders as own_encoders
+from darbench.registry import ENCODERS
 from darbench.registry.files import place
 
 TIMM = "timm:"
@@ -49,10 +49,10 @@ def load_encoder(name: str | None, weights: str = "", size: int | None = None) -
         raise BadInput(f"training.repa.encoder is empty; give {' or '.join([*SHIPPED, OTHERS])}")
     if name.startswith(TIMM):
         return TimmEncoder(name.removeprefix(TIMM), weights, size)
-    if name in own_encoders.encoders():
+    if name in ENCODERS.names():
         return _own(name, weights, size)
     if name not in SHIPPED:
-        raise unknown("encoder", name, [*SHIPPED, *own_encoders.encoders(), f"{TIMM}NAME"])
+        raise unknown("encoder", name, [*SHIPPED, *ENCODERS.names(), f"{TIMM}NAME"])
     for key, value in (("weights", weights), ("size", size)):
         if value:
             raise BadInput(f"training.repa.{key}={value}: {name} has its own, leave it out")
@@ -82,7 +82,7 @@ def try_encoder(encoder: Encoder, name: str, shape: tuple[int, int, int]) -> Non
 
 def _own(name: str, weights: str, size: int | None) -> Encoder:
     """Made as its user says; what it draws at random is the same every time."""
-    made = own_encoders.encoders()[name]
+    made = ENCODERS.get(name)
     where = f"training.repa.encoder={name}"
     if size:
         raise BadInput(f"{where}: sizes pictures itself, leave out training.repa.size")
@@ -104,8 +104,8 @@ def _told(name: str, where: str, does: Callable[[], object]) -> object:
     except BadInput:
         raise
     except Exception as error:
-        own = name in own_encoders.encoders()
-        line = f"{place(error, Path(own_encoders.file_of(name)))}: " if own else ""
+        own = name in ENCODERS.names()
+        line = f"{place(error, Path(ENCODERS.file_of(name)))}: " if own else ""
         said = (str(error).strip() or "no message").splitlines()[0]
         raise BadInput(f"{where}: {line}{type(error).__name__}: {said}") from error
 

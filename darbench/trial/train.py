@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from darbench import registry
 from darbench.data import Dataset, Kind
 from darbench.data import load as load_dataset
 from darbench.flow.transport import Objective
@@ -27,6 +26,7 @@ from darbench.model.sit import SiT
 from darbench.randomness import stream
 from darbench.records.settings import Model, Training
 from darbench.records.trial import Report, Trial
+from darbench.registry import ROUTINGS
 from darbench.trial.audit import Audit
 from darbench.trial.evaluate import Evaluator
 from darbench.trial.generate import Samples
@@ -58,7 +58,7 @@ def build_model(
     if height != width:
         raise ValueError(f"dataset {dataset.name}: images must be square, not {height}x{width}")
     sizes = {k: v for k, v in asdict(model).items() if k != "size"}
-    factory = partial(registry.routing(routing), **params)
+    factory = partial(ROUTINGS.get(routing), **params)
     return SiT(
         factory, side=height, channels=channels, classes=dataset.classes, seed=seed, **sizes
     )

@@ -1,19 +1,19 @@
 import pytest
 
-from darbench import registry
 from darbench.commands import listing as catalogue
 from darbench.commands.cite import PAPERS, PARTS, bibtex
 from darbench.commands.new import new
 from darbench.errors import BadInput
 from darbench.metrics.cost.overhead import block_flops, overhead
+from darbench.registry import ROUTINGS
 from darbench.search.compose import spaces_folder, tasks_folder
 
 
 def test_overheads_are_the_papers_parameter_counts():
-    dar = registry.routing("dar")
+    dar = ROUTINGS.get("dar")
     assert overhead(dar, {"query": "static"}, "XL/2").parameters == 131_328
     assert overhead(dar, {"query": "dynamic"}, "XL/2").parameters == 75_710_592
-    assert overhead(registry.routing("denseformer"), {}, "S/2").parameters == 90
+    assert overhead(ROUTINGS.get("denseformer"), {}, "S/2").parameters == 90
 
 
 def test_flops_of_the_blocks_are_those_of_the_published_sizes():
@@ -23,7 +23,7 @@ def test_flops_of_the_blocks_are_those_of_the_published_sizes():
 
 def test_overhead_counts_matrix_products_and_the_formula():
     """Dynamic DAR's queries are 2 D^2 for each of 57 readers and token, beside its reads."""
-    dar = registry.routing("dar")
+    dar = ROUTINGS.get("dar")
     params = {"query": "dynamic", "history": "full"}
     found = overhead(dar, params, "XL/2").flops * block_flops(28, 1152)
     reads = 4 * sum(range(1, 58)) + 2 * 57 - 56
@@ -32,14 +32,14 @@ def test_overhead_counts_matrix_products_and_the_formula():
 
 def test_the_listing_has_every_routing_with_its_parameters():
     rows = {row["name"]: row for row in catalogue.routings()}
-    assert set(rows) == set(registry.routings())
+    assert set(rows) == set(ROUTINGS.names())
     assert rows["add"]["FLOPs XL/2"] == 0 and rows["add"]["equals add"] == "strong"
     span = rows["dar"]["search parameters"]["span"]
     assert span == {"default": 4, "values": "int"}
 
 
 def test_names_of_routings_spaces_and_tasks_do_not_overlap():
-    names = [*registry.routings()]
+    names = ROUTINGS.names()
     names += [
         p.stem for folder in (spaces_folder(), tasks_folder()) for p in folder.glob("*.yaml")
     ]
@@ -55,7 +55,7 @@ def test_describe_tells_of_every_kind():
 
 
 def test_every_built_in_routing_has_a_known_paper():
-    for cls in registry.routings().values():
+    for _, cls in ROUTINGS.items():
         assert cls.paper.removeprefix("arXiv:") in PAPERS
 
 

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from darbench import cli, registry
+from darbench import cli
 from darbench.cli.tables import left_out
 from darbench.commands import sensitivity as module
 from darbench.commands.sensitivity import SHUT, SPACE, Sensitivity, judge
 from darbench.errors import BadInput
+from darbench.registry import ROUTINGS, signatures
 from darbench.registry.files import load_file
 from darbench.search.compose import load_space
 from darbench.search.sweep import plan, sweep
@@ -38,7 +39,7 @@ TINY = [
 def loaded():
     """The controls' routing, known to these tests alone."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(registry, "_ROUTINGS", dict(registry.routings()))
+        patch.setattr(ROUTINGS, "_made", dict(ROUTINGS.items()))
         load_file(SHUT)
         yield
 
@@ -48,7 +49,7 @@ def spaces(loaded):
     """The space of the controls, and that of `add` with twice the compute."""
     once = plan(str(SPACE), ["task=digits-nano", *TINY])
     _, longer = module.design("digits-nano", TINY)
-    return once, load_space(str(SPACE), longer, registry.signatures())
+    return once, load_space(str(SPACE), longer, signatures())
 
 
 def rows_with(spaces, noise=0.0, **effects: float) -> list[dict]:
@@ -169,7 +170,7 @@ def test_shut_trains_to_the_bits_of_half_the_blocks(spaces):
 
 
 def test_shut_is_no_built_in_routing():
-    assert "shut" in registry.foreign()
+    assert "shut" in ROUTINGS.foreign()
 
 
 @pytest.mark.slow

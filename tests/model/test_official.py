@@ -4,11 +4,11 @@ from functools import partial
 import pytest
 import torch
 
-from darbench import registry
 from darbench.flow.samplers import guided
 from darbench.model.official import load_official, to_official
 from darbench.model.sit import SiT
 from darbench.model.sizes import SIZES
+from darbench.registry import ROUTINGS
 from tests.builders import SETTINGS, images, name_of, randomise, randomise_trunk, sit
 from tests.model import record_official_model as recorded
 
@@ -37,7 +37,7 @@ def test_loading_fills_the_trunk_and_names_the_routing_keys_it_left(setting):
 
 
 @both_heads
-@pytest.mark.parametrize("name", registry.routings())
+@pytest.mark.parametrize("name", ROUTINGS.names())
 def test_every_routing_takes_an_official_checkpoint(name, learn_sigma):
     """Missing keys only under its prefix, with and without learn_sigma; `add` has none."""
     _, state = random_state(learn_sigma=learn_sigma)
@@ -161,7 +161,7 @@ def test_the_state_dict_of_s2_is_that_of_the_official_code():
     depth, width, heads = SIZES["S"]
     with torch.device("meta"):
         model = SiT(
-            registry.routing("add"),
+            ROUTINGS.get("add"),
             depth=depth,
             width=width,
             heads=heads,

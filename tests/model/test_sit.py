@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import nn
 
-from darbench import registry
 from darbench.model.embed import TimestepEmbedder, sincos_positions
 from darbench.model.sit import SiT
 from darbench.model.sizes import SIZES
 from darbench.model.sublayers import GATES, Attention, Block, Mlp, modulate
+from darbench.registry import ROUTINGS
 from darbench.routing.base import Routing
 from tests.builders import SETTINGS, images, name_of, randomise, randomise_trunk, routing_of, sit
 
@@ -20,7 +20,7 @@ def imagenet(size, patch=2, learn_sigma=True, setting=("add", {})):
     depth, width, heads = SIZES[size]
     with torch.device("meta"):
         return SiT(
-            partial(registry.routing(name), **params),
+            partial(ROUTINGS.get(name), **params),
             depth=depth,
             width=width,
             heads=heads,

@@ -7,10 +7,9 @@ import torch
 from torch import nn
 
 import darbench
-from darbench import registry
 from darbench.commands.check import conformance
 from darbench.errors import BadInput
-from darbench.registry import encoders as own_encoders
+from darbench.registry import ENCODERS, ROUTINGS, signatures
 from darbench.registry.files import load_file
 from darbench.search.compose import load_trial
 from darbench.trial.encoders import load_encoder, try_encoder
@@ -52,8 +51,8 @@ SHAPE = (1, 8, 8)
 @pytest.fixture
 def write(tmp_path, monkeypatch):
     """Writes a file and loads it; what it registers is forgotten after the test."""
-    monkeypatch.setattr(own_encoders, "_ENCODERS", {})
-    monkeypatch.setattr(registry, "_ROUTINGS", dict(registry.routings()))
+    monkeypatch.setattr(ENCODERS, "_made", {})
+    monkeypatch.setattr(ROUTINGS, "_made", dict(ROUTINGS.items()))
     before = set(sys.modules)
 
     def write(text, name="mine.py"):
@@ -67,7 +66,7 @@ def write(tmp_path, monkeypatch):
 
 def trial(*overrides):
     overrides = ["training.objective=repa", "training.repa.encoder=mine", *overrides]
-    return load_trial("add", "digits-nano", overrides, 0, registry.signatures())
+    return load_trial("add", "digits-nano", overrides, 0, signatures())
 
 
 @pytest.mark.parametrize("text", [FUNCTION, MODULE, FACTORY])
@@ -83,7 +82,7 @@ def test_a_function_a_class_and_a_factory_are_encoders(write, text):
         assert found.shape == (3, 6, 4, 4) and not found.requires_grad
         torch.rand(3)
         assert torch.equal(load_encoder("mine")(x), found)
-    assert list(own_encoders.foreign()) == ["mine"]
+    assert list(ENCODERS.foreign()) == ["mine"]
     check(trial())
 
 
@@ -134,7 +133,7 @@ def test_an_encoder_that_fails_is_refused_and_not_the_routing(write, text):
 
 def test_a_name_is_taken_once(write):
     write(FUNCTION)
-    with pytest.raises(BadInput, match=r"yours\.py: an encoder 'mine' exists already: .*halves"):
+    with pytest.raises(BadInput, match=r"yours\.py: encoder 'mine' exists already: .*halves"):
         write(FUNCTION.replace("halves", "other"), "yours.py")
     with pytest.raises(BadInput, match="'digits-cnn': use letters"):
         write(FUNCTION.replace('"mine"', '"digits-cnn"'))

@@ -2,10 +2,11 @@ import sys
 
 import pytest
 
-from darbench import registry
 from darbench.commands.new import TEMPLATE
 from darbench.errors import BadInput
+from darbench.registry import ROUTINGS, signature
 from darbench.registry.files import load_file
+from darbench.registry.registry import load_importable
 
 MINE = TEMPLATE.format(name="mine", cls="Mine", file="mine.py", title="Mine")
 
@@ -13,7 +14,7 @@ MINE = TEMPLATE.format(name="mine", cls="Mine", file="mine.py", title="Mine")
 @pytest.fixture
 def write(tmp_path, monkeypatch):
     """Writes a file; what it registers and imports is forgotten after the test."""
-    monkeypatch.setattr(registry, "_ROUTINGS", dict(registry.routings()))
+    monkeypatch.setattr(ROUTINGS, "_made", dict(ROUTINGS.items()))
     before = set(sys.modules)
 
     def write(text, name="mine.py"):
@@ -28,29 +29,29 @@ def write(tmp_path, monkeypatch):
 
 def test_a_file_registers_its_routings(write):
     assert load_file(write(MINE)) == ["mine"]
-    assert registry.routing("mine").__name__ == "Mine"
+    assert ROUTINGS.get("mine").__name__ == "Mine"
 
 
 def test_a_files_hash_is_that_of_its_text(write):
     load_file(write(MINE))
-    first = registry.signature("mine").code_hash
+    first = signature("mine").code_hash
     load_file(write(MINE + "\n# changed\n"))
-    assert registry.signature("mine").code_hash != first
+    assert signature("mine").code_hash != first
     load_file(write(MINE))
-    assert registry.signature("mine").code_hash == first
+    assert signature("mine").code_hash == first
 
 
 def test_only_what_a_worker_cannot_import_travels_by_value(write):
-    assert registry.foreign() == {}
+    assert ROUTINGS.foreign() == {}
     load_file(write(MINE))
-    assert list(registry.foreign()) == ["mine"]
+    assert list(ROUTINGS.foreign()) == ["mine"]
 
 
 def test_two_files_of_one_name_do_not_meet(write, tmp_path):
     load_file(write(MINE))
     (tmp_path / "other").mkdir()
     load_file(write(MINE.replace('register("mine")', 'register("yours")'), "other/mine.py"))
-    assert {"mine", "yours"} <= set(registry.routings())
+    assert {"mine", "yours"} <= set(ROUTINGS.names())
 
 
 @pytest.mark.parametrize(
@@ -78,9 +79,9 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
     """Installs a package with an entry point for its routing, by hand, on the path."""
-    monkeypatch.setattr(registry, "_ROUTINGS", dict(registry.routings()))
+    monkeypatch.setattr(ROUTINGS, "_made", dict(ROUTINGS.items()))
     monkeypatch.syspath_prepend(tmp_path)
-    registry._load_importable.cache_clear()
+    load_importable.cache_clear()
 
     def install(text):
         (tmp_path / "offers.py").write_text(text)
@@ -91,17 +92,17 @@ def installed(tmp_path, monkeypatch):
 
     yield install
     sys.modules.pop("offers", None)
-    registry._load_importable.cache_clear()
+    load_importable.cache_clear()
 
 
 def test_an_installed_package_offers_routings(installed):
     installed(MINE)
-    assert registry.routing("mine").__module__ == "offers"
-    assert registry.foreign() == {}  # a worker finds it by itself
+    assert ROUTINGS.get("mine").__module__ == "offers"
+    assert ROUTINGS.foreign() == {}  # a worker finds it by itself
 
 
 def test_a_package_that_fails_is_passed_over_with_a_warning(installed):
     installed("raise RuntimeError('broken')")
     with pytest.warns(UserWarning, match=r"routings of offers \(offers\): broken"):
-        known = registry.routings()
+        known = ROUTINGS.names()
     assert "add" in known and "mine" not in known

@@ -4,9 +4,17 @@ from typing import Literal
 
 import pytest
 
-from darbench import registry
 from darbench.errors import BadInput
-from darbench.registry import Parameter, Signature, register
+from darbench.registry import (
+    ROUTINGS,
+    VERBS,
+    Parameter,
+    Signature,
+    register,
+    signature,
+    signatures,
+    source,
+)
 from darbench.routing.base import Routing
 
 SOURCE = '''
@@ -32,7 +40,7 @@ class Mine(Routing):
 @pytest.fixture
 def own_registry(monkeypatch):
     """What a test registers is forgotten after it."""
-    monkeypatch.setattr(registry, "_ROUTINGS", dict(registry.routings()))
+    monkeypatch.setattr(ROUTINGS, "_made", dict(ROUTINGS.items()))
 
 
 @pytest.fixture
@@ -58,34 +66,39 @@ def user_file(tmp_path, own_registry):
 
 
 def test_the_built_in_routings_are_known_by_name_in_order():
-    known = registry.routings()
-    assert list(known) == sorted(known) and {"add", "dar", "denseformer", "hyper"} <= set(known)
-    assert all(cls.name == name and registry.routing(name) is cls for name, cls in known.items())
+    known = dict(ROUTINGS.items())
+    assert ROUTINGS.names() == list(known) == sorted(known) and {
+        "add",
+        "dar",
+        "denseformer",
+        "hyper",
+    } <= set(known)
+    assert all(cls.name == name and ROUTINGS.get(name) is cls for name, cls in known.items())
 
 
 def test_a_users_file_is_known_once_it_is_imported(user_file):
     cls = user_file("mine_a")
-    assert registry.routing("mine") is cls
-    assert registry.signature("mine").parameters == {}
+    assert ROUTINGS.get("mine") is cls
+    assert signature("mine").parameters == {}
 
 
 def test_the_same_source_twice_is_no_error(user_file):
     user_file("mine_a")
     again = user_file("mine_b")
-    assert registry.routing("mine") is again
+    assert ROUTINGS.get("mine") is again
 
 
 def test_another_source_under_a_known_name_is_refused(user_file):
     first = user_file("mine_a")
-    with pytest.raises(BadInput, match=r"a routing 'mine' exists already: mine_a\.Mine"):
+    with pytest.raises(BadInput, match=r"routing 'mine' exists already: mine_a\.Mine"):
         user_file("mine_b", doc="changed")
-    assert registry.routing("mine") is first
+    assert ROUTINGS.get("mine") is first
 
 
 def test_a_class_written_anew_in_the_same_place_replaces_the_old_one(user_file):
     old = user_file("mine_a")
     new = user_file("mine_a", doc="changed")
-    assert registry.routing("mine") is new is not old
+    assert ROUTINGS.get("mine") is new is not old
 
 
 def test_a_built_in_name_cannot_be_taken(user_file):
@@ -95,9 +108,9 @@ def test_a_built_in_name_cannot_be_taken(user_file):
 
 def test_an_unknown_name_is_refused_with_the_near_ones():
     with pytest.raises(BadInput, match="unknown routing 'dra'; did you mean dar"):
-        registry.routing("dra")
+        ROUTINGS.get("dra")
     with pytest.raises(BadInput, match="unknown routing 'zzz'; known: add, "):
-        registry.routing("zzz")
+        ROUTINGS.get("zzz")
 
 
 def test_a_class_without_the_verbs_is_refused_with_their_names(own_registry):
@@ -116,7 +129,7 @@ def test_a_routing_that_leaves_a_verb_to_its_base_is_refused(own_registry):
 
     with pytest.raises(BadInput, match="lacks write"):
         register("half")(Half)
-    assert "half" not in registry.routings()
+    assert "half" not in ROUTINGS.names()
 
 
 @pytest.mark.parametrize(
@@ -130,7 +143,7 @@ def test_a_routing_that_leaves_a_verb_to_its_base_is_refused(own_registry):
 def test_a_constructor_of_another_form_is_refused(own_registry, arguments, complaint):
     scope = {}
     exec(f"def init(self, {arguments}): ...", scope)
-    verbs = {verb: lambda self, *a: None for verb in registry.VERBS}
+    verbs = {verb: lambda self, *a: None for verb in VERBS}
     with pytest.raises(BadInput, match=complaint):
         register("mine")(type("Mine", (Routing,), verbs | {"__init__": scope["init"]}))
 
@@ -139,7 +152,7 @@ def test_a_constructor_of_another_form_is_refused(own_registry, arguments, compl
 
 
 def test_a_signature_is_the_keyword_only_arguments_with_types_and_choices():
-    found = registry.signature("dar").parameters
+    found = signature("dar").parameters
     assert list(found) == [
         "query",
         "t_source",
@@ -155,18 +168,18 @@ def test_a_signature_is_the_keyword_only_arguments_with_types_and_choices():
     assert found["query"].choices == ("static", "static_t", "dynamic")
     assert (found["span"].types, found["span"].default) == ((int,), 4)
     assert (found["lr_mult"].types, found["lr_mult"].default) == ((float,), 1.0)
-    assert registry.signature("hyper").parameters["dynamic"].types == (bool,)
+    assert signature("hyper").parameters["dynamic"].types == (bool,)
 
 
-@pytest.mark.parametrize("name", registry.routings())
+@pytest.mark.parametrize("name", ROUTINGS.names())
 def test_the_defaults_of_a_signature_pass_its_own_checks_and_build_the_routing(name):
-    resolved = registry.signature(name).resolve({})
-    assert registry.signature(name).resolve(resolved) == resolved
-    assert isinstance(registry.routing(name)(8, 16, **resolved), Routing)
+    resolved = signature(name).resolve({})
+    assert signature(name).resolve(resolved) == resolved
+    assert isinstance(ROUTINGS.get(name)(8, 16, **resolved), Routing)
 
 
 def test_resolving_fills_in_the_defaults():
-    resolved = registry.signature("hyper").resolve({"streams": 2})
+    resolved = signature("hyper").resolve({"streams": 2})
     assert resolved == {"streams": 2, "dynamic": True, "res": "full", "tanh": True, "lr_mult": 1.0}
 
 
@@ -186,11 +199,11 @@ def test_resolving_fills_in_the_defaults():
 )
 def test_wrong_parameters_are_refused(name, params, message):
     with pytest.raises(BadInput, match=message):
-        registry.signature(name).resolve(params)
+        signature(name).resolve(params)
 
 
 def test_an_int_will_do_for_a_float():
-    assert registry.signature("hyper").resolve({"lr_mult": 3})["lr_mult"] == 3
+    assert signature("hyper").resolve({"lr_mult": 3})["lr_mult"] == 3
 
 
 class Hinted:
@@ -201,20 +214,20 @@ class Hinted:
 
 def test_optional_and_numeric_choices_are_checked_by_type_too(own_registry):
     register("hinted")(Hinted)
-    signature = registry.signature("hinted")
-    assert signature.resolve({"a": None, "b": 2}) == {"a": None, "b": 2}
+    hinted = signature("hinted")
+    assert hinted.resolve({"a": None, "b": 2}) == {"a": None, "b": 2}
     for wrong in ({"a": 1.5}, {"a": True}, {"b": 3}, {"b": True}, {"b": 1.0}):
         with pytest.raises(BadInput):
-            signature.resolve(wrong)
+            hinted.resolve(wrong)
 
 
 def test_the_code_hash_follows_the_source(user_file):
     user_file("mine_a", name="one")
     user_file("mine_b", name="two")
     user_file("mine_c", name="three", doc="changed")
-    one, two, three = (registry.signature(name).code_hash for name in ("one", "two", "three"))
+    one, two, three = (signature(name).code_hash for name in ("one", "two", "three"))
     assert len(one) == 16 and len({one, two, three}) == 3
-    assert registry.signature("add").code_hash == registry.signatures()["add"].code_hash
+    assert signature("add").code_hash == signatures()["add"].code_hash
 
 
 def test_a_signature_is_enough_to_check_parameters_without_the_routing():
@@ -231,24 +244,24 @@ def test_two_classes_of_one_file_cannot_share_a_name(user_file, tmp_path):
     path.write_text(twice.format(name="twice", doc=""))
     spec = importlib.util.spec_from_file_location("twice", path)
     module = sys.modules["twice"] = importlib.util.module_from_spec(spec)
-    with pytest.raises(BadInput, match="a routing 'twice' exists already"):
+    with pytest.raises(BadInput, match="routing 'twice' exists already"):
         spec.loader.exec_module(module)
 
 
 def test_the_code_hash_covers_what_the_routing_takes_from_darbench(monkeypatch):
-    before = {name: registry.signature(name).code_hash for name in ("add", "dar", "mhc")}
-    text = registry._module_text
+    before = {name: signature(name).code_hash for name in ("add", "dar", "mhc")}
+    text = source._module_text
 
     def edited(module):
         return text(module) + ("# edited" if module == "darbench.routing.history" else "")
 
-    monkeypatch.setattr(registry, "_module_text", edited)
-    after = {name: registry.signature(name).code_hash for name in before}
+    monkeypatch.setattr(source, "_module_text", edited)
+    after = {name: signature(name).code_hash for name in before}
     assert {name for name in before if before[name] != after[name]} == {"dar"}
 
 
 def test_the_code_hash_of_a_class_without_functions_is_that_of_its_file(own_registry, tmp_path):
-    path, hashes = tmp_path / "plain.py", {registry.signature("add").code_hash}
+    path, hashes = tmp_path / "plain.py", {signature("add").code_hash}
     for text in ("x = 1", "x = 2"):
         path.write_text(
             "from darbench.routing.add import Add\nfrom darbench.registry import register\n"
@@ -257,5 +270,5 @@ def test_the_code_hash_of_a_class_without_functions_is_that_of_its_file(own_regi
         spec = importlib.util.spec_from_file_location("plain", path)
         module = sys.modules["plain"] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        hashes.add(registry.signature("plain").code_hash)
+        hashes.add(signature("plain").code_hash)
     assert len(hashes) == 3

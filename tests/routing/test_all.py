@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from darbench import registry
 from darbench.model import sublayers
+from darbench.registry import ROUTINGS
 from darbench.routing.base import Routing
 from tests.builders import (
     SETTINGS,
@@ -58,7 +58,7 @@ def states(routing, v, cond):
 
 
 def test_every_built_in_routing_is_among_the_settings():
-    built_in = {n for n, cls in registry.routings().items() if "darbench." in cls.__module__}
+    built_in = {n for n, cls in ROUTINGS.items() if "darbench." in cls.__module__}
     assert {name for name, _ in SETTINGS} == built_in
 
 

@@ -6,16 +6,16 @@ from dataclasses import replace
 import pytest
 import torch
 
-from darbench import registry
 from darbench.data import load
 from darbench.model import sit as trunk
 from darbench.records.settings import Evaluation
+from darbench.registry import ROUTINGS
 from darbench.routing.add import Add
 from darbench.trial import audit, generate, train
 from darbench.trial.audit import VALUES, Audit, Digest, thinned, trunk_audit
 from tests.builders import TINY, sit, tiny
 
-BUILT_IN = [n for n, c in registry.routings().items() if c.__module__.startswith("darbench.")]
+BUILT_IN = [n for n, c in ROUTINGS.items() if c.__module__.startswith("darbench.")]
 TRAINING = ("audit_data", "audit_noise")
 EVERY = ("audit_init", *TRAINING, "audit_generation")
 
