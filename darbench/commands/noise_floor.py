@@ -48,7 +48,7 @@ class NoiseFloor:
     unpaired: dict[str, dict[int, list[str]]]  # label -> pair id left out -> what differs
     trial_seconds: float | None  # of one `add` trial, evaluation included
     extractor: str
-    outcome: sweeps.Outcome
+    outcome: sweeps.SweepResult
 
     @property
     def measured(self) -> bool:
@@ -57,7 +57,7 @@ class NoiseFloor:
 
 
 def noise_floor(
-    task: str, overrides: Iterable[str] = (), run: sweeps.Run = sweeps.sweep
+    task: str, overrides: Iterable[str] = (), run: sweeps.RunSweep = sweeps.sweep
 ) -> NoiseFloor:
     """Run what its ledger does not hold, and split the variance.
 
@@ -65,7 +65,7 @@ def noise_floor(
     `design`.
     """
     overrides = design(task, overrides)
-    space = sweeps.plan(str(SPACE), overrides)
+    space = sweeps.checked_space(str(SPACE), overrides)
     outcome = run(str(SPACE), overrides)
     rows = last_rows(ledger.read_ledger(outcome.folder / "ledger"), space)
     broken, rows = unpaired(rows), whole(rows)
@@ -81,7 +81,7 @@ def noise_floor(
 def design(task: str, overrides: Iterable[str] = ()) -> list[str]:
     """What to sweep SPACE with; BadInput where that leaves nothing to split."""
     overrides = [f"task={task}", *overrides]
-    space = sweeps.plan(str(SPACE), overrides)
+    space = sweeps.checked_space(str(SPACE), overrides)
     labels = [c.variant.label for c in space.grid()]
     if BASELINE not in labels or len(labels) < 2 or space.evaluation.redraws < 2:
         raise BadInput(

@@ -60,7 +60,7 @@ def plan(
     folder = Path(out) / known["name"]
     if metric not in known["task"]["noise"] and not (folder / "ledger").is_dir():
         raise _unmeasured(known, metric, overrides, out)  # that needs none of the task's data
-    space = sweeps.plan(str(noise_floor.SPACE), overrides)
+    space = sweeps.checked_space(str(noise_floor.SPACE), overrides)
     found = [*filter(None, [_measured(space, folder, metric), _recorded(space, metric)])]
     if not found:
         raise _unmeasured(known, metric, overrides, out)
@@ -129,7 +129,7 @@ def _measured(space: SearchSpace, folder: Path, metric: str) -> Noise | None:
 def _recorded(space: SearchSpace, metric: str) -> Noise | None:
     """That of the card, if it speaks of this recipe."""
     task = space.task
-    card = sweeps.plan(str(noise_floor.SPACE), [f"task={task.name}"])
+    card = sweeps.checked_space(str(noise_floor.SPACE), [f"task={task.name}"])
     if metric not in task.noise or _recipe(space) != _recipe(card):
         return None
     seconds = 3600 * next(iter(task.hours.values())) if task.hours else None

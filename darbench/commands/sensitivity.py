@@ -49,7 +49,7 @@ class Sensitivity:
     controls: tuple[Control, ...]
     rank_by: str
     extractor: str
-    outcomes: tuple[sweeps.Outcome, ...]
+    outcomes: tuple[sweeps.SweepResult, ...]
 
     @property
     def resolved(self) -> bool:
@@ -66,7 +66,7 @@ class Sensitivity:
 
 
 def sensitivity(
-    task: str, overrides: Iterable[str] = (), run: sweeps.Run = sweeps.sweep
+    task: str, overrides: Iterable[str] = (), run: sweeps.RunSweep = sweeps.sweep
 ) -> Sensitivity:
     """Run the controls of a task that its ledger does not hold, and judge them.
 
@@ -80,7 +80,7 @@ def sensitivity(
         if outcomes[-1].interrupted:
             break
     rows = ledger.read_ledger(outcomes[0].folder / "ledger")
-    once, twice = (sweeps.plan(str(SPACE), given) for given in both)
+    once, twice = (sweeps.checked_space(str(SPACE), given) for given in both)
     found = judge(rows, once, twice)
     return Sensitivity(
         controls=found,
@@ -97,7 +97,7 @@ def design(task: str, overrides: Iterable[str] = ()) -> tuple[list[str], list[st
     """
     load_file(SHUT)
     overrides = [f"task={task}", *overrides]
-    once = sweeps.plan(str(SPACE), overrides)
+    once = sweeps.checked_space(str(SPACE), overrides)
     labels = [c.variant.label for c in once.grid()]
     if "add" not in labels or len(labels) < 2:
         raise BadInput(f"task {task} has no controls; its card must name `add` and some others")

@@ -9,7 +9,7 @@ from darbench.arithmetic import plain_arithmetic
 from darbench.search.checked import checked
 from darbench.search.compose import departure, load_trial
 from darbench.search.machine import device as resolve_device
-from darbench.search.worker import Desk, run_trial, watchdog
+from darbench.search.worker import RowWriter, run_trial, watchdog
 from darbench.store import ledger
 
 NAME = "train"  # of the folder; its board is `darbench board --space train`
@@ -39,11 +39,11 @@ def train_one(
         for note in filter(None, [*ledger.repair(folder / "ledger"), departure(trial.task)]):
             say(note)
         attempts = ledger.attempts(ledger.read_ledger(folder / "ledger"))
-        desk = Desk(folder=folder, device=device)
+        writer = RowWriter(folder=folder, device=device)
         rows = []
         attempt = attempts.get(trial.id, 0) + 1
-        with plain_arithmetic(device), watchdog(trial, desk, attempt):
-            for row in run_trial(trial, desk, attempt):
+        with plain_arithmetic(device), watchdog(trial, writer, attempt):
+            for row in run_trial(trial, writer, attempt):
                 show(row)
                 rows.append(row)
     return rows

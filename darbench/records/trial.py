@@ -55,23 +55,6 @@ class Trial:
     def id(self) -> str:
         return content_hash({"configuration": self.configuration(), "pair_id": self.pair_id})
 
-    def to_dict(self) -> dict:
-        """Plain values, for a worker in another process."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, d: Mapping[str, Any]) -> "Trial":
-        return cls(
-            task=Task(**dict(d["task"], quick=tuple(d["task"]["quick"]))),
-            model=Model(**d["model"]),
-            training=Training.from_dict(d["training"]),
-            evaluation=Evaluation.from_dict(d["evaluation"]),
-            variant=Variant(**d["variant"]),
-            pair_id=d["pair_id"],
-            split=d["split"],
-            code_hash=d["code_hash"],
-        )
-
 
 @dataclass(frozen=True, kw_only=True)
 class Report:

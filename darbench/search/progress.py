@@ -14,7 +14,6 @@ class Progress:
 
     total: int
     skipped: int  # finished before this sweep began
-    workers: int
     rank_by: str
     done: int = 0
     failed: int = 0
@@ -40,14 +39,14 @@ class Progress:
         """Count a trial by its last row."""
         if row["status"] != "ok":
             self.failed += 1
-            self.event = f"{row['status']}: {name(trial)}: {row['error']}"
+            self.event = f"{row['status']}: {trial_name(trial)}: {row['error']}"
             return
         self.done += 1
         value = row[self.rank_by]
         if value is None:
-            self.event = f"done: {name(trial)}: {self.rank_by} was not measured"
+            self.event = f"done: {trial_name(trial)}: {self.rank_by} was not measured"
             return
-        self.event = f"done: {name(trial)}: {self.rank_by} {value:.4f}"
+        self.event = f"done: {trial_name(trial)}: {self.rank_by} {value:.4f}"
         self._values.setdefault(trial.variant.label, []).append(value)
         means = {label: sum(v) / len(v) for label, v in self._values.items()}
         label = min(means, key=means.get)
@@ -57,5 +56,5 @@ class Progress:
 Listener = Callable[[Progress], None]
 
 
-def name(trial: Trial) -> str:
+def trial_name(trial: Trial) -> str:
     return f"{trial.variant.label}, seed {trial.pair_id}"

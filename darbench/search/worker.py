@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from torchvision.transforms.functional import to_pil_image
+from torchvision.utils import make_grid
 
 from darbench.records.schema import make_row
 from darbench.records.trial import Report, Trial
@@ -19,23 +20,23 @@ from darbench.store import ledger
 from darbench.store.environment import environment
 from darbench.trial.train import train
 
-GRID_COLUMNS = 10  # of the sample picture
+GRID_COLUMNS, GREY = 10, 128  # of the sample picture, and of what lies between samples
 
 
 @dataclass(frozen=True, kw_only=True)
-class Desk:
-    """Where a trial's results go."""
+class RowWriter:
+    """Writes what the trials of one process measure into their leaderboard's folder."""
 
     folder: Path  # leaderboards/<name>
-    device: str = "cpu"
-    writer: str = "worker"  # names this process's ledger file
+    device: str = "cpu"  # every row says where it was measured
+    name: str = "worker"  # of this process's ledger file
 
     def append(self, trial: Trial, report: Report, attempt: int) -> dict[str, Any]:
         """Row into the ledger, then the samples beside it; returns the row."""
         gpu = torch.cuda.get_device_name() if self.device == "cuda" else ""
         where = environment(self.device, torch.get_num_threads(), gpu)
         row = make_row(trial, report, where, leaderboard=self.folder.name, attempt=attempt)
-        ledger.append(self.folder / "ledger" / f"{self.writer}.jsonl", row)
+        ledger.append(self.folder / "ledger" / f"{self.name}.jsonl", row)
         if report.samples is not None and len(report.samples):
             with suppress(OSError):  # a picture is not worth a trial
                 save_grid(report.samples, self.folder / "samples" / f"{trial.id}.png")
@@ -43,7 +44,7 @@ class Desk:
 
 
 def run_trial(
-    trial: Trial, desk: Desk, attempt: int = 1, prepare: Callable[[], None] = lambda: None
+    trial: Trial, writer: RowWriter, attempt: int = 1, prepare: Callable[[], None] = lambda: None
 ) -> Iterator[dict[str, Any]]:
     """The rows of the trial as they are written; an exception becomes a last row with a status.
 
@@ -52,12 +53,12 @@ def run_trial(
     step = 0
     try:
         prepare()
-        for report in train(trial, desk.device):
+        for report in train(trial, writer.device):
             step = report.step
-            yield desk.append(trial, report, attempt)
+            yield writer.append(trial, report, attempt)
     except Exception as error:
         status = "oom" if _out_of_memory(error) else "crashed"
-        yield desk.append(trial, failure(status, step, error), attempt)
+        yield writer.append(trial, failure(status, step, error), attempt)
 
 
 def _out_of_memory(error: Exception) -> bool:
@@ -74,16 +75,16 @@ def failure(status: str, step: int, error: object) -> Report:
 
 
 @contextmanager
-def watchdog(trial: Trial, desk: Desk, attempt: int) -> Iterator[None]:
+def watchdog(trial: Trial, writer: RowWriter, attempt: int) -> Iterator[None]:
     """Ends this process with a timeout row if the trial outlives its limit, even if it hangs."""
 
     def end() -> None:
         limit, row = f"ran longer than {trial.training.timeout_s:g} s", None
         try:
-            row = ledger.latest(desk.folder / "ledger", trial.id, attempt)
+            row = ledger.latest(writer.folder / "ledger", trial.id, attempt)
             if row is None or not row["final"]:
                 report = failure("timeout", row["step"] if row else 0, limit)
-                desk.append(trial, report, attempt)
+                writer.append(trial, report, attempt)
         finally:
             if row is None or not row["final"]:
                 print(f"timeout: {limit}", file=sys.stderr, flush=True)
@@ -100,15 +101,11 @@ def watchdog(trial: Trial, desk: Desk, attempt: int) -> Iterator[None]:
 
 def save_grid(samples: np.ndarray, path: Path) -> None:
     """uint8 (n, H, W, C) as one PNG, row by row, with a pixel between; replaced at once."""
-    n, height, width, channels = samples.shape
-    rows = -(-n // GRID_COLUMNS)
-    sheet = np.full(
-        (rows * (height + 1) - 1, GRID_COLUMNS * (width + 1) - 1, channels), 128, np.uint8
-    )
-    for i, sample in enumerate(samples):
-        top, left = i // GRID_COLUMNS * (height + 1), i % GRID_COLUMNS * (width + 1)
-        sheet[top : top + height, left : left + width] = sample
+    images = torch.from_numpy(samples).movedim(-1, 1)
+    blank = images.new_full((-len(images) % GRID_COLUMNS, *images.shape[1:]), GREY)
+    sheet = make_grid(torch.cat([images, blank]), GRID_COLUMNS, padding=1, pad_value=GREY)
+    sheet = sheet[: images.shape[1], 1:-1, 1:-1]  # one channel, not three alike; no frame
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.part")
-    Image.fromarray(sheet.squeeze(-1) if channels == 1 else sheet).save(partial, format="PNG")
+    to_pil_image(sheet).save(partial, format="PNG")
     os.replace(partial, path)

@@ -9,7 +9,7 @@ import pytest
 
 import darbench
 from darbench import cli
-from darbench.search.sweep import Outcome
+from darbench.search.sweep import SweepResult
 from darbench.store import ledger
 from tests.datafiles import write_latents
 
@@ -175,7 +175,7 @@ def test_what_a_task_is_judged_by_can_be_asked_before(run, tmp_path, verb, trial
 
 def test_an_interrupted_judgement_shows_no_empty_table(run, tmp_path, monkeypatch):
     def interrupted(*arguments, out, **keywords):
-        return Outcome(
+        return SweepResult(
             name="x",
             total=3,
             skipped=0,

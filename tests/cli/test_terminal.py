@@ -26,7 +26,7 @@ def trial(label="add", seed=0) -> Trial:
 
 
 def progress(**counts) -> Progress:
-    return Progress(**{"total": 10, "skipped": 2, "workers": 2, "rank_by": "val_loss"} | counts)
+    return Progress(**{"total": 10, "skipped": 2, "rank_by": "val_loss"} | counts)
 
 
 def ok(value: float | None) -> dict:
@@ -101,11 +101,11 @@ def test_quiet_says_nothing(capfd):
 def test_a_reader_that_has_gone_does_not_end_the_sweep():
     code = """
     import time
-    from darbench.display import listening
+    from darbench.cli.terminal import listening
     from darbench.search.progress import Progress
     with listening(quiet=False) as listener:
         for step in range(3):
-            p = Progress(total=1, skipped=0, workers=1, rank_by="fd", event=str(step))
+            p = Progress(total=1, skipped=0, rank_by="fd", event=str(step))
             listener(p)
             time.sleep(0.2)
     import os, sys
@@ -147,11 +147,11 @@ def test_on_a_terminal_news_stay_and_the_status_goes():
     events = ["started: add, seed 0", "done: add [depth=6], seed 0: val_loss 0.5"]
     code = f"""
     import json
-    from darbench.display import listening
+    from darbench.cli.terminal import listening
     from darbench.search.progress import Progress
     with listening(quiet=False) as listener:
         for event in json.loads({json.dumps(events)!r}):
-            listener(Progress(total=2, skipped=0, workers=1, rank_by="fd", event=event))
+            listener(Progress(total=2, skipped=0, rank_by="fd", event=event))
     """
     shown = on_a_terminal(code)
     assert f"{events[1]}\r\n".encode() in shown
@@ -167,7 +167,7 @@ def test_a_count_without_news_is_no_line(capsys):
 
 def test_on_a_terminal_a_count_moves_a_bar_once_there_is_one():
     code = """
-    from darbench.display import counting
+    from darbench.cli.terminal import counting
     with counting("shards", quiet=False) as listener:
         for done in range({}):
             listener(done, 2, "" if done else "reading")

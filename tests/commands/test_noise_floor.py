@@ -17,7 +17,7 @@ from darbench.commands import plan as planner
 from darbench.commands.noise_floor import SPACE, floor, last_rows, unpaired, whole
 from darbench.commands.plan import fraction
 from darbench.errors import BadInput
-from darbench.search.sweep import plan, sweep
+from darbench.search.sweep import checked_space, sweep
 from darbench.store import ledger
 from tests.commands.test_sensitivity import run_cli
 from tests.spaces import row_of
@@ -65,7 +65,7 @@ def made(space, training=0.02, generation=0.01, metric=0.005, own=0.01) -> list[
 
 @pytest.fixture(scope="module")
 def known():
-    space = plan(str(SPACE), ["task=digits-nano", MANY])
+    space = checked_space(str(SPACE), ["task=digits-nano", MANY])
     return space, made(space)
 
 
@@ -95,7 +95,7 @@ def test_the_metrics_own_draws_do_not_pass_for_a_difference_of_trials(known):
 
 
 def test_trials_that_failed_or_lack_a_redraw_leave_their_pair_id_out(known):
-    space = plan(str(SPACE), ["task=digits-nano"])
+    space = checked_space(str(SPACE), ["task=digits-nano"])
     rows = made(space)
     rows[0]["fd_redraws"][2] = None
     rows[-1] |= {"status": "diverged"}
@@ -105,7 +105,7 @@ def test_trials_that_failed_or_lack_a_redraw_leave_their_pair_id_out(known):
 
 
 def test_trials_that_did_not_see_the_same_leave_their_pair_id_out():
-    space = plan(str(SPACE), ["task=digits-nano"])
+    space = checked_space(str(SPACE), ["task=digits-nano"])
     rows = made(space)
     for row in rows:
         row |= {"audit_step": 256, "audit_noise": f"noise{row['pair_id']}"}
@@ -125,7 +125,7 @@ def test_rows_of_another_source_or_another_protocol_do_not_count(known, told_by)
 
 
 def test_one_pair_id_is_no_floor():
-    space = plan(str(SPACE), ["task=digits-nano", "seeds=[0]"])
+    space = checked_space(str(SPACE), ["task=digits-nano", "seeds=[0]"])
     found = floor(last_rows(made(space), space), "val_loss")
     assert (found.pairs, found.training, found.pairing) == (1, None, None)
 
@@ -149,10 +149,10 @@ def test_a_plan_from_a_measured_floor(known, tmp_path):
 @pytest.fixture
 def card(monkeypatch):
     """digits-nano, its card changed to tell of other noise."""
-    found = plan(str(SPACE), ["task=digits-nano"])
+    found = checked_space(str(SPACE), ["task=digits-nano"])
     noise = {"val_loss": {"pairs": 5, "seed": 0.01, "pair": 0.004}}
     task = replace(found.task, noise=noise)
-    monkeypatch.setattr(planner.sweeps, "plan", lambda *a: replace(found, task=task))
+    monkeypatch.setattr(planner.sweeps, "checked_space", lambda *a: replace(found, task=task))
     return task
 
 
@@ -189,7 +189,7 @@ def test_a_plan_from_the_card_of_a_task(card, tmp_path):
 
 
 def test_the_noise_of_more_pair_ids_is_planned_from(card, tmp_path):
-    space = planner.sweeps.plan()
+    space = planner.sweeps.checked_space()
     path = tmp_path / "noise-floor-digits-nano" / "ledger" / "worker.jsonl"
     for row in made(space):  # of five, as the card's
         if row["pair_id"] < 4:
@@ -304,5 +304,5 @@ def test_a_floor_is_measured_once_and_planned_from(tmp_path, monkeypatch, capfd)
 
 
 def test_the_shipped_space_redraws():
-    assert plan(str(SPACE), ["task=digits-nano"]).evaluation.redraws == 4
+    assert checked_space(str(SPACE), ["task=digits-nano"]).evaluation.redraws == 4
     assert noise_floor.BASELINE == "add"

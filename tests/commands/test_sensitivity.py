@@ -15,7 +15,7 @@ from darbench.errors import BadInput
 from darbench.registry import ROUTINGS, signatures
 from darbench.registry.files import load_file
 from darbench.search.compose import load_space
-from darbench.search.sweep import plan, sweep
+from darbench.search.sweep import checked_space, sweep
 from darbench.trial.train import train
 from tests.spaces import row_of
 
@@ -47,7 +47,7 @@ def loaded():
 @pytest.fixture(scope="module")
 def spaces(loaded):
     """The space of the controls, and that of `add` with twice the compute."""
-    once = plan(str(SPACE), ["task=digits-nano", *TINY])
+    once = checked_space(str(SPACE), ["task=digits-nano", *TINY])
     _, longer = module.design("digits-nano", TINY)
     return once, load_space(str(SPACE), longer, signatures())
 

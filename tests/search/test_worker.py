@@ -1,5 +1,5 @@
 import dataclasses
-import json
+import pickle
 import subprocess
 import sys
 from textwrap import dedent
@@ -11,54 +11,54 @@ from PIL import Image
 
 from darbench.records.trial import Report
 from darbench.search import worker
-from darbench.search.worker import Desk, failure, run_trial, save_grid
+from darbench.search.worker import RowWriter, failure, run_trial, save_grid
 from darbench.store import ledger
 from tests.spaces import tiny_trial
 
 
-def last_row(desk, trial):
-    return ledger.latest(desk.folder / "ledger", trial.id, 1)
+def last_row(writer, trial):
+    return ledger.latest(writer.folder / "ledger", trial.id, 1)
 
 
 def test_rows_are_in_the_ledger_before_anything_else_happens(tmp_path):
-    trial, desk = tiny_trial(tmp_path), Desk(folder=tmp_path / "out")
-    for count, row in enumerate(run_trial(trial, desk), start=1):
-        assert ledger.read_ledger(desk.folder / "ledger")[-1] == row
-        assert len(ledger.read_ledger(desk.folder / "ledger")) == count
+    trial, writer = tiny_trial(tmp_path), RowWriter(folder=tmp_path / "out")
+    for count, row in enumerate(run_trial(trial, writer), start=1):
+        assert ledger.read_ledger(writer.folder / "ledger")[-1] == row
+        assert len(ledger.read_ledger(writer.folder / "ledger")) == count
     assert (row["step"], row["status"], row["final"]) == (3, "ok", True)
     assert row["leaderboard"] == "out"
-    with Image.open(desk.folder / "samples" / f"{trial.id}.png") as picture:
+    with Image.open(writer.folder / "samples" / f"{trial.id}.png") as picture:
         assert picture.size == (10 * 9 - 1, 2 * 9 - 1)
 
 
 def test_a_trial_reproduces_to_the_bit(tmp_path):
     trial = tiny_trial(tmp_path)
     hashes = [
-        [row["row_hash"] for row in run_trial(trial, Desk(folder=tmp_path / name), attempt)]
+        [row["row_hash"] for row in run_trial(trial, RowWriter(folder=tmp_path / name), attempt)]
         for name, attempt in (("a", 1), ("b", 2))
     ]
     assert hashes[0] == hashes[1] and len(hashes[0]) == 2
 
 
 def test_a_picture_that_cannot_be_saved_fails_no_trial(tmp_path):
-    trial, desk = tiny_trial(tmp_path), Desk(folder=tmp_path / "out")
-    desk.folder.mkdir()
-    (desk.folder / "samples").write_text("in the way")
-    assert [row["status"] for row in run_trial(trial, desk)] == ["ok", "ok"]
+    trial, writer = tiny_trial(tmp_path), RowWriter(folder=tmp_path / "out")
+    writer.folder.mkdir()
+    (writer.folder / "samples").write_text("in the way")
+    assert [row["status"] for row in run_trial(trial, writer)] == ["ok", "ok"]
 
 
 def test_an_exception_becomes_the_last_row(tmp_path):
     trial = tiny_trial(tmp_path)
     trial = dataclasses.replace(trial, task=dataclasses.replace(trial.task, data="nowhere"))
-    desk = Desk(folder=tmp_path / "out")
-    (row,) = run_trial(trial, desk, attempt=3)
+    writer = RowWriter(folder=tmp_path / "out")
+    (row,) = run_trial(trial, writer, attempt=3)
     assert (row["status"], row["step"], row["final"], row["attempt"]) == ("crashed", 0, True, 3)
     assert "nowhere" in row["error"] and "\n" not in row["error"]
 
 
 def test_a_model_too_large_for_the_memory_is_an_oom(tmp_path):
     trial = tiny_trial(tmp_path, "model.mlp_ratio=1e12")
-    (row,) = run_trial(trial, Desk(folder=tmp_path / "out"))
+    (row,) = run_trial(trial, RowWriter(folder=tmp_path / "out"))
     assert (row["status"], row["step"]) == ("oom", 0)
 
 
@@ -76,17 +76,17 @@ def test_a_failure_keeps_the_step_that_was_reached(tmp_path, monkeypatch, error,
         raise error
 
     monkeypatch.setattr(worker, "train", train)
-    trial, desk = tiny_trial(tmp_path), Desk(folder=tmp_path / "out")
-    first, last = run_trial(trial, desk)
+    trial, writer = tiny_trial(tmp_path), RowWriter(folder=tmp_path / "out")
+    first, last = run_trial(trial, writer)
     assert (first["status"], first["final"]) == ("ok", False)
     assert (last["status"], last["step"], last["final"]) == (status, 2, True)
     assert last["error"].startswith(type(error).__name__)
-    assert last_row(desk, trial) == last
+    assert last_row(writer, trial) == last
 
 
 def test_a_loss_that_explodes_is_diverged_and_final(tmp_path):
     trial = tiny_trial(tmp_path, "training.lr=1e30", "training.steps=20")
-    rows = [*run_trial(trial, Desk(folder=tmp_path / "out"))]
+    rows = [*run_trial(trial, RowWriter(folder=tmp_path / "out"))]
     assert (rows[-1]["status"], rows[-1]["final"]) == ("diverged", True)
 
 
@@ -94,18 +94,18 @@ def hang(tmp_path, before: str) -> tuple[int, dict]:
     """Exit code and last row of a process that hangs within a watchdog of 0.3 s."""
     trial = tiny_trial(tmp_path, "training.timeout_s=0.3")
     code = f"""
-    import json, time
+    import pickle, time
     from pathlib import Path
-    from darbench.records import Report, Trial
-    from darbench.search.worker import Desk, watchdog
-    trial = Trial.from_dict(json.loads({json.dumps(trial.to_dict())!r}))
-    desk = Desk(folder=Path({str(tmp_path)!r}))
-    with watchdog(trial, desk, 1):
+    from darbench.records.trial import Report
+    from darbench.search.worker import RowWriter, watchdog
+    trial = pickle.loads({pickle.dumps(trial)!r})
+    writer = RowWriter(folder=Path({str(tmp_path)!r}))
+    with watchdog(trial, writer, 1):
         {before}
         time.sleep(60)
     """
     done = subprocess.run([sys.executable, "-c", dedent(code)], timeout=50)
-    return done.returncode, last_row(Desk(folder=tmp_path), trial)
+    return done.returncode, last_row(RowWriter(folder=tmp_path), trial)
 
 
 def test_a_hanging_trial_ends_its_process_with_a_timeout_row(tmp_path):
@@ -116,16 +116,19 @@ def test_a_hanging_trial_ends_its_process_with_a_timeout_row(tmp_path):
 
 
 def test_a_timeout_keeps_the_step_that_was_reached(tmp_path):
-    reached = "desk.append(trial, Report(step=7, final=False, measured={'val_loss': 0.5}), 1)"
+    reached = "writer.append(trial, Report(step=7, final=False, measured={'val_loss': 0.5}), 1)"
     returncode, row = hang(tmp_path, reached)
     assert (returncode, row["status"], row["step"]) == (1, "timeout", 7)
 
 
 def test_a_watchdog_lets_a_trial_in_time_be(tmp_path):
-    trial, desk = tiny_trial(tmp_path, "training.timeout_s=0.2"), Desk(folder=tmp_path / "out")
-    with worker.watchdog(trial, desk, 1):
+    trial, writer = (
+        tiny_trial(tmp_path, "training.timeout_s=0.2"),
+        RowWriter(folder=tmp_path / "out"),
+    )
+    with worker.watchdog(trial, writer, 1):
         pass
-    assert last_row(desk, trial) is None
+    assert last_row(writer, trial) is None
 
 
 def test_an_error_without_words_is_named_by_its_kind():
@@ -133,13 +136,16 @@ def test_an_error_without_words_is_named_by_its_kind():
     assert failure("crashed", 0, "gone").measured == {"status": "crashed", "error": "gone"}
 
 
-@pytest.mark.parametrize(("n", "channels"), [(1, 1), (12, 3), (10, 1)])
-def test_the_picture_holds_the_samples_in_order(tmp_path, n, channels):
+@pytest.mark.parametrize(("n", "channels"), [(1, 1), (3, 3), (12, 3), (10, 1), (21, 1)])
+def test_the_picture_holds_the_samples_in_order_and_grey_elsewhere(tmp_path, n, channels):
     samples = np.random.default_rng(0).integers(0, 256, (n, 4, 4, channels), dtype=np.uint8)
     save_grid(samples, tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as picture:
         sheet = np.asarray(picture).reshape(picture.height, picture.width, channels)
+    expected = np.full((-(-n // 10) * 5 - 1, 10 * 5 - 1, channels), 128, np.uint8)
     for i, sample in enumerate(samples):
         top, left = i // 10 * 5, i % 10 * 5
-        assert (sheet[top : top + 4, left : left + 4] == sample).all()
+        expected[top : top + 4, left : left + 4] = sample
+    assert picture.mode == {1: "L", 3: "RGB"}[channels]
+    assert np.array_equal(sheet, expected)
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]

@@ -1,4 +1,5 @@
 import json
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
@@ -70,13 +71,13 @@ def test_a_checkpoint_has_the_audit_of_the_last_power_of_two(add):
 
 def test_another_process_with_two_threads_sees_the_same(add):
     code = (
-        "import sys, json, torch; torch.set_num_threads(2)\n"
-        "from darbench.records import Trial; from darbench.trial.train import train\n"
-        "trial = Trial.from_dict(json.loads(sys.argv[1]))\n"
+        "import sys, json, pickle, torch; torch.set_num_threads(2)\n"
+        "from darbench.trial.train import train\n"
+        "trial = pickle.loads(bytes.fromhex(sys.argv[1]))\n"
         "print(json.dumps([dict(report.measured) for report in train(trial)]))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, json.dumps(small("dar").to_dict())],
+        [sys.executable, "-c", code, pickle.dumps(small("dar")).hex()],
         capture_output=True,
         text=True,
         check=True,

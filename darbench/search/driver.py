@@ -1,0 +1,140 @@
+"""The book-keeping of a sweep: which trial comes next, how each ended, how fresh the board is.
+
+It knows no Ray. Whatever runs the trials asks it for one with `take`, and hands its last row back
+with `end`.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from darbench.board.build import build
+from darbench.records.trial import Trial
+from darbench.registry import ENCODERS, ROUTINGS
+from darbench.search.progress import Listener, Progress, trial_name
+from darbench.search.propose import Exhausted, Proposer, proposer
+from darbench.search.space import SearchSpace
+from darbench.search.worker import RowWriter, failure
+from darbench.store import declared, ledger
+
+BOARD_EVERY = 10.0  # seconds between rebuilds while trials finish
+
+
+@dataclass
+class Driver:
+    """The sweep as the process sees it that was started for it, and that outlives its workers."""
+
+    proposer: Proposer
+    progress: Progress
+    listener: Listener
+    folder: Path  # leaderboards/<name>
+    attempts: Mapping[str, int]  # made before this sweep, by trial id
+    device: str
+    command: str  # shown on the board
+    sources: Mapping[str, str]  # code hash by routing
+
+    def __post_init__(self):
+        self._built = 0.0
+        self._next: Trial | None = None
+        self.exhausted = False
+
+    @classmethod
+    def of(
+        cls, space: SearchSpace, folder: Path, *, device: str, command: str, listener: Listener
+    ) -> "Driver":
+        """The driver of this space's sweep, which goes on from what the folder's ledger holds."""
+        rows = ledger.read_ledger(folder / "ledger")
+        named = proposer(space, rows)
+        progress = Progress(total=named.total, skipped=named.skipped, rank_by=space.task.rank_by)
+        return cls(
+            proposer=named,
+            progress=progress,
+            listener=listener,
+            folder=folder,
+            attempts=ledger.attempts(rows),
+            device=device,
+            command=command,
+            sources={e.signature.name: e.signature.code_hash for e in space.entries},
+        )
+
+    @property
+    def finished(self) -> bool:
+        """Whether every trial has run and ended."""
+        return self.exhausted and self.progress.running == 0
+
+    def peek(self) -> bool:
+        """Whether there is a trial to run now."""
+        if self._next is None and not self.exhausted:
+            try:
+                self._next = self.proposer.next()
+            except Exhausted:
+                self.exhausted = True
+        self.progress.total = self.proposer.total
+        self.progress.skipped = self.proposer.skipped
+        return self._next is not None
+
+    def take(self) -> Trial:
+        trial, self._next = self._next, None
+        self.progress.running += 1
+        self.say(f"started: {trial_name(trial)}")
+        return trial
+
+    def attempt(self, trial: Trial) -> int:
+        return self.attempts.get(trial.id, 0) + 1
+
+    def reached(self, trial: Trial, row: Mapping[str, Any]) -> None:
+        """A trial wrote the row of a checkpoint, and goes on."""
+        self.say(f"step {row['step']}: {trial_name(trial)}: val_loss {row['val_loss']:.4f}")
+
+    def end(self, trial: Trial, row: Mapping[str, Any] | None) -> None:
+        """A trial ended with this row; None if its worker was lost without one."""
+        if row is None or not row["final"]:
+            row = self._lost(trial)
+        self.proposer.tell(trial, row)
+        self.progress.running -= 1
+        self.progress.ended(trial, row)
+        self.listener(self.progress)
+        if time.monotonic() - self._built > BOARD_EVERY:
+            try:
+                self.build_board()
+            except Exception as error:  # the trials matter more than a page of them
+                self.say(f"the board could not be rebuilt: {error}")
+
+    def say(self, event: str) -> None:
+        self.progress.event = event
+        self.listener(self.progress)
+
+    def build_board(self, *, interrupted: bool = False) -> Path:
+        p = self.progress
+        ended = p.skipped + p.done + p.failed
+        state = f"{ended} of {p.total} trials ended" if interrupted or p.left else None
+        self._declare()
+        path = build(
+            self.folder.name, self.folder.parent, in_progress=state, interrupted=interrupted
+        )
+        self._built = time.monotonic()
+        return path
+
+    def _declare(self) -> None:
+        files = {name: ROUTINGS.file_of(name) for name in ROUTINGS.foreign()}
+        encoders = {f"encoder {e}": ENCODERS.file_of(e) for e in ENCODERS.foreign()}
+        extended = declared.read(self.folder).extended(
+            self.proposer.declared,
+            command=self.command,
+            rank_by=self.progress.rank_by,
+            sources=self.sources,
+            files={name: file for name, file in files.items() if name in self.sources} | encoders,
+        )
+        declared.write(self.folder, extended)
+
+    def _lost(self, trial: Trial) -> dict[str, Any]:
+        """The last row of a trial whose worker died: its own, or one written in its name."""
+        attempt = self.attempt(trial)
+        row = ledger.latest(self.folder / "ledger", trial.id, attempt)
+        if row is not None and row["final"]:
+            return row
+        report = failure("crashed", row["step"] if row else 0, "its worker process died")
+        writer = RowWriter(folder=self.folder, device=self.device, name="driver")
+        return writer.append(trial, report, attempt)
