@@ -68,7 +68,8 @@ class SiT(nn.Module):
         site = 0
         for block in self.blocks:
             for sublayer, modulation in block.sublayers(cond.c):
-                v = sublayer(self.routing.read(state, site), *modulation)
+                h, state = self.routing.take(state, site)
+                v = sublayer(h, *modulation)
                 state = self.routing.write(state, site, v)
                 site += 1
         h = self.routing.read(state, self.sites)

@@ -13,7 +13,6 @@ from darbench.routing.sources import reader_groups
 
 
 class State(NamedTuple):
-    h: Tensor  # what the coming reader sees, (B, T, D)
     sources: tuple[Source, ...]
     queries: tuple[Tensor, ...]  # gain_l w_l of each reader, (D,)
 
@@ -28,7 +27,7 @@ class AttnRes(Routing):
     and the running sum of the open one. No factor 1 / sqrt(D). heads: one softmax for each of
     the groups of channels (arXiv:2607.27230).
 
-    State: what the coming reader sees, the sources, and the readers' queries.
+    State: the sources, and the readers' queries.
     Parameters, each with a leading axis of sites + 1 readers: w (D,), zeros; gain (D,), ones.
     lr_mult is for the queries, not for the gains.
     """
@@ -56,19 +55,16 @@ class AttnRes(Routing):
         self.gain = nn.Parameter(torch.ones(sites + 1, width))
 
     def begin(self, x: Tensor, cond: Cond) -> State:
-        return self._state((source(x),), (self.gain * self.w).unbind(), reader=0)
+        return State((source(x),), (self.gain * self.w).unbind())
 
-    def read(self, state: State, site: int) -> Tensor:
-        return state.h
+    def take(self, state: State, site: int) -> tuple[Tensor, State]:
+        h, sources = depth_attention(state.queries[site], state.sources, 1.0, self.heads)
+        return h, state._replace(sources=sources)
 
     def write(self, state: State, site: int, v: Tensor) -> State:
         grow = windows.WINDOWS[self.history].grow
         sources = grow(state.sources, source(v), site, self.span, self.sites)
-        return self._state(sources, state.queries, reader=site + 1)
-
-    def _state(self, sources: tuple[Source, ...], queries: tuple[Tensor, ...], reader: int):
-        h, sources = depth_attention(queries[reader], sources, scale=1.0, heads=self.heads)
-        return State(h, sources, queries)
+        return state._replace(sources=sources)
 
     @property
     def equals_add(self) -> Literal["strong"]:

@@ -6,6 +6,7 @@ J sources. A site is a sublayer, counted from 0; block k holds the sites 2k (att
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from torch import Tensor, nn
@@ -26,9 +27,14 @@ class Cond(NamedTuple):
 class Routing(nn.Module, ABC):
     """A causal map over depth: before site i it answers h_i = R_i(v_0 .. v_i; cond).
 
-    The trunk is: state = begin(x, cond); for every site v = sublayer(read(state, site)),
-    state = write(state, site, v); then read(state, sites) goes to the head. The verbs are pure:
-    they return new values and change nothing, so a read can be repeated, checkpointed, compiled.
+    The trunk is: state = begin(x, cond); for every site h, state = take(state, site),
+    v = sublayer(h), state = write(state, site, v); then read(state, sites) goes to the head. The
+    verbs are pure: they return new values and change nothing, so a read can be repeated,
+    checkpointed, compiled.
+
+    `take` is `read` and the state to go on with, the same state unless a class says otherwise. A
+    routing whose reader leaves something behind for the next one (sources whose gradients add up
+    in one place, maps that `write` needs) overrides `take` instead of `read`.
 
     The keyword-only constructor arguments are the search parameters of the variant; `Literal`
     annotations name their choices. A routing initialises its own parameters.
@@ -44,6 +50,18 @@ class Routing(nn.Module, ABC):
         self.width = width
         self.lr_mult = 1.0
 
+    def __init_subclass__(cls, **kwargs: Any):
+        """The one of `read` and `take` that a class leaves to its bases follows the one it has.
+
+        The other would come from a base, and answer for that.
+        """
+        super().__init_subclass__(**kwargs)
+        reads, takes = (_depth(cls, verb) for verb in ("read", "take"))
+        if takes < reads:
+            cls.read = _first_half(cls.take)
+        elif reads < takes:
+            cls.take = Routing.take
+
     @abstractmethod
     def begin(self, x: Tensor, cond: Cond) -> State:
         """State after the embedding x = v_0 (B, T, D)."""
@@ -51,6 +69,10 @@ class Routing(nn.Module, ABC):
     @abstractmethod
     def read(self, state: State, site: int) -> Tensor:
         """h (B, T, D) for this site; `read(state, sites)` is what the head sees."""
+
+    def take(self, state: State, site: int) -> tuple[Tensor, State]:
+        """`read(state, site)`, and the state that the sublayer of this site then writes to."""
+        return self.read(state, site), state
 
     @abstractmethod
     def write(self, state: State, site: int, v: Tensor) -> State:
@@ -84,3 +106,15 @@ class Routing(nn.Module, ABC):
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Optimiser groups: `params`, `lr_mult`, and `weight_decay` (None: the recipe's)."""
         return [{"params": list(self.parameters()), "lr_mult": self.lr_mult, "weight_decay": None}]
+
+
+def _depth(cls: type, verb: str) -> int:
+    """How many classes up from `cls` the verb is written."""
+    return next(i for i, base in enumerate(cls.__mro__) if verb in vars(base))
+
+
+def _first_half(take: Callable[..., tuple[Tensor, State]]) -> Callable[..., Tensor]:
+    def read(self: Routing, state: State, site: int) -> Tensor:
+        return take(self, state, site)[0]
+
+    return read

@@ -15,7 +15,7 @@ from darbench.routing.sources import reader_groups
 
 
 class State(NamedTuple):
-    h: Tensor  # what the coming reader sees, (B, T, D)
+    last: Tensor  # v_{l-1}, (B, T, D), what a dynamic query is made of
     sources: tuple[Source, ...]
     queries: tuple[Tensor, ...]  # gain_l q_l of each reader; dynamic: gain_l W_q^(l) (D, D)
 
@@ -34,7 +34,7 @@ class Dar(Routing):
     channels (arXiv:2607.27230), and D is theirs in the scale 1 / sqrt(D), which scale=none leaves
     out, as AttnRes does.
 
-    State: what the coming reader sees, the sources kept, and the readers' queries.
+    State: the newest output, the sources kept, and the readers' queries.
     Parameters, each with a leading axis of readers, sites + 1 (reuse_last: sites): w (D,) or w_q
     (D, D), zeros; gain (D,), ones, unless gain=False. static_t adds those of its conditioner,
     t_source, see `darbench.routing.conditioners`; the paper's is reuse, which starts from zero
@@ -84,28 +84,23 @@ class Dar(Routing):
             self.conditioner = CONDITIONERS[t_source](self.readers, width)
 
     def begin(self, x: Tensor, cond: Cond) -> State:
-        return self._read((source(x),), self._queries(cond).unbind(), x, reader=0)
+        return State(x, (source(x),), self._queries(cond).unbind())
 
-    def read(self, state: State, site: int) -> Tensor:
-        return state.h
+    def take(self, state: State, site: int) -> tuple[Tensor, State]:
+        query = state.queries[min(site, self.readers - 1)]
+        if self.query == "dynamic":
+            query = nn.functional.linear(state.last, query)
+        seen = self.window.select(tuple(range(len(state.sources))), site, self.span)
+        sources = [state.sources[i] for i in seen]
+        h, read = depth_attention(query, sources, self.scale, self.heads)
+        kept = list(state.sources)
+        for i, s in zip(seen, read, strict=True):
+            kept[i] = s
+        return h, state._replace(sources=tuple(kept))
 
     def write(self, state: State, site: int, v: Tensor) -> State:
         sources = self.window.grow(state.sources, source(v), site, self.span, self.sites)
-        return self._read(sources, state.queries, v, reader=site + 1)
-
-    def _read(
-        self, sources: tuple[Source, ...], queries: tuple[Tensor, ...], last: Tensor, reader: int
-    ) -> State:
-        """All a reader needs is there when its last source, v_{l-1}, is born."""
-        query = queries[min(reader, self.readers - 1)]
-        if self.query == "dynamic":
-            query = nn.functional.linear(last, query)
-        seen = self.window.select(tuple(range(len(sources))), reader, self.span)
-        h, read = depth_attention(query, [sources[i] for i in seen], self.scale, self.heads)
-        kept = list(sources)
-        for i, s in zip(seen, read, strict=True):
-            kept[i] = s
-        return State(h, tuple(kept), queries)
+        return State(v, sources, state.queries)
 
     def _queries(self, cond: Cond) -> Tensor:
         """All readers at once, the key's gain folded in: q . (gain k) = (gain q) . k."""

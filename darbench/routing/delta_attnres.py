@@ -13,7 +13,6 @@ from darbench.routing.sources import reader_groups
 
 
 class State(NamedTuple):
-    h: Tensor  # what the coming reader sees, (B, T, D)
     stream: Tensor  # s_l, (B, T, D)
     sources: tuple[Source, ...]
     queries: tuple[Tensor, ...]  # gain_l w_l of the readers at the sites from 1 on, (D,)
@@ -29,7 +28,7 @@ class DeltaAttnRes(Routing):
     block: the sources are v_0, the sums of closed blocks of `span` sublayers and the running sum.
     null: one more source, zero, that lets a reader take less than one.
 
-    State: what the coming reader sees, the stream, the sources and the readers' queries.
+    State: the stream, the sources and the readers' queries.
     Parameters, each with a leading axis of sites - 1 readers: w (D,), zeros; gain (D,), ones.
     lr_mult is for the queries, not for the gains.
     Differs from the released code: there a null source is learnt and also at the first site, and
@@ -57,20 +56,21 @@ class DeltaAttnRes(Routing):
         self.gain = nn.Parameter(torch.ones(sites - 1, width))
 
     def begin(self, x: Tensor, cond: Cond) -> State:
-        return State(x, x, (source(x),), (self.gain * self.w).unbind())
+        return State(x, (source(x),), (self.gain * self.w).unbind())
 
-    def read(self, state: State, site: int) -> Tensor:
-        return state.h
+    def take(self, state: State, site: int) -> tuple[Tensor, State]:
+        if site in (0, self.sites):
+            return state.stream, state
+        nothing = (null(state.sources[0]),) if self.null else ()
+        sources = (*state.sources, *nothing)
+        read, sources = depth_attention(state.queries[site - 1], sources, scale=1.0)
+        kept = sources[: len(state.sources)]
+        return state.stream + read, state._replace(sources=kept)
 
     def write(self, state: State, site: int, v: Tensor) -> State:
         grow = windows.WINDOWS[self.history].grow
         sources = grow(state.sources, source(v), site, self.span, self.sites)
-        stream = state.stream + v
-        if site + 1 == self.sites:
-            return State(stream, stream, sources, state.queries)
-        nothing = (null(sources[0]),) if self.null else ()
-        read, seen = depth_attention(state.queries[site], (*sources, *nothing), scale=1.0)
-        return State(stream + read, stream, seen[: len(sources)], state.queries)
+        return State(state.stream + v, sources, state.queries)
 
     @property
     def equals_add(self) -> Literal["strong"]:

@@ -13,11 +13,11 @@ EPS = 1e-6
 
 
 class State(NamedTuple):
-    h: Tensor  # what the coming site reads, (B, T, D)
     streams: Streams  # X: (B, T, S, D)
-    # [A_m | A_r | B] of the coming site, which mixes and writes with them: (S, S + 2), dynamic
-    # (B, T, S, S + 2); without A_r two columns
-    weights: Tensor
+    # [A_m | A_r | B] of the last site, (S, S + 2), dynamic (B, T, S, S + 2), without A_r two
+    # columns; and its v, to be written to the streams when the next site reads. At first empty.
+    written: tuple[Tensor, ...]
+    weights: tuple[Tensor, ...]  # those of this site, from its reader to its write
     sites: "Weights"
 
 
@@ -36,7 +36,8 @@ class Hyper(Routing):
         h_l = sum_s A_m[s] X_s,    X'_t = sum_s A_r[s, t] X_s + B[t] v_l
         dynamic:  [A_m | A_r][s] += s_a tanh(norm(X_s) W_a),   B[s] += s_b tanh(norm(X_s) w_b)
 
-    State: what the coming site reads, the streams X (B, T, S, D), all v_0 at first, and weights.
+    State: the streams X (B, T, S, D), all v_0 at first, what is still to be written to them, and
+    weights.
     Parameters, each with a leading sites axis: read A_m (S,), 1 at stream site mod S and 0
     elsewhere (eq. 14); mix A_r (S, S), the identity; write B (S,), ones. Dynamic adds w_a
     (D, S + 1) and w_b (D,), zeros; s_a and s_b, 0.01; the norm's gain (D,), ones. As in the
@@ -79,16 +80,17 @@ class Hyper(Routing):
 
     def begin(self, x: Tensor, cond: Cond) -> State:
         copies = x.unsqueeze(-2).expand(-1, -1, self.streams, -1)
-        return self._connect(streams(copies), None, self._weights(), site=0)
+        return State(streams(copies), (), (), self._weights())
 
-    def read(self, state: State, site: int) -> Tensor:
-        return state.h
+    def take(self, state: State, site: int) -> tuple[Tensor, State]:
+        if site == self.sites:
+            return self._written(state).value.sum(-2), state
+        return self._connect(state, site)
 
     def write(self, state: State, site: int, v: Tensor) -> State:
-        if site + 1 < self.sites:
-            return self._connect(state.streams, (state.weights, v), state.sites, site + 1)
-        written = self._write(state.streams, state.weights, v)
-        return state._replace(h=written.value.sum(-2), streams=written)  # the head only sums them
+        if not state.weights:  # nobody has read here
+            _, state = self._connect(state, site)
+        return state._replace(written=(*state.weights, v), weights=())
 
     def _weights(self) -> Weights:
         mix = () if self.identity else (self.mix_weight,)
@@ -102,24 +104,26 @@ class Hyper(Routing):
         product = self.gain.unsqueeze(-1) * torch.cat([self.w_a, self.w_b.unsqueeze(-1)], dim=-1)
         return Weights(rest, size.unbind(), product.unbind())
 
-    def _connect(
-        self, x: Streams, written: tuple[Tensor, Tensor] | None, weights: Weights, site: int
-    ) -> State:
-        """Write what the last site handed over, then find what the coming one reads."""
-        rest = weights.rest[site]
+    def _connect(self, state: State, site: int) -> tuple[Tensor, State]:
+        """Write what the last site handed over, decide the weights of this one, and read."""
+        rest = weights = state.sites.rest[site]
         if self.dynamic:
-            size, product = weights.size[site], weights.product[site]
-            return State(
-                *hyper_connection(x, written, rest, size, product, EPS, squash=self.tanh), weights
+            size, product = state.sites.size[site], state.sites.product[site]
+            written = state.written or None
+            h, x, weights = hyper_connection(
+                state.streams, written, rest, size, product, EPS, squash=self.tanh
             )
-        if written is not None:
-            x = self._write(x, *written)
-        h, x = read_streams(rest[:, 0], x)
-        return State(h, x, rest, weights)
+        else:
+            h, x = read_streams(rest[:, 0], self._written(state))
+        return h, State(x, (), (weights,), state.sites)
 
-    def _write(self, x: Streams, weights: Tensor, v: Tensor) -> Streams:
+    def _written(self, state: State) -> Streams:
+        """The streams with what the last site handed over."""
+        if not state.written:
+            return state.streams
+        weights, v = state.written
         mix = None if self.identity else weights[..., 1:-1].mT
-        return write_streams(mix, x, weights[..., -1], v)
+        return write_streams(mix, state.streams, weights[..., -1], v)
 
     @property
     def equals_add(self) -> Literal["strong"]:

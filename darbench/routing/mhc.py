@@ -24,14 +24,15 @@ ALPHA = 0.01  # initial size of the dynamic part
 PERMUTED = 5  # most streams for which all permutations are kept
 
 
-class State(NamedTuple):
-    """What the coming site reads, the streams, and its maps: to read, mix and write them."""
-
-    h: Tensor  # (B, T, D)
-    streams: Streams  # X: (B, T, S, D)
+class Maps(NamedTuple):
     read: Tensor  # H_pre: (B, T, S)
     mix: Tensor  # H_res: (B, T, S, S), rows sum to 1
     write: Tensor  # H_post: (B, T, S)
+
+
+class State(NamedTuple):
+    streams: Streams  # X: (B, T, S, D)
+    maps: Maps | tuple[()]  # those of this site, from its reader to its write
     # Of every site: [b_pre | b_post | b_res], and (a_pre, a_post, a_res)
     bias: tuple[Tensor, ...]
     size: tuple[Tensor, ...]
@@ -48,7 +49,7 @@ class ManifoldHyper(Routing):
     form=permutations (mHC-lite, arXiv:2601.05732) makes H_res a convex mixture of the S!
     permutation matrices, exactly doubly stochastic.
 
-    State: what the coming site reads, the streams X, all v_0 at first, and its maps, in float32.
+    State: the streams X, all v_0 at first, and the site's maps, in float32.
     Parameters of every site: p (maps, S D), N(0, p_std); a (3,), 0.01;
     b_pre (S,), 1 at stream site mod S and -1 elsewhere; b_post (S,), zeros, so H_post = 1;
     b_res (S, S), 0 on the diagonal and `off` elsewhere, or (S!,), 0 for the identity and `off`
@@ -102,25 +103,26 @@ class ManifoldHyper(Routing):
     def begin(self, x: Tensor, cond: Cond) -> State:
         copies = streams(x.unsqueeze(-2).expand(-1, -1, self.streams, -1))
         bias = torch.cat([self.b_pre, self.b_post, self.b_res.flatten(1)], dim=1)
-        return self._state(copies, bias.unbind(), self.a.unbind(), site=0)
+        return State(copies, (), bias.unbind(), self.a.unbind())
 
-    def read(self, state: State, site: int) -> Tensor:
-        return state.h
+    def take(self, state: State, site: int) -> tuple[Tensor, State]:
+        if site == self.sites:
+            return state.streams.value.sum(-2), state
+        return self._decide(state, site)
 
     def write(self, state: State, site: int, v: Tensor) -> State:
-        written = write_streams(state.mix, state.streams, state.write, v)
-        if site + 1 < self.sites:
-            return self._state(written, state.bias, state.size, site + 1)
-        return state._replace(h=written.value.sum(-2), streams=written)  # the head only sums them
+        if not state.maps:  # nobody has read here
+            _, state = self._decide(state, site)
+        written = write_streams(state.maps.mix, state.streams, state.maps.write, v)
+        return state._replace(streams=written, maps=())
 
-    def _state(
-        self, x: Streams, bias: tuple[Tensor, ...], size: tuple[Tensor, ...], site: int
-    ) -> State:
-        """With what the coming site reads, and its maps."""
-        raw, x = normed_product(x, self.p[site].mT, EPS)
-        read, write, logits = manifold_maps(raw, size[site], bias[site], self.streams)
+    def _decide(self, state: State, site: int) -> tuple[Tensor, State]:
+        """Make the maps of this site, and read."""
+        raw, x = normed_product(state.streams, self.p[site].mT, EPS)
+        read, write, logits = manifold_maps(raw, state.size[site], state.bias[site], self.streams)
         h, x = read_streams(read, x)
-        return State(h, x, read, self._mix(logits).to(h.dtype), write, bias, size)
+        maps = Maps(read, self._mix(logits).to(h.dtype), write)
+        return h, state._replace(streams=x, maps=maps)
 
     def _mix(self, logits: Tensor) -> Tensor:
         if self.form == "sinkhorn":

@@ -18,6 +18,7 @@ from darbench.testing import (
     isolation,
     learning,
     numerics,
+    reading,
     training,
     verbs,
 )
@@ -32,6 +33,9 @@ CHECKS: tuple[Check, ...] = (
     verbs.state_is_tensors,
     verbs.pure,
     verbs.passes_do_not_meet,
+    reading.take_equals_read,
+    reading.order_of_reads,
+    reading.repeated_gradients,
     depth.causal,
     depth.declared_sources,
     depth.any_size,

@@ -3,7 +3,7 @@
 import torch
 
 from darbench.testing.check import check, demand, place
-from darbench.testing.inputs import conditions, outputs, reads, states
+from darbench.testing.inputs import conditions, outputs, reads
 from darbench.testing.subject import DEPTH, SITES, Subject
 
 NEGLIGIBLE = 1e-10  # of the largest gradient in float64
@@ -14,8 +14,11 @@ SIZES = ((2, 16), (3, 16), (12, 16), (4, 32))  # depth, width
 @check("a read depends on what was written before it, never on what comes later")
 def causal(subject: Subject) -> None:
     routing, v, cond = subject.random(), outputs(), conditions()
-    on_the_way = reads(routing, v, cond)
-    made = states(routing, v, cond)
+    made, on_the_way = [routing.begin(v[0], cond)], []
+    for site in range(SITES + 1):
+        on_the_way.append(routing.read(made[site], site))
+        if site < SITES:
+            made.append(routing.write(made[site], site, v[site + 1]))
     for site, state in enumerate(made):
         demand(
             torch.equal(routing.read(state, site), on_the_way[site]),

@@ -30,7 +30,8 @@ def files_of(cls: type) -> set[str]:
     classes = [c for c in classes if c is not Routing]
     members = [member for c in classes for member in vars(c).values()]
     getters = [m.fget if isinstance(m, property) else m for m in members]
-    return {f.__code__.co_filename for f in getters if isinstance(f, FunctionType)}
+    files = {f.__code__.co_filename for f in getters if isinstance(f, FunctionType)}
+    return files - {Routing.take.__code__.co_filename}  # of a verb that follows from another
 
 
 def _own(error: BaseException, files: set[str]) -> Iterator[tuple[FrameType, int]]:

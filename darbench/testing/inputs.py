@@ -42,10 +42,10 @@ def states(routing: Routing, v: Sequence[Tensor], cond: Cond) -> list[State]:
 def reads(routing: Routing, v: Sequence[Tensor], cond: Cond | None = None) -> list[Tensor]:
     """h of every site, then of the head, when the sublayers hand over v[1:] whatever they read."""
     cond = conditions(len(v[0]), routing.width, v[0].dtype) if cond is None else cond
-    state = routing.begin(v[0], cond)
-    h = []
+    state, h = routing.begin(v[0], cond), []
     for site in range(routing.sites):
-        h.append(routing.read(state, site))
+        taken, state = routing.take(state, site)
+        h.append(taken)
         state = routing.write(state, site, v[site + 1])
     return [*h, routing.read(state, routing.sites)]
 

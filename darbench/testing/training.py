@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 from darbench.model import sublayers
 from darbench.model.sit import SiT
 from darbench.registry import ROUTINGS
-from darbench.routing.base import Routing
+from darbench.routing.base import Routing, State
 from darbench.testing.check import check, demand
 from darbench.testing.inputs import conditions, images, outputs, randomise_trunk, reads
 from darbench.testing.subject import Subject, model_of
@@ -97,19 +97,22 @@ def checkpointed_gradients(subject: Subject) -> None:
         demand(
             (a is None) == (b is None) and (a is None or torch.allclose(a, b, rtol=1e-9)),
             f"the gradient of {name} changes when reads are recomputed in the backward",
-            "read must be a pure function of the state, without randomness or memory",
+            "read and take must be pure functions of the state, without randomness or memory",
         )
 
 
 class Checkpointed:
-    """The same verbs, read recomputed in the backward."""
+    """The same verbs, every read recomputed in the backward."""
 
     def __init__(self, routing: Routing):
         self.sites, self.width = routing.sites, routing.width
-        self.begin, self.write, self._read = routing.begin, routing.write, routing.read
+        self.begin, self.write, self._take = routing.begin, routing.write, routing.take
 
-    def read(self, state, site: int) -> Tensor:
-        return checkpoint(self._read, state, site, use_reentrant=False)
+    def take(self, state: State, site: int) -> tuple[Tensor, State]:
+        return checkpoint(self._take, state, site, use_reentrant=False)
+
+    def read(self, state: State, site: int) -> Tensor:
+        return self.take(state, site)[0]
 
 
 def _gradients(owner: nn.Module, routing: Routing | Checkpointed) -> dict[str, Tensor | None]:

@@ -13,9 +13,10 @@ def reads_of(model, x, t, label):
     state = model.routing.begin(model.x_embedder(x) + model.pos_embed, cond)
     found = []
     for site in range(model.sites):
-        found.append(model.routing.read(state, site))
+        h, state = model.routing.take(state, site)
+        found.append(h)
         sublayer, modulation = model.blocks[site // 2].sublayers(cond.c)[site % 2]
-        state = model.routing.write(state, site, sublayer(found[-1], *modulation))
+        state = model.routing.write(state, site, sublayer(h, *modulation))
     return [*found, model.routing.read(state, model.sites)]
 
 

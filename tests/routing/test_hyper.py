@@ -90,10 +90,10 @@ def test_fresh_streams_are_all_alike_and_equal_add(params):
     routing, v = routing_of(("hyper", params)).double(), outputs()
     state = routing.begin(v[0], None)
     for site, x in enumerate(v[1:]):
+        _, state = routing.take(state, site)  # which writes what is pending
+        streams = state.streams.value
+        assert torch.equal(streams, streams[..., :1, :].expand_as(streams))
         state = routing.write(state, site, x)
-    assert torch.equal(
-        state.streams.value, state.streams.value[..., :1, :].expand_as(state.streams.value)
-    )
     *found, head = reads(routing, v)
     *wanted, total = reads(routing_of(("add", {})), v)
     torch.testing.assert_close(found, wanted, rtol=1e-13, atol=1e-13)
@@ -113,14 +113,14 @@ def test_one_static_stream_is_a_weighted_residual():
 
 
 def test_mixing_goes_from_rows_to_columns():
-    """Stream 0 is copied into stream 1, and only the head sees it there."""
-    routing, v = routing_of(("hyper", {"dynamic": False, "streams": 2}), sites=1), outputs(1)
+    """Stream 0 is copied into stream 1 when the next site reads."""
+    routing, v = routing_of(("hyper", {"dynamic": False, "streams": 2}), sites=2), outputs(2)
     routing.double()
     with torch.no_grad():
-        routing.read_weight.copy_(torch.tensor([[1.0, 0.0]]))
-        routing.mix_weight.copy_(torch.tensor([[[0.0, 5.0], [0.0, 0.0]]]))
-        routing.write_weight.copy_(torch.tensor([[3.0, 0.0]]))
-    state = routing.write(routing.begin(v[0], None), 0, v[1])
+        routing.read_weight.copy_(torch.tensor([[1.0, 0.0]] * 2))
+        routing.mix_weight.copy_(torch.tensor([[[0.0, 5.0], [0.0, 0.0]]] * 2))
+        routing.write_weight.copy_(torch.tensor([[3.0, 0.0]] * 2))
+    _, state = routing.take(routing.write(routing.begin(v[0], None), 0, v[1]), 1)
     torch.testing.assert_close(state.streams.value, torch.stack([3 * v[1], 5 * v[0]], dim=-2))
 
 

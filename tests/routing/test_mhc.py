@@ -28,6 +28,13 @@ def states(routing, v):
     return made
 
 
+def maps(routing, v):
+    """Those of every site, as its reader makes them."""
+    return [
+        routing.take(state, site)[1].maps for site, state in enumerate(states(routing, v)[:-1])
+    ]
+
+
 def mixing(routing, logits):
     """H_res by the definition: Sinkhorn of the exponential, or a mixture of permutations."""
     n = routing.streams
@@ -65,23 +72,24 @@ def test_reads_are_those_of_the_recursion_for_any_weights(params):
 @every_form
 def test_mixing_is_doubly_stochastic_and_reading_and_writing_are_bounded(params):
     routing = random_mhc(params)
-    for state in states(routing, outputs())[:-1]:
-        assert (state.mix >= 0).all()
-        assert (state.mix.sum(-1) - 1).abs().max() < 1e-13
+    for read, mix, write in maps(routing, outputs()):
+        assert (mix >= 0).all()
+        assert (mix.sum(-1) - 1).abs().max() < 1e-13
         exact = routing.form == "permutations"  # of Sinkhorn's, the columns are within tolerance
-        assert (state.mix.sum(-2) - 1).abs().max() < (1e-13 if exact else 5e-2)
-        assert (state.read > 0).all() and (state.read < 1).all()
-        assert (state.write > 0).all() and (state.write < 2).all()
+        assert (mix.sum(-2) - 1).abs().max() < (1e-13 if exact else 5e-2)
+        assert (read > 0).all() and (read < 1).all()
+        assert (write > 0).all() and (write < 2).all()
 
 
 @pytest.mark.parametrize("params", [SINKHORN, PERMUTATIONS], ids=str)
 def test_maps_are_in_float32_under_autocast(params):
     routing, v = random_mhc(params).float(), outputs(dtype=torch.float32)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        for state in states(routing, v)[:-1]:
-            tensors = (state.h, *state.streams, state.read, state.mix, state.write)
+        for site, state in enumerate(states(routing, v)[:-1]):
+            h, taken = routing.take(state, site)
+            tensors = (h, *taken.streams, *taken.maps)
             assert {x.dtype for x in tensors} == {torch.float32}
-            assert (state.mix.sum(-1) - 1).abs().max() < 1e-6
+            assert (taken.maps.mix.sum(-1) - 1).abs().max() < 1e-6
 
 
 @every_form
@@ -117,8 +125,8 @@ def test_small_random_projections_let_the_streams_part(params):
 def test_mixing_starts_near_the_identity():
     v = outputs()
     for params, off in ((SINKHORN, -8.0), (PERMUTATIONS, -8.0), (SINKHORN, -2.0)):
-        state = mhc({**params, "p_std": 0.0, "off": off}).begin(v[0], None)
-        mix = state.mix[0, 0].detach()
+        (_, mixing, _), *_ = maps(mhc({**params, "p_std": 0.0, "off": off}), v)
+        mix = mixing[0, 0].detach()
         if params is SINKHORN:  # symmetric, so one division does it
             share = 1 / (1 + 3 * math.exp(off))
         else:

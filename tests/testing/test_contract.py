@@ -3,6 +3,7 @@
 import random
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -104,6 +105,11 @@ def test_there_are_at_least_fifteen_checks_with_a_name_and_a_claim_each():
     assert len(NAMES) == len(set(NAMES)) >= 15
     assert all(name.isidentifier() for name in NAMES)
     assert all(check.claim and "\n" not in check.claim for check in CHECKS)
+
+
+def test_the_readme_says_how_many_there_are():
+    readme = Path(__file__).parents[2] / "README.md"
+    assert f"# {len(CHECKS)} checks, and how to mend" in readme.read_text()
 
 
 def test_results_come_in_the_order_of_the_checks():

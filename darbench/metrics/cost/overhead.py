@@ -47,6 +47,6 @@ def _walk(routing: Routing, v: torch.Tensor) -> None:
     cond = Cond(time=torch.empty(1), label=label, t=embedding, y=embedding, c=embedding)
     state = routing.begin(v, cond)
     for site in range(routing.sites):
-        routing.read(state, site)
+        _, state = routing.take(state, site)
         state = routing.write(state, site, v)
     routing.read(state, routing.sites)

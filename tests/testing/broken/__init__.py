@@ -11,11 +11,12 @@ from tests.testing.broken import (
     depth,
     numerics,
     outside,
+    reading,
     state,
     training,
 )
 
-FILES = (construction, state, depth, conditions, numerics, training, cost, outside)
+FILES = (construction, state, reading, depth, conditions, numerics, training, cost, outside)
 BROKEN = [
     member
     for file in FILES
