@@ -1,0 +1,132 @@
+"""Is a training step as fast after a change to darbench as before it? Two checkouts, step by step.
+
+    python benchmarks/two_trees.py BEFORE [AFTER] [--shape nano S/2] [--width 0.02]
+
+A process of each checkout holds the same model; they take turns (A B B A ...), one thread each,
+only one of them working. A ratio is the time of AFTER's step over that of BEFORE's step next to
+it, and the interval is the exact 95 % one of the median, from order statistics. Rounds go on until
+it is `--width` wide or `--most` rounds are done. Exit code 1 if an interval lies above 1.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from scipy.stats import binom
+
+HERE = Path(__file__).parents[1]
+VARIANTS = (
+    ("dar", {"query": "static_t", "history": "chunk_last", "span": 4}),
+    ("dar", {"query": "dynamic", "history": "full"}),
+    ("hyper", {"dynamic": True, "streams": 4}),
+    ("mhc", {"streams": 4}),
+    ("attnres", {}),
+)
+STEPS = {"nano": 8, "S/2": 1}  # of one turn
+CHILD = """
+import json, sys, time
+import torch
+torch.set_num_threads(1)
+from step_time import SHAPES, Bench, random_batch
+shape, routing, params, steps = json.loads(sys.argv[1])
+bench = Bench(routing, params, SHAPES[shape], "cpu")
+batch = random_batch(SHAPES[shape], "cpu")
+bench.step(batch)
+bench.step(batch)
+for _ in sys.stdin:
+    start = time.perf_counter()
+    for _ in range(steps):
+        bench.step(batch)
+    print(time.perf_counter() - start, flush=True)
+"""
+
+
+class Tree:
+    """A model of one checkout, in a process of its own that waits for its turn."""
+
+    def __init__(self, tree: Path, shape: str, routing: str, params: dict):
+        job = json.dumps([shape, routing, params, STEPS[shape]])
+        path = os.pathsep.join(map(str, (tree.resolve(), tree.resolve() / "benchmarks")))
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", CHILD, job],
+            env=os.environ | {"PYTHONPATH": path},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def turn(self) -> float:
+        """Seconds of one turn."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
+
+    def close(self) -> None:
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def interval(ratios: list[float]) -> tuple[float, float]:
+    """The 95 % interval of the median: the number of values below it is binomial (n, 1/2)."""
+    ordered, n = sorted(ratios), len(ratios)
+    outer = int(binom.ppf(0.025, n, 0.5))
+    if outer < 1:  # fewer than six values say nothing with 95 %
+        return float("-inf"), float("inf")
+    return ordered[outer - 1], ordered[n - outer]
+
+
+def compare(
+    before: Path, after: Path, shape: str, routing: str, params: dict, width: float, most: int
+) -> tuple[list[float], float, float]:
+    """Ratios, and the interval of their median."""
+    trees = [Tree(tree, shape, routing, params) for tree in (before, after)]
+    ratios: list[float] = []
+    try:
+        for tree in trees:
+            tree.turn()
+        while len(ratios) < most:
+            order = (0, 1) if len(ratios) % 2 else (1, 0)
+            times = {i: trees[i].turn() for i in order}
+            ratios.append(times[1] / times[0])
+            low, high = interval(ratios)
+            if high - low <= width and len(ratios) >= 12:
+                break
+        return ratios, *interval(ratios)
+    finally:
+        for tree in trees:
+            tree.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("before", type=Path)
+    parser.add_argument("after", type=Path, nargs="?", default=HERE)
+    parser.add_argument("--shape", nargs="+", choices=STEPS, default=list(STEPS))
+    parser.add_argument("--routing", nargs="+", default=[name for name, _ in VARIANTS])
+    parser.add_argument("--width", type=float, default=0.02)
+    parser.add_argument("--most", type=int, default=200)
+    options = parser.parse_args()
+    slower = False
+    for shape in options.shape:
+        for routing, params in VARIANTS:
+            if routing not in options.routing:
+                continue
+            ratios, low, high = compare(
+                options.before, options.after, shape, routing, params, options.width, options.most
+            )
+            slower |= low > 1
+            name = " ".join([routing, *(f"{k}={v}" for k, v in params.items())])
+            print(
+                f"{shape:5} {name:45} {statistics.median(ratios):.3f} [{low:.3f}, {high:.3f}], "
+                f"{len(ratios)} rounds",
+                flush=True,
+            )
+    sys.exit(slower)
+
+
+if __name__ == "__main__":
+    main()
