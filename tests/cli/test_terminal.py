@@ -33,14 +33,15 @@ def ok(value: float | None) -> dict:
     return {"status": "ok", "val_loss": value}
 
 
-def test_progress_counts_by_the_last_row():
-    p = progress()
+def test_progress_counts_by_the_last_row(monkeypatch):
+    p = progress(_started=100.0)
     assert (p.left, p.seconds_left) == (8, None)
     p.ended(trial(), ok(0.5))
     p.ended(trial(), {"status": "crashed", "error": "boom"})
     assert (p.done, p.failed, p.left) == (1, 1, 6)
     assert p.event == "crashed: add, seed 0: boom"
-    assert p.seconds_left >= 0
+    monkeypatch.setattr("time.monotonic", lambda: 130.0)
+    assert p.seconds_left == 30 / 2 * 6
 
 
 def test_the_best_so_far_is_a_mean_over_seeds():

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from textwrap import dedent
 
 import pytest
@@ -152,8 +153,14 @@ def test_a_worker_that_hangs_is_not_waited_for_for_ever(tmp_path, monkeypatch):
 
 
 def test_workers_of_one_sweep_do_not_wait_for_each_other(tmp_path):
-    with ledger.working(tmp_path), ledger.working(tmp_path):
-        pass
+    def both() -> None:
+        with ledger.working(tmp_path), ledger.working(tmp_path):
+            pass
+
+    thread = threading.Thread(target=both, daemon=True)  # a fault would wait for ever
+    thread.start()
+    thread.join(timeout=10)
+    assert not thread.is_alive()
 
 
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
