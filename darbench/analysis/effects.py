@@ -15,6 +15,7 @@ import numpy as np
 from scipy import stats
 
 LEVEL = 0.95
+SIGNIFICANT = 0.05  # the p value below which a difference counts as one
 _ROUNDING = 1e-12  # log differences below this come from floating point, not from the variant
 
 

@@ -4,6 +4,7 @@ An entry is one configuration under one source of its routing; its trials differ
 """
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,11 +13,10 @@ from statistics import fmean
 from typing import Any
 
 from darbench.analysis.effects import interpolate_log
+from darbench.records.metric import COMPARED, DESCRIBED, METRICS
 from darbench.store.ledger import FINISHED
 
 FAILURES = ("diverged", "oom", "timeout", "crashed")
-COMPARED = ("val_loss", "fd")  # positive and lower is better: compared as log ratios
-DESCRIBED = ("fd_inf", "sfd", "kid", "inception_score", "precision", "recall", "nn_distance_ratio")
 # An entry is judged on the first of these it has. Seeds that picked a winner never rank it.
 SPLITS = ("confirm", "heldout", "control", "search")
 UNFINISHED = "unfinished"
@@ -73,7 +73,8 @@ def _values_at(curve: list[Row], budget: float) -> dict[str, float | None]:
     flops = [row["train_flops"] for row in curve]
     values = {m: interpolate_log(flops, [row[m] for row in curve], budget) for m in COMPARED}
     reached = next((row for row in curve if row["train_flops"] >= budget * (1 - 1e-9)), {})
-    return values | {m: reached.get(m) for m in DESCRIBED}
+    errors = (METRICS[m].error_column for m in DESCRIBED if METRICS[m].error)
+    return values | {column: reached.get(column) for column in (*DESCRIBED, *errors)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,8 +118,17 @@ class Entry:
 
     def mean(self, metric: str) -> float | None:
         """Over the trials that reached the budget; none if one of them lacks the metric."""
-        values = [o.values.get(metric) for o in self.trials if o.values]
-        return fmean(values) if values and None not in values else None
+        values = self._reached(metric)
+        return fmean(values) if values else None
+
+    def error(self, metric: str) -> float | None:
+        """The standard error of one trial's value: the root mean square over the same trials."""
+        errors = self._reached(METRICS[metric].error_column)
+        return math.sqrt(fmean(e**2 for e in errors)) if errors else None
+
+    def _reached(self, column: str) -> list[float]:
+        values = [o.values.get(column) for o in self.trials if o.values]
+        return [] if None in values else values
 
 
 def entries(rows: Iterable[Row], budget: float | None, sources: Mapping[str, str]) -> list[Entry]:

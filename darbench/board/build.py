@@ -5,7 +5,7 @@ from pathlib import Path
 from darbench.board.page import write_page
 from darbench.board.rank import sections
 from darbench.errors import BadInput
-from darbench.store import declared
+from darbench.store.declared import read as read_declared
 from darbench.store.ledger import read_ledger
 from darbench.store.tables import to_frame, write_parquet
 
@@ -29,17 +29,17 @@ def build(
             f"no results in {folder / 'ledger'}; run `darbench sweep --space {name}` first"
         )
     frame = to_frame(rows)
-    known = declared.read(folder)
+    declared = read_declared(folder)
     try:
         write_parquet(frame, folder / "results.parquet")
         return write_page(
             name=name,
-            sections=sections(frame, known),
+            boards=sections(frame, declared),
             out_dir=folder,
             samples_dir=folder / "samples",
             in_progress=in_progress,
             interrupted=interrupted,
-            command=known.command or f"darbench sweep --space {name}",
+            command=declared.command or f"darbench sweep --space {name}",
         )
     except OSError as error:
         raise BadInput(

@@ -2,24 +2,15 @@
 
 import base64
 import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-from darbench.board.rank import Leaderboard
+from darbench.analysis.effects import SIGNIFICANT
+from darbench.board.entry_row import EntryRow, Standing
 
 MISSING = "–"
-SIGNIFICANT = 0.05
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-_FRECHET = {"fd": ("FID", "FD"), "fd_inf": ("FID-infinity", "FD-infinity"), "sfd": ("sFID", "sFD")}
-
-
-def metric_name(metric: str, extractor: str) -> str:
-    """A Frechet distance is called FID only in the features that FID is defined on."""
-    if metric in _FRECHET:
-        fid, other = _FRECHET[metric]
-        return fid if extractor == "inception-v3-compat" else f"{other}({extractor})"
-    return {"val_loss": "validation loss"}.get(metric, metric.replace("_", " "))
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -43,12 +34,12 @@ def percent(fraction: float | None, signed: bool = True, digits: int = 1) -> str
 
 
 def interval(low: float, high: float) -> str:
-    """Of fractions, in percent."""
+    """The interval between two fractions, in percent."""
     return f"[{percent(low)}, {percent(high)}]".replace(" %", "") + " %"
 
 
 def power(value: float | None) -> str:
-    """1.23e13 as 1.23 × 10¹³."""
+    """A large number such as 1.23e13, as 1.23 × 10¹³."""
     if value is None:
         return "unknown"
     mantissa, exponent = f"{value:.2e}".split("e")
@@ -61,37 +52,44 @@ def p_value(p: float | None) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
-def verdict(row: dict, metric: str) -> str:
+def verdict(row: EntryRow, metric: str) -> str:
     """better or worse for a ranked entry whose difference outlives Holm's correction, or even."""
-    p = row[f"{metric}_p_holm"]
-    if row["rank"] is None or p is None or p >= SIGNIFICANT:
+    standing = row.metrics[metric]
+    if row.rank is None or standing.p_holm is None or standing.p_holm >= SIGNIFICANT:
         return "even"
-    return "better" if row[f"{metric}_effect"] < 0 else "worse"
+    return "better" if standing.effect < 0 else "worse"
 
 
-def interval_bar(row: dict, metric: str, reach: float) -> dict[str, float] | None:
-    """Positions of a small interval drawing on a 100 wide canvas, 0 in the middle, `reach` at
-    the edges; an interval that goes further is cut there."""
-    mean = row[f"{metric}_effect"]
-    if mean is None or not reach:
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """Where a drawing of an interval has its marks, on a canvas 100 wide."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def interval_bar(standing: Standing, reach: float) -> Bar | None:
+    """0 lies in the middle, and `reach` at the edges; an interval that goes further is cut there.
+    An effect without an interval is drawn as its mean."""
+    if standing.effect is None or not reach:
         return None
-    low, high = row[f"{metric}_low"], row[f"{metric}_high"]
-    ends = {
-        "mean": mean,
-        "low": mean if low is None else low,
-        "high": mean if high is None else high,
-    }
-    return {k: round(50 + 46 * max(-1.0, min(1.0, v / reach)), 2) for k, v in ends.items()}
+    ends = (standing.effect, standing.low, standing.high)
+    mean, low, high = (standing.effect if end is None else end for end in ends)
+    return Bar(mean=_place(mean / reach), low=_place(low / reach), high=_place(high / reach))
 
 
-def bar_reach(board: Leaderboard, metric: str) -> float:
+def _place(share: float) -> float:
+    return round(50 + 46 * max(-1.0, min(1.0, share)), 2)
+
+
+def bar_reach(rows: Iterable[EntryRow], metric: str) -> float:
     """The scale of a section's interval drawings: the widest end, but at most three times the
     largest effect, so that one uncertain entry does not flatten the others."""
-    columns = [f"{metric}_effect", f"{metric}_low", f"{metric}_high"]
-    rows = board.frame.filter(~board.frame["stale"]).select(columns).rows()
-    ends = [abs(v) for row in rows for v in row if v is not None and math.isfinite(v)]
-    means = [abs(row[0]) for row in rows if row[0] is not None]
-    widest, largest = max(ends, default=0.0), max(means, default=0.0)
+    standings = [row.metrics[metric] for row in rows if not row.stale]
+    ends = [e for s in standings for e in (s.effect, s.low, s.high) if e is not None]
+    widest = max((abs(end) for end in ends if math.isfinite(end)), default=0.0)
+    largest = max((abs(s.effect) for s in standings if s.effect is not None), default=0.0)
     return min(widest, 3 * largest) if largest else widest
 
 

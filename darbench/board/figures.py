@@ -5,12 +5,14 @@ the page's style sheet, so that one figure serves the light and the dark theme.
 """
 
 import html
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import plotly.graph_objects as go
 import polars as pl
 
 from darbench.board.cells import power
+from darbench.board.entry_row import EntryRow
 from darbench.board.rank import Leaderboard
 
 # Read on white and on near black alike, and stay apart for most colour-blind readers.
@@ -25,17 +27,22 @@ _CONFIG = {
 }
 
 
-def styles(board: Leaderboard) -> dict[str, tuple[str, str]]:
-    """entry -> colour and dash of what is drawn: all but stale entries; add is grey everywhere."""
-    found, others = {}, 0
-    for entry, baseline in board.frame.filter(~pl.col("stale")).select("entry", "baseline").rows():
-        if baseline:
-            found[entry] = BASELINE_COLOUR, "solid"
-        else:
-            dash = _DASHES[others // len(COLOURS) % len(_DASHES)]
-            found[entry] = COLOURS[others % len(COLOURS)], dash
-            others += 1
-    return found
+class Style(NamedTuple):
+    """How the curve of an entry is drawn."""
+
+    colour: str
+    dash: str
+
+
+def styles(rows: Iterable[EntryRow]) -> dict[str, Style]:
+    """entry -> style of what is drawn: all but stale entries; add is grey everywhere."""
+    drawn = [row for row in rows if not row.stale]
+    others = [row.entry for row in drawn if not row.baseline]
+    chosen = {row.entry: Style(BASELINE_COLOUR, "solid") for row in drawn if row.baseline}
+    for i, entry in enumerate(others):
+        dash = _DASHES[i // len(COLOURS) % len(_DASHES)]
+        chosen[entry] = Style(COLOURS[i % len(COLOURS)], dash)
+    return {row.entry: chosen[row.entry] for row in drawn}
 
 
 def curve_table(board: Leaderboard, metric: str) -> pl.DataFrame:
@@ -64,7 +71,7 @@ def figure(board: Leaderboard, metric: str, title: str, names: Mapping[str, str]
     fig = go.Figure()
     drawn = [
         (entry, table[(entry,)], style)
-        for entry, style in styles(board).items()
+        for entry, style in styles(board.rows).items()
         if (entry,) in table
     ]
     for entry, curve, (colour, _) in drawn:

@@ -7,45 +7,26 @@ have finished; until then its provisional means are shown below the ranked ones.
 
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import polars as pl
 
-from darbench.analysis.effects import holm, paired_effect
-from darbench.analysis.outcomes import COMPARED, DESCRIBED, Entry, entries
-from darbench.board.compare import describe, log_differences
+from darbench.analysis.comparison import baseline, effect_against
+from darbench.analysis.effects import holm
+from darbench.analysis.outcomes import Entry, entries
+from darbench.board.entry_row import EntryRow, to_frame
 from darbench.errors import BadInput, unknown
+from darbench.records.metric import COMPARED
 from darbench.records.schema import COLUMNS
 from darbench.store.declared import Declared
 from darbench.store.tables import POLARS_SCHEMA
 
 NOTHING = Declared()
+Placed = tuple[EntryRow, Entry]
 SECTION = ("task", "protocol_hash", "budget_flops")
-_TEXT = (
-    "entry",
-    "label",
-    "routing",
-    "mark",
-    "split",
-    "config_json",
-    "params_json",
-    "config_hash",
-    "variant_code_hash",
-)
-_COUNTS = (
-    "rank",
-    "tier",
-    "seeds",
-    "seeds_declared",
-    "failures",
-    "trials",
-    "val_loss_n",
-    "fd_n",
-    "params_total",
-    "params_routing",
-)
-_FLAGS = ("baseline", "stale")
 _PROVENANCE = tuple(
     name for name in POLARS_SCHEMA if COLUMNS[name].volatile and COLUMNS[name].kind != "floats"
 )
@@ -53,11 +34,9 @@ _PROVENANCE = tuple(
 
 @dataclass(frozen=True, kw_only=True)
 class Leaderboard:
-    """One ranking. `frame` has one row per entry, best first, unranked entries last.
+    """One ranking: one row per entry, best first, unranked entries last.
 
-    Relative effects are fractions: -0.02 in `val_loss_effect` is 2 % below `add`. Beside them
-    stand `_low` and `_high` (95 % paired t interval), `_n` (seeds), `_p` and `_p_holm`. The
-    metrics of an entry without score are provisional: means over the seeds it has.
+    The metrics of an entry without score are provisional: means over the seeds it has.
     """
 
     task: str
@@ -68,14 +47,19 @@ class Leaderboard:
     budget_flops: float | None  # training FLOPs; None where every trial died before it was known
     rank_by: str
     pair_ids: tuple[int, ...]  # of all entries, in whatever split
-    frame: pl.DataFrame
+    rows: tuple[EntryRow, ...]
     files: dict[str, str]  # where routings that are not built in are written, by name
     curves: pl.DataFrame  # one row per entry, pair id and checkpoint
     trials: pl.DataFrame  # one row per trial: how it stands, what it reached, where it ran
-    rank_column: str = "rank"
-    score_column: str = "score"
-    metric_columns: tuple[str, ...] = COMPARED + DESCRIBED
-    effect_columns: tuple[str, ...] = tuple(f"{metric}_effect" for metric in COMPARED)
+
+    @cached_property
+    def frame(self) -> pl.DataFrame:
+        """The rows as a table.
+
+        Relative effects are fractions: -0.02 in `val_loss_effect` is 2 % below `add`. Beside them
+        stand `_low` and `_high` (95 % paired t interval), `_n` (seeds), `_p` and `_p_holm`.
+        """
+        return to_frame(self.rows)
 
 
 def sections(frame: pl.DataFrame, declared: Declared = NOTHING) -> list[Leaderboard]:
@@ -122,18 +106,20 @@ def _cost(config_json: str) -> str:
     return json.dumps([config["task"], model, recipe])
 
 
-def _leaderboard(part: pl.DataFrame, told: Declared) -> Leaderboard:
+def _leaderboard(part: pl.DataFrame, declared: Declared) -> Leaderboard:
     first = part.row(0, named=True)
-    rank_by = told.ranking(set(part["config_hash"])) or part.sort("created_utc")["rank_by"][-1]
+    rank_by = declared.ranking(set(part["config_hash"])) or part.sort("created_utc")["rank_by"][-1]
     if rank_by not in COMPARED:
         raise unknown("rank metric", str(rank_by), COMPARED)
-    found = entries(part.to_dicts(), first["budget_flops"], told.sources)
-    declared = {e.split: _declared(found, e.split, told) for e in found}
-    table = [describe(entry, found, declared[entry.split], rank_by) for entry in found]
+    present = entries(part.to_dicts(), first["budget_flops"], declared.sources)
+    required = {e.split: _required_seeds(present, e.split, declared) for e in present}
+    rows = [
+        EntryRow.of(e, baseline(e, present, rank_by), required[e.split], rank_by) for e in present
+    ]
     for metric in COMPARED:
-        _adjust(table, metric)
-    placed = sorted(zip(table, found, strict=True), key=lambda pair: _place(pair[0], rank_by))
-    _number(placed, rank_by)
+        rows = _corrected(rows, metric)
+    ordered = sorted(zip(rows, present, strict=True), key=lambda pair: _order(pair[0], rank_by))
+    placed = [*_numbered(ordered, rank_by)]
     return Leaderboard(
         task=first["task"],
         extractor=first["extractor"],
@@ -142,65 +128,65 @@ def _leaderboard(part: pl.DataFrame, told: Declared) -> Leaderboard:
         n_ref=part["n_ref"].max(),
         budget_flops=first["budget_flops"],
         rank_by=rank_by,
-        pair_ids=tuple(sorted(set().union(*declared.values()))),
-        files=dict(told.files),
-        frame=_frame([row for row, _ in placed]),
+        pair_ids=tuple(sorted(set().union(*required.values()))),
+        files=dict(declared.files),
+        rows=tuple(row for row, _ in placed),
         curves=_curves(placed),
         trials=_trials(placed),
     )
 
 
-def _declared(found: list[Entry], split: str, told: Declared) -> set[int]:
-    """Seeds every entry of the split must have. A search draws its own, so it is told none."""
-    current = [e for e in found if not e.stale]
+def _required_seeds(present: list[Entry], split: str, declared: Declared) -> set[int]:
+    """Seeds that every entry of the split must have. None are declared for a search, which draws
+    its own."""
+    current = [e for e in present if not e.stale]
     seeds = {o.pair_id for e in current for o in e.of(split)}
     if split != "search":
-        seeds.update(s for e in current for s in told.seeds.get(e.head["config_hash"], ()))
+        seeds.update(s for e in current for s in declared.seeds.get(e.head["config_hash"], ()))
     return seeds
 
 
-def _adjust(table: list[dict], metric: str) -> None:
+def _corrected(rows: list[EntryRow], metric: str) -> list[EntryRow]:
     """Holm over all variants of the section; a stale entry is no part of the family."""
-    p_values = [None if row["stale"] else row[f"{metric}_p"] for row in table]
-    for row, adjusted in zip(table, holm(p_values), strict=True):
-        row[f"{metric}_p_holm"] = adjusted
+    adjusted = holm([None if row.stale else row.metrics[metric].p for row in rows])
+    standings = (
+        {**row.metrics, metric: replace(row.metrics[metric], p_holm=p)}
+        for row, p in zip(rows, adjusted, strict=True)
+    )
+    return [replace(row, metrics=m) for row, m in zip(rows, standings, strict=True)]
 
 
-def _place(row: dict, rank_by: str) -> tuple:
+def _order(row: EntryRow, rank_by: str) -> tuple:
     """Ranked entries by score, then the provisional, then search only, then stale ones."""
-    group = 3 if row["stale"] else 2 if row["split"] == "search" else row["score"] is None
-    value = row[rank_by]
-    return int(group), math.inf if value is None else value, row["label"], row["entry"]
+    group = 3 if row.stale else 2 if row.split == "search" else row.score is None
+    value = row.metrics[rank_by].mean
+    return int(group), math.inf if value is None else value, row.label, row.entry
 
 
-def _number(placed: list[tuple[dict, Entry]], rank_by: str) -> None:
-    """Write ranks and tiers into the rows.
+def _numbered(ordered: list[Placed], rank_by: str) -> Iterator[Placed]:
+    """Give ranks and tiers to the rows.
 
     Tiers follow one rule. The best entry leads tier 1. Going down, an entry opens the next tier
     and leads it when the 95 % interval of its paired difference to the leader of the current
     tier excludes 0. With fewer than two common seeds nothing can be told apart: no tiers.
     """
-    leader, tier = placed[0][1], 1
-    for place, (row, entry) in enumerate(placed, start=1):
-        ranked = row["score"] is not None
-        effect = paired_effect(log_differences(entry, leader, rank_by)) if ranked else None
+    leader, tier = ordered[0][1], 1
+    for place, (row, entry) in enumerate(ordered, start=1):
+        ranked = row.score is not None
+        effect = effect_against(entry, leader, rank_by) if ranked else None
         if effect is not None and effect.separated:
             leader, tier = entry, tier + 1
-        row["rank"] = place if ranked else None
-        row["tier"] = tier if effect is not None and effect.n >= 2 else None
+        told_apart = effect is not None and effect.n >= 2
+        yield (
+            replace(row, rank=place if ranked else None, tier=tier if told_apart else None),
+            entry,
+        )
 
 
-def _frame(table: list[dict]) -> pl.DataFrame:
-    kinds = dict.fromkeys(_TEXT, pl.String) | dict.fromkeys(_COUNTS, pl.Int64)
-    kinds |= dict.fromkeys(_FLAGS, pl.Boolean)
-    schema = {name: kinds.get(name, pl.Float64) for name in ("rank", "tier", *table[0])}
-    return pl.DataFrame(table, schema=schema, strict=False)
-
-
-def _curves(placed: list[tuple[dict, Entry]]) -> pl.DataFrame:
+def _curves(placed: list[Placed]) -> pl.DataFrame:
     columns = ("pair_id", "step", "train_flops", *COMPARED)
     rows = [
-        {"entry": row["entry"]} | {name: point[name] for name in columns}
+        {"entry": row.entry} | {name: point[name] for name in columns}
         for row, entry in placed
         for outcome in entry.trials
         for point in outcome.curve
@@ -208,11 +194,11 @@ def _curves(placed: list[tuple[dict, Entry]]) -> pl.DataFrame:
     return pl.DataFrame(rows, {"entry": pl.String} | {c: POLARS_SCHEMA[c] for c in columns})
 
 
-def _trials(placed: list[tuple[dict, Entry]]) -> pl.DataFrame:
-    """`val_loss` and `fd` are those at the budget; the other columns are of the trial's end."""
+def _trials(placed: list[Placed]) -> pl.DataFrame:
+    """The compared metrics are those at the budget; the other columns are of the trial's end."""
     columns = ("trial_id", "pair_id", "split", "step", *_PROVENANCE)
     rows = [
-        {"entry": row["entry"], "status": trial.status}
+        {"entry": row.entry, "status": trial.status}
         | {metric: trial.values.get(metric) for metric in COMPARED}
         | {name: trial.last[name] for name in columns}
         for row, entry in placed

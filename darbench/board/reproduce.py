@@ -13,14 +13,13 @@ _PLAIN = re.compile(r"(?!(null|true|false|nan|inf)$)[A-Za-z_][\w./-]*", re.IGNOR
 
 
 def reproduce_command(
-    entry: Mapping[str, Any], seed: int = 0, files: Mapping[str, str] | None = None
+    config_json: str, seed: int = 0, files: Mapping[str, str] | None = None
 ) -> str:
-    """`darbench train` with every setting of the entry spelled out, quoted for a POSIX shell.
+    """`darbench train` with every setting of an entry spelled out, quoted for a POSIX shell.
 
-    `entry` is a row of Leaderboard.frame: `routing` and `config_json` are read. `files`, as
-    declared, say where a routing and an encoder that are not built in are written.
+    `files`, as declared, say where a routing and an encoder that are not built in are written.
     """
-    config = json.loads(entry["config_json"])
+    config = json.loads(config_json)
     encoder = config["training"].get("repa", {}).get("encoder")
     own = [(files or {}).get(name) for name in (config["routing"], f"encoder {encoder}")]
     load = [word for file in dict.fromkeys(filter(None, own)) for word in ("--load", file)]

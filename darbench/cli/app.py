@@ -16,9 +16,11 @@ import typer
 
 from darbench import __version__
 from darbench.errors import BadInput, unknown
+from darbench.records.metric import COMPARED, METRICS
 from darbench.store.command_line import RESULTS, command_line
 
 PREPARED = ("imagenet",)
+RANK_METRIC = f"{' or '.join(COMPARED)}; default: the task's own."
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(
@@ -406,7 +408,7 @@ def plan(
     effect: Annotated[str, typer.Option(help="Relative change to be seen, such as 2% or 0.02.")],
     task: Annotated[str, typer.Option(help="A name of `darbench list tasks`.")] = "digits-nano",
     overrides: Overrides = None,
-    metric: Annotated[str, typer.Option(help="val_loss or fd; default: the task's own.")] = "",
+    metric: Annotated[str, typer.Option(help=RANK_METRIC)] = "",
     variants: Annotated[int, typer.Option(min=1, help="Compared with add, each.")] = 1,
     out: Out = RESULTS,
     as_json: Json = False,
@@ -540,13 +542,11 @@ def _parameter(key: str, default: Any, values: list[Any] | str) -> str:
 
 
 def _checkpoint_line(row: dict[str, Any]) -> str:
-    from darbench.board.cells import metric_name
-
     if row["status"] != "ok":
         return f"{row['status']} at step {row['step']}: {row['error']}"
     line = f"step {row['step']:>6}  {row['train_flops']:.2e} FLOP  val_loss {row['val_loss']:.4f}"
     if row["fd"] is not None:
-        line += f"  {metric_name('fd', row['extractor'])} {row['fd']:.2f}"
+        line += f"  {METRICS['fd'].title_in(row['extractor'])} {row['fd']:.2f}"
     return line
 
 

@@ -6,17 +6,17 @@ from rich.table import Table
 
 from darbench.analysis.effects import Effect
 from darbench.analysis.power import MOST, POWER, smallest_effect
-from darbench.board.cells import metric_name
 from darbench.commands.noise_floor import Floor, NoiseFloor
 from darbench.commands.plan import Plan
 from darbench.commands.sensitivity import Sensitivity
+from darbench.records.metric import COMPARED, METRICS
 
 MISSING = "-"
 
 
 def sensitivity_table(found: Sensitivity) -> Table:
-    metrics = [found.rank_by, *(m for m in ("val_loss", "fd") if m != found.rank_by)]
-    names = (f"{metric_name(metric, found.extractor)}, %" for metric in metrics)
+    metrics = [found.rank_by, *(m for m in COMPARED if m != found.rank_by)]
+    names = (f"{METRICS[metric].title_in(found.extractor)}, %" for metric in metrics)
     table = _table("control", "must be", *names, "")
     for control in found.controls:
         table.add_row(
@@ -42,7 +42,7 @@ def left_out(found: Mapping[str, Mapping[int, list[str]]]) -> str:
 
 
 def noise_table(found: NoiseFloor) -> Table:
-    table = _table("", *(metric_name(metric, found.extractor) for metric in found.floors))
+    table = _table("", *(METRICS[metric].title_in(found.extractor) for metric in found.floors))
     for name, cells in _noise_rows(found):
         table.add_row(name, *cells)
     return table
@@ -72,7 +72,7 @@ def _smallest(floor: Floor, n: int, *, paired: bool) -> str:
 
 
 def plan_text(found: Plan) -> str:
-    name = metric_name(found.metric, found.extractor)
+    name = METRICS[found.metric].title_in(found.extractor)
     seen = f"{found.effect:.3g}" if abs(found.effect) < 1e-3 else f"{found.effect:.2%}"
     level = f"level {100 * found.significance:.2g}%"
     head = f"to see {seen} in {name} with a chance of {POWER:.0%} ({level} for each variant):"

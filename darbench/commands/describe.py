@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from darbench import registry
-from darbench.board.cells import metric_name
 from darbench.data import Kind, kind
+from darbench.records.metric import METRICS
 from darbench.records.settings import SDE_SAMPLERS, Evaluation
 from darbench.records.trial import Trial
 from darbench.search.compose import load_card
@@ -99,8 +99,8 @@ class Card:
 
     def _evaluation(self) -> Iterator[str]:
         task, e = self.trial.task, self.trial.evaluation
-        fd = metric_name("fd", task.extractor)
-        yield f"ranked by {metric_name(task.rank_by, task.extractor)}"
+        fd = METRICS["fd"].title_in(task.extractor)
+        yield f"ranked by {METRICS[task.rank_by].title_in(task.extractor)}"
         yield f"validation loss at every checkpoint; (noise, t) draws an item: {e.val_draws}"
         yield (
             f"{fd} of {e.n_gen:,} samples at the checkpoints from "

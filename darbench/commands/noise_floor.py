@@ -11,22 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from darbench.analysis.noise import Pairing, crossed, nested, pairing
-from darbench.analysis.outcomes import COMPARED
+from darbench.analysis.comparison import BASELINE
+from darbench.analysis.noise import Components, Pairing, crossed, nested, pairing
 from darbench.analysis.pairing import differences
 from darbench.errors import BadInput
+from darbench.records.metric import COMPARED, METRICS, Series
 from darbench.search import sweep as sweeps
 from darbench.search.space import SearchSpace
 from darbench.store import ledger
 
 SPACE = Path(__file__).parents[1] / "conf" / "noise_floor.yaml"
-BASELINE = "add"
-# What is drawn anew in a column of redraws, and how: validation noise and references are the same
-# for all trials, the noise to generate from is keyed by the pair id.
-REDRAWS = {
-    "val_loss": {"metric": ("val_loss_redraws", crossed)},
-    "fd": {"generation": ("fd_redraws", nested), "metric": ("fd_reference_redraws", crossed)},
-}
 
 LastRows = dict[str, dict[int, dict[str, Any]]]  # label of a routing -> pair id -> row
 
@@ -127,34 +121,34 @@ def whole(rows: LastRows) -> LastRows:
 
 def floor(rows: LastRows, metric: str) -> Floor:
     """Pooled over the routings, on the pair ids that all of them have."""
-    redraws = REDRAWS[metric]
+    redraws = [series for series in METRICS[metric].series if series.redrawn]
     complete = [
-        {
-            pair
-            for pair, row in own.items()
-            if all(_measured(row.get(c)) for c, _ in redraws.values())
-        }
+        {pair for pair, row in own.items() if _measured(row, metric, redraws)}
         for own in rows.values()
     ]
     pairs = sorted(set.intersection(*complete))
     if len(pairs) < 2:
         return Floor(pairs=len(pairs))
-    split = {
-        what: analyse(np.log([[own[pair][column] for pair in pairs] for own in rows.values()]))
-        for what, (column, analyse) in redraws.items()
-    }
+    split = {series.redrawn: _components(rows, pairs, series) for series in redraws}
     values = {name: np.log([own[pair][metric] for pair in pairs]) for name, own in rows.items()}
     base = values.pop(BASELINE)
     return Floor(
         pairs=len(pairs),
-        training=next(iter(split.values())).trials,
+        training=next((each.trials for each in split.values()), None),
         pairing=pairing(base, np.array([*values.values()])),
-        **{what: found.redraws for what, found in split.items()},
+        **{redrawn: each.redraws for redrawn, each in split.items()},
     )
 
 
-def _measured(redraws: list[float | None] | None) -> bool:
-    return bool(redraws) and None not in redraws
+def _components(rows: LastRows, pairs: list[int], series: Series) -> Components:
+    """Trials that are measured with the same draws are crossed with them."""
+    draws = [[own[pair][series.column] for pair in pairs] for own in rows.values()]
+    return (crossed if series.shared else nested)(np.log(draws))
+
+
+def _measured(row: dict[str, Any], metric: str, redraws: list[Series]) -> bool:
+    several = [row.get(series.column) for series in redraws]
+    return row[metric] is not None and all(v and None not in v for v in several)
 
 
 def trial_seconds(rows: Iterable[dict[str, Any]]) -> float | None:

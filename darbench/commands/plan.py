@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from darbench.analysis.outcomes import COMPARED
+from darbench.analysis.comparison import BASELINE
+from darbench.analysis.effects import SIGNIFICANT
 from darbench.analysis.power import seeds_needed
-from darbench.board.cells import SIGNIFICANT
 from darbench.commands import noise_floor
 from darbench.errors import BadInput, unknown
+from darbench.records.metric import COMPARED
 from darbench.search import sweep as sweeps
 from darbench.search.compose import outline
 from darbench.search.space import SearchSpace
@@ -116,7 +117,7 @@ def _measured(space: SearchSpace, folder: Path, metric: str) -> Noise | None:
     found = noise_floor.floor(rows, metric)
     if found.pairing is None:
         return None
-    seconds = noise_floor.trial_seconds(rows[noise_floor.BASELINE].values())
+    seconds = noise_floor.trial_seconds(rows[BASELINE].values())
     return Noise(
         pair=found.pairing.pair,
         seed=found.pairing.seed,

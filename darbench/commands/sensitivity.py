@@ -5,17 +5,18 @@
 effect is a paired one.
 """
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from darbench.analysis.comparison import log_differences
 from darbench.analysis.effects import Effect, paired_effect
-from darbench.analysis.outcomes import COMPARED, Outcome, outcome
+from darbench.analysis.outcomes import Outcome, outcome
 from darbench.analysis.pairing import differences
 from darbench.errors import BadInput
+from darbench.records.metric import COMPARED
 from darbench.records.trial import Trial
 from darbench.registry.files import load_file
 from darbench.search import sweep as sweeps
@@ -154,14 +155,9 @@ def _outcomes(rows: list[dict[str, Any]], trials: dict[str, Trial], share: float
 def _control(name: str, ours: Trials, theirs: Trials, *, better: bool) -> Control:
     pairs = sorted(ours.keys() & theirs.keys())
     broken = {pair: differences(ours[pair].curve, theirs[pair].curve) for pair in pairs}
-    effects = {}
-    for metric in COMPARED:
-        values = (
-            (ours[p].values.get(metric), theirs[p].values.get(metric))
-            for p in pairs
-            if not broken[p]
-        )
-        known = [math.log(a / b) for a, b in values if a is not None and b is not None]
-        effects[metric] = paired_effect(known)
-    unpaired = {pair: reasons for pair, reasons in broken.items() if reasons}
-    return Control(name=name, better=better, effects=effects, unpaired=unpaired)
+    return Control(
+        name=name,
+        better=better,
+        effects={m: paired_effect(log_differences(ours, theirs, m)) for m in COMPARED},
+        unpaired={pair: reasons for pair, reasons in broken.items() if reasons},
+    )

@@ -4,11 +4,12 @@ Nothing here imports a third-party package, as in darbench.records.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from darbench.records.canonical import canonical_json, content_hash
+from darbench.records.metric import LOSSES, SCORES, Metric
 from darbench.records.protocol import protocol, protocol_hash
 from darbench.records.trial import Report, Trial
 
@@ -30,6 +31,22 @@ def _columns(kind: str, volatile: bool, **docs: str) -> tuple[Column, ...]:
         doc, _, unit = doc.partition(" | ")
         made.append(Column(name=name, kind=kind, doc=doc, unit=unit, volatile=volatile))
     return tuple(made)
+
+
+def _measured(metrics: Iterable[Metric]) -> Iterator[Column]:
+    """A column for each metric, and one beside it for its standard error."""
+    for metric in metrics:
+        yield Column(name=metric.name, kind="float", doc=metric.doc, unit=metric.unit)
+        if metric.error:
+            doc = f"its standard error over {metric.error}"
+            yield Column(name=metric.error_column, kind="float", doc=doc, unit=metric.unit)
+
+
+def _series(metrics: Iterable[Metric]) -> Iterator[Column]:
+    """The columns of several values of one metric."""
+    for metric in metrics:
+        for series in metric.series:
+            yield Column(name=series.column, kind="floats", doc=series.doc, unit=metric.unit)
 
 
 SCHEMA: tuple[Column, ...] = (
@@ -102,36 +119,9 @@ SCHEMA: tuple[Column, ...] = (
     *_columns("str", True, device="cpu or cuda", hw_class="processor or GPU model"),
     *_columns("int", True, threads="CPU threads of the trial"),
     # metrics
-    *_columns(
-        "float",
-        False,
-        train_loss="mean of the training objective since the last checkpoint, a velocity MSE "
-        "unless training.objective says otherwise",
-        val_loss="validation loss of the EMA weights at fixed noise and t | velocity MSE",
-    ),
-    *_columns(
-        "floats",
-        False,
-        val_loss_bins="val_loss in equal bins of t | velocity MSE",
-        val_loss_redraws="val_loss, then at other noise and t | velocity MSE",
-        fd_redraws="fd, then with other generation noise | squared features",
-        fd_reference_redraws="fd to bootstrapped references instead | squared features",
-    ),
-    *_columns(
-        "float",
-        False,
-        fd="Frechet distance to the reference in the extractor's features | squared features",
-        fd_inf="fd extrapolated to infinitely many generated samples | squared features",
-        fd_inf_se="its standard error over generated samples | squared features",
-        sfd="Frechet distance in the extractor's spatial layer | squared features",
-        kid="kernel distance in the extractor's features | 1",
-        kid_se="its standard error over generated and reference samples | 1",
-        inception_score="inception score with the extractor's classifier",
-        precision="improved precision, k=3 | 1",
-        recall="improved recall, k=3 | 1",
-        nn_distance_ratio="median distance of a sample to its nearest training image, over that "
-        "of a validation image; below 1 hints at memorisation | 1",
-    ),
+    *_measured(LOSSES),
+    *_series((*LOSSES, *SCORES)),
+    *_measured(SCORES),
     *_columns("int", False, n_gen="generated samples", n_ref="reference samples"),
     *_columns(
         "str",

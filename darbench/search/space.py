@@ -7,6 +7,7 @@ from typing import Any, get_type_hints
 
 from darbench.errors import BadInput, unknown
 from darbench.model import sizes
+from darbench.records.metric import COMPARED
 from darbench.records.settings import Evaluation, Model, Task, Training
 from darbench.records.trial import Trial, Variant
 from darbench.registry import Parameter, Signature, parameter
@@ -14,7 +15,6 @@ from darbench.registry import Parameter, Signature, parameter
 SAMPLERS = ("grid", "random", "tpe")
 ENTRY_KEYS = ("routing", "params", "model", "label")
 RANGE_KEYS = ("low", "high", "log", "step")
-RANKING = ("val_loss", "fd")  # the metrics a board can rank by
 MAX_SEED = 2**63 - 1  # a seed is a column of 64-bit integers
 MODEL = {
     name: parameter(f"model.{name}", None, hint)
@@ -187,8 +187,8 @@ def build_space(config: Mapping[str, Any], signatures: Mapping[str, Signature]) 
 def _check(space: SearchSpace) -> None:
     if space.sampler not in SAMPLERS:
         raise unknown("sampler", space.sampler, SAMPLERS)
-    if space.task.rank_by not in RANKING:
-        raise unknown("metric task.rank_by:", space.task.rank_by, RANKING)
+    if space.task.rank_by not in COMPARED:
+        raise unknown("metric task.rank_by:", space.task.rank_by, COMPARED)
     if not space.entries:
         raise BadInput("the space has no variants; give `variants:` at least one `- routing: add`")
     for key, seeds in (("seeds", space.seeds), ("confirm.seeds", space.confirm_seeds)):

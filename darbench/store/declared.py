@@ -50,8 +50,8 @@ class Declared:
 
     def ranking(self, configurations: Collection[str]) -> str | None:
         """The metric that the last sweep of any of them declared; None if none did."""
-        told = (self.rank_by[key] for key in reversed(self.rank_by) if key in configurations)
-        return next(told, None)
+        metrics = (self.rank_by[key] for key in reversed(self.rank_by) if key in configurations)
+        return next(metrics, None)
 
 
 def read(folder: Path) -> Declared:

@@ -206,8 +206,7 @@ def test_labels_that_occur_twice_are_told_apart(tmp_path):
 )
 def test_the_command_gives_hydra_the_very_values(value):
     trial = make_trial("dar", params={"value": value})
-    entry = {"config_json": json.dumps(trial.configuration())}
-    words = shlex.split(reproduce_command(entry, seed=2))
+    words = shlex.split(reproduce_command(json.dumps(trial.configuration()), seed=2))
     assert words[:6] == ["darbench", "train", "--task", "toy", "--routing", "dar"]
     assert words[-2:] == ["--seed", "2"]
     parsed = OverridesParser.create().parse_overrides(words[6:-2])

@@ -57,7 +57,7 @@ def test_ranks_tiers_and_the_leader():
     )
     table = leaderboard.frame.select("label", "rank", "tier").rows()
     assert table == [("dar", 1, 1), ("mhc", 2, 1), ("add", 3, 2), ("unet", 4, 2)]
-    assert leaderboard.frame[leaderboard.score_column].is_sorted()
+    assert leaderboard.frame["score"].is_sorted()
 
 
 def test_ranking_by_fd_uses_fd():
@@ -74,18 +74,23 @@ def test_the_last_sweep_says_what_ranks_its_sections():
     rows = [*entry_rows("add"), *entry_rows("dar"), *entry_rows("mhc", lr=1e-2, budget=9e12)]
     add, dar = make_trial("add").config_hash, make_trial("dar").config_hash
     mhc = make_trial("mhc", lr=1e-2).config_hash
-    told = Declared().extended({add: [0], dar: [0]}, rank_by="fd")
+    declared = Declared().extended({add: [0], dar: [0]}, rank_by="fd")
 
-    def metrics(told):
-        return [b.rank_by for b in sections(to_frame(rows), told)]  # the larger budget first
+    def metrics(declared):
+        return [b.rank_by for b in sections(to_frame(rows), declared)]  # the larger budget first
 
-    assert metrics(told) == ["val_loss", "fd"]
-    assert metrics(told.extended({mhc: [0]}, rank_by="fd")) == ["fd", "fd"]
+    assert metrics(declared) == ["val_loss", "fd"]
+    assert metrics(declared.extended({mhc: [0]}, rank_by="fd")) == ["fd", "fd"]
     for key in (add, dar):  # a sweep of a part of the section
-        assert metrics(told.extended({key: [1]}, rank_by="val_loss")) == ["val_loss", "val_loss"]
-        again = told.extended({key: [1]}, rank_by="val_loss").extended({add: [0]}, rank_by="fd")
+        assert metrics(declared.extended({key: [1]}, rank_by="val_loss")) == [
+            "val_loss",
+            "val_loss",
+        ]
+        again = declared.extended({key: [1]}, rank_by="val_loss").extended(
+            {add: [0]}, rank_by="fd"
+        )
         assert metrics(again) == ["val_loss", "fd"]
-    assert metrics(told.extended({add: [1]})) == ["val_loss", "fd"]
+    assert metrics(declared.extended({add: [1]})) == ["val_loss", "fd"]
 
 
 @pytest.mark.parametrize(("early", "late"), [("add", "dar"), ("dar", "add")])
@@ -130,7 +135,7 @@ def test_a_missing_seed_leaves_the_entry_without_score_below_the_ranked():
     assert "unfinished" in leaderboard.trials["status"].to_list()
 
 
-def test_seeds_told_in_advance_keep_a_running_board_from_ranking():
+def test_seeds_declared_in_advance_keep_a_running_board_from_ranking():
     rows = (entry_rows("add", (0,)), entry_rows("dar", (0,)))
     assert board(*rows).frame["rank"].to_list() == [1, 2]
     seeds = {make_trial(r).config_hash: [0, 1, 2] for r in ("add", "dar")}

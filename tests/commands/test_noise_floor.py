@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from darbench.analysis.effects import holm
+from darbench.analysis.effects import SIGNIFICANT, holm
 from darbench.analysis.power import POWER, smallest_effect
-from darbench.board.cells import SIGNIFICANT
 from darbench.cli.tables import plan_text
 from darbench.commands import noise_floor
 from darbench.commands import plan as planner
 from darbench.commands.noise_floor import SPACE, floor, last_rows, unpaired, whole
 from darbench.commands.plan import fraction
 from darbench.errors import BadInput
+from darbench.records.metric import METRICS, Metric, Series
 from darbench.search.sweep import checked_space, sweep
 from darbench.store import ledger
 from tests.commands.test_sensitivity import run_cli
@@ -92,6 +92,18 @@ def test_the_metrics_own_draws_do_not_pass_for_a_difference_of_trials(known):
     assert found.training == pytest.approx(np.hypot(0.02, 0.01), rel=0.1)
     shared = np.log(rows[0]["val_loss_redraws"])
     assert found.metric == pytest.approx(shared.std(ddof=1), rel=1e-6)
+
+
+def test_a_metric_of_the_table_has_a_floor_by_its_redraws(known, monkeypatch):
+    series = Series(column="new_draws", doc="", redrawn="generation")
+    metric = Metric(name="new", title="new", doc="", compared=True, series=(series,))
+    monkeypatch.setitem(METRICS, "new", metric)
+    monkeypatch.setitem(METRICS, "bare", replace(metric, name="bare", series=()))
+    space, rows = known
+    rows = [row | {"new": row["fd"], "new_draws": row["fd_redraws"]} for row in rows]
+    rows = last_rows([row | {"bare": row["fd"]} for row in rows], space)
+    assert floor(rows, "new") == replace(floor(rows, "fd"), metric=None)
+    assert floor(rows, "bare") == replace(floor(rows, "new"), training=None, generation=None)
 
 
 def test_trials_that_failed_or_lack_a_redraw_leave_their_pair_id_out(known):

@@ -8,10 +8,10 @@ import yaml
 from omegaconf import OmegaConf
 
 from darbench import data, registry
-from darbench.analysis.outcomes import COMPARED
 from darbench.metrics.extractors import extractor as extractors
 from darbench.model.sizes import SIZES
 from darbench.records import settings
+from darbench.records.metric import COMPARED
 from darbench.search.compose import SweepConfig, load_space
 from darbench.search.space import ENTRY_KEYS
 

@@ -400,8 +400,8 @@ def test_an_encoder_is_found_at_home(tmp_path, monkeypatch):
 def test_a_command_that_reproduces_settings_within_settings_gives_the_same_trial():
     overrides = [o for o in NESTED if "weights" not in o]  # of which only the file's name is kept
     trial = load_trial("dar", "digits-nano", overrides, 1, SIGNATURES)
-    entry = {"config_json": canonical_json(trial.configuration())}
-    words = shlex.split(reproduce_command(entry, seed=1))
+    config_json = canonical_json(trial.configuration())
+    words = shlex.split(reproduce_command(config_json, seed=1))
     again = load_trial("dar", "digits-nano", words[6:-2], 1, SIGNATURES)
     assert again.id == trial.id
 
@@ -410,7 +410,7 @@ def test_a_command_says_what_the_task_would_say_otherwise():
     """An identity does not say float32, the card says bfloat16."""
     trial = load_card("imagenet256-b2", ["training.precision=float32"], SIGNATURES)
     assert "precision" not in trial.training.identity()
-    words = reproduce_command({"config_json": canonical_json(trial.configuration())})
+    words = reproduce_command(canonical_json(trial.configuration()))
     assert "training.precision=float32" in words
 
 

@@ -1,0 +1,192 @@
+"""The row of one entry in a leaderboard: how it stands, what it reached, what it costs."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from statistics import median
+from types import UnionType
+from typing import Any, get_args, get_type_hints
+
+import polars as pl
+
+from darbench.analysis.comparison import effect_against
+from darbench.analysis.effects import Effect
+from darbench.analysis.outcomes import Entry
+from darbench.analysis.pairing import pairing_mark
+from darbench.records.metric import METRICS, Metric
+
+_POLARS = {str: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean}
+_COMPARISON = ("effect", "low", "high", "n", "p", "p_holm")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """An entry in one metric: its mean over seeds, and its paired difference to the baseline."""
+
+    mean: float | None = None
+    error: float | None = None  # standard error of one trial's value
+    # A fraction: -0.02 is 2 % below the baseline. Its 95 % paired t interval, seeds, and p values.
+    effect: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    p: float | None = None
+    p_holm: float | None = None  # corrected over all variants of the section
+
+    @classmethod
+    def of(cls, entry: Entry, base: Entry | None, metric: Metric) -> "Standing":
+        compared = metric.compared and base is not None and base is not entry
+        effect = effect_against(entry, base, metric.name) if compared else None
+        error = entry.error(metric.name) if metric.error else None
+        return cls(mean=entry.mean(metric.name), error=error, **_comparison(effect))
+
+
+def _comparison(effect: Effect | None) -> dict[str, Any]:
+    if effect is None:
+        return {}
+    return {
+        "effect": effect.mean,
+        "low": effect.low,
+        "high": effect.high,
+        "n": effect.n,
+        "p": effect.p_value,
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntryRow:
+    """One entry. Its fields are the columns of `Leaderboard.frame`; `metrics` stands for several
+    of each metric, see `metric_columns`."""
+
+    rank: int | None = None
+    tier: int | None = None
+    entry: str  # hashes of its configuration and of its source
+    label: str
+    routing: str
+    baseline: bool  # other entries are compared with it
+    mark: str  # what a reader must know of it; empty where all is in order
+    stale: bool
+    split: str
+    seeds: int  # that reached the budget
+    seeds_declared: int  # that it must have for a score
+    failures: int
+    trials: int
+    score: float | None  # the mean that ranks it
+    metrics: Mapping[str, Standing] = field(default_factory=dict)  # by name
+    flops_routing_share: float | None
+    params_total: int | None
+    params_routing: int | None
+    step_ms_p50: float | None
+    step_time_ratio: float | None  # to the baseline's, on the same machine
+    config_json: str
+    params_json: str
+    config_hash: str
+    variant_code_hash: str | None
+
+    @classmethod
+    def of(cls, entry: Entry, base: Entry | None, required: set[int], rank_by: str) -> "EntryRow":
+        """Before ranks, tiers and Holm's correction. `required` are the seeds it must have
+        finished to get a score."""
+        done = {o.pair_id for o in entry.trials if o.values.get(rank_by) is not None}
+        wanted = required | {o.pair_id for o in entry.trials}
+        ranked = done == wanted and not entry.stale and entry.split != "search"
+        head = entry.head
+        return cls(
+            entry="-".join(entry.key),
+            label=head["label"] or head["routing"],
+            routing=head["routing"],
+            baseline=base is entry,
+            mark=_mark(entry, base, len(done), len(wanted)),
+            stale=entry.stale,
+            split=entry.split,
+            seeds=len(done),
+            seeds_declared=len(wanted),
+            failures=sum(o.failed for o in entry.trials),
+            trials=len(entry.trials),
+            score=entry.mean(rank_by) if ranked else None,
+            metrics={name: Standing.of(entry, base, m) for name, m in METRICS.items()},
+            flops_routing_share=_shared(entry, "flops_routing_share"),
+            params_total=_shared(entry, "params_total"),
+            params_routing=_shared(entry, "params_routing"),
+            step_ms_p50=_median(_known(entry, "step_ms_p50")),
+            step_time_ratio=_step_time_ratio(entry, base),
+            config_json=head["config_json"],
+            params_json=head["params_json"],
+            config_hash=head["config_hash"],
+            variant_code_hash=head["variant_code_hash"],
+        )
+
+    def columns(self) -> dict[str, Any]:
+        """The values of the row, by column of the frame."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "metrics"}
+        for name, metric in METRICS.items():
+            standing = self.metrics.get(name, Standing())
+            columns = metric_columns(metric)
+            plain |= {column: getattr(standing, part) for column, part in columns.items()}
+        return plain
+
+
+def metric_columns(metric: Metric) -> dict[str, str]:
+    """Column of the frame -> field of Standing, for the fields that the metric has."""
+    columns = {metric.name: "mean"}
+    if metric.error:
+        columns[metric.error_column] = "error"
+    if metric.compared:
+        columns |= {f"{metric.name}_{part}": part for part in _COMPARISON}
+    return columns
+
+
+def to_frame(rows: Iterable[EntryRow]) -> pl.DataFrame:
+    """A polars table of the rows, in their order."""
+    schema = {f: _kind(h) for f, h in get_type_hints(EntryRow).items() if f != "metrics"}
+    parts = get_type_hints(Standing)
+    for metric in METRICS.values():
+        schema |= {c: _kind(parts[part]) for c, part in metric_columns(metric).items()}
+    return pl.DataFrame([row.columns() for row in rows], schema=schema, strict=True)
+
+
+def _kind(hint: Any) -> pl.DataType:
+    """The polars type of an annotation such as `int | None`."""
+    return _POLARS[get_args(hint)[0] if isinstance(hint, UnionType) else hint]
+
+
+def _mark(entry: Entry, base: Entry | None, done: int, wanted: int) -> str:
+    marks = []
+    if entry.stale:
+        marks.append("stale: the routing's source has changed since")
+    if entry.split != "confirm":
+        marks.append("search only" if entry.split == "search" else entry.split)
+    if done < wanted:
+        marks.append(f"incomplete {done}/{wanted}")
+    if base is not None:
+        marks += filter(None, [pairing_mark(entry, base)])
+    return ", ".join(marks)
+
+
+def _known(entry: Entry, column: str) -> list[Any]:
+    return [o.last[column] for o in entry.trials if o.last[column] is not None]
+
+
+def _shared(entry: Entry, column: str) -> Any:
+    """A value that all trials of an entry have in common, once one of them knows it."""
+    return next(iter(_known(entry, column)), None)
+
+
+def _step_time_ratio(entry: Entry, base: Entry | None) -> float | None:
+    """Median over the pairs that ran on the same hardware class with as many threads."""
+    if base is None:
+        return None
+    theirs = {_machine(o.last): o.last["step_ms_p50"] for o in base.of(entry.split)}
+    ratios = [
+        o.last["step_ms_p50"] / theirs[_machine(o.last)]
+        for o in entry.trials
+        if o.last["step_ms_p50"] and theirs.get(_machine(o.last))
+    ]
+    return _median(ratios)
+
+
+def _median(values: list[float]) -> float | None:
+    return median(values) if values else None
+
+
+def _machine(row: dict[str, Any]) -> tuple:
+    return row["pair_id"], row["device"], row["hw_class"], row["threads"]

@@ -1,0 +1,58 @@
+"""The facts of a section's protocol: how its numbers were measured, and at what budget."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from darbench.board import cells
+from darbench.board.rank import Leaderboard
+
+_OF_THE_RECIPE = ("steps", "checkpoints")  # a training's, which are no part of the protocol
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fact:
+    name: str  # that of a setting, where it is one
+    value: str
+    differs: bool  # from another section of the same task
+
+
+def facts(boards: Sequence[Leaderboard]) -> list[list[Fact]]:
+    """The facts of each section, in the order of the sections."""
+    values = [_values(board) for board in boards]
+    by_task: dict[str, list[dict[str, str]]] = {}
+    for board, own in zip(boards, values, strict=True):
+        by_task.setdefault(board.task, []).append(own)
+    return [_facts(own, by_task[board.task]) for board, own in zip(boards, values, strict=True)]
+
+
+def _facts(own: dict[str, str], of_task: list[dict[str, str]]) -> list[Fact]:
+    """Every name that a section of the task knows, and this section's value of it."""
+    names = dict.fromkeys(name for values in of_task for name in values)
+    return [
+        Fact(
+            name=name,
+            value=own.get(name, cells.MISSING),
+            differs=len({values.get(name) for values in of_task}) > 1,
+        )
+        for name in names
+    ]
+
+
+def _values(board: Leaderboard) -> dict[str, str]:
+    """The protocol first; rows that were written before it was recorded have none of it."""
+    values = {name: _text(value) for name, value in board.protocol.items()}
+    values["reference images"] = _text(board.n_ref)
+    values["budget, training FLOPs"] = cells.power(board.budget_flops)
+    recipes = [json.loads(row.config_json)["training"] for row in board.rows]
+    for key in _OF_THE_RECIPE:
+        texts = dict.fromkeys(_text(recipe[key]) for recipe in recipes)
+        values[f"training.{key}"] = " or ".join(texts)
+    return values
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return cells.MISSING
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

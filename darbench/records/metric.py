@@ -1,0 +1,155 @@
+"""The table of metrics: a new metric is one row here and one function that computes it.
+
+The schema of a row, what a task can rank by, the statistics, the noise floor and the page read
+this table. Nothing here imports a third-party package, as in all of darbench.records.
+"""
+
+from dataclasses import dataclass
+
+FID_FEATURES = "inception-v3-compat"  # the features that FID is defined on
+LOWER, HIGHER, NEITHER = "lower", "higher", ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """A column that holds several values of one metric at one checkpoint."""
+
+    column: str
+    doc: str
+    redrawn: str = ""  # the random numbers that differ between them: of `generation`, or `metric`
+    shared: bool = False  # all trials are measured with the same draws
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A number that is measured at a checkpoint, and how it is judged and written."""
+
+    name: str  # of its column, and what a user writes
+    title: str  # in the middle of a sentence
+    doc: str
+    unit: str = ""
+    better: str = LOWER
+    digits: int = 3  # significant ones, of a mean over seeds
+    # Always positive, and lower is better: interpolated at the budget, compared with `add` seed by
+    # seed as a log ratio, and fit to rank by.
+    compared: bool = False
+    fid: str = ""  # the title in FID_FEATURES, of a distance that is named after its features
+    error: str = ""  # what its standard error is taken over; there is none unless this says it
+    series: tuple[Series, ...] = ()
+
+    def __post_init__(self):
+        assert self.better == LOWER or not self.compared, f"{self.name}: log ratios rank downwards"
+
+    @property
+    def error_column(self) -> str:
+        """The column of its standard error; empty where there is none."""
+        return f"{self.name}_se" if self.error else ""
+
+    def title_in(self, extractor: str) -> str:
+        """A Frechet distance is called FID only in the features that FID is defined on."""
+        if not self.fid:
+            return self.title
+        return self.fid if extractor == FID_FEATURES else f"{self.title}({extractor})"
+
+    def heading(self, extractor: str) -> str:
+        """The title at the start of a line; an abbreviation such as sFID stays what it is."""
+        title = self.title_in(extractor)
+        return title if title != title.lower() else title.capitalize()
+
+
+# Of the weights.
+LOSSES = (
+    Metric(
+        name="train_loss",
+        title="training loss",
+        doc="mean of the training objective since the last checkpoint, a velocity MSE "
+        "unless training.objective says otherwise",
+        digits=4,
+    ),
+    Metric(
+        name="val_loss",
+        title="validation loss",
+        doc="validation loss of the EMA weights at fixed noise and t",
+        unit="velocity MSE",
+        digits=4,
+        compared=True,
+        series=(
+            Series(column="val_loss_bins", doc="val_loss in equal bins of t"),
+            Series(
+                column="val_loss_redraws",
+                doc="val_loss, then at other noise and t",
+                redrawn="metric",
+                shared=True,
+            ),
+        ),
+    ),
+)
+# Of generated samples.
+SCORES = (
+    Metric(
+        name="fd",
+        title="FD",
+        fid="FID",
+        doc="Frechet distance to the reference in the extractor's features",
+        unit="squared features",
+        compared=True,
+        series=(
+            # The noise to generate from is keyed by the pair id.
+            Series(
+                column="fd_redraws",
+                doc="fd, then with other generation noise",
+                redrawn="generation",
+            ),
+            Series(
+                column="fd_reference_redraws",
+                doc="fd to bootstrapped references instead",
+                redrawn="metric",
+                shared=True,
+            ),
+        ),
+    ),
+    Metric(
+        name="fd_inf",
+        title="FD-infinity",
+        fid="FID-infinity",
+        doc="fd extrapolated to infinitely many generated samples",
+        unit="squared features",
+        error="generated samples",
+    ),
+    Metric(
+        name="sfd",
+        title="sFD",
+        fid="sFID",
+        doc="Frechet distance in the extractor's spatial layer",
+        unit="squared features",
+    ),
+    Metric(
+        name="kid",
+        title="KID",
+        doc="kernel distance in the extractor's features",
+        unit="1",
+        error="generated and reference samples",
+    ),
+    Metric(
+        name="inception_score",
+        title="inception score",
+        doc="inception score with the extractor's classifier",
+        better=HIGHER,
+    ),
+    Metric(
+        name="precision", title="precision", doc="improved precision, k=3", unit="1", better=HIGHER
+    ),
+    Metric(name="recall", title="recall", doc="improved recall, k=3", unit="1", better=HIGHER),
+    Metric(
+        name="nn_distance_ratio",
+        title="memorisation ratio",
+        doc="median distance of a sample to its nearest training image, over that of a "
+        "validation image; below 1 hints at memorisation",
+        unit="1",
+        better=NEITHER,
+    ),
+)
+
+METRICS: dict[str, Metric] = {metric.name: metric for metric in (*LOSSES, *SCORES)}
+COMPARED = tuple(name for name, metric in METRICS.items() if metric.compared)
+DESCRIBED = tuple(name for name, metric in METRICS.items() if not metric.compared)
