@@ -16,8 +16,9 @@ class Registry:
     """Classes or functions of one kind by name: the built-in ones, those of installed packages,
     and what a user's file, script or notebook registers."""
 
-    def __init__(self, kind: str):
-        self.kind = kind
+    def __init__(self, kind: str, always: tuple[str, ...] = ()):
+        """`always` names modules that are part of the source of each of them."""
+        self.kind, self.always = kind, always
         self._made: dict[str, Callable] = {}
 
     def register(self, name: str, made: Callable) -> None:
@@ -66,7 +67,7 @@ class Registry:
         self._made.update(made)
 
     def source_hash(self, name: str) -> str:
-        return source_hash(self.get(name))
+        return source_hash(self.get(name), self.always)
 
     def file_of(self, name: str) -> str:
         return file_of(self.get(name))

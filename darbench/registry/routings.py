@@ -9,7 +9,8 @@ from darbench.registry.parameters import Signature, parameter
 from darbench.registry.registry import Registry
 from darbench.registry.source import VERBS
 
-ROUTINGS = Registry("routing")
+# The interface counts for every routing: its defaults decide numbers.
+ROUTINGS = Registry("routing", always=("darbench.routing.base",))
 
 
 def register(name: str) -> Callable[[type], type]:

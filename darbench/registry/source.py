@@ -1,18 +1,23 @@
-"""Hashes of the source that a routing or an encoder computes with."""
+"""Hashes of the source that a routing or an encoder computes with.
+
+They cover its file and those modules of darbench's routings that the file uses, and of an
+operator its definition alone: which kernel computes it is a matter of `darbench.arithmetic`.
+"""
 
 import ast
-import hashlib
 import inspect
 import linecache
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
 from darbench.errors import BadInput
+from darbench.records.canonical import content_hash
+from darbench.registry.syntax import code_of
 
 VERBS = ("begin", "read", "write")
-_HASHED = ("darbench.routing", "darbench.ops")  # changes there change what a routing computes
+PACKAGE = Path(__file__).parents[1]
 
 
 def file_of(made: Callable) -> str:
@@ -24,9 +29,8 @@ def file_of(made: Callable) -> str:
     return next(f for f in own if inspect.isfunction(f)).__code__.co_filename
 
 
-def source_hash(made: Callable) -> str:
-    """Of the whole file in which a class or function is written, and of what that takes from
-    darbench's routings and their operators."""
+def source_hash(made: Callable, always: Iterable[str] = ()) -> str:
+    """The `text_hash` of the whole file in which a class or function is written."""
     filename = file_of(made)
     linecache.checkcache(filename)
     text = "".join(linecache.getlines(filename))
@@ -35,37 +39,72 @@ def source_hash(made: Callable) -> str:
             f"the source of {made.__qualname__} cannot be found ({filename}); "
             "write it into a file or a notebook cell, for its hash travels with every result"
         )
-    used: dict[str, str] = {}
-    waiting = list(_taken_from(text))
+    return text_hash(text, always)
+
+
+def text_hash(text: str, always: Iterable[str] = ()) -> str:
+    """The hash of the code of a source and of what it uses; modules named in `always` count
+    whether or not they are imported."""
+    return content_hash([code_of(text), *(code_of(_text(m)) for m in used_modules(text, always))])
+
+
+def used_modules(text: str, always: Iterable[str] = ()) -> list[str]:
+    """The modules of darbench whose code decides what the source computes, in a fixed order."""
+    used: set[str] = set()
+    waiting = [*_imported(text), *always]
     while waiting:
         module = waiting.pop()
         if module not in used:
-            used[module] = _module_text(module)
-            waiting += _taken_from(used[module])
-    texts = [text, *(used[module] for module in sorted(used))]
-    return hashlib.sha256("".join(texts).encode()).hexdigest()[:16]
+            used.add(module)
+            waiting += _imported(_text(module))
+    return sorted(used)
 
 
 @cache
-def _taken_from(text: str) -> frozenset[str]:
-    """Modules of darbench's routings and operators that a source imports."""
-    found = set()
+def _imported(text: str) -> frozenset[str]:
+    """Modules that count of those that a source imports."""
     try:
-        nodes = ast.walk(ast.parse(text))
-    except SyntaxError:  # a notebook cell with magic commands
-        nodes = iter(())
-    for node in nodes:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):  # a notebook cell with magic commands
+        return frozenset()
+    return frozenset(filter(None, map(_counting, _import_names(tree))))
+
+
+def _import_names(tree: ast.AST) -> Iterator[str]:
+    """Dotted names of imports: a, or a and a.b of `from a import b`; of an operator a alone, whose
+    functions may have the names of the modules that compute them."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-        if isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
-            found.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return frozenset(m for m in found if m.startswith(_HASHED) and _module_text(m))
+            yield from (alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            if not _is_operator(node.module):
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _counting(name: str) -> str | None:
+    """The module whose code counts where `name` is imported, if one does: not the package of all
+    routings, which imports every one of them, and for an operator its definition."""
+    if not name.startswith(("darbench.routing.", "darbench.ops.")):
+        return None
+    name = f"{name}.definition" if _is_operator(name) else name
+    return name if _file(name) else None
+
+
+def _is_operator(name: str) -> bool:
+    """Whether it is a package within `darbench.ops`."""
+    return name.startswith("darbench.ops.") and (_path(name) / "__init__.py").is_file()
 
 
 @cache
-def _module_text(name: str) -> str:
-    """The source of a module of darbench; empty if the name is that of something else."""
-    base = Path(__file__).parents[1].joinpath(*name.split(".")[1:])
-    files = (base.with_suffix(".py"), base / "__init__.py")
-    return next((file.read_text() for file in files if file.is_file()), "")
+def _text(module: str) -> str:
+    return _file(module).read_text(encoding="utf-8")
+
+
+def _file(module: str) -> Path | None:
+    path = _path(module)
+    return next((f for f in (path.with_suffix(".py"), path / "__init__.py") if f.is_file()), None)
+
+
+def _path(module: str) -> Path:
+    return PACKAGE.joinpath(*module.split(".")[1:])

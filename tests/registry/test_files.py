@@ -32,12 +32,12 @@ def test_a_file_registers_its_routings(write):
     assert ROUTINGS.get("mine").__name__ == "Mine"
 
 
-def test_a_files_hash_is_that_of_its_text(write):
+def test_a_files_hash_is_that_of_its_code(write):
     load_file(write(MINE))
     first = signature("mine").code_hash
-    load_file(write(MINE + "\n# changed\n"))
+    load_file(write(MINE + "\nCHANGED = 1\n"))
     assert signature("mine").code_hash != first
-    load_file(write(MINE))
+    load_file(write(MINE + "\n# a comment\n"))
     assert signature("mine").code_hash == first
 
 

@@ -74,7 +74,7 @@ def test_a_loaded_file_joins_the_space_and_runs_in_the_workers(tmp_path):
 
     again = json.loads(run(*sweep, "--load", "mine.py", cwd=tmp_path))
     assert (again["skipped"], again["done"]) == (2, 0)
-    (tmp_path / "mine.py").write_text(MINE + "\n# another source\n")
+    (tmp_path / "mine.py").write_text(MINE + "\nANOTHER = 1\n")
     changed = json.loads(run(*sweep, "--load", "mine.py", cwd=tmp_path))
     assert (changed["skipped"], changed["done"]) == (1, 1)
 
@@ -88,7 +88,7 @@ def test_an_encoder_of_a_loaded_file_is_aligned_to_in_the_workers(tmp_path):
     assert (said["total"], said["done"], said["failed"]) == (1, 1, 0)
     page = Path(said["board"]).read_text()
     assert f"darbench train --load {tmp_path}/encoder.py --task digits-nano" in page
-    for text, finished in ((ENCODER, 1), (ENCODER + "# another source\n", 0)):
+    for text, finished in ((ENCODER, 1), (ENCODER + "ANOTHER = 1\n", 0)):
         (tmp_path / "encoder.py").write_text(text)
         planned = json.loads(run(*sweep, "--load", "encoder.py", "--dry-run", cwd=tmp_path))
         assert planned["finished"] == finished
