@@ -8,7 +8,7 @@ import torch
 from darbench import registry
 from darbench.records.schema import make_row
 from darbench.records.trial import Trial
-from darbench.search.compose import load_space
+from darbench.search.load import load_space
 from darbench.search.space import SearchSpace
 from darbench.search.worker import failure
 

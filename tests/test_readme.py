@@ -11,7 +11,7 @@ from darbench.board.build import build
 from darbench.cli import app
 from darbench.commands.new import new
 from darbench.registry import ROUTINGS, signatures
-from darbench.search.compose import load_space
+from darbench.search.load import load_space
 from darbench.store.ledger import append
 from tests.fake_rows import entry_rows
 

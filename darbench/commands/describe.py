@@ -11,9 +11,10 @@ from darbench.data import Kind, kind
 from darbench.records.metric import METRICS
 from darbench.records.settings import SDE_SAMPLERS, Evaluation
 from darbench.records.trial import Trial
-from darbench.search.compose import load_card
+from darbench.search.compose import compose_trial
+from darbench.search.load import build_trial
 from darbench.trial.cost import add_model, add_step_flops, evaluations, sampling_flops
-from darbench.trial.train import checkpoint_steps
+from darbench.trial.schedule import checkpoint_steps
 
 WIDTH, INDENT = 99, 13
 
@@ -28,7 +29,7 @@ class Card:
 
     @classmethod
     def of(cls, name: str) -> "Card":
-        trial = load_card(name, [], registry.signatures())
+        trial = build_trial(compose_trial("add", name), registry.signatures())
         data = kind(trial.task.data)
         return cls(trial=trial, data=data, step_flops=add_step_flops(trial, data))
 

@@ -19,7 +19,9 @@ from darbench.metrics.extractors.extractor import extractor
 from darbench.records.settings import Repa, Task, Training
 from darbench.records.trial import Trial
 from darbench.search import machine
-from darbench.search.compose import content, load_card
+from darbench.search.compose import compose_trial
+from darbench.search.load import build_trial
+from darbench.search.resolve import find_data, find_encoder
 from darbench.trial.cost import add_step_flops, evaluation_bytes, sampling_flops, step_bytes
 from darbench.trial.encoders import OTHERS, TIMM, load_encoder
 
@@ -48,7 +50,8 @@ def examine_task(
 ) -> list[Finding]:
     """What a trial of `add` needs; BadInput if the overrides make no trial. The listener counts
     what is read of large data."""
-    trial = load_card(name, overrides, registry.signatures())
+    values = find_encoder(compose_trial("add", name, overrides))
+    trial = build_trial(values, registry.signatures())
     needed = _packages_of(trial)
     found, data = _data(trial.task, listener)
     encoder = _encoder(trial.training)
@@ -87,7 +90,7 @@ def _data(task: Task, listener: Listener) -> tuple[Finding, Dataset | Kind]:
     """And the data, or what is known of them without their files."""
     known = kind(task.data)
     if not known.files:
-        content(asdict(task))
+        find_data(asdict(task))
         return Finding(what="data", state=OK, says=f"{task.data} ships with darbench"), known
     return _files("data", task, listener)
 
@@ -95,7 +98,7 @@ def _data(task: Task, listener: Listener) -> tuple[Finding, Dataset | Kind]:
 def _files(what: str, task: Task, listener: Listener) -> tuple[Finding, Dataset | Kind]:
     data = known = kind(task.data)
     try:
-        found = content(asdict(task))
+        found = find_data(asdict(task))
         data = load(known.name, found["data_path"])
         data.verify(listener)
     except BadInput as error:

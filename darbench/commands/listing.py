@@ -38,7 +38,7 @@ def values(parameter: Any) -> list[Any] | str:
 
 
 def spaces() -> list[dict[str, Any]]:
-    from darbench.search.compose import cards, spaces_folder
+    from darbench.search.files import cards, spaces_folder
 
     return [
         {"name": name, "variants": len(card.get("variants", [])), "what": card.get("summary", "")}
@@ -47,7 +47,7 @@ def spaces() -> list[dict[str, Any]]:
 
 
 def tasks() -> list[dict[str, Any]]:
-    from darbench.search.compose import cards, tasks_folder
+    from darbench.search.files import cards, tasks_folder
 
     return [
         {
@@ -65,7 +65,7 @@ LISTINGS = {"routings": routings, "spaces": spaces, "tasks": tasks}
 
 def describe(name: str) -> str:
     """The text about a task, search space or routing; their names do not overlap."""
-    from darbench.search.compose import spaces_folder, tasks_folder
+    from darbench.search.files import spaces_folder, tasks_folder
 
     tasks, spaces = (
         {path.stem: path for path in f().glob("*.yaml")} for f in (tasks_folder, spaces_folder)

@@ -6,7 +6,6 @@ with other random numbers (`evaluation.redraws`).
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,11 @@ from darbench.analysis.pairing import differences
 from darbench.errors import BadInput
 from darbench.records.metric import COMPARED, METRICS, Series
 from darbench.search import sweep as sweeps
+from darbench.search.files import recipe
 from darbench.search.space import SearchSpace
 from darbench.store import ledger
 
-SPACE = Path(__file__).parents[1] / "conf" / "noise_floor.yaml"
+SPACE = recipe("noise_floor")
 
 LastRows = dict[str, dict[int, dict[str, Any]]]  # label of a routing -> pair id -> row
 

@@ -13,7 +13,7 @@ from darbench.commands import noise_floor
 from darbench.errors import BadInput, unknown
 from darbench.records.metric import COMPARED
 from darbench.search import sweep as sweeps
-from darbench.search.compose import outline
+from darbench.search.compose import compose_space
 from darbench.search.space import SearchSpace
 from darbench.store import ledger
 from darbench.store.command_line import command_line
@@ -54,7 +54,7 @@ def plan(
     whichever is of more pair ids. BadInput where neither exists, with the command that measures.
     """
     overrides = [f"task={task}", *overrides]
-    known = outline(str(noise_floor.SPACE), overrides)
+    known = compose_space(str(noise_floor.SPACE), overrides)
     metric = metric or known["task"]["rank_by"]
     if metric not in COMPARED:
         raise unknown("metric", metric, COMPARED)

@@ -20,10 +20,11 @@ from darbench.records.metric import COMPARED
 from darbench.records.trial import Trial
 from darbench.registry.files import load_file
 from darbench.search import sweep as sweeps
+from darbench.search.files import recipe
 from darbench.search.space import SearchSpace
 from darbench.store import ledger
 
-SPACE = Path(__file__).parents[1] / "conf" / "controls.yaml"
+SPACE = recipe("controls")
 SHUT = Path(__file__).with_name("shut.py")
 HALF, SAME, TWICE = 0.25, 0.5, 1.0  # of the curve that goes on to twice the compute
 

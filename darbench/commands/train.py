@@ -6,9 +6,10 @@ from typing import Any
 
 from darbench import registry
 from darbench.arithmetic import plain_arithmetic
-from darbench.search.checked import checked
-from darbench.search.compose import departure, load_trial
+from darbench.search.feasible import require_feasible
+from darbench.search.load import load_trial
 from darbench.search.machine import device as resolve_device
+from darbench.search.resolve import departure
 from darbench.search.worker import RowWriter, run_trial, watchdog
 from darbench.store import ledger
 
@@ -32,7 +33,7 @@ def train_one(
     Run again, the trial is trained again: equal row hashes show that it reproduces.
     """
     trial = load_trial(routing, task, overrides, seed, registry.signatures())
-    checked(trial, routing)
+    require_feasible([(routing, trial)])
     device = resolve_device(device)
     folder = Path(out).resolve() / NAME
     with ledger.lock(folder):

@@ -18,7 +18,8 @@ from optuna.trial import TrialState
 from darbench.errors import BadInput
 from darbench.records.canonical import canonical_json
 from darbench.records.trial import Trial
-from darbench.search.space import Choices, Configuration, Domain, SearchSpace
+from darbench.search.domains import Choices, Domain
+from darbench.search.space import Configuration, SearchSpace
 from darbench.store import ledger
 
 Row = Mapping[str, Any]

@@ -10,11 +10,11 @@ from darbench.model import sizes
 from darbench.records.metric import COMPARED
 from darbench.records.settings import Evaluation, Model, Task, Training
 from darbench.records.trial import Trial, Variant
-from darbench.registry import Parameter, Signature, parameter
+from darbench.registry import Signature, parameter
+from darbench.search.domains import Choices, Domain, Range, ends, read_domain
 
 SAMPLERS = ("grid", "random", "tpe")
 ENTRY_KEYS = ("routing", "params", "model", "label")
-RANGE_KEYS = ("low", "high", "log", "step")
 MAX_SEED = 2**63 - 1  # a seed is a column of 64-bit integers
 MODEL = {
     name: parameter(f"model.{name}", None, hint)
@@ -23,35 +23,6 @@ MODEL = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Choices:
-    values: tuple[Any, ...]
-
-    def __contains__(self, value: Any) -> bool:
-        return value in self.values
-
-
-@dataclass(frozen=True, kw_only=True)
-class Range:
-    low: float
-    high: float
-    log: bool = False
-    step: float | None = None
-
-    @property
-    def integer(self) -> bool:
-        return isinstance(self.low, int) and isinstance(self.high, int)
-
-    def __contains__(self, value: Any) -> bool:
-        return isinstance(value, (int, float)) and self.low <= value <= self.high
-
-    def grid(self) -> list[float]:
-        """low, low + step, ... up to high, both included."""
-        count = int((self.high - self.low) / self.step + 1e-9) + 1
-        return [self.low + k * self.step for k in range(count)]
-
-
-Domain = Choices | Range
 Choose = Callable[[str, Domain], Any]  # (name, domain) -> a value of the domain
 
 
@@ -66,7 +37,7 @@ class Configuration:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class VariantSpec:
     """One item of `variants:`: a routing, fixed parameters, and domains for the others."""
 
     signature: Signature
@@ -97,14 +68,14 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSpace:
-    """A checked search space; `darbench.search.compose.load_space` makes one from YAML."""
+    """A checked search space; `darbench.search.load.load_space` makes one from YAML."""
 
     name: str
     task: Task
     model: Model
     training: Training
     evaluation: Evaluation
-    entries: tuple[Entry, ...]
+    entries: tuple[VariantSpec, ...]
     summary: str = ""
     sampler: str = "grid"
     seeds: tuple[int, ...] = (0, 1, 2)
@@ -123,7 +94,7 @@ class SearchSpace:
     def grid(self) -> Iterator[Configuration]:
         """Every configuration once, in the order of the entries."""
         for entry in self.entries:
-            values = [_enumerate(entry, name, d) for name, d in entry.domains.items()]
+            values = [_values(entry, name, d) for name, d in entry.domains.items()]
             for point in itertools.product(*values):
                 yield entry.configuration(dict(zip(entry.domains, point, strict=True)))
 
@@ -139,7 +110,7 @@ class SearchSpace:
     def samples(self) -> Iterator[Configuration]:
         """Enough configurations to try every choice and both ends of every range once."""
         for entry in self.entries:
-            tried = {key: _ends(domain) for key, domain in entry.domains.items()}
+            tried = {key: ends(domain) for key, domain in entry.domains.items()}
             firsts = {key: values[0] for key, values in tried.items()}
             yield entry.configuration(firsts)
             for key, values in tried.items():
@@ -163,7 +134,7 @@ def build_space(config: Mapping[str, Any], signatures: Mapping[str, Signature]) 
     """From plain values with the keys of `compose.SweepConfig`; BadInput says where it fails."""
     model = sizes.resolve(Model(**config["model"]))
     entries = tuple(
-        _entry(f"variants[{i}]", entry, model, signatures)
+        _variant(f"variants[{i}]", entry, model, signatures)
         for i, entry in enumerate(config["variants"])
     )
     space = SearchSpace(
@@ -207,7 +178,9 @@ def _check(space: SearchSpace) -> None:
             raise BadInput("confirm.seeds must be fresh: seeds that picked a winner never rank it")
 
 
-def _entry(where: str, given: Any, model: Model, signatures: Mapping[str, Signature]) -> Entry:
+def _variant(
+    where: str, given: Any, model: Model, signatures: Mapping[str, Signature]
+) -> VariantSpec:
     if not isinstance(given, Mapping) or "routing" not in given:
         raise BadInput(f"{where}: must be a mapping with `routing: NAME`, got {given!r}")
     for key in given:
@@ -220,7 +193,7 @@ def _entry(where: str, given: Any, model: Model, signatures: Mapping[str, Signat
         signature = signatures[name]
         fixed, domains = {}, {}
         for key, value in _mapping("params", given).items():
-            domain = _domain(signature.parameter(key), value)
+            domain = read_domain(signature.parameter(key), value)
             if isinstance(domain, (Choices, Range)):
                 domains[key] = domain
             else:
@@ -235,7 +208,7 @@ def _entry(where: str, given: Any, model: Model, signatures: Mapping[str, Signat
             raise BadInput(f"label {label!r}: must be one line of printable characters")
         if changes and not label:
             label = f"{_label(signature.name, fixed)} [{_assignments(changes)}]"
-        return Entry(
+        return VariantSpec(
             signature=signature,
             fixed=fixed,
             domains=domains,
@@ -253,48 +226,12 @@ def _mapping(key: str, entry: Mapping) -> Mapping:
     return value
 
 
-def _domain(parameter: Parameter, value: Any) -> Domain | Any:
-    """A list is choices, a mapping with low and high a range; all else is a fixed value."""
-    if isinstance(value, Mapping):
-        return _range(parameter, value)
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        if not value:
-            raise BadInput(f"{parameter.name}=[]: choices must not be empty")
-        return Choices(values=tuple(parameter.read(item) for item in value))
-    return parameter.read(value)
-
-
-def _range(parameter: Parameter, given: Mapping) -> Range:
-    where = parameter.name
-    for key in given:
-        if key not in RANGE_KEYS:
-            raise BadInput(f"{where}: {unknown('range key', str(key), RANGE_KEYS)}")
-    if "low" not in given or "high" not in given:
-        raise BadInput(f"{where}: a range needs low and high, got {dict(given)}")
-    ends = {key: parameter.read(given[key]) for key in ("low", "high", "step") if key in given}
-    if not all(type(value) in (int, float) for value in ends.values()):
-        raise BadInput(f"{where}: a range needs numbers, got {dict(given)}")
-    log = given.get("log", False)
-    if type(log) is not bool:
-        raise BadInput(f"{where}: log={log!r}: must be true or false")
-    found = Range(log=log, **ends)
-    if not found.low < found.high or ends.get("step", 1) <= 0 or (log and found.low <= 0):
-        raise BadInput(f"{where}: a range needs low < high, step > 0, and low > 0 with log")
-    if log and found.step is not None:
-        raise BadInput(f"{where}: a range has log or step, not both")
-    return found
-
-
-def _ends(domain: Domain) -> Sequence[Any]:
-    return domain.values if isinstance(domain, Choices) else (domain.low, domain.high)
-
-
-def _enumerate(entry: Entry, name: str, domain: Domain) -> Sequence[Any]:
+def _values(spec: VariantSpec, name: str, domain: Domain) -> Sequence[Any]:
     if isinstance(domain, Choices):
         return domain.values
     if domain.step is None:
         raise BadInput(
-            f"{entry.name}: a grid cannot walk the range of {name}; give it a step, list its "
+            f"{spec.name}: a grid cannot walk the range of {name}; give it a step, list its "
             "values, or use sampler=random or tpe"
         )
     return domain.grid()

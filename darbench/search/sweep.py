@@ -10,12 +10,13 @@ from typing import Any
 
 from darbench.registry import signatures
 from darbench.search import machine
-from darbench.search.checked import checked
-from darbench.search.compose import departure, load_space
 from darbench.search.driver import Driver
+from darbench.search.feasible import require_feasible
 from darbench.search.interruption import handlers_kept
+from darbench.search.load import load_space
 from darbench.search.progress import Listener
 from darbench.search.propose import Exhausted, proposer
+from darbench.search.resolve import departure
 from darbench.search.space import SearchSpace
 from darbench.store import ledger
 
@@ -85,8 +86,10 @@ def checked_space(
     """The space as a sweep would run it, every configuration checked; BadInput otherwise."""
     made = load_space(space, overrides, signatures(), quick=quick, own=own)
     grid = made.sampler == "grid"
-    for configuration in made.grid() if grid else made.samples():
-        checked(made.trial(configuration, made.seeds[0], "confirm"), configuration.variant.label)
+    require_feasible(
+        (configuration.variant.label, made.trial(configuration, made.seeds[0], "confirm"))
+        for configuration in (made.grid() if grid else made.samples())
+    )
     return made
 
 

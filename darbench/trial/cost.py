@@ -6,13 +6,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from darbench.data import Dataset, Kind
 from darbench.metrics.cost.compute import step_flops
-from darbench.metrics.extractors.extractor import extractor_kind
+from darbench.metrics.extractors.catalogue import extractor_kind
 from darbench.metrics.scores.neighbours import block_bytes
 from darbench.model.sit import SiT
 from darbench.records.settings import SDE_SAMPLERS, Evaluation
 from darbench.records.trial import Trial
+from darbench.trial.build import build_model
 from darbench.trial.recipe import make_objective
-from darbench.trial.train import build_model
 
 BYTES_A_PARAMETER = 20  # float32: weight, gradient, AdamW's two moments, EMA
 
@@ -77,7 +77,7 @@ def evaluation_bytes(trial: Trial, data: Dataset | Kind) -> int:
     copies = 3 if trial.evaluation.redraws else 2  # generated, sorted, and generated again
     scoring = (
         held
-        + 8 * extractor.widths[extractor.layers["fid"]] * real
+        + 8 * extractor.features * real
         + copies * picture * n
         + 8 * features * n
         + block_bytes(n, real, picture)

@@ -4,14 +4,14 @@ import copy
 import math
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from darbench.data import Dataset, Kind
+from darbench.data import Dataset
 from darbench.data import load as load_dataset
 from darbench.flow.transport import Objective
 from darbench.metrics.cost.compute import (
@@ -24,13 +24,14 @@ from darbench.metrics.cost.compute import (
 from darbench.metrics.scores.reference import Reference, reference
 from darbench.model.sit import SiT
 from darbench.randomness import stream
-from darbench.records.settings import Model, Training
+from darbench.records.settings import Training
 from darbench.records.trial import Report, Trial
-from darbench.registry import ROUTINGS
 from darbench.trial.audit import Audit
+from darbench.trial.build import build_model
 from darbench.trial.evaluate import Evaluator
 from darbench.trial.generate import Samples
 from darbench.trial.recipe import make_objective
+from darbench.trial.schedule import checkpoint_steps, step_at
 
 BETAS = (0.9, 0.999)
 
@@ -50,50 +51,6 @@ def train(trial: Trial, device: str = "cpu") -> Iterator[Report]:
                 return
 
 
-def build_model(
-    routing: str, params: dict, model: Model, dataset: Dataset | Kind, seed: int
-) -> SiT:
-    """A SiT of that configuration for that dataset; ValueError where they do not fit."""
-    channels, height, width = dataset.shape
-    if height != width:
-        raise ValueError(f"dataset {dataset.name}: images must be square, not {height}x{width}")
-    sizes = {k: v for k, v in asdict(model).items() if k != "size"}
-    factory = partial(ROUTINGS.get(routing), **params)
-    return SiT(
-        factory, side=height, channels=channels, classes=dataset.classes, seed=seed, **sizes
-    )
-
-
-def check(trial: Trial) -> None:
-    """ValueError if the trial cannot be built, measured or compared; nothing is allocated. What a
-    routing's own code raises is passed on."""
-    dataset = load_dataset(trial.task.data, trial.task.data_path)
-    with torch.device("meta"):
-        model = build_model(
-            trial.variant.routing, dict(trial.variant.params), trial.model, dataset, seed=0
-        )
-    model.routing.elementwise_flops(tokens=1)
-    make_objective(trial.training, model, seed=0)
-    if trial.evaluation.guidance != 1 and not trial.training.label_dropout:
-        raise ValueError(
-            f"evaluation.guidance={trial.evaluation.guidance}: needs training.label_dropout above "
-            "0, or the class it guides away from is never trained"
-        )
-    marks = trial.training.checkpoints
-    if trial.evaluation.fd_from > marks[-2]:
-        raise ValueError(
-            f"evaluation.fd_from={trial.evaluation.fd_from}: must be at most {marks[-2]}, the "
-            "last checkpoint but one; values at the budget lie between two checkpoints"
-        )
-    real = reference_of(trial, dataset)
-    least = real.features.shape[1]
-    if trial.evaluation.n_gen < least:
-        raise ValueError(
-            f"evaluation.n_gen={trial.evaluation.n_gen}: must be at least {least}, "
-            f"the number of {trial.task.extractor} features"
-        )
-
-
 def reference_of(trial: Trial, dataset: Dataset) -> Reference:
     """What the trial's samples are scored against."""
     return reference(
@@ -102,17 +59,6 @@ def reference_of(trial: Trial, dataset: Dataset) -> Reference:
         dataset.val_images,
         dataset.reference_labels,
     )
-
-
-def checkpoint_steps(training: Training, flops: float, add_flops: float) -> list[int]:
-    """First steps whose cumulative training FLOPs reach each checkpoint's part of the budget."""
-    return sorted({step_at(mark, training, flops, add_flops) for mark in training.checkpoints})
-
-
-def step_at(fraction: float, training: Training, flops: float, add_flops: float) -> int:
-    """First step whose cumulative training FLOPs reach that fraction of the budget."""
-    # The small slack keeps rounding from adding a step where the division is exact.
-    return max(1, math.ceil(fraction * training.steps * add_flops / flops - 1e-9))
 
 
 @dataclass

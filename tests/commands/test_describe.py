@@ -14,7 +14,7 @@ from darbench.flow.sampling import make_sampler
 from darbench.flow.transport import DEFAULT
 from darbench.records.protocol import protocol_hash
 from darbench.records.settings import Evaluation, Stochastic
-from darbench.search.compose import cards, tasks_folder
+from darbench.search.files import cards, tasks_folder
 from darbench.trial.cost import evaluations
 
 NAMES = [

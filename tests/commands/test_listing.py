@@ -6,7 +6,7 @@ from darbench.commands.new import new
 from darbench.errors import BadInput
 from darbench.metrics.cost.overhead import block_flops, overhead
 from darbench.registry import ROUTINGS
-from darbench.search.compose import spaces_folder, tasks_folder
+from darbench.search.files import spaces_folder, tasks_folder
 
 
 def test_overheads_are_the_papers_parameter_counts():

@@ -14,7 +14,7 @@ from darbench.commands.sensitivity import SHUT, SPACE, Sensitivity, judge
 from darbench.errors import BadInput
 from darbench.registry import ROUTINGS, signatures
 from darbench.registry.files import load_file
-from darbench.search.compose import load_space
+from darbench.search.load import load_space
 from darbench.search.sweep import checked_space, sweep
 from darbench.trial.train import train
 from tests.spaces import row_of

@@ -24,8 +24,9 @@ from darbench.errors import BadInput
 from darbench.model.sizes import resolve
 from darbench.randomness import stream
 from darbench.records.settings import Evaluation, Model
+from darbench.trial.build import build_model
 from darbench.trial.generate import generate
-from darbench.trial.train import Batches, build_model
+from darbench.trial.train import Batches
 from tests.data.test_image_folder import write_images
 
 SIZE, SHARD = 16, 8

@@ -12,7 +12,8 @@ from darbench.metrics.extractors import extractor as extractors
 from darbench.model.sizes import SIZES
 from darbench.records import settings
 from darbench.records.metric import COMPARED
-from darbench.search.compose import SweepConfig, load_space
+from darbench.search.compose import SweepConfig
+from darbench.search.load import load_space
 from darbench.search.space import ENTRY_KEYS
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"

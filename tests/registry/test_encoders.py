@@ -11,9 +11,9 @@ from darbench.commands.check import conformance
 from darbench.errors import BadInput
 from darbench.registry import ENCODERS, ROUTINGS, signatures
 from darbench.registry.files import load_file
-from darbench.search.compose import load_trial
+from darbench.search.load import load_trial
+from darbench.trial.check import check
 from darbench.trial.encoders import load_encoder, try_encoder
-from darbench.trial.train import check
 
 FUNCTION = """
 import darbench

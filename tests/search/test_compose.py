@@ -12,18 +12,18 @@ from darbench.errors import BadInput
 from darbench.records.canonical import canonical_json
 from darbench.records.protocol import protocol_hash
 from darbench.records.settings import Repa, Stochastic
-from darbench.search.compose import (
-    cards,
-    load_card,
-    load_space,
-    load_trial,
-    spaces_folder,
-    tasks_folder,
-)
-from darbench.trial.train import check
+from darbench.search.compose import compose_trial
+from darbench.search.files import cards, spaces_folder, tasks_folder
+from darbench.search.load import build_trial, load_space, load_trial
+from darbench.search.resolve import find_encoder
+from darbench.trial.check import check
 from tests.spaces import HEAD, load, write
 
 SIGNATURES = registry.signatures()
+
+
+def unresolved(task, *overrides):
+    return build_trial(find_encoder(compose_trial("add", task, overrides)), SIGNATURES)
 
 
 def shipped(*overrides, **keywords):
@@ -65,7 +65,7 @@ def test_every_shipped_space_composes(name):
 
 @pytest.mark.parametrize("task", cards(tasks_folder()))
 def test_every_task_has_a_quick_form(task, monkeypatch):
-    monkeypatch.setattr("darbench.search.compose.content", lambda task: {})  # nor any data
+    monkeypatch.setattr("darbench.search.resolve.find_data", lambda task: {})  # nor any data
     whole, quick = shipped(f"task={task}"), shipped(f"task={task}", quick=True)
     assert quick.training.steps < whole.training.steps
     assert quick.evaluation.fd_from <= quick.training.checkpoints[-2]
@@ -355,7 +355,7 @@ def test_latents_are_not_aligned(task, more):
     overrides = ["training.objective=repa", *more]
     for composed in (
         lambda: load_trial("add", task, overrides, 0, SIGNATURES),
-        lambda: load_card(task, overrides, SIGNATURES),
+        lambda: unresolved(task, *overrides),
         lambda: shipped(f"task={task}", *overrides),
     ):
         with pytest.raises(BadInput, match="images of 1 or 3 channels, not 4; latents are none"):
@@ -366,7 +366,7 @@ def test_what_inception_measures_has_no_encoder_of_its_own():
     with pytest.raises(
         BadInput, match=r"by inception-v3-compat has no default; give timm:NAME wi"
     ):
-        load_card("cifar10-small", ["training.objective=repa"], SIGNATURES)
+        unresolved("cifar10-small", "training.objective=repa")
 
 
 def test_an_encoder_of_other_pictures_is_refused():
@@ -408,7 +408,7 @@ def test_a_command_that_reproduces_settings_within_settings_gives_the_same_trial
 
 def test_a_command_says_what_the_task_would_say_otherwise():
     """An identity does not say float32, the card says bfloat16."""
-    trial = load_card("imagenet256-b2", ["training.precision=float32"], SIGNATURES)
+    trial = unresolved("imagenet256-b2", "training.precision=float32")
     assert "precision" not in trial.training.identity()
     words = reproduce_command(canonical_json(trial.configuration()))
     assert "training.precision=float32" in words

@@ -5,8 +5,8 @@ import pytest
 
 from darbench.errors import BadInput
 from darbench.records import rules
+from darbench.search.domains import Range
 from darbench.search.propose import Exhausted, proposer
-from darbench.search.space import Range
 from darbench.store import ledger
 from tests.spaces import load, row_of
 

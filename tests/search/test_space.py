@@ -9,7 +9,7 @@ from darbench.errors import BadInput
 from darbench.records.settings import Evaluation, Model, Repa, Stochastic, Task, Training
 from darbench.records.trial import Trial, Variant
 from darbench.registry import signature
-from darbench.search.space import Choices, Range
+from darbench.search.domains import Choices, Range
 from tests.spaces import load
 
 

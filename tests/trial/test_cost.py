@@ -1,7 +1,5 @@
 """What a task's budget costs, against closed forms and a real run."""
 
-from functools import partial
-
 import pytest
 import torch
 
@@ -12,11 +10,15 @@ from darbench.metrics.extractors.extractor import extract, extractor
 from darbench.metrics.extractors.layers import Layers
 from darbench.metrics.scores.neighbours import block_bytes
 from darbench.metrics.scores.reference import reference
-from darbench.search.compose import load_card
+from darbench.search.compose import compose_trial
+from darbench.search.load import build_trial
+from darbench.trial.build import build_model
 from darbench.trial.cost import BYTES_A_PARAMETER, add_step_flops, evaluation_bytes, step_bytes
-from darbench.trial.train import build_model, train
+from darbench.trial.train import train
 
-card = partial(load_card, signatures=registry.signatures())
+
+def card(task, overrides):
+    return build_trial(compose_trial("add", task, overrides), registry.signatures())
 
 
 def test_the_budget_is_that_of_a_run():

@@ -19,8 +19,11 @@ from darbench.records.settings import Evaluation, Model, Repa, Stochastic, Train
 from darbench.routing.add import Add
 from darbench.trial import generate as generator
 from darbench.trial import train as trainer
+from darbench.trial.build import build_model
+from darbench.trial.check import check
 from darbench.trial.generate import generate
-from darbench.trial.train import Batches, Run, build_model, checkpoint_steps, make_optimizer
+from darbench.trial.schedule import checkpoint_steps
+from darbench.trial.train import Batches, Run, make_optimizer
 from tests.builders import DIGITS, TINY, sit, tiny
 
 aligned = partial(Repa, encoder="digits-cnn")  # as a composed task has it
@@ -474,33 +477,6 @@ def test_samples_that_show_something_are_not_taken_for_collapsed():
 # Refusals before anything starts
 
 
-def test_a_good_trial_passes_the_check():
-    trainer.check(tiny("dar", fd_from=0.5))
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"model": replace(TINY, patch=3)}, "patch=3"),
-        ({"fd_from": 1.0}, r"fd_from=1.0: must be at most 0.5, the last checkpoint but one"),
-        ({"n_gen": 63, "fd_from": 0.5}, "evaluation.n_gen=63: must be at least 64"),
-        ({"guidance": 2.0, "label_dropout": 0.0}, "guidance=2.0: needs training.label_dropout"),
-        ({"routing": "dra"}, "unknown routing 'dra'"),
-        ({"routing": "dar", "params": {"span": 0}}, "span=0"),
-    ],
-)
-def test_a_trial_that_cannot_run_is_refused(change, message):
-    with pytest.raises(ValueError, match=message):
-        trainer.check(tiny(**change))
-
-
-def test_images_must_be_square():
-    data = load("digits")
-    wide = replace(data, train_images=np.zeros((4, 8, 6, 1), np.uint8))
-    with pytest.raises(ValueError, match="must be square, not 8x6"):
-        build_model("add", {}, TINY, wide, seed=0)
-
-
 def test_bfloat16_learns_the_same_and_keeps_the_weights_in_float32():
     """Autocast rounds; it must not change what is learnt."""
     runs = {p: begin("dar", steps=60, precision=p) for p in ("float32", "bfloat16")}
@@ -588,11 +564,6 @@ def test_every_objective_path_and_sampler_makes_a_trial(changes):
     assert last.measured["val_loss"] < first.measured["val_loss"]
 
 
-def test_a_layer_that_the_model_lacks_is_refused_before_training():
-    with pytest.raises(ValueError, match="layer=3: must be between 1 and the depth, 2"):
-        trainer.check(tiny(fd_from=0.5, objective="repa", repa=aligned(layer=3)))
-
-
 def test_a_stochastic_sample_is_its_own_noise_at_every_step(trained):
     settings = {"sampler": "euler_maruyama", "sampler_steps": 4}
     found = sample(trained, n=12, **settings)
@@ -617,7 +588,7 @@ def test_a_stochastic_sample_is_its_own_noise_at_every_step(trained):
 def test_colour_images_without_end_train_and_are_scored():
     shapes = replace(DIGITS, name="shapes-nano", data="shapes", extractor="shapes-cnn")
     trial = replace(tiny(model=replace(TINY, patch=4), fd_from=0.5), task=shapes)
-    trainer.check(trial)
+    check(trial)
     *_, last = trainer.train(trial)
     assert last.final and last.measured["status"] == "ok"
     assert last.samples.shape == (10, 16, 16, 3) and last.measured["n_ref"] == 2048

@@ -1,5 +1,6 @@
 """What every feature extractor is: a classifier whose layers have names and uses."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
@@ -14,8 +15,8 @@ class Classifier(FeatureExtractorBase):
     a module from images to {layer: values} in which a sample's values depend on that sample alone.
     """
 
-    layers: ClassVar[dict[str, str]]  # metric -> layer; "sfid" only if there is a spatial one
-    widths: ClassVar[dict[str, int]]  # layer -> values
+    layers: ClassVar[Mapping[str, str]]  # metric -> layer; "sfid" only if there is a spatial one
+    widths: ClassVar[Mapping[str, int]]  # layer -> values
     side: ClassVar[int | None] = None  # of the square images it reads; None reads any size
 
     def __init__(self, name: str, features_list: list[str], **settings):

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch_fidelity import register_feature_extractor
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
-from darbench.errors import unknown
 from darbench.metrics.extractors import inception
+from darbench.metrics.extractors.catalogue import extractor_kind
 from darbench.metrics.extractors.classifier import Classifier
 from darbench.metrics.extractors.small_cnn import DIGITS, SHAPES, DigitsCNN, ShapesCNN
 from darbench.records.rules import FEATURE_BATCH as BATCH
@@ -31,14 +31,6 @@ for _name, _class in _EXTRACTORS.items():
         register_feature_extractor(_name, _class)
 
 
-def extractor_kind(name: str) -> type[Classifier]:
-    """The extractor of that name without its weights; BadInput, with near names, if there is
-    none."""
-    if name not in _EXTRACTORS:
-        raise unknown("feature extractor", name, _EXTRACTORS)
-    return _EXTRACTORS[name]
-
-
 @cache
 def extractor(name: str) -> Classifier:
     """The extractor of that name with all its layers, on the CPU; BadInput if there is none, or
@@ -47,7 +39,7 @@ def extractor(name: str) -> Classifier:
     It carries `weights_sha256`. It stays on the CPU so that a trial on a GPU is measured in the
     same arithmetic as one without.
     """
-    chosen = extractor_kind(name)
+    chosen = _EXTRACTORS[extractor_kind(name).name]
     return chosen(name, list(chosen.get_provided_features_list())).eval().requires_grad_(False)
 
 

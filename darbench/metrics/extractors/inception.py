@@ -9,7 +9,6 @@ import hashlib
 import io
 import os
 from pathlib import Path
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -19,12 +18,12 @@ from torch_fidelity.feature_extractor_inceptionv3 import (
 )
 
 from darbench.errors import BadInput
+from darbench.metrics.extractors.catalogue import INCEPTION, INCEPTION_SPATIAL
 from darbench.metrics.extractors.classifier import Classifier
 from darbench.metrics.extractors.shipped import read_record
 
-NAME = "inception-v3-compat"
+NAME = INCEPTION.name
 SHA256 = read_record(NAME)["sha256"]
-SPATIAL = 7  # channels of sFID
 
 
 class InceptionNet(nn.Module):
@@ -50,7 +49,7 @@ class InceptionNet(nn.Module):
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         seen: list[Tensor] = []
         hook = self.net.Mixed_6d.register_forward_hook(
-            lambda _block, _inputs, out: seen.append(out[:, :SPATIAL].flatten(1))
+            lambda _block, _inputs, out: seen.append(out[:, :INCEPTION_SPATIAL].flatten(1))
         )
         with hook:
             features, logits = self.net(images)
@@ -60,15 +59,7 @@ class InceptionNet(nn.Module):
 class Inception(Classifier):
     """InceptionNet with the published weights."""
 
-    layers: ClassVar = {
-        "fid": "2048",
-        "kid": "2048",
-        "prc": "2048",
-        "isc": "logits_unbiased",
-        "sfid": "spatial",
-    }
-
-    widths: ClassVar = {"2048": 2048, "logits_unbiased": 1008, "spatial": SPATIAL * 17 * 17}
+    layers, widths = INCEPTION.layers, INCEPTION.widths
 
     @staticmethod
     def load() -> tuple[nn.Module, str]:

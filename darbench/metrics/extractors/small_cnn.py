@@ -13,11 +13,16 @@ from torch import Tensor, nn
 
 from darbench.arithmetic import one_thread
 from darbench.metrics.extractors import shipped
+from darbench.metrics.extractors.catalogue import (
+    CLASSES,
+    DIGITS_CNN,
+    FEATURES,
+    SHAPES_CNN,
+    SPATIAL,
+    ExtractorKind,
+)
 from darbench.metrics.extractors.classifier import Classifier
 from darbench.metrics.extractors.shipped import WEIGHTS
-
-FEATURES, CLASSES = 64, 10
-SPATIAL = 4  # channels of the spatial layer
 
 
 class SmallNet(nn.Module):
@@ -61,16 +66,18 @@ class SmallNet(nn.Module):
 class SmallCNN:
     """One trained classifier: what it was trained on, and its files."""
 
-    name: str
+    kind: ExtractorKind
     data: str  # a dataset of darbench.data
     channels: int
-    side: int
     shift: int  # pixels by which training moves its images; what moves in is black
 
     @property
-    def widths(self) -> dict[str, int]:
-        """Values of each layer."""
-        return {"64": FEATURES, "logits": CLASSES, "spatial": SPATIAL * (self.side // 2) ** 2}
+    def name(self) -> str:
+        return self.kind.name
+
+    @property
+    def side(self) -> int:
+        return self.kind.side
 
     def net(self) -> SmallNet:
         return SmallNet(self.channels, self.side)
@@ -84,15 +91,14 @@ class SmallCNN:
         return shipped.load(self.net(), self.name, folder)
 
 
-DIGITS = SmallCNN(name="digits-cnn", data="digits", channels=1, side=8, shift=1)
-SHAPES = SmallCNN(name="shapes-cnn", data="shapes", channels=3, side=16, shift=0)
+DIGITS = SmallCNN(kind=DIGITS_CNN, data="digits", channels=1, shift=1)
+SHAPES = SmallCNN(kind=SHAPES_CNN, data="shapes", channels=3, shift=0)
 
 
 class SmallExtractor(Classifier):
     """A trained small network; a subclass says which."""
 
     cnn: ClassVar[SmallCNN]
-    layers: ClassVar = {"fid": "64", "kid": "64", "prc": "64", "isc": "logits", "sfid": "spatial"}
 
     @classmethod
     def load(cls) -> tuple[nn.Module, str]:
@@ -104,11 +110,13 @@ class SmallExtractor(Classifier):
 
 
 class DigitsCNN(SmallExtractor):
-    cnn, side, widths = DIGITS, DIGITS.side, DIGITS.widths
+    cnn = DIGITS
+    layers, widths, side = DIGITS_CNN.layers, DIGITS_CNN.widths, DIGITS_CNN.side
 
 
 class ShapesCNN(SmallExtractor):
-    cnn, side, widths = SHAPES, SHAPES.side, SHAPES.widths
+    cnn = SHAPES
+    layers, widths, side = SHAPES_CNN.layers, SHAPES_CNN.widths, SHAPES_CNN.side
 
 
 @torch.no_grad()

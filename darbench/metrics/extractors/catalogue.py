@@ -1,0 +1,61 @@
+"""The feature extractors by name: what is known of each without its network or its weights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from darbench.errors import unknown
+
+FEATURES, CLASSES = 64, 10  # of the small networks
+SPATIAL = 4  # channels of their spatial layer, which has half the images' side
+INCEPTION_SPATIAL = 7  # channels of sFID, 17 x 17
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractorKind:
+    """An extractor's facts; `darbench.metrics.extractors.extractor` makes the extractor."""
+
+    name: str
+    layers: Mapping[str, str]  # metric -> layer; "sfid" only if there is a spatial one
+    widths: Mapping[str, int]  # layer -> values
+    side: int | None  # of the square images it reads; None reads any size
+    ships: bool  # its weights do
+
+    @property
+    def features(self) -> int:
+        """Values of the layer that the Frechet distance is of."""
+        return self.widths[self.layers["fid"]]
+
+
+def _small(name: str, side: int) -> ExtractorKind:
+    return ExtractorKind(
+        name=name,
+        layers={"fid": "64", "kid": "64", "prc": "64", "isc": "logits", "sfid": "spatial"},
+        widths={"64": FEATURES, "logits": CLASSES, "spatial": SPATIAL * (side // 2) ** 2},
+        side=side,
+        ships=True,
+    )
+
+
+DIGITS_CNN = _small("digits-cnn", side=8)
+SHAPES_CNN = _small("shapes-cnn", side=16)
+INCEPTION = ExtractorKind(
+    name="inception-v3-compat",
+    layers={
+        "fid": "2048",
+        "kid": "2048",
+        "prc": "2048",
+        "isc": "logits_unbiased",
+        "sfid": "spatial",
+    },
+    widths={"2048": 2048, "logits_unbiased": 1008, "spatial": INCEPTION_SPATIAL * 17**2},
+    side=None,
+    ships=False,
+)
+_KINDS = {each.name: each for each in (DIGITS_CNN, SHAPES_CNN, INCEPTION)}
+
+
+def extractor_kind(name: str) -> ExtractorKind:
+    """The facts of the extractor of that name; BadInput, with near names, if there is none."""
+    if name not in _KINDS:
+        raise unknown("feature extractor", name, _KINDS)
+    return _KINDS[name]

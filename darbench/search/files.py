@@ -1,0 +1,52 @@
+"""Where search spaces and tasks lie: those that ship, and a user's own file."""
+
+import os
+from importlib.resources import files
+from pathlib import Path
+
+import yaml
+
+from darbench.errors import BadInput, unknown
+
+
+def package() -> Path:
+    return Path(str(files("darbench")))
+
+
+def spaces_folder() -> Path:
+    """The shipped search spaces: in the package, or beside it in a source tree."""
+    shipped = package() / "search_spaces"
+    return shipped if shipped.is_dir() else package().parent / "search_spaces"
+
+
+def tasks_folder() -> Path:
+    return package() / "conf" / "task"
+
+
+def recipe(name: str) -> Path:
+    """The space behind a verb of its own, such as `noise_floor`."""
+    return package() / "conf" / f"{name}.yaml"
+
+
+def cards(folder: Path) -> dict[str, dict]:
+    """The YAML files of a folder by name, as plain mappings, for listing."""
+    paths = sorted(folder.glob("*.yaml"))
+    return {path.stem: yaml.safe_load(path.read_text()) or {} for path in paths}
+
+
+def find_space(space: str) -> Path:
+    """The file of a shipped space by its name, or a user's own by its path; BadInput if there is
+    none."""
+    if "/" in space or space.endswith((".yaml", ".yml")):
+        path = Path(os.path.expanduser(space)).resolve()
+        if not path.is_file():
+            raise BadInput(f"no search space file at {path}")
+        if path.suffix != ".yaml":
+            raise BadInput(f"{path}: the name of a search space file must end in .yaml")
+        return path
+    folder = spaces_folder()
+    path = folder / f"{space}.yaml"
+    if not path.is_file():
+        error = unknown("search space", space, (p.stem for p in folder.glob("*.yaml")))
+        raise BadInput(f"{error} (or give the path of a .yaml file)")
+    return path

@@ -1,0 +1,51 @@
+"""From a name to a search space or a trial: compose, resolve, build."""
+
+from collections.abc import Iterable, Mapping
+
+from darbench.errors import BadInput
+from darbench.records.trial import Trial
+from darbench.registry import Signature
+from darbench.search.compose import Values, compose_space, compose_trial
+from darbench.search.files import find_space
+from darbench.search.resolve import resolve
+from darbench.search.space import SearchSpace, build_space
+
+
+def load_space(
+    space: str,
+    overrides: Iterable[str],
+    signatures: Mapping[str, Signature],
+    *,
+    quick: bool = False,
+    own: Iterable[str] = (),
+) -> SearchSpace:
+    """The space of `compose_space`, with its data and encoder; BadInput says what is wrong."""
+    values = resolve(compose_space(space, overrides, quick=quick, own=own))
+    try:
+        return build_space(values, signatures)
+    except ValueError as error:
+        raise BadInput(f"{find_space(space).name}: {error}") from None
+
+
+def load_trial(
+    routing: str,
+    task: str,
+    overrides: Iterable[str],
+    seed: int,
+    signatures: Mapping[str, Signature],
+) -> Trial:
+    """The trial of `compose_trial`, with its data and encoder."""
+    return build_trial(resolve(compose_trial(routing, task, overrides, seed)), signatures)
+
+
+def build_trial(values: Values, signatures: Mapping[str, Signature]) -> Trial:
+    """The one trial of a space of one variant and one seed, whether or not its data were looked
+    for; BadInput if there are more."""
+    try:
+        space = build_space(values, signatures)
+    except ValueError as error:
+        raise BadInput(str(error).removeprefix("variants[0]: ")) from None
+    searched = [f"params.{key}" for key in space.entries[0].domains]
+    if searched:
+        raise BadInput(f"{searched[0]}: one trial takes one value; to search, write a space")
+    return space.trial(next(space.grid()), space.seeds[0], "confirm")

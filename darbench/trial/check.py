@@ -1,0 +1,67 @@
+"""Whether a trial can be built, measured and compared, asked before anything runs."""
+
+import torch
+
+from darbench.data import Dataset, Kind, kind, load
+from darbench.metrics.extractors.catalogue import extractor_kind
+from darbench.records.settings import Evaluation, Training
+from darbench.records.trial import Trial
+from darbench.trial.build import build_model
+from darbench.trial.recipe import make_objective
+
+
+def check(trial: Trial) -> None:
+    """ValueError if the trial cannot be built, measured or compared; nothing is allocated, and no
+    data are read but where their shape is that of the user's files. What a routing's own code
+    raises is passed on."""
+    known = kind(trial.task.data)
+    data = load(trial.task.data, trial.task.data_path) if known.files else known
+    with torch.device("meta"):
+        model = build_model(
+            trial.variant.routing, dict(trial.variant.params), trial.model, data, seed=0
+        )
+    model.routing.elementwise_flops(tokens=1)
+    make_objective(trial.training, model, seed=0)
+    _check_evaluation(trial.evaluation, trial.training)
+    check_scores(trial, data)
+
+
+def _check_evaluation(evaluation: Evaluation, training: Training) -> None:
+    if evaluation.guidance != 1 and not training.label_dropout:
+        raise ValueError(
+            f"evaluation.guidance={evaluation.guidance}: needs training.label_dropout above 0, or "
+            "the class it guides away from is never trained"
+        )
+    marks = training.checkpoints
+    if evaluation.fd_from > marks[-2]:
+        raise ValueError(
+            f"evaluation.fd_from={evaluation.fd_from}: must be at most {marks[-2]}, the last "
+            "checkpoint but one; values at the budget lie between two checkpoints"
+        )
+
+
+def check_scores(trial: Trial, data: Dataset | Kind) -> None:
+    """The extractor has its weights, reads such pictures, and neither side has fewer of them than
+    it has features."""
+    chosen = extractor_kind(trial.task.extractor)
+    if not chosen.ships:
+        from darbench.metrics.extractors.extractor import extractor  # with torch-fidelity
+
+        extractor(chosen.name)
+    side = data.reference_images.shape[1] if isinstance(data, Dataset) else data.shape[1]
+    if chosen.side not in (None, side):
+        raise ValueError(
+            f"task.extractor={chosen.name}: reads images of {chosen.side} x {chosen.side}, "
+            f"{data.name} are of {side} x {side}"
+        )
+    least = chosen.features
+    if data.n_references < least:
+        raise ValueError(
+            f"task.extractor={chosen.name}: needs {least} reference images at least, the number "
+            f"of its features; {data.name} has {data.n_references}"
+        )
+    if trial.evaluation.n_gen < least:
+        raise ValueError(
+            f"evaluation.n_gen={trial.evaluation.n_gen}: must be at least {least}, "
+            f"the number of {trial.task.extractor} features"
+        )
