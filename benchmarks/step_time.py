@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from darbench.flow.transport import DEFAULT
-from darbench.metrics.cost.compute import step_flops
+from darbench.metrics.cost.flops import step_flops
 from darbench.model.sit import SiT
 from darbench.records.settings import Training
 from darbench.registry import ROUTINGS

@@ -11,9 +11,9 @@ import torch
 
 from darbench import registry
 from darbench.data import Dataset, Kind, kind, load, published
-from darbench.data.base import Listener, silent
 from darbench.data.latents import Latents
 from darbench.errors import BadInput, Missing
+from darbench.listener import CountListener, silent
 from darbench.metrics.extractors import inception
 from darbench.metrics.extractors.extractor import extractor
 from darbench.records.settings import Repa, Task, Training
@@ -46,7 +46,7 @@ class Finding:
 
 
 def examine_task(
-    name: str, overrides: Iterable[str], out: Path, listener: Listener = silent
+    name: str, overrides: Iterable[str], out: Path, listener: CountListener = silent
 ) -> list[Finding]:
     """What a trial of `add` needs; BadInput if the overrides make no trial. The listener counts
     what is read of large data."""
@@ -74,7 +74,7 @@ def examine_task(
     ]
 
 
-def examine_machine(out: Path, listener: Listener = silent) -> list[Finding]:
+def examine_machine(out: Path, listener: CountListener = silent) -> list[Finding]:
     """What every task needs, and which of the others' needs are met."""
     others = [_extractor(inception.NAME)]
     for each in published():
@@ -86,7 +86,7 @@ def examine_machine(out: Path, listener: Listener = silent) -> list[Finding]:
     return [device, *_memory(0, 0), _disk(out), *_packages(set()), *others]
 
 
-def _data(task: Task, listener: Listener) -> tuple[Finding, Dataset | Kind]:
+def _data(task: Task, listener: CountListener) -> tuple[Finding, Dataset | Kind]:
     """And the data, or what is known of them without their files."""
     known = kind(task.data)
     if not known.files:
@@ -95,7 +95,7 @@ def _data(task: Task, listener: Listener) -> tuple[Finding, Dataset | Kind]:
     return _files("data", task, listener)
 
 
-def _files(what: str, task: Task, listener: Listener) -> tuple[Finding, Dataset | Kind]:
+def _files(what: str, task: Task, listener: CountListener) -> tuple[Finding, Dataset | Kind]:
     data = known = kind(task.data)
     try:
         found = find_data(asdict(task))

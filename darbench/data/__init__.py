@@ -1,4 +1,4 @@
-"""Datasets, one file per kind; `load(name)` finds one."""
+"""Datasets, one file for each kind; `load(name)` gives the dataset of that name."""
 
 from darbench.data.base import Dataset
 from darbench.data.catalogue import Kind, from_files, kind, load, published

@@ -21,14 +21,14 @@ def load(folder: Path, device: str = "cpu") -> Any:
         vae = AutoencoderKL.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, low_cpu_mem_usage=False
         )
-    except Exception as error:  # of many libraries' kinds; its first line says what is wrong
+    except Exception as error:  # several libraries raise their own; the first line says why
         reason = str(error).partition("\n")[0]
         raise BadInput(f"{folder}: cannot be read as an AutoencoderKL: {reason}") from None
     return vae.to(device).eval().requires_grad_(False)
 
 
 def files(folder: Path) -> list[Path]:
-    """Its configuration and its weights; BadInput where one is missing."""
+    """The configuration and weights in the folder; BadInput where one is missing."""
     found = [*folder.glob("config.json"), *sorted(folder.glob("*.safetensors"))]
     if {path.suffix for path in found} != {".json", ".safetensors"}:
         raise BadInput(
@@ -47,7 +47,7 @@ def fingerprint(folder: Path) -> str:
 
 
 def copy(folder: Path, to: Path) -> None:
-    """So that latents can be decoded wherever they are taken."""
+    """Copy the autoencoder, so that latents can be decoded wherever they are taken."""
     to.mkdir(parents=True, exist_ok=True)
     for path in files(folder):
         shutil.copyfile(path, to / path.name)

@@ -1,26 +1,23 @@
-"""What every dataset is: labelled items in the space the model works in, and how they are seen."""
+"""What every dataset is: labelled items in the model's space, and their order in a run."""
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 from torch import Tensor
 
+from darbench.listener import CountListener
 from darbench.randomness import stream
 from darbench.records.rules import MOST_VAL
 
-Listener = Callable[[int, int, str], None]  # done, in all, what just happened if it is news
-
-
-def silent(done: int, total: int, event: str) -> None:
-    """The listener that tells nobody."""
-
 
 class Dataset(ABC):
-    """Items are float32 (N, C, H, W) in the model's space, labels int64 (N,) in [0, classes),
-    pictures uint8 (N, H, W, C)."""
+    """Labelled items for training and validation, and pictures to compare generated ones with.
+
+    Items are float32 (N, C, H, W) in the model's space, labels int64 (N,) in [0, classes),
+    pictures uint8 (N, H, W, C).
+    """
 
     name: str
     classes: int
@@ -28,20 +25,21 @@ class Dataset(ABC):
     n_train: int
     n_val: int
     n_references: int
-    fingerprint: str  # hash of what is learnt and compared with
+    fingerprint: str  # hash of what a model learns from and is compared with
     reference_images: np.ndarray  # pictures that generated ones are compared with
-    # Their classes, if every class has a set share of them; None if they were drawn at random.
+    # Classes of the reference images, if every class has a fixed share of them; None if the images
+    # were drawn at random.
     reference_labels: np.ndarray | None = None
     val_images: np.ndarray  # pictures (n_val, H, W, C)
 
     @property
     def picture_bytes(self) -> int:
-        """Of one picture; where items are pixels, it has as many values as they."""
+        """Bytes of one picture; by default a byte for each value of an item, as for pixels."""
         return math.prod(self.shape)
 
     @abstractmethod
     def items(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Items and labels of the training part, as they are."""
+        """Items and labels of the training part, without augmentation or noise."""
 
     @abstractmethod
     def val(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -49,20 +47,23 @@ class Dataset(ABC):
 
     def train(self, seed: int, positions: range) -> tuple[Tensor, Tensor]:
         """Items and labels at these positions of the endless sequence that a run of that seed
-        sees; each is a function of (seed, position) alone."""
+        sees. Each item is a function of (seed, position) alone."""
         return self.items(self.order(seed, positions))
 
     def order(self, seed: int, positions: range) -> np.ndarray:
-        """Index in [0, n_train) at each position: epochs shuffled one by one, laid end to end."""
+        """Index in [0, n_train) at each position. Each epoch is shuffled anew; the epochs follow
+        one another without a gap."""
         n = self.n_train
         return np.array([_epoch(seed, p // n, n)[p % n] for p in positions])
 
-    def verify(self, listener: Listener) -> None:  # noqa: B027 most have read all
-        """BadInput if what was not read when the data were loaded is not as it was written."""
+    def verify(self, listener: CountListener) -> None:  # noqa: B027 most have read all
+        """Check the parts that loading did not read; BadInput if they are not as written."""
 
     def decode(self, x: Tensor) -> np.ndarray:
-        """Pictures of items; of pixels, the inverse of `to_model_range`. FloatingPointError if any
-        is not finite."""
+        """Pictures of items; for pixels this is the inverse of `to_model_range`.
+
+        FloatingPointError if a value is not finite.
+        """
         return to_uint8(x.cpu().numpy())
 
 
@@ -72,7 +73,7 @@ def _epoch(seed: int, epoch: int, n: int) -> np.ndarray:
 
 
 def split(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Training and validation index of n items in a fixed shuffled order: a tenth is held out."""
+    """Training and validation indices of n items in a fixed random order; a tenth is held out."""
     order = stream(0, "split").permutation(n)
     n_val = min(n // 10, MOST_VAL)
     return order[n_val:], order[:n_val]
@@ -85,7 +86,9 @@ def to_model_range(images: np.ndarray) -> np.ndarray:
 
 def to_uint8(x: np.ndarray) -> np.ndarray:
     """Float (N, C, H, W) in [-1, 1] -> uint8 (N, H, W, C), rounded half to even, clipped.
-    FloatingPointError for what is not finite: a cast would make it some colour."""
+
+    FloatingPointError if a value is not finite: a cast would turn it into some colour.
+    """
     if not np.isfinite(x).all():
         raise FloatingPointError("pixels are not finite")
     return np.moveaxis(np.rint(np.clip(x * 127.5 + 127.5, 0, 255)), 1, -1).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""The datasets by name; a module is imported when its dataset is asked for."""
+"""The datasets by name. A dataset's module is imported when the dataset is loaded."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,25 +16,27 @@ from darbench.records.protocol import shipped_fingerprint
 class Kind:
     """A dataset's facts, known without its files; counts are those of the published data.
 
-    The module defines load(**settings) -> Dataset, of files load(path, **settings).
+    The module defines load(**settings) -> Dataset, or load(path, **settings) for data in files.
     """
 
     name: str
     module: str
     shape: tuple[int, int, int]  # (C, H, W) of an item
     picture_bytes: int
-    classes: int = 0  # 0 where the user's files decide, and so below
+    classes: int = 0  # this and the next three: 0 where the user's files decide
     n_train: int = 0
     n_val: int = 0
     n_references: int = 0
-    files: str = ""  # what lies at the path, for data that do not ship with darbench
-    variable: str = ""  # of the environment, by which the shipped tasks find the path
+    files: str = ""  # what must lie at the path; empty for data that ship with darbench
+    variable: str = ""  # environment variable that gives the shipped tasks the path
     source: str = ""  # where the files come from
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def departure(self, data: Dataset) -> str:
-        """In what data of this kind differ from the published ones; empty where in nothing, or
-        where none are published."""
+        """How these data differ from the published ones, in words.
+
+        Empty if they do not differ, or if nothing of this kind is published.
+        """
         if not self.n_train:
             return ""
         differ = [f"{a} {what}, not {b}" for what, a, b in _facts(data, self) if a != b]
@@ -110,21 +112,22 @@ _KINDS = {
 
 
 def names() -> list[str]:
+    """The names of all datasets, sorted."""
     return sorted(_KINDS)
 
 
 def published() -> list[Kind]:
-    """The datasets of files that shipped tasks are of."""
+    """The datasets in files that shipped tasks use."""
     return [each for each in _KINDS.values() if each.variable]
 
 
 def from_files(name: str) -> bool:
-    """Whether the dataset of that name is read from a path; BadInput if there is none."""
+    """Whether the dataset of that name is read from a path; BadInput if there is no such name."""
     return kind(name).files != ""
 
 
 def _facts(data: Dataset, published: Kind) -> Iterator[tuple[str, str, str]]:
-    """What there is to count, in the data and in the published ones."""
+    """Each fact that can differ: its name, its value here, its published value."""
     yield "items to train on", f"{data.n_train:,}", f"{published.n_train:,}"
     yield "held out", f"{data.n_val:,}", f"{published.n_val:,}"
     yield "classes", f"{data.classes:,}", f"{published.classes:,}"
@@ -137,10 +140,10 @@ def _times(shape: tuple[int, ...]) -> str:
 
 @cache
 def load(name: str, path: str = "") -> Dataset:
-    """The dataset of that name, read from the path if it is one of files; once per process.
+    """The dataset of that name, read from the path if it is in files; loaded once per process.
 
-    BadInput if there is no such name, with near ones, no such data at the path, or if data that
-    ship are not those of the protocol.
+    BadInput if there is no such name (the message lists near ones), if there are no such data at
+    the path, or if data that ship with darbench are not those of the protocol.
     """
     known = kind(name)
     module = import_module(f"darbench.data.{known.module}")
@@ -154,6 +157,7 @@ def load(name: str, path: str = "") -> Dataset:
 
 
 def _recorded(data: Dataset) -> Dataset:
+    """The data, if their fingerprint is that of the protocol; BadInput otherwise."""
     wanted = shipped_fingerprint(data.name)
     if data.fingerprint != wanted:
         raise BadInput(
@@ -164,7 +168,7 @@ def _recorded(data: Dataset) -> Dataset:
 
 
 def kind(name: str) -> Kind:
-    """The facts of the dataset of that name; BadInput, with near names, if there is none."""
+    """The facts of the dataset of that name; BadInput with near names if there is no such one."""
     if name not in _KINDS:
         raise unknown("dataset", name, _KINDS)
     return _KINDS[name]

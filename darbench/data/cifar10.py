@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from darbench.data.damage import UNREADABLE
+from darbench.data.image_file import UNREADABLE
 from darbench.data.pixels import Pixels
 from darbench.errors import BadInput
 
@@ -30,7 +30,10 @@ Part = tuple[np.ndarray, np.ndarray]  # images uint8 (N, 32, 32, 3), labels int6
 
 
 def load(folder: Path) -> Pixels:
-    """BadInput names the file that is missing, truncated, of another copy or of another shape."""
+    """CIFAR-10 from a folder in either form.
+
+    BadInput names a file that is missing, truncated, from another copy or of another shape.
+    """
     train, test = _files(folder, "training", TRAIN), _files(folder, "test", TEST)
     if (train[0].parent, train[0].suffix) != (test[0].parent, test[0].suffix):
         raise BadInput(
@@ -50,8 +53,10 @@ def load(folder: Path) -> Pixels:
 
 
 def _files(folder: Path, part: str, patterns: tuple[str, ...]) -> list[Path]:
-    """The files of a part. They may lie in a folder within, as the archive and the hub have them;
-    those of the first pattern that has any, in the first folder."""
+    """The files of a part: those that match the first pattern with any match, in one folder.
+
+    They may lie in a folder within, as in the archive and on the hub; the first one counts.
+    """
     found = next(filter(None, (_matching(folder, pattern) for pattern in patterns)), None)
     if not found:
         pickled = next(folder.rglob("data_batch_1"), None)
@@ -72,7 +77,7 @@ def _matching(folder: Path, pattern: str) -> list[Path]:
 
 
 def _beside(name: str) -> list[str]:
-    """Files that there must be where there is one of that name, by its number."""
+    """Names of all files of the numbered set that this name belongs to; empty if to none."""
     if name.startswith("data_batch_"):
         return [f"data_batch_{i}.bin" for i in range(1, BATCHES + 1)]
     if shard := re.fullmatch(r"(.*-)\d{5}(-of-(\d{5})\.parquet)", name):
@@ -81,7 +86,7 @@ def _beside(name: str) -> list[str]:
 
 
 def _of_one_length(batches: list[Path]) -> None:
-    """The binary version's batches have 10,000 images each; one cut off between two shows it."""
+    """BadInput names a batch that is shorter than others, as one that lacks its last images is."""
     sizes = {path: path.stat().st_size for path in batches}
     for path, size in sizes.items():
         if size < max(sizes.values()):
@@ -107,6 +112,7 @@ def _read(files: list[Path]) -> Part:
 
 
 def _binary(path: Path) -> Part:
+    """The images of a file of the binary version; BadInput if its length is wrong."""
     data = np.fromfile(path, dtype=np.uint8)
     if len(data) % RECORD:
         raise BadInput(
@@ -119,11 +125,12 @@ def _binary(path: Path) -> Part:
 
 
 def _parquet(path: Path) -> Part:
+    """The images of a Parquet file; BadInput if it or a row of it cannot be read."""
     import polars
 
     try:
         table = polars.read_parquet(path)
-    # The last is no Exception: what a library that does not expect such bytes dies of.
+    # PanicException is no Exception: polars' Rust code panics at bytes it does not expect.
     except (polars.exceptions.PolarsError, OSError, polars.exceptions.PanicException) as error:
         reason = str(error).partition("\n")[0]
         raise BadInput(
@@ -132,8 +139,8 @@ def _parquet(path: Path) -> Part:
     column = next((name for name in ("img", "image") if name in table.columns), None)
     label = table["label"] if "label" in table.columns else None
     if column is None or label is None or not label.dtype.is_integer():
-        found = ", ".join(f"{name} ({kind})" for name, kind in table.schema.items())
-        raise BadInput(f"{path}: columns {found}; must be img or image, and an integer label")
+        columns = ", ".join(f"{name} ({kind})" for name, kind in table.schema.items())
+        raise BadInput(f"{path}: columns {columns}; must be img or image, and an integer label")
     for name in (column, "label"):
         if table[name].null_count():
             row = table[name].is_null().arg_max()
@@ -144,9 +151,10 @@ def _parquet(path: Path) -> Part:
 
 
 def _png(path: Path, row: int, cell: dict) -> np.ndarray:
+    """The image of a cell, uint8 (32, 32, 3); BadInput if there is none of that size."""
     try:
         image = np.asarray(Image.open(io.BytesIO(cell["bytes"])).convert("RGB"))
-    except UNREADABLE as error:  # or the cell is none of bytes
+    except UNREADABLE as error:  # or the cell holds no bytes
         raise BadInput(f"{path}: row {row} holds no image of PNG bytes ({error})") from None
     if image.shape != (SIDE, SIDE, 3):
         raise BadInput(f"{path}: row {row} is {image.shape[1]} x {image.shape[0]}, not 32 x 32")

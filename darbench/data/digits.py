@@ -14,6 +14,7 @@ N_TRAIN = 1437
 
 
 def load() -> Pixels:
+    """The digits as bytes 0 to 255, in the fixed split."""
     digits = load_digits()
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., None]
     labels = digits.target.astype(np.int64)

@@ -1,6 +1,6 @@
 """Encode a folder of images into latents: whole shards, by several processes, resumable.
 
-A shard is written beside its place and moved there when it is whole, and only then does the
+A shard is written to a temporary file and renamed when it is whole, and only then does the
 manifest name it; a run that was stopped goes on with the shards that the manifest does not name.
 """
 
@@ -27,11 +27,12 @@ from torch import Tensor
 from darbench.arithmetic import no_tf32
 from darbench.data import autoencoder
 from darbench.data import manifest as manifests
-from darbench.data.base import Listener, silent, split
+from darbench.data.base import split
 from darbench.data.image_folder import Folder, find
 from darbench.data.manifest import Manifest, shard_name
 from darbench.data.pixels import to_items
 from darbench.errors import BadInput
+from darbench.listener import CountListener, silent
 from darbench.records.canonical import content_hash
 from darbench.records.rules import MOST_REFERENCES
 
@@ -48,13 +49,13 @@ def encode(
     workers: int = 1,
     devices: tuple[str, ...] = ("cpu",),
     shard: int = SHARD,
-    listener: Listener = silent,
+    listener: CountListener = silent,
 ) -> Manifest:
-    """The complete manifest of out; BadInput if out holds another encoding, cannot be written, or
-    a worker dies. The listener counts shards.
+    """Encode the images in data into out and return the complete manifest.
 
-    Worker i computes on devices[i mod len]. On an interruption or an error the shards under way
-    are given up and the finished ones kept.
+    Worker i computes on devices[i mod len]. The listener counts shards. BadInput if out holds
+    another encoding or cannot be written, or if a worker dies. On an interruption or an error the
+    shards under way are given up and the finished ones kept.
     """
     work = _prepare(data, vae, out, size, shard)
     manifest, names = work.manifest, work.manifest.shard_names
@@ -66,18 +67,29 @@ def encode(
     if changed:
         news += f"; images of {len(changed)} finished shards changed, they are made again"
     listener(len(names) - len(missing), len(names), news)
-    if not missing:
-        return manifest
-    before = active_children()
-    pool = _pool(work, min(workers, len(missing)), devices)
+    if missing:
+        _write_shards(work, missing, workers, devices, listener)
+    return manifest
+
+
+def _write_shards(
+    work: "Work",
+    numbers: list[int],
+    workers: int,
+    devices: tuple[str, ...],
+    listener: CountListener,
+) -> None:
+    """Encode these shards in worker processes and enter each in the manifest when it is whole."""
+    manifest, before = work.manifest, active_children()
+    pool = _pool(work, min(workers, len(numbers)), devices)
     try:
         with _deaf_children():
-            futures = [pool.submit(_shard, number) for number in missing]
+            futures = [pool.submit(_shard, number) for number in numbers]
         for future in as_completed(futures):
             name, manifest.shape, manifest.shards[name] = future.result()
-            with _writing(out, KEPT):
-                manifest.write(out)
-            listener(len(manifest.shards), len(names), f"wrote {name}")
+            with _writing(work.out, KEPT):
+                manifest.write(work.out)
+            listener(len(manifest.shards), manifest.n_shards, f"wrote {name}")
     except BaseException as error:
         pool.shutdown(wait=False, cancel_futures=True)
         for child in set(active_children()) - set(before):
@@ -86,34 +98,34 @@ def encode(
             killed = "a worker process was killed, perhaps for want of memory"
             what = killed if isinstance(error, BrokenProcessPool) else "a device is out of memory"
             raise BadInput(
-                f"cannot finish {out}: {what} (fewer --workers need less); {KEPT}"
+                f"cannot finish {work.out}: {what} (fewer --workers need less); {KEPT}"
             ) from None
         raise
     pool.shutdown()
-    return manifest
 
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What every worker knows."""
+    """What to encode, with what and to where; every worker gets a copy."""
 
     folder: Folder
-    order: np.ndarray  # file of each item
+    order: np.ndarray  # index of the file of each item
     vae: Path
     out: Path
     manifest: Manifest
 
     def files(self, number: int) -> np.ndarray:
-        """Of the items of that shard."""
+        """Indices of the files of that shard's items."""
         return self.order[self.manifest.items(number)]
 
     def changed(self, number: int) -> bool:
-        """Whether files of that finished shard are others than those it was made of."""
+        """Whether the files of a finished shard have changed since it was made."""
         made_of = self.manifest.shards[shard_name(number)]["images"]
         return made_of != self.folder.listing(self.files(number))
 
 
 def _prepare(data: Path, vae: Path, out: Path, size: int, shard: int) -> Work:
+    """The work as a whole, with a manifest that lies in out; BadInput if it cannot be done."""
     folder, config = find(data), autoencoder.load(vae).config
     factor = 2 ** (len(config.block_out_channels) - 1)
     if size < factor or size % factor:
@@ -142,22 +154,22 @@ def _prepare(data: Path, vae: Path, out: Path, size: int, shard: int) -> Work:
 
 
 def _begun(manifest: Manifest, vae: Path, out: Path) -> Manifest:
-    """The manifest as it lies in out, with the finished shards, or this one written there."""
+    """The manifest that lies in out with its finished shards; a new one is written there."""
     with _writing(out, "choose another --out"):
         if not (out / manifests.NAME).is_file():
             autoencoder.copy(vae, out / "vae")
             manifest.write(out)
             return manifest
-    found = manifests.read(out)
-    if differences := found.differences(manifest):
+    begun = manifests.read(out)
+    if differences := begun.differences(manifest):
         raise BadInput(f"{out}: holds latents of {', '.join(differences)}; give another --out")
-    found.shards = {name: facts for name, facts in found.shards.items() if found.whole(out, name)}
-    return found
+    begun.shards = {name: facts for name, facts in begun.shards.items() if begun.whole(out, name)}
+    return begun
 
 
 @contextmanager
 def _writing(out: Path, hint: str) -> Iterator[None]:
-    """BadInput, with the hint, where the system refuses to write."""
+    """Turn the system's refusal to write into BadInput that ends in the hint."""
     try:
         yield
     except OSError as error:
@@ -165,6 +177,7 @@ def _writing(out: Path, hint: str) -> Iterator[None]:
 
 
 def _pool(work: Work, workers: int, devices: tuple[str, ...]) -> ProcessPoolExecutor:
+    """Worker processes, each with an `Encoder` on the next of the devices."""
     context = get_context("spawn")  # CUDA and torch's threads do not survive a fork
     queue = context.SimpleQueue()
     for device in islice(cycle(devices), workers):
@@ -174,8 +187,10 @@ def _pool(work: Work, workers: int, devices: tuple[str, ...]) -> ProcessPoolExec
 
 @contextmanager
 def _deaf_children() -> Iterator[None]:
-    """Processes started within do not hear Ctrl-C, not even while they start: the parent ends
-    them, and says what is to be said. Its own Ctrl-C waits until the end."""
+    """Keep Ctrl-C from the processes started within this context, even while they start.
+
+    The parent ends them and reports; its own Ctrl-C waits until the context ends.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -184,6 +199,7 @@ def _deaf_children() -> Iterator[None]:
 
 
 def _start(work: Work, devices: SimpleQueue) -> None:
+    """Make a worker process ready: its arithmetic, and its encoder on a device of its own."""
     global _encoder
     torch.set_num_threads(1)  # sums keep their order, whatever the number of workers
     no_tf32()
@@ -191,24 +207,27 @@ def _start(work: Work, devices: SimpleQueue) -> None:
 
 
 def _shard(number: int) -> tuple[str, list[int], dict]:
+    """Write that shard with this process's encoder."""
     return _encoder.shard(number)
 
 
 class Encoder:
-    """One worker: an autoencoder on a device."""
+    """An autoencoder on a device, as one worker process has it."""
 
     def __init__(self, work: Work, device: str):
         self.work, self.device = work, device
 
     @cached_property
     def vae(self) -> Any:
-        """Loaded by the first shard: what a process fails of as it starts is lost with it."""
+        """The autoencoder, loaded by the first shard: an error at the start would be lost."""
         return autoencoder.load(self.work.vae, self.device)
 
     def shard(self, number: int) -> tuple[str, list[int], dict]:
-        """Write that shard; its name, the shape of a latent, and its entry in the manifest."""
+        """Write that shard; returns its name, a latent's shape, and its entry in the manifest."""
         work, files = self.work, self.work.files(number)
-        images = work.folder.listing(files)  # before they are read: a later change is a change
+        images = work.folder.listing(
+            files
+        )  # taken before they are read, so that a later change shows
         parts = [self._encoded(files[i : i + BATCH]) for i in range(0, len(files), BATCH)]
         pictures, mean, std = (torch.cat(part).contiguous() for part in zip(*parts, strict=True))
         tensors = {
@@ -232,6 +251,7 @@ class Encoder:
 
     @torch.no_grad()
     def _encoded(self, files: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+        """Pictures of these files, and mean and standard deviation of their posteriors."""
         pictures = self.work.folder.pictures(files, self.work.manifest.size)
         posterior = self.vae.encode(to_items(pictures).to(self.device)).latent_dist
         return torch.from_numpy(pictures), posterior.mean.cpu(), posterior.std.cpu()

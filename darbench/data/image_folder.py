@@ -1,7 +1,6 @@
 """Images in FOLDER/CLASS/*.png or *.jpg, read as they are needed; a tenth is held out.
 
-Centre crop as in ADM (Dhariwal and Nichol, arXiv:2105.05233; guided-diffusion's
-`center_crop_arr`), and half of what a run sees is mirrored, as there.
+Images are cropped as in ADM, and half of those that a run sees are mirrored, as there.
 """
 
 import hashlib
@@ -11,23 +10,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from darbench.data.base import Dataset, split
-from darbench.data.damage import UNREADABLE
+from darbench.data.image_file import SUFFIXES, read_square
 from darbench.data.pixels import to_items
 from darbench.errors import BadInput
 from darbench.randomness import stream
 from darbench.records.canonical import content_hash
 from darbench.records.rules import MOST_REFERENCES
 
-SUFFIXES = (".png", ".jpg", ".jpeg")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Folder:
-    """The images of a folder of class folders, in the order of their names."""
+    """The image files in a folder of class folders, in the order of their names."""
 
     path: Path
     class_names: tuple[str, ...]
@@ -35,11 +31,11 @@ class Folder:
     labels: np.ndarray  # int64 (N,)
 
     def pictures(self, index: np.ndarray, side: int) -> np.ndarray:
-        """uint8 (len(index), side, side, 3)"""
-        return np.stack([picture(self.path / self.files[i], side) for i in index])
+        """Images cropped to squares, uint8 (len(index), side, side, 3)."""
+        return np.stack([read_square(self.path / self.files[i], side) for i in index])
 
     def listing(self, index: np.ndarray) -> str:
-        """Hash of these files' names and sizes: whether they are still the same, at a glance."""
+        """Hash of these files' names and sizes: a quick check that they are still the same."""
         names = (self.files[i] for i in index)
         return content_hash([[name, (self.path / name).stat().st_size] for name in names])
 
@@ -54,6 +50,8 @@ class Folder:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFolder(Dataset):
+    """A folder of images as a dataset of squares, read from disk at every use."""
+
     folder: Folder
     side: int
 
@@ -114,7 +112,7 @@ class ImageFolder(Dataset):
 
 
 def load(path: Path, side: int) -> ImageFolder:
-    """BadInput if there are too few images to hold any out."""
+    """The images in a folder; BadInput if there are too few to hold any out."""
     folder = find(path)
     if len(folder.files) < 10:
         raise BadInput(
@@ -124,7 +122,7 @@ def load(path: Path, side: int) -> ImageFolder:
 
 
 def find(path: Path) -> Folder:
-    """The images there are; BadInput where a class has none, or there is no class."""
+    """The image files in a folder; BadInput if there is no class or a class has no image."""
     classes = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
     if not classes:
         raise BadInput(f"{path}: no class folders; images must lie in FOLDER/CLASS/*.png or *.jpg")
@@ -137,26 +135,3 @@ def find(path: Path) -> Folder:
         labels += [label] * len(found)
     names = tuple(p.name for p in classes)
     return Folder(path=path, class_names=names, files=tuple(files), labels=np.array(labels))
-
-
-def picture(path: Path, side: int) -> np.ndarray:
-    """uint8 (side, side, 3) of an image file; BadInput if it cannot be read."""
-    try:
-        with Image.open(path) as image:
-            whole = image.convert("RGB")
-    except UNREADABLE as error:
-        raise BadInput(
-            f"{path}: cannot be read as an image ({error}); put a whole copy in its place"
-        ) from None
-    return centre_crop(whole, side)
-
-
-def centre_crop(image: Image.Image, side: int) -> np.ndarray:
-    """ADM's: halve with a box filter while both sides stay twice too large, then bicubic."""
-    while min(image.size) >= 2 * side:
-        image = image.resize(tuple(x // 2 for x in image.size), Image.Resampling.BOX)
-    scale = side / min(image.size)
-    image = image.resize(tuple(round(x * scale) for x in image.size), Image.Resampling.BICUBIC)
-    pixels = np.asarray(image)
-    top, left = (pixels.shape[0] - side) // 2, (pixels.shape[1] - side) // 2
-    return pixels[top : top + side, left : left + side]

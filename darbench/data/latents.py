@@ -1,8 +1,9 @@
-"""Latents of images, as `darbench prepare imagenet` wrote them; read item by item from the shards.
+"""Latents of images, as `darbench prepare imagenet` wrote them, read item by item from the shards.
 
-An item is scale (mean + std e) of the autoencoder's posterior (Rombach et al., arXiv:2112.10752;
-scale 0.18215 for Stable Diffusion's), e standard normal and drawn anew at every position of a run,
-and the mean alone in validation. Differs from DiT and SiT: no image is mirrored.
+A training item is scale (mean + std e) with the mean and standard deviation of the autoencoder's
+posterior (Rombach et al., arXiv:2112.10752; scale 0.18215 for Stable Diffusion's) and e standard
+normal, drawn anew at every position of a run. A validation item is scale times the mean.
+Differs from DiT and SiT: no image is mirrored.
 """
 
 from dataclasses import dataclass
@@ -17,19 +18,22 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from darbench.data import autoencoder
-from darbench.data.base import Dataset, Listener, to_uint8
+from darbench.data.base import Dataset, to_uint8
 from darbench.data.manifest import AGAIN, Manifest, read_complete, shard_name
 from darbench.errors import BadInput
+from darbench.listener import CountListener
 from darbench.randomness import normal_per_index
 
-DECODED = 8  # latents at a time: fixed and padded, so that no picture depends on its batch
+DECODED = 8  # latents decoded at a time; fixed and padded, so no picture depends on its batch
 
 
 @dataclass(frozen=True, kw_only=True)
 class Latents(Dataset):
+    """The latents in a folder that `darbench prepare imagenet` wrote."""
+
     path: Path
     manifest: Manifest
-    shards: list[Any]  # mapped into memory, not read: the system keeps what it has room for
+    shards: list[Any]  # mapped into memory, not read: the system caches what it has room for
     name: str = "latents"
 
     @property
@@ -58,12 +62,12 @@ class Latents(Dataset):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of the manifest, which holds a hash of every shard and of the autoencoder."""
+        """Hash of the manifest, which holds a hash of every shard and of the autoencoder."""
         return self.manifest.fingerprint
 
     @cached_property
     def reference_images(self) -> np.ndarray:
-        """The first training images as they were encoded, not decoded again."""
+        """The first training images as they were before encoding; nothing is decoded."""
         return self._pictures(np.arange(self.n_val, self.manifest.n_pictures))
 
     @cached_property
@@ -76,8 +80,8 @@ class Latents(Dataset):
     def val(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
         return self._means(index)
 
-    def verify(self, listener: Listener) -> None:
-        """BadInput names the shards whose bytes are others than those that were encoded."""
+    def verify(self, listener: CountListener) -> None:
+        """Read every shard; BadInput names those whose bytes are not the ones written."""
         total, changed = self.manifest.n_shards, []
         listener(0, total, f"reading the shards of {self.path}")
         for done, name in enumerate(self.manifest.shard_names, 1):
@@ -123,7 +127,7 @@ class Latents(Dataset):
         return self._read("picture", numbers).numpy()
 
     def _read(self, key: str, numbers: np.ndarray) -> Tensor:
-        """That tensor's rows at these numbers among all items."""
+        """Rows of the tensor `key`, one for each of these numbers among all items."""
         rows = []
         for number in numbers.tolist():
             shard, row = divmod(number, self.manifest.shard)
@@ -132,21 +136,24 @@ class Latents(Dataset):
 
 
 def load(path: Path) -> Latents:
-    """BadInput names the shard that is missing, truncated, or holds what the manifest does not
-    say; of the content only the labels are read."""
+    """The latents in a folder; of the content only the labels are read.
+
+    BadInput names a shard that is missing, truncated, or at odds with the manifest.
+    """
     manifest = read_complete(path)
     shards = [_open(path, manifest, number) for number in range(manifest.n_shards)]
     return Latents(path=path, manifest=manifest, shards=shards)
 
 
 def _open(folder: Path, manifest: Manifest, number: int) -> Any:
+    """A shard mapped into memory; BadInput if it cannot be or is at odds with the manifest."""
     path = folder / shard_name(number)
     try:
         shard = safe_open(path, framework="pt")
         for key, wanted in _contents(manifest, number).items():
-            found = shard.get_slice(key).get_dtype(), shard.get_slice(key).get_shape()
-            if found != wanted:
-                raise ValueError(f"its {key} is {found}, not {wanted}")
+            actual = shard.get_slice(key).get_dtype(), shard.get_slice(key).get_shape()
+            if actual != wanted:
+                raise ValueError(f"its {key} is {actual}, not {wanted}")
         labels, last = shard.get_tensor("label"), len(manifest.class_names) - 1
         if not 0 <= labels.min() <= labels.max() <= last:
             raise ValueError(f"its labels are {labels.min()} to {labels.max()}, not 0 to {last}")
@@ -156,7 +163,7 @@ def _open(folder: Path, manifest: Manifest, number: int) -> Any:
 
 
 def _contents(manifest: Manifest, number: int) -> dict[str, tuple[str, list[int]]]:
-    """Type and shape of what that shard holds."""
+    """Type and shape of each tensor that the shard must hold."""
     part, side = manifest.items(number), manifest.size
     count, kept = part.stop - part.start, manifest.pictures(number)
     latent = "F32", [count, *manifest.shape]

@@ -1,8 +1,8 @@
 """What a folder of latents says about itself: which images, which autoencoder, which shards.
 
-OUT/manifest.json            this; rewritten after every shard, so it names the finished ones
+OUT/manifest.json            the manifest; rewritten after every shard: it names finished ones
 OUT/shard-00000.safetensors  mean and std (n, C, H, W) of the posterior, label (n,), and
-                             picture (m, size, size, 3) of those that pictures are kept of
+                             picture (m, size, size, 3) of those whose pictures are kept
 OUT/vae/                     the autoencoder, to decode with
 """
 
@@ -24,19 +24,20 @@ AGAIN = "run `darbench prepare imagenet` again with the same --out"
 
 @dataclass(kw_only=True)
 class Manifest:
-    """Items lie in the shards in the order of `split`: those held out, then those to train on."""
+    """The facts of a folder of latents. Items lie in the shards in the order of `split`: first the
+    held out ones, then those to train on."""
 
     source: str  # hash of the names of the images
     vae: str  # fingerprint of the autoencoder
     scale: float  # latents times this have about unit variance
     size: int  # side of the images that were encoded
-    shard: int  # items a shard; the last may have fewer
+    shard: int  # items in a shard; the last may have fewer
     n: int  # items in all
-    n_val: int  # of them, the first are held out
-    n_pictures: int  # and the first of all are kept as pictures too
+    n_val: int  # the first so many are held out
+    n_pictures: int  # the first so many are kept as pictures too
     class_names: list[str]
     shape: list[int] = field(default_factory=list)  # (C, H, W) of a latent
-    # Of each that is finished: count, bytes and sha256, and a hash of its images' names and sizes.
+    # For each finished shard: count, bytes, sha256, and a hash of its images' names and sizes.
     shards: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
@@ -52,7 +53,7 @@ class Manifest:
         return content_hash(asdict(self))
 
     def items(self, number: int) -> slice:
-        """Those of that shard, among all."""
+        """The items of that shard, as a slice of all items."""
         return slice(number * self.shard, min(self.n, (number + 1) * self.shard))
 
     def pictures(self, number: int) -> int:
@@ -61,8 +62,8 @@ class Manifest:
         return max(0, min(part.stop, self.n_pictures) - part.start)
 
     def differences(self, wanted: "Manifest") -> list[str]:
-        """Why a folder with this manifest holds no shards of the wanted one; empty if it does."""
-        told = {
+        """Why this manifest's folder cannot take shards of the wanted one; empty if it can."""
+        reasons = {
             "size": f"--size {self.size}, not {wanted.size}",
             "vae": "another autoencoder",
             "n": f"{self.n} images, not {wanted.n}",
@@ -73,9 +74,10 @@ class Manifest:
         differ = [name for name in planned if getattr(self, name) != getattr(wanted, name)]
         if "n" in differ:
             differ.remove("source")
-        return [told[name] for name in told if name in differ] or differ
+        return [reasons[name] for name in reasons if name in differ] or differ
 
     def write(self, folder: Path) -> None:
+        """Replace the folder's manifest by this one, whole or not at all."""
         self.shards = dict(sorted(self.shards.items()))
         partial = folder / f".{NAME}.part"
         partial.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
@@ -91,10 +93,10 @@ class Manifest:
         """Whether that shard's bytes are those that were written; reads them all."""
         try:
             with (folder / name).open("rb") as file:
-                found = hashlib.file_digest(file, "sha256")
-        except OSError:  # where a disk fails
+                digest = hashlib.file_digest(file, "sha256")
+        except OSError:  # the disk fails
             return False
-        return found.hexdigest() == self.shards[name]["sha256"]
+        return digest.hexdigest() == self.shards[name]["sha256"]
 
 
 def shard_name(number: int) -> str:
@@ -102,24 +104,25 @@ def shard_name(number: int) -> str:
 
 
 def read(folder: Path) -> Manifest:
-    """BadInput if there is none, or it cannot be read."""
+    """The manifest in a folder; BadInput if there is none or it cannot be read."""
     path = folder / NAME
     if not path.is_file():
         raise BadInput(f"{folder}: no {NAME}; {WORKS}")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if found.keys() != {f.name for f in fields(Manifest)}:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if stored.keys() != {f.name for f in fields(Manifest)}:
             raise ValueError("its keys are others than those of this version")
-        manifest = Manifest(**found)
+        manifest = Manifest(**stored)
         if not _sound(manifest):
-            raise ValueError("what it says of sizes and shards cannot be")
+            raise ValueError("its sizes and shards cannot be right")
         return manifest
     except (ValueError, TypeError, AttributeError) as error:
         raise BadInput(f"{path}: no manifest of latents ({error}); {WORKS}") from None
 
 
 def _sound(m: Manifest) -> bool:
-    """TypeError or AttributeError for values of another kind."""
+    """Whether the numbers of a manifest fit one another. Values of a wrong type are False, or
+    raise TypeError or AttributeError."""
     counts = (m.size, m.shard, m.n, m.n_val, m.n_pictures, *m.shape)
     whole = all(type(count) is int and count > 0 for count in counts)
     scaled = m.scale > 0 and math.isfinite(m.scale)
@@ -132,7 +135,8 @@ def _sound(m: Manifest) -> bool:
 
 
 def read_complete(folder: Path) -> Manifest:
-    """BadInput names the shard that is missing or truncated."""
+    """The manifest of a folder, if all its shards are there; BadInput names the first that is
+    missing or truncated."""
     manifest = read(folder)
     broken = [name for name in manifest.shard_names if not manifest.whole(folder, name)]
     if broken:

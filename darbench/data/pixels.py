@@ -13,7 +13,7 @@ from darbench.data.base import Dataset, to_model_range
 
 @dataclass(frozen=True, kw_only=True)
 class Pixels(Dataset):
-    """Images are uint8 (N, H, W, C), labels int64 (N,) in [0, classes)."""
+    """A dataset held in arrays: images uint8 (N, H, W, C), labels int64 (N,) in [0, classes)."""
 
     name: str
     classes: int
@@ -46,7 +46,7 @@ class Pixels(Dataset):
 
     @property
     def reference_labels(self) -> np.ndarray:
-        """Such sets are collected class by class."""
+        """The labels of all training images: such sets are collected class by class."""
         return self.train_labels
 
     @cached_property

@@ -1,9 +1,9 @@
-"""Procedural two-coloured shapes on a plain ground: 16 x 16 RGB, ten classes, no end of images.
+"""Procedural two-coloured shapes on a plain ground: 16 x 16 RGB, ten classes, endlessly many.
 
 Image number i is drawn from stream(0, "shapes", i) alone and its class is i mod 10. A shape has a
-random centre, size and rotation; its two halves have a colour each. Training images are numbers
-[0, 2^31), validation images the 512 after them. Edges are antialiased by 4 x 4 points a pixel and
-colours mixed in whole numbers, so that rounding elsewhere can hardly show.
+random centre, size and rotation; its two halves have a colour each. Training images are the
+numbers in [0, 2^31), validation images the 512 after them. Edges are antialiased by 4 x 4 points a
+pixel and colours mixed in whole numbers, so that rounding elsewhere can hardly show.
 """
 
 import hashlib
@@ -50,14 +50,16 @@ CLASSES = {
 
 
 class Shapes(Dataset):
+    """The shapes as a dataset; every image is drawn when it is needed."""
+
     name = "shapes"
     classes = len(CLASSES)
     shape = (3, SIDE, SIDE)
     n_train, n_val, n_references = N_TRAIN, N_VAL, N_REFERENCES
 
     def order(self, seed: int, positions: range) -> np.ndarray:
-        """Every image is a draw of its own, so a run takes them as they come, from where its seed
-        sets in; nothing is left to shuffle."""
+        """Consecutive numbers from a start that the seed decides; every image is a draw of its
+        own, so there is nothing to shuffle."""
         start = stream(seed, "data").integers(N_TRAIN)
         return (start + np.asarray(positions)) % N_TRAIN
 
@@ -81,7 +83,7 @@ class Shapes(Dataset):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of the reference and validation images: of how they are drawn."""
+        """Hash of the reference and validation images, which shows how images are drawn."""
         drawn = self.reference_images.tobytes() + self.val_images.tobytes()
         return hashlib.sha256(drawn).hexdigest()[:16]
 
@@ -116,13 +118,13 @@ def _own_coordinates(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _covered(points: np.ndarray) -> np.ndarray:
-    """Bool (N, 64, 64) -> how many of each pixel's 16 points are true, int64 (N, 16, 16, 1)."""
+    """How many of each pixel's 16 points are true: bool (N, 64, 64) -> int64 (N, 16, 16, 1)."""
     cells = points.reshape(-1, SIDE, POINTS, SIDE, POINTS)
     return cells.sum(axis=(2, 4), dtype=np.int64)[..., None]
 
 
 def _mixed(one: np.ndarray, two: np.ndarray, ground: np.ndarray, halves: np.ndarray) -> np.ndarray:
-    """uint8 (N, 16, 16, 3): the colours by their points, rounded half up."""
+    """Pixels, uint8 (N, 16, 16, 3): colours mixed by their numbers of points, rounded half up."""
     whole = POINTS * POINTS
     colour_1, colour_2, rest = (c[:, None, None, :] for c in (*halves.swapaxes(0, 1), ground))
     total = one * colour_1 + two * colour_2 + (whole - one - two) * rest

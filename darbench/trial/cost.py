@@ -5,7 +5,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from darbench.data import Dataset, Kind
-from darbench.metrics.cost.compute import step_flops
+from darbench.metrics.cost.flops import step_flops
 from darbench.metrics.extractors.catalogue import extractor_kind
 from darbench.metrics.scores.neighbours import block_bytes
 from darbench.model.sit import SiT

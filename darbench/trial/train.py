@@ -14,13 +14,8 @@ from torch import Tensor, nn
 from darbench.data import Dataset
 from darbench.data import load as load_dataset
 from darbench.flow.transport import Objective
-from darbench.metrics.cost.compute import (
-    StepTimer,
-    peak_memory,
-    percentiles,
-    reset_peak_memory,
-    step_flops,
-)
+from darbench.metrics.cost.flops import step_flops
+from darbench.metrics.cost.usage import StepTimer, peak_memory, percentiles, reset_peak_memory
 from darbench.metrics.scores.reference import Reference, reference
 from darbench.model.sit import SiT
 from darbench.randomness import stream

@@ -7,7 +7,6 @@ from PIL import Image
 
 from darbench.data import kind, load
 from darbench.data.base import to_model_range
-from darbench.data.image_folder import centre_crop
 from darbench.errors import BadInput
 
 
@@ -45,42 +44,6 @@ def test_what_there_is(data):
     assert found.tolist() == [10, 10, 10]
     both = np.concatenate([data.reference_images, data.val_images]).reshape(30, -1)
     assert len(np.unique(both, axis=0)) == 30
-
-
-def test_an_image_that_has_the_size_is_left_as_it_is():
-    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
-    assert np.array_equal(centre_crop(Image.fromarray(pixels), 32), pixels)
-
-
-def test_the_crop_is_the_middle():
-    pixels = np.random.default_rng(0).integers(0, 256, (32, 45, 3), np.uint8)
-    assert np.array_equal(centre_crop(Image.fromarray(pixels), 32), pixels[:, 6:38])
-
-
-def halved(pixels):
-    """Means of neighbouring columns, then rows, each rounded half up."""
-    for axis in (1, 0):
-        even, odd = (np.take(pixels, np.arange(i, pixels.shape[axis], 2), axis) for i in (0, 1))
-        pixels = (even.astype(int) + odd + 1) // 2
-    return pixels
-
-
-@pytest.mark.parametrize("halvings", [1, 2, 3])
-def test_a_multiple_by_a_power_of_two_is_halved_by_means_over_boxes(halvings):
-    side = 16 * 2**halvings
-    expected = pixels = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
-    for _ in range(halvings):
-        expected = halved(expected)
-    assert np.array_equal(centre_crop(Image.fromarray(pixels), 16), expected)
-
-
-def test_other_sizes_keep_a_linear_ramp_linear():
-    """Box and bicubic filters both reproduce a ramp away from the border."""
-    ramp = np.tile(np.arange(100, dtype=np.uint8), (90, 1))[..., None].repeat(3, axis=2)
-    found = centre_crop(Image.fromarray(ramp), 24).astype(float)
-    assert found.shape == (24, 24, 3)
-    slope = np.diff(found[12, 4:20, 0])
-    assert slope.mean() == pytest.approx(90 / 24, abs=0.1)
 
 
 def test_mirroring_is_a_function_of_seed_and_position_alone(data):

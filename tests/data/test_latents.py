@@ -17,10 +17,11 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from darbench.data import load
-from darbench.data.base import silent, to_model_range
+from darbench.data.base import to_model_range
 from darbench.data.encode import KEPT, encode
 from darbench.data.image_folder import find
 from darbench.errors import BadInput
+from darbench.listener import silent
 from darbench.model.sizes import resolve
 from darbench.randomness import stream
 from darbench.records.settings import Evaluation, Model

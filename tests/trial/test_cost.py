@@ -6,8 +6,7 @@ import torch
 from darbench import registry
 from darbench.data import kind, load
 from darbench.metrics.cost.overhead import block_flops
-from darbench.metrics.extractors.extractor import extract, extractor
-from darbench.metrics.extractors.layers import Layers
+from darbench.metrics.extractors.extractor import Layers, extract, extractor
 from darbench.metrics.scores.neighbours import block_bytes
 from darbench.metrics.scores.reference import reference
 from darbench.search.compose import compose_trial

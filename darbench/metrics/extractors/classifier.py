@@ -9,7 +9,7 @@ from torch_fidelity import FeatureExtractorBase
 
 
 class Classifier(FeatureExtractorBase):
-    """uint8 (B, 3, H, W) -> float32 layers of `net`, each (B, values).
+    """A feature extractor: uint8 (B, 3, H, W) -> float32 layers of `net`, each (B, values).
 
     A subclass says which layer answers which metric, which images it reads, and loads its network:
     a module from images to {layer: values} in which a sample's values depend on that sample alone.
@@ -17,18 +17,18 @@ class Classifier(FeatureExtractorBase):
 
     layers: ClassVar[Mapping[str, str]]  # metric -> layer; "sfid" only if there is a spatial one
     widths: ClassVar[Mapping[str, int]]  # layer -> values
-    side: ClassVar[int | None] = None  # of the square images it reads; None reads any size
+    side: ClassVar[int | None] = None  # side of the square images it reads; None: any size
 
     def __init__(self, name: str, features_list: list[str], **settings):
         super().__init__(name, features_list)
-        # torch-fidelity passes all its settings; these two would change what is measured.
+        # torch-fidelity passes all its settings; either of these would change what is measured.
         for setting in ("feature_extractor_weights_path", "feature_extractor_internal_dtype"):
             if settings.get(setting) is not None:
                 raise ValueError(f"{name} has one set of weights, in float32: leave {setting} out")
-        self.net, self.weights_sha256 = self.load()
+        self.net, self.weights_sha256 = self.load_network()
 
     @staticmethod
-    def load() -> tuple[nn.Module, str]:
+    def load_network() -> tuple[nn.Module, str]:
         """The network and the SHA-256 of its weights."""
         raise NotImplementedError
 

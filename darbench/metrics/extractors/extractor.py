@@ -1,9 +1,10 @@
-"""Feature extractors, registered with torch-fidelity under their names, and the feature pass.
+"""Feature extractors, registered with torch-fidelity under their names, and their features.
 
 Whoever has torch-fidelity can check our numbers: after importing this module, its
 `calculate_metrics(feature_extractor="digits-cnn", ...)` finds the extractor by name.
 """
 
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -33,11 +34,10 @@ for _name, _class in _EXTRACTORS.items():
 
 @cache
 def extractor(name: str) -> Classifier:
-    """The extractor of that name with all its layers, on the CPU; BadInput if there is none, or
-    if its weights have to be given and are not.
+    """The extractor of that name with all its layers and `weights_sha256`, on the CPU.
 
-    It carries `weights_sha256`. It stays on the CPU so that a trial on a GPU is measured in the
-    same arithmetic as one without.
+    It stays on the CPU so that a trial on a GPU is measured in the same arithmetic as one without.
+    BadInput if there is no such extractor, or if it needs a file of weights that is not there.
     """
     chosen = _EXTRACTORS[extractor_kind(name).name]
     return chosen(name, list(chosen.get_provided_features_list())).eval().requires_grad_(False)
@@ -45,9 +45,9 @@ def extractor(name: str) -> Classifier:
 
 @torch.no_grad()
 def extract(extractor: Classifier, images: np.ndarray) -> dict[str, Tensor]:
-    """Layer name -> float32 features (N, ...) of uint8 images (N, H, W, C), C = 1 or 3.
+    """Float32 features (N, ...) by layer name of uint8 images (N, H, W, C), C = 1 or 3.
 
-    Always runs zero-padded batches of BATCH images, so an image's features are the same bits
+    Batches always have BATCH images, padded with zeros, so an image's features are the same bits
     whichever images are passed along with it.
     """
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
@@ -64,3 +64,34 @@ def extract(extractor: Classifier, images: np.ndarray) -> dict[str, Tensor]:
         features = extractor.convert_features_tuple_to_dict(extractor(padded))
         parts.append({layer: value[: len(part)] for layer, value in features.items()})
     return {layer: torch.cat([part[layer] for part in parts]) for layer in parts[0]}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Layers:
+    """Features of n images by what they are used for, float64."""
+
+    features: Tensor  # (n, d)
+    logits: Tensor  # (n, classes)
+    spatial: Tensor | None  # (n, s); None without a spatial layer or below s images
+
+    @classmethod
+    def of(cls, name: str, values: dict[str, Tensor]) -> "Layers":
+        """The layers of the extractor `name` from its values, as `extract` returns them.
+
+        ValueError if n is below d: a covariance of fewer samples says nothing.
+        """
+        layer = extractor(name).layers
+        features = values[layer["fid"]]
+        n, d = features.shape
+        if n < d:
+            raise ValueError(
+                f"{n} images are too few to score with {name}'s {d} features; "
+                f"give at least {d}, and several times that for numbers worth comparing"
+            )
+        spatial = values.get(layer.get("sfid", ""))
+        enough = spatial is not None and n >= spatial.shape[1]
+        return cls(
+            features=features.double(),
+            logits=values[layer["isc"]].double(),
+            spatial=spatial.double() if enough else None,
+        )

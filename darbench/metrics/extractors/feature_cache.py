@@ -23,32 +23,35 @@ Features = dict[str, Tensor]  # layer -> float32 (N, values)
 
 
 def features_of(name: str, images: np.ndarray) -> Features:
-    """`extract` with the extractor of that name, read from disk if it ran before."""
+    """The features that `extract` gives with the extractor of that name, read from disk if they
+    were computed before."""
     net = extractor(name)
     path = folder() / f"{name}-{_key(name, net.weights_sha256, images)}.safetensors"
-    found = _read(path)
-    if found is None:
-        found = extract(net, images)
-        with suppress(OSError):  # a full or read-only disk is not worth a trial
-            _write(path, found)
-    return found
+    features = _read(path)
+    if features is None:
+        features = extract(net, images)
+        with suppress(OSError):  # a trial goes on with a full or read-only disk
+            _write(path, features)
+    return features
 
 
 def folder() -> Path:
+    """Where features are kept."""
     given = os.environ.get("DARBENCH_CACHE")
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return Path(given) if given else Path(home, "darbench")
 
 
 def _key(name: str, weights: str, images: np.ndarray) -> str:
-    """Of all that decides the bits; that includes torch and the kind of processor."""
+    """Hash of all that decides the bits, including the version of torch and the kind of
+    processor."""
     digest = hashlib.sha256(np.ascontiguousarray(images)).hexdigest()
     arithmetic = [torch.__version__, torch.backends.cpu.get_cpu_capability(), BATCH]
     return content_hash([name, weights, list(images.shape), digest, arithmetic])
 
 
 def _read(path: Path) -> Features | None:
-    """None if there is no such file, or not as it was written."""
+    """The features in a file; None if there is no such file or it is not as it was written."""
     try:
         with safe_open(path, "pt") as file:
             features = {layer: file.get_tensor(layer) for layer in file.keys()}  # noqa: SIM118
@@ -59,6 +62,7 @@ def _read(path: Path) -> Features | None:
 
 
 def _write(path: Path, features: Features) -> None:
+    """Write the file whole or not at all: other processes may be reading and writing it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.part")
     partial.write_bytes(save(features, {"checksum": _checksum(path.name, features)}))
@@ -66,7 +70,7 @@ def _write(path: Path, features: Features) -> None:
 
 
 def _checksum(name: str, features: Features) -> str:
-    """Over the file's name too: a file that was copied over another is not believed."""
+    """Hash of the features and the file's name: a file copied over another is refused."""
     digest = hashlib.sha256(name.encode())
     for layer, values in sorted(features.items()):
         digest.update(f"{layer} {values.dtype} {tuple(values.shape)}".encode())

@@ -1,8 +1,8 @@
 """InceptionV3 with the weights of 2015, the features that FID and sFID are defined on.
 
 The network is torch-fidelity's. Its weights are 96 MB and not shipped: `DARBENCH_INCEPTION` names
-the file, or it lies where torch-fidelity itself would keep it. Only the published file is
-accepted, for numbers in other features are not FID.
+the file; without it, the file is expected where torch-fidelity itself would keep it. Only the
+published file is accepted, for numbers in other features are not FID.
 """
 
 import hashlib
@@ -27,7 +27,8 @@ SHA256 = read_record(NAME)["sha256"]
 
 
 class InceptionNet(nn.Module):
-    """uint8 (B, 3, H, W) of any size, resized to 299 -> "2048", "logits_unbiased", "spatial".
+    """The network: uint8 (B, 3, H, W) of any size, resized to 299 -> "2048", "logits_unbiased",
+    "spatial".
 
     The spatial layer, (B, 2023), is that of sFID (Nash et al. 2021, arXiv:2103.03841, in the form
     of Dhariwal and Nichol 2021, arXiv:2105.05233): the first 7 channels of TensorFlow's
@@ -36,8 +37,8 @@ class InceptionNet(nn.Module):
 
     def __init__(self, weights: bytes):
         super().__init__()
-        # torch-fidelity would unpickle whatever the file holds. It gets a pickle of our own, made
-        # of the tensors that a restricted unpickler found in the file.
+        # torch-fidelity would unpickle whatever the file holds. So it gets a pickle made here, of
+        # the tensors that a restricted unpickler reads from the file.
         state = torch.load(io.BytesIO(weights), map_location="cpu", weights_only=True)
         copy = io.BytesIO()
         torch.save(state, copy)
@@ -57,24 +58,24 @@ class InceptionNet(nn.Module):
 
 
 class Inception(Classifier):
-    """InceptionNet with the published weights."""
+    """The extractor inception-v3-compat: InceptionNet with the published weights."""
 
     layers, widths = INCEPTION.layers, INCEPTION.widths
 
     @staticmethod
-    def load() -> tuple[nn.Module, str]:
+    def load_network() -> tuple[nn.Module, str]:
         return InceptionNet(read_weights(weights_path())).eval().requires_grad_(False), SHA256
 
 
 def weights_path() -> Path:
-    """Of the file, which need not exist."""
+    """Where the file of weights is expected; it need not exist."""
     given = os.environ.get("DARBENCH_INCEPTION")
     kept = Path(torch.hub.get_dir(), "checkpoints", URL_INCEPTION_V3.rpartition("/")[2])
     return Path(given) if given else kept
 
 
 def read_weights(path: Path) -> bytes:
-    """The bytes of the published file; BadInput if there is none at `path`, or another."""
+    """The bytes of the published file; BadInput if `path` holds no file or another one."""
     if not path.is_file():
         raise BadInput(
             f"no InceptionV3 weights at {path}; FID needs the file {URL_INCEPTION_V3}: put it "
@@ -82,10 +83,10 @@ def read_weights(path: Path) -> bytes:
             "another extractor (task.extractor)"
         )
     data = path.read_bytes()
-    found = hashlib.sha256(data).hexdigest()
-    if found != SHA256:
+    sha256 = hashlib.sha256(data).hexdigest()
+    if sha256 != SHA256:
         raise BadInput(
-            f"{path} has sha256 {found}, the published InceptionV3 weights have {SHA256}, and "
+            f"{path} has sha256 {sha256}, the published InceptionV3 weights have {SHA256}, and "
             f"distances in other features are not FID; get the file from {URL_INCEPTION_V3}"
         )
     return data

@@ -26,7 +26,7 @@ from darbench.metrics.extractors.shipped import WEIGHTS
 
 
 class SmallNet(nn.Module):
-    """uint8 (B, 3, H, W), H = W = side -> "64", "logits" (B, 10), "spatial".
+    """The network: uint8 (B, 3, H, W), H = W = side -> "64", "logits" (B, 10), "spatial".
 
     With one channel the images are grey in three equal channels. The spatial layer is the first 4
     channels of H / 2 x W / 2 after the second convolution. Float32, no normalisation over the
@@ -80,6 +80,7 @@ class SmallCNN:
         return self.kind.side
 
     def net(self) -> SmallNet:
+        """The network without its trained weights."""
         return SmallNet(self.channels, self.side)
 
     def read_record(self, folder: Path = WEIGHTS) -> dict:
@@ -87,8 +88,9 @@ class SmallCNN:
         return shipped.read_record(self.name, folder)
 
     def load_net(self, folder: Path = WEIGHTS) -> SmallNet:
-        """The trained network in evaluation mode; ValueError for weights that are not recorded."""
-        return shipped.load(self.net(), self.name, folder)
+        """The trained network in evaluation mode; ValueError if its weights are not the recorded
+        ones."""
+        return shipped.load_weights(self.net(), self.name, folder)
 
 
 DIGITS = SmallCNN(kind=DIGITS_CNN, data="digits", channels=1, shift=1)
@@ -101,20 +103,24 @@ class SmallExtractor(Classifier):
     cnn: ClassVar[SmallCNN]
 
     @classmethod
-    def load(cls) -> tuple[nn.Module, str]:
+    def load_network(cls) -> tuple[nn.Module, str]:
         return cls.cnn.load_net(), cls.cnn.read_record()["sha256"]
 
     def forward(self, input: Tensor) -> tuple[Tensor, ...]:
-        with one_thread():  # reference and samples may be seen by different processes
+        with one_thread():  # features of reference and samples may come from different processes
             return super().forward(input)
 
 
 class DigitsCNN(SmallExtractor):
+    """The extractor digits-cnn."""
+
     cnn = DIGITS
     layers, widths, side = DIGITS_CNN.layers, DIGITS_CNN.widths, DIGITS_CNN.side
 
 
 class ShapesCNN(SmallExtractor):
+    """The extractor shapes-cnn."""
+
     cnn = SHAPES
     layers, widths, side = SHAPES_CNN.layers, SHAPES_CNN.widths, SHAPES_CNN.side
 

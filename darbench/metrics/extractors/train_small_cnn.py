@@ -1,8 +1,8 @@
-"""Train a small feature extractor:
+"""Train a small feature extractor and write its weights.
 
     python -m darbench.metrics.extractors.train_small_cnn NAME --out DIR
 
-NAME is digits-cnn (about 15 seconds on one thread) or shapes-cnn (a minute or two). Writes
+NAME is digits-cnn (about 15 seconds on one thread) or shapes-cnn (a minute or two). It writes
 DIR/NAME.safetensors and DIR/NAME.json.
 
 Every random number comes from darbench.randomness, so a rerun repeats the same computation; the
@@ -35,7 +35,7 @@ from darbench.randomness import stream
 
 CNNS = {cnn.name: cnn for cnn in (DIGITS, SHAPES)}
 EPOCHS = {"digits-cnn": 100, "shapes-cnn": 20}
-MOST_IMAGES = 16_384  # of a dataset without end
+MOST_IMAGES = 16_384  # taken from a dataset that has more
 BATCH, LR, WEIGHT_DECAY = 64, 2e-3, 1e-2
 
 
@@ -46,17 +46,19 @@ def training_set(dataset: Dataset, most: int = MOST_IMAGES) -> tuple[Tensor, Ten
 
 
 def held_out(dataset: Dataset) -> tuple[Tensor, Tensor]:
+    """The validation images, uint8 (N, 3, H, W), and labels (N,)."""
     _, labels = dataset.val(np.arange(dataset.n_val))
     return to_rgb(dataset.val_images), labels
 
 
 def to_rgb(images: np.ndarray) -> Tensor:
-    """uint8 (N, H, W, C), C = 1 or 3 -> uint8 (N, 3, H, W)"""
+    """Grey or colour images as colour images: uint8 (N, H, W, C), C = 1 or 3 -> (N, 3, H, W)."""
     return torch.from_numpy(images).permute(0, 3, 1, 2).expand(-1, 3, -1, -1).contiguous()
 
 
 def initialise(net: SmallNet, name: str, seed: int) -> None:
-    """Kaiming-uniform weights (He et al., 2015), zero biases; each parameter its own stream."""
+    """Set Kaiming-uniform weights (He et al., 2015) and zero biases, each parameter from its own
+    random stream."""
     for key, parameter in net.named_parameters():
         if parameter.ndim == 1:
             values = np.zeros(parameter.shape)
@@ -67,9 +69,9 @@ def initialise(net: SmallNet, name: str, seed: int) -> None:
 
 
 def shifted(images: Tensor, shifts: np.ndarray) -> Tensor:
-    """Images (N, 3, H, W), each moved by its (dy, dx) in -1..1, black moving in.
+    """Images (N, 3, H, W), each moved by its (dy, dx) in -1..1; what moves in is black.
 
-    The only augmentation. Added noise is left out on purpose: a classifier taught to ignore noise
+    It is the only augmentation. No noise is added, on purpose: a classifier taught to ignore noise
     would make the scores blind to it.
     """
     height, width = images.shape[2:]
@@ -82,7 +84,7 @@ def shifted(images: Tensor, shifts: np.ndarray) -> Tensor:
 
 
 def train(cnn: SmallCNN, images: Tensor, labels: Tensor, *, seed: int, epochs: int) -> SmallNet:
-    """AdamW on cross-entropy, the learning rate falling to zero along a cosine."""
+    """A network trained by AdamW on cross-entropy; the learning rate falls to zero by a cosine."""
     net = cnn.net()
     initialise(net, cnn.name, seed)
     optimiser = torch.optim.AdamW(net.parameters(), lr=LR, weight_decay=WEIGHT_DECAY)
@@ -101,6 +103,7 @@ def train(cnn: SmallCNN, images: Tensor, labels: Tensor, *, seed: int, epochs: i
 
 
 def write(name: str, net: SmallNet, out: Path, record: dict) -> None:
+    """Write the weights and the record of their training, with the weights' sha256."""
     data = save({key: value.contiguous() for key, value in net.state_dict().items()})
     record = record | {"sha256": hashlib.sha256(data).hexdigest()}
     out.mkdir(parents=True, exist_ok=True)
@@ -109,6 +112,7 @@ def write(name: str, net: SmallNet, out: Path, record: dict) -> None:
 
 
 def main(argv: list[str] | None = None) -> None:
+    """The command: train, test on the held-out images, write both files."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("name", choices=CNNS)
     parser.add_argument("--out", type=Path, required=True, help="folder for the two files")

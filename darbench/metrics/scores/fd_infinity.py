@@ -22,13 +22,14 @@ It was chosen by simulation, on Gaussians of 8 to 64 dimensions with the referen
   and a fit's own residuals would say little of it. The standard error is that of the influence
   function at the empirical distribution. It overstates the quadratic part twofold, which is well
   known of the jackknife (Efron and Stein 1981), and with R = 3 the two are equal.
-- The scatter of the three shuffles is of the quadratic part alone, 3 times the least variance, and
-  so tells its size again. It is a floor for the error: samples that are the reference itself have
-  no influence.
-- Samples whose labels were set, not drawn, are stratified: their moments scatter less, by what
-  lies between the classes. Subsets that ignored it would scatter fully, and with classes as those
-  of the digits F would come out 1.3 standard errors too low. So each subset has its share of
-  every label, and the error is that of samples within a label.
+- The scatter of the three shuffles comes from the quadratic part alone, 3 times its least
+  variance, and so tells its size again. It is a floor for the error: samples that are the
+  reference itself have no influence.
+- Samples whose labels were set, not drawn, are stratified: their moments scatter less, because
+  the differences between the classes do not add to it. Subsets that ignored the labels would
+  scatter fully, and with classes like those of the digits F would come out 1.3 standard errors
+  too low. So each subset has its share of every label, and the error is that of samples within a
+  label.
 """
 
 import math
@@ -36,7 +37,7 @@ import math
 import numpy as np
 
 from darbench.metrics.scores.frechet import Statistics
-from darbench.metrics.scores.strata import strata_of, variance_within
+from darbench.metrics.scores.strata import shuffled, strata_of, variance_within
 from darbench.randomness import stream
 from darbench.records.rules import FD_INFINITY_LEAST as LEAST
 from darbench.records.rules import FD_INFINITY_SHUFFLES as SHUFFLES
@@ -47,9 +48,9 @@ def fd_infinity(
 ) -> tuple[float, float]:
     """FD-infinity of float64 features (n, d) and its standard error; NaN below n = 8 d.
 
-    labels: (n,) if every label was given a set share of the samples. The error is of the generated
-    samples alone. The value is not clipped: at distance 0 half of all values are negative. The
-    shuffles are seeded and act on the order of the rows.
+    labels: (n,), given if every label has a fixed share of the samples. The error covers the
+    generated samples alone. The value is not clipped: at distance 0 half of all values are
+    negative. The shuffles are seeded and act on the order of the rows.
     """
     n, d = features.shape
     if n < LEAST * d:
@@ -58,8 +59,8 @@ def fd_infinity(
     root = _root(real["sigma"])
     whole, values = _distance(features, real, root), []
     for shuffle in range(SHUFFLES):
-        shuffled = features[_shuffled(strata, shuffle)]
-        half, quarter = (_mean_distance(shuffled, parts, real, root) for parts in (2, 4))
+        ordered = features[shuffled(strata, stream(0, "fd-infinity", shuffle))]
+        half, quarter = (_mean_distance(ordered, parts, real, root) for parts in (2, 4))
         values.append((8 * whole - 6 * half + quarter) / 3)
     floor = 2 * np.var(values, ddof=1) / 3
     variance = max(variance_within(strata, influence(features, real)) / n, floor)
@@ -85,18 +86,8 @@ def influence(features: np.ndarray, real: Statistics) -> np.ndarray:
     return 2 * centred @ (mean - real["mu"]) + quadratic.sum(axis=1)
 
 
-def _shuffled(strata: np.ndarray, shuffle: int) -> np.ndarray:
-    """Indices in a random order over which each stratum is spread evenly, so that any stretch of
-    it holds its share of every stratum."""
-    order = stream(0, "fd-infinity", shuffle).permutation(len(strata))
-    place = np.empty(len(strata))
-    for stratum in range(strata.max() + 1):
-        own = order[strata[order] == stratum]
-        place[own] = (np.arange(len(own)) + 0.5) / len(own)
-    return np.lexsort((strata, place))
-
-
 def _mean_distance(features: np.ndarray, parts: int, real: Statistics, root: np.ndarray) -> float:
+    """Mean FD of as many consecutive subsets of equal size."""
     return float(np.mean([_distance(p, real, root) for p in np.array_split(features, parts)]))
 
 
@@ -111,9 +102,11 @@ def _distance(features: np.ndarray, real: Statistics, root: np.ndarray) -> float
 
 
 def _moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (d,) and unbiased covariance (d, d) of features (n, d)."""
     return features.mean(axis=0), np.cov(features, rowvar=False)
 
 
 def _root(covariance: np.ndarray) -> np.ndarray:
+    """The symmetric square root of a covariance."""
     values, vectors = np.linalg.eigh(covariance)
     return (vectors * np.sqrt(values.clip(min=0))) @ vectors.T

@@ -22,8 +22,8 @@ def frechet_distance(one: Statistics, two: Statistics) -> float:
     """|mu1 - mu2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)), eq. 6 of Heusel et al. 2017
     (arXiv:1706.08500).
 
-    Biased upwards by a term in 1/n: see fd_infinity. Rounding can push a distance of 0 just below;
-    it is 0 then.
+    It is biased upwards by a term in 1/n: see fd_infinity. Rounding can push a distance of 0 just
+    below; it is 0 then.
     """
-    found = fid_statistics_to_metric(one, two, verbose=False)["frechet_inception_distance"]
-    return found if math.isnan(found) else max(0.0, found)
+    distance = fid_statistics_to_metric(one, two, verbose=False)["frechet_inception_distance"]
+    return distance if math.isnan(distance) else max(0.0, distance)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from darbench.metrics.scores import blocks
-from darbench.metrics.scores.strata import strata_of, variance_within
+from darbench.metrics.scores.neighbours import block_rows
+from darbench.metrics.scores.strata import by_stratum, sums_within, variance_within
 from darbench.records.rules import KERNEL_DEGREE
 from darbench.records.rules import KERNEL_LEAST as LEAST
 
@@ -26,8 +26,8 @@ def kernel_distance(
 ) -> tuple[float, float]:
     """KID of float64 features (n, d) and (m, d), and its standard error.
 
-    labels (n,), real_labels (m,): of a set in which every label was given a set share of the
-    samples; both NaN where such a label has fewer than LEAST.
+    labels (n,), real_labels (m,): given for a set in which every label has a fixed share of the
+    samples. Both numbers are NaN where such a label has fewer than LEAST samples.
 
     Unbiased MMD^2 with the kernel (x.y / d + 1)^3, so a good generator may come out slightly
     negative. Where shares are set, two samples have the same label more rarely than if labels were
@@ -39,10 +39,11 @@ def kernel_distance(
     (Hoeffding 1948): a part linear in the samples, whose variance is that of the witness
     mean_j k(x, x_j) - mean_j k(x, y_j) without its noise, and a part quadratic in them, the only
     one left when both sets have the same distribution; both within labels where shares are set.
-    The first is not let below zero, so there the error comes out up to a fifth too large.
+    The first is not let below zero, so for equal distributions the error comes out up to a
+    fifth too large.
     """
-    x, a = _by_stratum(generated, labels)
-    y, b = _by_stratum(real, real_labels)
+    x, a = by_stratum(generated, labels)
+    y, b = by_stratum(real, real_labels)
     if min(np.bincount(a).min(), np.bincount(b).min()) < LEAST:
         return math.nan, math.nan
     xx, yy, xy = _own(x, a), _own(y, b), _between(x, y, a, b)
@@ -57,33 +58,28 @@ def kernel_distance(
 
 @dataclass(frozen=True, kw_only=True)
 class _Means:
-    """Of a kernel matrix, over independent pairs whose labels are drawn by their shares."""
+    """Means of a kernel matrix over independent pairs whose labels are drawn by their shares."""
 
     rows: np.ndarray  # mean of each row
     columns: np.ndarray  # mean of each column
     spread: float  # mean square of k(x, y) - mean_y k - mean_x k + mean k, given the labels
 
 
-def _by_stratum(x: np.ndarray, labels: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    strata = strata_of(labels, len(x))
-    order = np.argsort(strata, kind="stable")
-    return x[order], strata[order]
-
-
 def _own(x: np.ndarray, strata: np.ndarray) -> _Means:
-    """Without the diagonal, where a sample meets itself."""
+    """Means over pairs of one set, without the diagonal, where a sample meets itself."""
     sizes = np.bincount(strata)
     sums = np.empty((len(x), len(sizes)))
     squares = np.zeros((len(sizes), len(sizes)))
     for rows, kernel in _blocks(x, x):
         kernel[np.arange(len(kernel)), np.arange(rows.start, rows.stop)] = 0
-        sums[rows] = _over(strata, kernel, axis=1)
-        _add(squares, strata[rows], _over(strata, np.square(kernel), axis=1))
+        sums[rows] = sums_within(strata, kernel, axis=1)
+        _add(squares, strata[rows], sums_within(strata, np.square(kernel), axis=1))
     pairs = np.outer(sizes, sizes) - np.diag(sizes)
     means, mean, about = _by_size(sums, strata, pairs / sizes[:, None])
     rest = squares - pairs * mean**2 - sizes * about - (sizes * about).T
     free = np.outer(sizes - 1, sizes - 1)
-    # Of a symmetric matrix without its diagonal, whose rows share every value with a column.
+    # A stratum with itself is a symmetric matrix without its diagonal, whose rows share every
+    # value with a column.
     same, n = np.diag_indices(len(sizes)), sizes
     rest[same] = (squares - pairs * mean**2)[same] - 2 * (n - 1) ** 2 / (n - 2) * about[same]
     free[same] = n * (n - 3)
@@ -92,13 +88,14 @@ def _own(x: np.ndarray, strata: np.ndarray) -> _Means:
 
 
 def _between(x: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray) -> _Means:
+    """Means over pairs of a sample of one set and a sample of the other."""
     of_x, of_y = np.bincount(a), np.bincount(b)
     sums, others = np.empty((len(x), len(of_y))), np.zeros((len(of_x), len(y)))
     squares = np.zeros((len(of_x), len(of_y)))
     for rows, kernel in _blocks(x, y):
-        sums[rows] = _over(b, kernel, axis=1)
+        sums[rows] = sums_within(b, kernel, axis=1)
         _add(others, a[rows], kernel)
-        _add(squares, a[rows], _over(b, np.square(kernel), axis=1))
+        _add(squares, a[rows], sums_within(b, np.square(kernel), axis=1))
     pairs = np.outer(of_x, of_y)
     rows, mean, about_x = _by_size(sums, a, pairs / of_x[:, None])
     columns, _, about_y = _by_size(others.T.copy(), b, pairs.T / of_y[:, None])
@@ -112,44 +109,45 @@ def _between(x: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray) -> _Mea
 
 
 def _blocks(x: np.ndarray, y: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Rows of the kernel matrix (n, m), some at a time."""
-    for start in range(0, len(x), size := blocks.rows(len(y))):
+    """Blocks of rows of the kernel matrix (n, m), each with the slice of its rows."""
+    for start in range(0, len(x), size := block_rows(len(y))):
         part = x[start : start + size]
         yield slice(start, start + len(part)), _kernel(part @ y.T, x.shape[1])
 
 
-def _over(strata: np.ndarray, values: np.ndarray, axis: int) -> np.ndarray:
-    """Sums over each stratum; not by BLAS, whose sums depend on its threads."""
-    return np.add.reduceat(values, np.unique(strata, return_index=True)[1], axis=axis)
-
-
 def _add(total: np.ndarray, strata: np.ndarray, values: np.ndarray) -> None:
-    """To each stratum's row of `total` its rows of `values`."""
-    total[np.unique(strata)] += _over(strata, values, axis=0)
+    """Add to each stratum's row of `total` its rows of `values`, in place."""
+    total[np.unique(strata)] += sums_within(strata, values, axis=0)
 
 
 def _by_size(
     sums: np.ndarray, strata: np.ndarray, counts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of sums (n, K') over each stratum of the other set: means, in place, `counts` (K, K') values
-    each; their mean over a stratum (K, K'), and the sum of squares about it."""
+    """Turn sums (n, K') over the strata of the other set into means, in place; returns them, their
+    mean over each own stratum (K, K'), and the sum of squares about that mean (K, K').
+
+    counts: (K, K'), how many values a sum is over.
+    """
     for stratum, count in enumerate(counts):
         sums[strata == stratum] /= count
-    mean = _over(strata, sums, axis=0) / np.bincount(strata)[:, None]
+    mean = sums_within(strata, sums, axis=0) / np.bincount(strata)[:, None]
     about = np.stack([((sums[strata == c] - mean[c]) ** 2).sum(axis=0) for c in range(len(mean))])
     return sums, mean, about
 
 
 def _weighted(means: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Means (n,) of the rows of means (n, K), each stratum weighted by its share."""
     return (means * (sizes / sizes.sum())).sum(axis=1)
 
 
 def _spread(variances: np.ndarray, of_x: np.ndarray, of_y: np.ndarray) -> float:
+    """Mean of the variances (K, K') between strata, by the shares of both sets; none below 0."""
     shares = np.outer(of_x / of_x.sum(), of_y / of_y.sum())
     return float((shares * variances.clip(min=0)).sum())
 
 
 def _kernel(products: np.ndarray, d: int) -> np.ndarray:
+    """(x.y / d + 1)^3 of the products x.y, by repeated multiplication."""
     base = products / d
     base += 1
     kernel = base.copy()

@@ -1,40 +1,52 @@
-"""What is near what: precision and recall in features, and copies of training images in pixels."""
+"""Nearest neighbours: precision and recall in features, and the nearest training images in pixels.
+
+A matrix of all pairs is made block by block, so that memory does not grow with its size.
+"""
 
 import numpy as np
 from torch import Tensor
 from torch_fidelity.metric_prc import prc_features_to_metric
 
-from darbench.metrics.scores import blocks
 from darbench.records.rules import NEIGHBOURS
 
+BLOCK_VALUES = 2**23  # of one block: 64 MB in float64
 SIDE = 2048  # images on either side of a block of distances, fewer of large ones
 
 
+def block_rows(columns: int) -> int:
+    """How many rows a block with that many columns has."""
+    return max(1, BLOCK_VALUES // columns)
+
+
 def precision_recall(generated: Tensor, real: Tensor) -> tuple[float, float]:
-    """Share of generated samples among the real ones' k-neighbourhoods, and the reverse; k = 3.
+    """Share of generated samples within the real ones' k-neighbourhoods, and the reverse; k = 3.
 
     Improved precision and recall, Kynkaanniemi et al. 2019 (arXiv:1904.06991).
     """
-    found = prc_features_to_metric(
+    scores = prc_features_to_metric(
         generated,
         real,
         prc_neighborhood=NEIGHBOURS,
-        prc_batch_size=blocks.rows(max(len(generated), len(real))),
+        prc_batch_size=block_rows(max(len(generated), len(real))),
         save_cpu_ram=True,
         verbose=False,
     )
-    return found["precision"], found["recall"]
+    return scores["precision"], scores["recall"]
 
 
 def block_bytes(queries: int, images: int, pixels: int) -> int:
-    """What `nearest_distances` holds: rows of either side, and those squared or doubled."""
+    """Bytes that `nearest_distances` holds: rows of either side, and those squared or doubled."""
     q, x = min(queries, _side(pixels)), min(images, _side(pixels))
     return 8 * pixels * max(2 * x, x + 2 * q)
 
 
 def _side(pixels: int) -> int:
-    """Half a GB in float64: each is made from bytes once for every one on the other side."""
-    return min(SIDE, blocks.rows(-(-pixels // 8)))
+    """How many images of that many pixels a block has on a side: at most half a GB in float64.
+
+    It is not fewer, for a block's images are turned into float64 once for every block of the
+    other side.
+    """
+    return min(SIDE, block_rows(-(-pixels // 8)))
 
 
 def nearest_distances(queries: np.ndarray, images: np.ndarray) -> np.ndarray:

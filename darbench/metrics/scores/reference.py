@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from darbench.metrics.extractors.extractor import extractor
+from darbench.metrics.extractors.extractor import Layers, extractor
 from darbench.metrics.extractors.feature_cache import features_of
-from darbench.metrics.extractors.layers import Layers
 from darbench.metrics.scores.frechet import Statistics, statistics
 from darbench.metrics.scores.neighbours import nearest_distances
 from darbench.records.canonical import content_hash

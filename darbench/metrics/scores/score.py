@@ -2,7 +2,7 @@
 
 Frechet distance and its limit, kernel distance, inception score (Salimans et al. 2016,
 arXiv:1606.03498), improved precision and recall, and a check against memorised training images.
-One feature pass serves all. Nothing here prints or starts processes.
+One pass through the extractor serves all. Nothing here prints or starts processes.
 
 The images are put in the order of their content first, so the scores are bitwise functions of the
 set of images with their labels: their order, the batches they came in and the processes that made
@@ -21,8 +21,7 @@ import numpy as np
 from torch import Tensor
 from torch_fidelity.metric_isc import isc_features_to_metric
 
-from darbench.metrics.extractors.extractor import extract, extractor
-from darbench.metrics.extractors.layers import Layers
+from darbench.metrics.extractors.extractor import Layers, extract, extractor
 from darbench.metrics.scores.fd_infinity import fd_infinity
 from darbench.metrics.scores.frechet import frechet_distance, statistics
 from darbench.metrics.scores.kernel import kernel_distance
@@ -36,9 +35,9 @@ def score(
 ) -> dict[str, Any]:
     """Columns of a result row for generated uint8 images (N, H, W, C), in whatever order.
 
-    labels: (N,), the classes the images were made for, if each had a set share of them: the
-    errors and the bias of FD-infinity and of KID depend on it. ValueError if N is below the number
-    of features: a covariance of fewer samples says nothing.
+    labels: (N,), the classes the images were made for, given if each class has a fixed share of
+    the images: the errors and the bias of FD-infinity and of KID depend on it. ValueError if N is
+    below the number of features: a covariance of fewer samples says nothing.
     """
     order = content_order(images, labels)
     images, labels = images[order], None if labels is None else labels[order]
@@ -66,8 +65,11 @@ def score(
 
 
 def bootstrapped_distances(images: np.ndarray, reference: Reference, draws: int) -> list[float]:
-    """Frechet distances of uint8 images (N, H, W, C) to as many resampled references: how much
-    `fd` owes to the choice of the real images. The k-th resample is always the same."""
+    """Frechet distances of uint8 images (N, H, W, C) to `draws` resampled references.
+
+    They show how much `fd` owes to the choice of the real images. The k-th resample is always the
+    same.
+    """
     layers = Layers.of(reference.name, extract(extractor(reference.name), images))
     generated, n = statistics(layers.features), len(reference.features)
     chosen = (stream(0, "reference", draw).integers(n, size=n) for draw in range(draws))
@@ -75,7 +77,7 @@ def bootstrapped_distances(images: np.ndarray, reference: Reference, draws: int)
 
 
 def _spatial_distance(layers: Layers, reference: Reference) -> float:
-    """sFD, NaN where there is none: the Frechet distance in the spatial layer."""
+    """sFD, the Frechet distance in the spatial layer; NaN where one side has no such layer."""
     if layers.spatial is None or reference.spatial is None:
         return math.nan
     return frechet_distance(statistics(layers.spatial), reference.spatial)

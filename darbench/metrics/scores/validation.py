@@ -1,4 +1,4 @@
-"""Validation velocity loss at fixed noise and times: the same for every variant and every seed."""
+"""Validation velocity loss at fixed noise and times, the same for every variant and every seed."""
 
 from dataclasses import dataclass
 
@@ -16,6 +16,8 @@ BATCH = 360
 
 @dataclass(frozen=True, kw_only=True)
 class ValidationLoss:
+    """A model's validation loss, overall and by time."""
+
     total: float  # mean over images and draws
     bins: list[float]  # mean in BINS equal bins of t
 
@@ -29,8 +31,8 @@ def validation_loss(
     transport: Transport = DEFAULT,
     redraw: int = 0,
 ) -> ValidationLoss:
-    """Mean velocity MSE on the validation images over `draws` (noise, t) pairs an image, whatever
-    the model predicts. Another `redraw` takes pairs of its own.
+    """Mean squared error of the model's velocity on the validation images, whatever it predicts,
+    with `draws` pairs of noise and time an image. Another `redraw` takes other pairs.
 
     In each draw the times of the N images are stratified: one in each of N equal cells of
     [MARGIN, 1 - MARGIN], where every prediction is regular on every path.

@@ -6,6 +6,8 @@ import scipy.linalg
 
 from darbench.metrics.scores import fd_infinity as module
 from darbench.metrics.scores.fd_infinity import fd_infinity, influence
+from darbench.metrics.scores.strata import shuffled
+from darbench.randomness import stream
 
 
 def gaussian(d, seed, spread=1.0):
@@ -84,10 +86,10 @@ def test_it_is_the_weighted_sum_of_distances_of_disjoint_subsets(monkeypatch):
     x = np.random.default_rng(0).normal(size=(101, 4))
     values = []
     for shuffle in range(2):
-        shuffled = x[module._shuffled(np.zeros(101, int), shuffle)]
-        assert np.array_equal(np.sort(shuffled, axis=0), np.sort(x, axis=0))
+        ordered = x[shuffled(np.zeros(101, int), stream(0, "fd-infinity", shuffle))]
+        assert np.array_equal(np.sort(ordered, axis=0), np.sort(x, axis=0))
         half, quarter = (
-            np.mean([plug_in(part, real) for part in np.array_split(shuffled, parts)])
+            np.mean([plug_in(part, real) for part in np.array_split(ordered, parts)])
             for parts in (2, 4)
         )
         values.append(8 / 3 * plug_in(x, real) - 2 * half + quarter / 3)
@@ -111,12 +113,12 @@ def test_influence_is_the_derivative_towards_one_sample():
 
 def test_labels_that_were_set_are_set_in_every_subset():
     strata = np.arange(1437) % 10
-    order = module._shuffled(strata, 0)
+    order = shuffled(strata, np.random.default_rng(0))
     assert np.array_equal(np.sort(order), np.arange(1437))
     for part in np.array_split(strata[order], 4):
         counts = np.bincount(part, minlength=10)
         assert counts.max() - counts.min() <= 1
-    assert not np.array_equal(order, module._shuffled(strata, 1))
+    assert not np.array_equal(order, shuffled(strata, np.random.default_rng(1)))
 
 
 def test_set_labels_bias_neither_the_value_nor_its_error():

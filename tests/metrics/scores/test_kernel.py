@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch_fidelity.metric_kid import kid_features_to_metric
 
-from darbench.metrics.scores import blocks
+from darbench.metrics.scores import neighbours
 from darbench.metrics.scores.kernel import _between, _own, kernel_distance
 
 
@@ -97,7 +97,7 @@ def test_its_error_is_its_scatter_at_a_distance_too(n, m, shift):
 def test_blocks_change_nothing_but_memory(monkeypatch):
     one, two = samples(90, 70, 5, 0.3)
     whole = kernel_distance(one, two)
-    monkeypatch.setattr(blocks, "VALUES", 1000)
+    monkeypatch.setattr(neighbours, "BLOCK_VALUES", 1000)
     assert kernel_distance(one, two) == pytest.approx(whole, rel=1e-9)
 
 
@@ -189,5 +189,5 @@ def test_blocks_change_nothing_with_labels_either(monkeypatch):
     rng = np.random.default_rng(0)
     (one, a), (two, b) = labelled(90, rng), labelled(70, rng)
     whole = kernel_distance(one, two, a, b)
-    monkeypatch.setattr(blocks, "VALUES", 1000)
+    monkeypatch.setattr(neighbours, "BLOCK_VALUES", 1000)
     assert kernel_distance(one, two, a, b) == pytest.approx(whole, rel=1e-9)

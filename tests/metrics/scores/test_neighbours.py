@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from darbench.metrics.scores import blocks, neighbours
+from darbench.metrics.scores import neighbours
 from darbench.metrics.scores.neighbours import block_bytes, nearest_distances, precision_recall
 
 
@@ -24,9 +24,9 @@ def images(n, seed, shape=(4, 4, 3)):
     return found.reshape(n, -1)
 
 
-@pytest.mark.parametrize("values", [blocks.VALUES, 500])
+@pytest.mark.parametrize("values", [neighbours.BLOCK_VALUES, 500])
 def test_precision_and_recall_are_those_of_brute_force(monkeypatch, values):
-    monkeypatch.setattr(blocks, "VALUES", values)
+    monkeypatch.setattr(neighbours, "BLOCK_VALUES", values)
     rng = np.random.default_rng(0)
     one, two = rng.normal(0.8, 1.3, size=(80, 5)), rng.normal(size=(100, 5))
     precision, recall = precision_recall(torch.tensor(one), torch.tensor(two))
@@ -65,7 +65,7 @@ def test_memory_is_that_of_one_block_whatever_the_number_of_images(monkeypatch):
 
 
 def test_blocks_of_large_images_have_fewer_of_them(monkeypatch):
-    monkeypatch.setattr(blocks, "VALUES", 2**16)  # 42 images of 12,288 pixels
+    monkeypatch.setattr(neighbours, "BLOCK_VALUES", 2**16)  # 42 images of 12,288 pixels
     one, two = images(90, 0, (64, 64, 3)), images(90, 1, (64, 64, 3))
     assert peak(one, two) < 4 * 8 * 8 * 2**16 < 8 * one.size * 2
     assert nearest_distances(one, two[:50])[3] == pytest.approx(

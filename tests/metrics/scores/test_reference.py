@@ -117,7 +117,8 @@ def test_another_process_reads_what_this_one_computed(folder):
     features_of("digits-cnn", data.train_images[content_order(data.train_images)])
     code = (
         "from darbench.data import load\n"
-        "from darbench.metrics import feature_cache, reference\n"
+        "from darbench.metrics.extractors import feature_cache\n"
+        "from darbench.metrics.scores import reference\n"
         "feature_cache.extract = None\n"
         "data = load('digits')\n"
         "real = reference.reference('digits-cnn', data.train_images, data.val_images)\n"

@@ -1,35 +1,12 @@
-"""What training costs: FLOPs by count and formula, step times, peak memory."""
+"""Time and memory that training uses: step times and peak memory."""
 
 import resource
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
-
-from darbench.model.sit import SiT
-
-
-def step_flops(build: Callable[[], SiT], batch: int, shape: tuple[int, int, int]) -> float:
-    """Training FLOPs of one optimiser step, 2 per multiply-add, forward and backward.
-
-    Matrix multiplications and attention are counted by torch's FlopCounterMode on the meta device
-    (on the CPU it counts no attention); the routing adds its formula for the rest, whose backward
-    is taken as twice the forward. The trunk's own element-wise work, the same for every routing,
-    the optimiser and the EMA are not counted. shape: (C, H, W).
-    """
-    with torch.device("meta"):
-        model = build()
-        x = torch.empty(batch, *shape)
-        t, label = torch.empty(batch), torch.zeros(batch, dtype=torch.long)
-        with FlopCounterMode(display=False) as counter:
-            model(x, t, label).sum().backward()
-    tokens = model.pos_embed.shape[1]
-    elementwise = 3 * batch * model.routing.elementwise_flops(tokens)
-    return float(counter.get_total_flops() + elementwise)
 
 
 @dataclass
@@ -40,6 +17,7 @@ class StepTimer:
     _marks: list = field(default_factory=list)
 
     def mark(self) -> None:
+        """Take the time now: the end of one step and the start of the next."""
         if self.device == "cpu":
             self._marks.append(time.perf_counter())
         else:
@@ -48,7 +26,7 @@ class StepTimer:
             self._marks.append(event)
 
     def restart(self) -> list[float]:
-        """Milliseconds between the marks so far, which are forgotten."""
+        """Forget the marks so far; returns the milliseconds between them."""
         pairs = list(zip(self._marks, self._marks[1:], strict=False))
         if self.device != "cpu":
             torch.cuda.synchronize()
@@ -60,7 +38,7 @@ class StepTimer:
 
 
 def percentiles(times: list[float]) -> dict[str, float]:
-    """Of step times in ms."""
+    """Median and 95th percentile of step times in ms, as columns of a row."""
     p50, p95 = np.percentile(times, [50, 95])
     return {"step_ms_p50": float(p50), "step_ms_p95": float(p95)}
 
@@ -77,7 +55,8 @@ def reset_peak_memory(device: str) -> None:
 
 
 def peak_memory(device: str) -> int:
-    """Bytes: allocated on the CUDA device, or resident in the whole process on the CPU."""
+    """Highest number of bytes since the reset: allocated on CUDA; on the CPU, resident in the
+    whole process."""
     if device != "cpu":
         return torch.cuda.max_memory_allocated()
     try:

@@ -5,7 +5,8 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from darbench.data import cifar10, image_folder
+from darbench.data import cifar10, image_file
+from darbench.data.image_file import centre_crop
 from darbench.errors import BadInput
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
@@ -23,7 +24,7 @@ FIRST = 8 + 25  # bytes before the data's chunk: the signature and IHDR
 
 def from_folder(folder, png):
     (folder / "a.png").write_bytes(png)
-    return image_folder.picture(folder / "a.png", 32)
+    return image_file.read_square(folder / "a.png", 32)
 
 
 def from_parquet(folder, png):
@@ -72,3 +73,39 @@ def test_a_png_whose_palette_has_gone_is_named(tmp_path):
     start, end = (png.index(name) - 4 for name in (b"PLTE", b"tRNS"))
     with pytest.raises(BadInput, match=r"/a\.png: cannot be read as an image"):
         from_folder(tmp_path, png[:start] + png[end:])
+
+
+def test_an_image_that_has_the_size_is_left_as_it_is():
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    assert np.array_equal(centre_crop(Image.fromarray(pixels), 32), pixels)
+
+
+def test_the_crop_is_the_middle():
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 45, 3), np.uint8)
+    assert np.array_equal(centre_crop(Image.fromarray(pixels), 32), pixels[:, 6:38])
+
+
+def halved(pixels):
+    """Means of neighbouring columns, then rows, each rounded half up."""
+    for axis in (1, 0):
+        even, odd = (np.take(pixels, np.arange(i, pixels.shape[axis], 2), axis) for i in (0, 1))
+        pixels = (even.astype(int) + odd + 1) // 2
+    return pixels
+
+
+@pytest.mark.parametrize("halvings", [1, 2, 3])
+def test_a_multiple_by_a_power_of_two_is_halved_by_means_over_boxes(halvings):
+    side = 16 * 2**halvings
+    expected = pixels = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+    for _ in range(halvings):
+        expected = halved(expected)
+    assert np.array_equal(centre_crop(Image.fromarray(pixels), 16), expected)
+
+
+def test_other_sizes_keep_a_linear_ramp_linear():
+    """Box and bicubic filters both reproduce a ramp away from the border."""
+    ramp = np.tile(np.arange(100, dtype=np.uint8), (90, 1))[..., None].repeat(3, axis=2)
+    crop = centre_crop(Image.fromarray(ramp), 24).astype(float)
+    assert crop.shape == (24, 24, 3)
+    slope = np.diff(crop[12, 4:20, 0])
+    assert slope.mean() == pytest.approx(90 / 24, abs=0.1)

@@ -1,0 +1,27 @@
+"""Training FLOPs of a step: matrix products by count, the routing's other work by its formula."""
+
+from collections.abc import Callable
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from darbench.model.sit import SiT
+
+
+def step_flops(build: Callable[[], SiT], batch: int, shape: tuple[int, int, int]) -> float:
+    """Training FLOPs of one optimiser step, 2 per multiply-add, forward and backward.
+
+    Matrix multiplications and attention are counted by torch's FlopCounterMode on the meta device
+    (on the CPU it counts no attention); the routing adds its formula for the rest, whose backward
+    is taken as twice the forward. The trunk's own element-wise work, the same for every routing,
+    the optimiser and the EMA are not counted. shape: (C, H, W).
+    """
+    with torch.device("meta"):
+        model = build()
+        x = torch.empty(batch, *shape)
+        t, label = torch.empty(batch), torch.zeros(batch, dtype=torch.long)
+        with FlopCounterMode(display=False) as counter:
+            model(x, t, label).sum().backward()
+    tokens = model.pos_embed.shape[1]
+    elementwise = 3 * batch * model.routing.elementwise_flops(tokens)
+    return float(counter.get_total_flops() + elementwise)

@@ -1,0 +1,31 @@
+import time
+
+import numpy as np
+
+from darbench.metrics.cost.usage import StepTimer, peak_memory, percentiles, reset_peak_memory
+
+
+def test_the_timer_gives_the_milliseconds_between_marks_and_starts_anew():
+    timer, started = StepTimer("cpu"), time.perf_counter()
+    for pause in (0.0, 0.02, 0.04):
+        time.sleep(pause)
+        timer.mark()
+    times = timer.restart()
+    assert len(times) == 2 and times[0] >= 20 and times[1] >= 40
+    assert sum(times) <= 1e3 * (time.perf_counter() - started)
+    assert timer.restart() == []
+
+
+def test_percentiles_are_of_all_steps():
+    assert percentiles(list(range(101))) == {"step_ms_p50": 50, "step_ms_p95": 95}
+
+
+def test_peak_memory_is_the_highest_since_the_reset():
+    reset_peak_memory("cpu")
+    before = peak_memory("cpu")
+    block = np.ones(2**25)  # 256 MB
+    del block
+    high = peak_memory("cpu")
+    assert high - before > 0.9 * 2**28
+    reset_peak_memory("cpu")
+    assert peak_memory("cpu") <= high
