@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-from darbench.board.cells import metric_name
 from darbench.errors import BadInput
 from darbench.metrics.extractors import extractor as extractors
 from darbench.metrics.extractors import inception
 from darbench.metrics.extractors.extractor import extract, extractor
+from darbench.records.metric import METRICS
 
 
 @pytest.fixture(scope="module")
@@ -144,5 +144,5 @@ def saved(value):
     ],
 )
 def test_only_distances_in_its_features_are_called_fid(metric, fid, other):
-    assert metric_name(metric, inception.NAME) == fid
-    assert metric_name(metric, "digits-cnn") == other
+    assert METRICS[metric].title_in(inception.NAME) == fid
+    assert METRICS[metric].title_in("digits-cnn") == other
