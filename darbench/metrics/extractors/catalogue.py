@@ -17,16 +17,17 @@ class ExtractorKind:
     name: str
     layers: Mapping[str, str]  # metric -> layer; "sfid" only if there is a spatial one
     widths: Mapping[str, int]  # layer -> values
-    side: int | None  # of the square images it reads; None reads any size
-    ships: bool  # its weights do
+    side: int | None  # side of the square images it reads; None: any size
+    ships: bool  # whether its weights come with darbench
 
     @property
     def features(self) -> int:
-        """Values of the layer that the Frechet distance is of."""
+        """How many values the layer has in which the Frechet distance is taken."""
         return self.widths[self.layers["fid"]]
 
 
 def _small(name: str, side: int) -> ExtractorKind:
+    """The facts of a small network for square images of that side."""
     return ExtractorKind(
         name=name,
         layers={"fid": "64", "kid": "64", "prc": "64", "isc": "logits", "sfid": "spatial"},
@@ -55,7 +56,8 @@ _KINDS = {each.name: each for each in (DIGITS_CNN, SHAPES_CNN, INCEPTION)}
 
 
 def extractor_kind(name: str) -> ExtractorKind:
-    """The facts of the extractor of that name; BadInput, with near names, if there is none."""
+    """The facts of the extractor of that name; BadInput with near names if there is no
+    such one."""
     if name not in _KINDS:
         raise unknown("feature extractor", name, _KINDS)
     return _KINDS[name]
