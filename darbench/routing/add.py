@@ -1,7 +1,5 @@
 """Plain residual addition, the baseline of SiT and DiT."""
 
-from typing import Literal
-
 from torch import Tensor
 
 from darbench.registry import register
@@ -16,6 +14,7 @@ class Add(Routing):
     """
 
     paper = "arXiv:1512.03385"
+    equals_add = "strong"
 
     def begin(self, x: Tensor, cond: Cond) -> Tensor:
         return x
@@ -25,10 +24,6 @@ class Add(Routing):
 
     def write(self, state: Tensor, site: int, v: Tensor) -> Tensor:
         return state + v
-
-    @property
-    def equals_add(self) -> Literal["strong"]:
-        return "strong"
 
     def elementwise_flops(self, tokens: int) -> int:
         return self.sites * tokens * self.width

@@ -33,6 +33,7 @@ class AttnRes(Routing):
     """
 
     paper = "arXiv:2603.15031"
+    equals_add = "strong"
 
     def __init__(
         self,
@@ -65,10 +66,6 @@ class AttnRes(Routing):
         grow = windows.WINDOWS[self.history].grow
         sources = grow(state.sources, source(v), site, self.span, self.sites)
         return state._replace(sources=sources)
-
-    @property
-    def equals_add(self) -> Literal["strong"]:
-        return "strong"
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         return reader_groups(self, self.lr_mult)

@@ -43,6 +43,12 @@ class Routing(nn.Module, ABC):
     name: ClassVar[str] = ""  # set by @register
     paper: ClassVar[str] = ""  # "arXiv:2605.20708"
     gate: ClassVar[Literal["adaln", "one_plus", "none"]] = "adaln"  # form of the sublayer's gate
+    # Equality to `add` while the routing's parameters are at their initial values. strong: the
+    # model's output is equal whatever the trunk's weights; weak: only while all sublayers are
+    # gated shut.
+    equals_add: ClassVar[Literal["strong", "weak", "no"]] = "no"
+    # What of `cond` the routing looks at beyond its sources: "time", "label", or nothing.
+    conditioned_on: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, sites: int, width: int):
         super().__init__()
@@ -77,20 +83,6 @@ class Routing(nn.Module, ABC):
     @abstractmethod
     def write(self, state: State, site: int, v: Tensor) -> State:
         """State after the sublayer of this site handed over v (B, T, D)."""
-
-    @property
-    def equals_add(self) -> Literal["strong", "weak", "no"]:
-        """Equality to `add` while the routing's parameters are at their initial values.
-
-        strong: the model's output is equal whatever the trunk's weights; weak: only while all
-        sublayers are gated shut.
-        """
-        return "no"
-
-    @property
-    def conditioned_on(self) -> frozenset[str]:
-        """What of `cond` the routing looks at beyond its sources: "time", "label", or nothing."""
-        return frozenset()
 
     def sources(self, site: int) -> set[int]:
         """Indices i of the v_i that `read(state, site)` depends on: all so far, unless said."""

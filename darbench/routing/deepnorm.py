@@ -1,7 +1,5 @@
 """DeepNorm: post-norm residuals with an up-weighted stream."""
 
-from typing import Literal
-
 from torch import Tensor, nn
 
 from darbench.registry import register
@@ -24,6 +22,7 @@ class DeepNorm(Routing):
     """
 
     paper = "arXiv:2203.00555"
+    equals_add = "weak"
 
     def __init__(self, sites: int, width: int, *, alpha: float | None = None):
         super().__init__(sites, width)
@@ -38,14 +37,10 @@ class DeepNorm(Routing):
         return state
 
     def write(self, state: Tensor, site: int, v: Tensor) -> Tensor:
-        return self._norm(self.alpha * state + v)
+        return self._norm(self.alpha * state + v)  # (eq. 2)
 
     def _norm(self, s: Tensor) -> Tensor:
         return nn.functional.layer_norm(s, (self.width,), eps=EPS)
-
-    @property
-    def equals_add(self) -> Literal["weak"]:
-        return "weak"
 
     def elementwise_flops(self, tokens: int) -> int:
         norms = 5 * (self.sites + 1)  # mean, difference, square, its mean, product

@@ -36,6 +36,7 @@ class DeltaAttnRes(Routing):
     """
 
     paper = "arXiv:2605.18855"
+    equals_add = "strong"
 
     def __init__(
         self,
@@ -71,10 +72,6 @@ class DeltaAttnRes(Routing):
         grow = windows.WINDOWS[self.history].grow
         sources = grow(state.sources, source(v), site, self.span, self.sites)
         return State(state.stream + v, sources, state.queries)
-
-    @property
-    def equals_add(self) -> Literal["strong"]:
-        return "strong"
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         return reader_groups(self, self.lr_mult)

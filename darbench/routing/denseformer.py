@@ -1,6 +1,6 @@
 """DenseFormer: depth-weighted averages of the block outputs."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +29,7 @@ class DenseFormer(Routing):
     """
 
     paper = "arXiv:2402.02622"
+    equals_add = "strong"
 
     def __init__(
         self, sites: int, width: int, *, period: int = 1, dilation: int = 1, lr_mult: float = 1.0
@@ -58,11 +59,8 @@ class DenseFormer(Routing):
             return State(stream, blocks)
         alpha = self.alpha.split(self.rows)[block // self.period - 1].unbind()
         sources = blocks[block % self.dilation :: self.dilation]
-        return State(sum(a * x for a, x in zip(alpha, sources, strict=True)), blocks)
-
-    @property
-    def equals_add(self) -> Literal["strong"]:
-        return "strong"
+        mixed = sum(a * x for a, x in zip(alpha, sources, strict=True))  # (eq. 1-2)
+        return State(mixed, blocks)
 
     def elementwise_flops(self, tokens: int) -> int:
         return (self.sites + 2 * sum(self.rows)) * tokens * self.width

@@ -25,6 +25,7 @@ class Highway(Routing):
     """
 
     paper = "arXiv:1505.00387"
+    equals_add = "weak"
 
     def __init__(
         self,
@@ -50,11 +51,7 @@ class Highway(Routing):
     def write(self, state: Tensor, site: int, v: Tensor) -> Tensor:
         normed = nn.functional.layer_norm(state, (self.width,), eps=EPS)
         gate = torch.sigmoid(nn.functional.linear(normed, self.w[site]) + self.b[site])
-        return torch.lerp(state, v.to(state.dtype), gate.to(state.dtype))
-
-    @property
-    def equals_add(self) -> Literal["weak"]:
-        return "weak"
+        return torch.lerp(state, v.to(state.dtype), gate.to(state.dtype))  # (eq. 3)
 
     def elementwise_flops(self, tokens: int) -> int:
         bias = 1 if self.b.shape[1] == self.width else 0  # one number per token is nothing

@@ -48,6 +48,7 @@ class Hyper(Routing):
     """
 
     paper = "arXiv:2409.19606"
+    equals_add = "strong"
 
     def __init__(
         self,
@@ -66,10 +67,10 @@ class Hyper(Routing):
         self.streams, self.dynamic, self.lr_mult = streams, dynamic, lr_mult
         self.identity, self.tanh = res == "identity", tanh
         eye = torch.eye(streams)
-        self.read_weight = nn.Parameter(eye[torch.arange(sites) % streams])
+        self.read_weight = nn.Parameter(eye[torch.arange(sites) % streams])  # (eq. 14)
         if not self.identity:
-            self.mix_weight = nn.Parameter(eye.repeat(sites, 1, 1))
-        self.write_weight = nn.Parameter(torch.ones(sites, streams))
+            self.mix_weight = nn.Parameter(eye.repeat(sites, 1, 1))  # (eq. 14)
+        self.write_weight = nn.Parameter(torch.ones(sites, streams))  # (eq. 14)
         if dynamic:
             columns = 1 if self.identity else 1 + streams
             self.w_a = nn.Parameter(torch.zeros(sites, width, columns))
@@ -110,7 +111,7 @@ class Hyper(Routing):
         if self.dynamic:
             size, product = state.sites.size[site], state.sites.product[site]
             written = state.written or None
-            h, x, weights = hyper_connection(
+            h, x, weights = hyper_connection(  # (eq. 1-10)
                 state.streams, written, rest, size, product, EPS, squash=self.tanh
             )
         else:
@@ -124,10 +125,6 @@ class Hyper(Routing):
         weights, v = state.written
         mix = None if self.identity else weights[..., 1:-1].mT
         return write_streams(mix, state.streams, weights[..., -1], v)
-
-    @property
-    def equals_add(self) -> Literal["strong"]:
-        return "strong"
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         static, dynamic = [], []

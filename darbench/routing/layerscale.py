@@ -46,7 +46,7 @@ class LayerScale(Routing):
         return state
 
     def write(self, state: Tensor, site: int, v: Tensor) -> Tensor:
-        return torch.addcmul(state, self.scale[site], v)
+        return torch.addcmul(state, self.scale[site], v)  # (eq. 2)
 
     @property
     def equals_add(self) -> Literal["strong", "weak", "no"]:

@@ -1,7 +1,7 @@
 """Multi-gate residuals: streams that forget at their own learnt pace, pooled by a softmax."""
 
 import math
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +34,7 @@ class MultiGate(Routing):
     """
 
     paper = "arXiv:2605.23259"
+    equals_add = "weak"
 
     def __init__(self, sites: int, width: int, *, streams: int = 4, lr_mult: float = 1.0):
         super().__init__(sites, width)
@@ -65,10 +66,6 @@ class MultiGate(Routing):
         logit = (w_b * s.value).sum(-1) * key_norm(s) / math.sqrt(self.width) + bias
         b = torch.sigmoid(logit).unsqueeze(-1)  # (B, T, 1)
         return source(torch.lerp(s.value.to(b.dtype), v.to(b.dtype), b))
-
-    @property
-    def equals_add(self) -> Literal["weak"]:
-        return "weak"
 
     def elementwise_flops(self, tokens: int) -> int:
         reads = sum(min(site + 1, self.streams) for site in range(self.sites + 1))

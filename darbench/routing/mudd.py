@@ -1,6 +1,6 @@
 """MUDDFormer's residual way: block outputs mixed by weights the current one decides."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +33,7 @@ class Mudd(Routing):
     """
 
     paper = "arXiv:2502.12170"
+    equals_add = "strong"
 
     def __init__(self, sites: int, width: int, *, lr_mult: float = 1.0):
         super().__init__(sites, width)
@@ -63,10 +64,6 @@ class Mudd(Routing):
         normed = nn.functional.rms_norm(x, (self.width,), eps=EPS)
         hidden = nn.functional.gelu(nn.functional.linear(normed, self.w1[block]))
         return nn.functional.linear(hidden, self.w2[block]) + self.bias[block]
-
-    @property
-    def equals_add(self) -> Literal["strong"]:
-        return "strong"
 
     def elementwise_flops(self, tokens: int) -> int:
         depth = self.sites // 2

@@ -1,7 +1,5 @@
 """MV-Split: the mean over tokens and what differs from it take separate residual gains."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
@@ -22,6 +20,7 @@ class MVSplit(Routing):
     """
 
     paper = "arXiv:2605.06169"
+    equals_add = "weak"
 
     def __init__(self, sites: int, width: int, *, gain: float = 1.0, lr_mult: float = 1.0):
         super().__init__(sites, width)
@@ -39,10 +38,6 @@ class MVSplit(Routing):
         v = v.to(state.dtype)  # a rounded mean would not be held
         mean_v, mean_s = v.mean(1, keepdim=True), state.mean(1, keepdim=True)
         return state + self.b[site] * (v - mean_v) + self.a[site] * (mean_v - mean_s)
-
-    @property
-    def equals_add(self) -> Literal["weak"]:
-        return "weak"
 
     def elementwise_flops(self, tokens: int) -> int:
         return 6 * self.sites * tokens * self.width

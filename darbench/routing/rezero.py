@@ -26,6 +26,7 @@ class ReZero(Routing):
 
     paper = "arXiv:2003.04887"
     gate = "one_plus"
+    equals_add = "weak"
 
     def __init__(
         self,
@@ -48,10 +49,6 @@ class ReZero(Routing):
 
     def write(self, state: Tensor, site: int, v: Tensor) -> Tensor:
         return torch.addcmul(state, self.a[site // self.sites_per_scalar], v)
-
-    @property
-    def equals_add(self) -> Literal["weak"]:
-        return "weak"
 
     def elementwise_flops(self, tokens: int) -> int:
         return 2 * self.sites * tokens * self.width

@@ -1,7 +1,7 @@
 """SiameseNorm: a post-norm and a pre-norm stream that share every sublayer."""
 
 import math
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
@@ -29,6 +29,7 @@ class Siamese(Routing):
     """
 
     paper = "arXiv:2602.08064"
+    equals_add = "weak"
 
     def __init__(self, sites: int, width: int):
         super().__init__(sites, width)
@@ -44,10 +45,6 @@ class Siamese(Routing):
     def write(self, state: State, site: int, v: Tensor) -> State:
         shrunk = v / math.sqrt(2 * (site // 2 + 1))
         return State(self.norm_a[site + 1](state.post + shrunk), state.pre + v)
-
-    @property
-    def equals_add(self) -> Literal["weak"]:
-        return "weak"
 
     def elementwise_flops(self, tokens: int) -> int:
         norms = 7 * 2 * (self.sites + 1)

@@ -1,6 +1,6 @@
 """Static scalars: every reader weighs every earlier output with a learnt constant."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,7 @@ class StaticScalars(Routing):
     """
 
     paper = "arXiv:2502.06785"
+    equals_add = "strong"
 
     def __init__(self, sites: int, width: int, *, lr_mult: float = 1.0):
         super().__init__(sites, width)
@@ -43,10 +44,6 @@ class StaticScalars(Routing):
 
     def write(self, state: State, site: int, v: Tensor) -> State:
         return State((*state.sources, v), state.weights)
-
-    @property
-    def equals_add(self) -> Literal["strong"]:
-        return "strong"
 
     def elementwise_flops(self, tokens: int) -> int:
         return 2 * sum(self.rows) * tokens * self.width

@@ -1,6 +1,8 @@
 """What holds for every routing in every setting; a new one joins `builders.SETTINGS`."""
 
+import inspect
 import itertools
+import re
 
 import pytest
 import torch
@@ -69,6 +71,14 @@ def test_it_says_where_it_comes_from_and_is_a_routing(setting):
     assert routing.name == setting[0]
     assert routing.paper.startswith("arXiv:")
     assert routing.elementwise_flops(10) == 10 * routing.elementwise_flops(1) > 0
+
+
+def test_every_equation_that_a_docstring_numbers_is_marked_where_it_is_computed():
+    for name, cls in ROUTINGS.items():
+        if name in {name for name, _ in SETTINGS}:
+            named = set(re.findall(r"eq\. [\d-]+", cls.__doc__))
+            tagged = set(re.findall(r"# \((eq\. [\d-]+)\)", inspect.getsource(cls)))
+            assert tagged == named, name
 
 
 # The verbs
