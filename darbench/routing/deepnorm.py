@@ -2,10 +2,9 @@
 
 from torch import Tensor, nn
 
+from darbench.ops.norm import EPS
 from darbench.registry import register
 from darbench.routing.base import Cond, Routing
-
-EPS = 1e-6
 
 
 @register("deepnorm")

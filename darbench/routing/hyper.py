@@ -5,11 +5,10 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from darbench.ops.norm import EPS
 from darbench.ops.streams import Streams, hyper_connection, read_streams, streams, write_streams
 from darbench.registry import register
 from darbench.routing.base import Cond, Routing
-
-EPS = 1e-6
 
 
 class State(NamedTuple):

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from darbench.ops.norm import EPS
 from darbench.ops.sinkhorn import permutations, sinkhorn
 from darbench.ops.streams import (
     Streams,
@@ -19,7 +20,6 @@ from darbench.ops.streams import (
 from darbench.registry import register
 from darbench.routing.base import Cond, Routing
 
-EPS = 1e-6
 ALPHA = 0.01  # initial size of the dynamic part
 PERMUTED = 5  # most streams for which all permutations are kept
 

@@ -5,10 +5,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from darbench.ops.norm import EPS
 from darbench.registry import register
 from darbench.routing.base import Cond, Routing
-
-EPS = 1e-6
 
 
 class State(NamedTuple):

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from darbench.ops.depth_attention import depth_attention, inverse_rms, source
+from darbench.ops.depth_attention import depth_attention, source
+from darbench.ops.norm import inverse_rms
 
 SHAPES = [(1, 1, 1, 4), (2, 3, 5, 16), (1, 63, 7, 60), (3, 2, 18, 8)]  # batch, tokens, sources, D
 

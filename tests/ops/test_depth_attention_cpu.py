@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from darbench.ops import native
-from darbench.ops.depth_attention import depth_attention, graph, inverse_rms, key_norm, source
+from darbench.ops.depth_attention import depth_attention, graph, key_norm, source
+from darbench.ops.norm import inverse_rms
 from tests.ops.test_depth_attention import queries
 
 # batch, tokens, sources, width, heads

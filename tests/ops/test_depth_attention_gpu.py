@@ -11,8 +11,9 @@ from importlib import import_module
 import pytest
 import torch
 
-from darbench.ops.depth_attention import definition, eager, graph, inverse_rms, source
+from darbench.ops.depth_attention import definition, eager, graph, source
 from darbench.ops.depth_attention.backends import takes
+from darbench.ops.norm import inverse_rms
 from tests.ops.test_depth_attention import queries
 from tests.ops.test_depth_attention_cpu import FORMS, distance, outputs
 

@@ -13,9 +13,15 @@ from torch import Tensor
 
 from darbench.ops.depth_attention import definition, eager, graph
 from darbench.ops.depth_attention.backends import backend, takes
-from darbench.ops.depth_attention.source import Source, inverse_rms, key_norm, null, source
+from darbench.ops.depth_attention.source import Source, deferred, key_norm, normed, null
+from darbench.ops.norm import EPS
 
-__all__ = ["Source", "depth_attention", "inverse_rms", "key_norm", "null", "source"]
+__all__ = ["Source", "depth_attention", "key_norm", "null", "source"]
+
+
+def source(v: Tensor, eps: float = EPS) -> Source:
+    """v (B, T, D) as a source; where no kernel reads it, its readers share the norm made here."""
+    return deferred(v) if takes(v) and eps == EPS else normed(v, eps)
 
 
 def depth_attention(

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from darbench.ops.depth_attention.source import EPS
 from darbench.ops.native.kernels import (
     F,
     add_combination,
@@ -26,6 +25,7 @@ from darbench.ops.native.kernels import (
     part,
     row,
 )
+from darbench.ops.norm import EPS
 
 CACHE = 1 << 17  # bytes of sources that a block may have
 BLOCK = 16  # most tokens of a block

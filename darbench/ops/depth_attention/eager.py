@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from darbench.ops.depth_attention.backends import Backend
-from darbench.ops.depth_attention.source import Source
+from darbench.ops.depth_attention.source import Deferred, Source
 from darbench.ops.native.autograd import first_order
 
 
@@ -61,4 +61,4 @@ def depth_attention(
         for v, r in zip(values, inv_rms, strict=True)
     ]
     h, *trails = _Read.apply(backend, query, inv_rms, unknown, scale, heads, *trails)
-    return h, tuple(map(Source, values, inv_rms, trails))
+    return h, tuple(map(Deferred, values, inv_rms, trails))

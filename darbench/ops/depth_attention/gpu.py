@@ -15,7 +15,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from darbench.ops.depth_attention.source import inverse_rms
+from darbench.ops.norm import inverse_rms
 
 STORED = {torch.float32: tl.float32, torch.bfloat16: tl.bfloat16, torch.float16: tl.float16}
 CHANNELS = 1024  # of a program, which takes as many tokens as that makes

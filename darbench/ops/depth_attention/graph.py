@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from darbench.ops.depth_attention.backends import backend
-from darbench.ops.depth_attention.source import Source, inverse_rms
+from darbench.ops.depth_attention.source import Source
+from darbench.ops.norm import inverse_rms
 
 TAGS = (torch.Tag.cudagraph_unsafe,)
 

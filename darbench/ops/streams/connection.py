@@ -96,6 +96,30 @@ def _forward(
         add_combination(m, new, at, hr)
 
 
+@part
+def _of_weights(g, new, at, later, m, dw):
+    """dw: the gradient of a token's weights, from later ones and from the read; m is scratch."""
+    many = dw.size // m.size
+    dot_products(g, new, at, m)
+    for e in range(dw.size):
+        dw[e] = later[e]
+    for s in range(m.size):
+        dw[s * many] += m[s]
+
+
+@part
+def _of_written(w, v, grads, m, dw, dv):
+    """dv, and dw of the columns B and A_m, of which no gradient comes back; m is scratch."""
+    many = w.size // m.size
+    dot_products(v, grads, 0, m)
+    for t in range(m.size):
+        dw[t * many] = F(0)
+        dw[t * many + many - 1] = m[t]
+    _column(w, many - 1, many, m)
+    dv[:] = F(0)
+    add_combination(m, grads, 0, dv)
+
+
 @kernel
 def _backward(
     old,
@@ -135,19 +159,12 @@ def _backward(
     grads = np.empty(count, np.int64)
     for s in range(count):
         grads[s] = whole[s].ctypes.data
+    # What stands here and in no part of its own would, as a part, be summed in another order.
     for r in range(start * tokens, stop * tokens):
         b, at = r // tokens, r * count * width
-        g, w, f = (
-            row(dh, r * width, width),
-            row(weights, r * flat, flat),
-            row(found, r * flat, flat),
-        )
-        dot_products(g, new, at, m)
-        later = row(dweights, r * flat, flat)
-        for e in range(flat):
-            dw[e] = later[e]
-        for s in range(count):
-            dw[s * many] += m[s]
+        g, f = row(dh, r * width, width), row(found, r * flat, flat)
+        w, later = row(weights, r * flat, flat), row(dweights, r * flat, flat)
+        _of_weights(g, new, at, later, m, dw)
         into_rest, into_size = row(drest, b * flat, flat), row(dsize, b * flat, flat)
         for e in range(flat):
             into_rest[e] += dw[e]
@@ -175,15 +192,9 @@ def _backward(
                 for d in range(width):
                     dc[d] += pk * x[d]
         if old:
-            w, dold_r = row(old, r * flat, flat), row(dold, r * flat, flat)
-            dot_products(row(v, r * width, width), grads, 0, m)
-            for t in range(count):
-                dold_r[t * many] = F(0)
-                dold_r[t * many + many - 1] = m[t]
-            _column(w, many - 1, many, m)
-            into = row(dv, r * width, width)
-            into[:] = F(0)
-            add_combination(m, grads, 0, into)
+            u, du = row(old, r * flat, flat), row(dold, r * flat, flat)
+            vr, dvr = row(v, r * width, width), row(dv, r * width, width)
+            _of_written(u, vr, grads, m, du, dvr)
         for s in range(count):
             into = row(dstreams, at + s * width, width)
             if old and many > 2:

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor
 
-from darbench.ops.depth_attention import inverse_rms
+from darbench.ops.norm import inverse_rms
 
 
 def mix_streams(weights: Tensor, streams: Tensor) -> Tensor:
