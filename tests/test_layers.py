@@ -13,7 +13,7 @@ import darbench
 
 PACKAGE = Path(darbench.__file__).parent
 FLOORS = {  # docs/architecture.md draws them
-    0: ("errors", "listener", "randomness", "arithmetic", "records", "ops"),
+    0: ("errors", "files", "listener", "randomness", "arithmetic", "records", "ops"),
     1: ("registry",),
     2: ("routing",),
     3: ("model", "flow", "data"),

@@ -4,7 +4,6 @@ Everything a user can name (labels, routings, parameters, errors, tasks) is esca
 the page, and by darbench.board.figures in the plots.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from darbench.board import cells
 from darbench.board.facts import facts
 from darbench.board.rank import Leaderboard
 from darbench.board.section import Section, section
+from darbench.files import replacing
 
 REFRESH_S = 20
 
@@ -46,9 +46,8 @@ def write_page(
     )
     out_dir.mkdir(parents=True, exist_ok=True)
     path = out_dir / "index.html"
-    partial = out_dir / f".index.html.{os.getpid()}"
-    partial.write_text(page, encoding="utf-8")
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        partial.write_text(page, encoding="utf-8")
     return path
 
 

@@ -5,7 +5,6 @@ manifest name it; a run that was stopped goes on with the shards that the manife
 """
 
 import hashlib
-import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -32,6 +31,7 @@ from darbench.data.image_folder import Folder, find
 from darbench.data.manifest import Manifest, shard_name
 from darbench.data.pixels import to_items
 from darbench.errors import BadInput
+from darbench.files import replacing
 from darbench.listener import CountListener, silent
 from darbench.records.canonical import content_hash
 from darbench.records.rules import MOST_REFERENCES
@@ -237,10 +237,8 @@ class Encoder:
             "picture": pictures[: work.manifest.pictures(number)].clone(),
         }
         data, name = save(tensors), shard_name(number)
-        partial = work.out / f".{name}.part"
-        with _writing(work.out, KEPT):
+        with _writing(work.out, KEPT), replacing(work.out / name) as partial:
             partial.write_bytes(data)
-            os.replace(partial, work.out / name)
         facts = {
             "count": len(files),
             "bytes": len(data),

@@ -9,12 +9,12 @@ OUT/vae/                     the autoencoder, to decode with
 import hashlib
 import json
 import math
-import os
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from darbench.errors import BadInput
+from darbench.files import replacing
 from darbench.records.canonical import content_hash
 
 NAME = "manifest.json"
@@ -79,9 +79,8 @@ class Manifest:
     def write(self, folder: Path) -> None:
         """Replace the folder's manifest by this one, whole or not at all."""
         self.shards = dict(sorted(self.shards.items()))
-        partial = folder / f".{NAME}.part"
-        partial.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
-        os.replace(partial, folder / NAME)
+        with replacing(folder / NAME) as partial:
+            partial.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
 
     def whole(self, folder: Path, name: str) -> bool:
         """Whether that shard was finished and lies there at its full length."""

@@ -14,6 +14,7 @@ import torch
 from torchvision.transforms.functional import to_pil_image
 from torchvision.utils import make_grid
 
+from darbench.files import replacing
 from darbench.records.schema import make_row
 from darbench.records.trial import Report, Trial
 from darbench.store import ledger
@@ -106,6 +107,5 @@ def save_grid(samples: np.ndarray, path: Path) -> None:
     sheet = make_grid(torch.cat([images, blank]), GRID_COLUMNS, padding=1, pad_value=GREY)
     sheet = sheet[: images.shape[1], 1:-1, 1:-1]  # one channel, not three alike; no frame
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.part")
-    to_pil_image(sheet).save(partial, format="PNG")
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        to_pil_image(sheet).save(partial, format="PNG")

@@ -2,12 +2,12 @@
 configuration must have, which metric ranks it, and which source of a routing is current."""
 
 import json
-import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from darbench.errors import BadInput
+from darbench.files import replacing
 
 FILE = "declared.json"
 
@@ -68,6 +68,5 @@ def read(folder: Path) -> Declared:
 
 
 def write(folder: Path, declared: Declared) -> None:
-    partial = folder / f".{FILE}.{os.getpid()}"
-    partial.write_text(json.dumps(asdict(declared), indent=1))
-    os.replace(partial, folder / FILE)
+    with replacing(folder / FILE) as partial:
+        partial.write_text(json.dumps(asdict(declared), indent=1))

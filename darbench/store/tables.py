@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from darbench.errors import BadInput
+from darbench.files import replacing
 from darbench.records.schema import COLUMNS, SCHEMA, SCHEMA_VERSION
 
 POLARS_TYPES = {
@@ -102,19 +102,12 @@ def _finite(value: Any) -> Any:
 
 
 def write_parquet(frame: pl.DataFrame, path: Path) -> None:
-    """Write beside the target and rename, so that a reader sees the old file or the new one.
-
-    The file's metadata carry the schema version and, as JSON, the unit of every column with one.
-    """
+    """Replace the file; its metadata carry the schema version and, as JSON, the columns' units."""
     units = {column.name: column.unit for column in SCHEMA if column.unit}
     metadata = {"schema_version": str(SCHEMA_VERSION), "units": json.dumps(units)}
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    with partial.open("wb") as file:
-        frame.write_parquet(file, metadata=metadata)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    with replacing(path, flush=True) as partial:
+        frame.write_parquet(partial, metadata=metadata)
 
 
 def load_results(name_or_path: str | Path, out: str | Path = "leaderboards") -> pl.DataFrame:

@@ -213,7 +213,7 @@ def test_a_shard_that_cannot_be_written_is_one_error(vae, images, copied):
 
 def test_a_manifest_that_cannot_be_written_is_one_error(vae, images, copied):
     (copied / "shard-00001.safetensors").unlink()
-    (copied / ".manifest.json.part").mkdir()
+    (copied / f".manifest.json.{os.getpid()}").mkdir()
     with pytest.raises(BadInput, match=f"^cannot write to {copied}: Is a directory; {KEPT}$"):
         encode(images, vae, copied, size=SIZE, shard=SHARD)
 

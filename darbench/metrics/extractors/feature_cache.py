@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from darbench.files import replacing
 from darbench.metrics.extractors.extractor import BATCH, extract, extractor
 from darbench.records.canonical import content_hash
 
@@ -64,9 +65,8 @@ def _read(path: Path) -> Features | None:
 def _write(path: Path, features: Features) -> None:
     """Write the file whole or not at all: other processes may be reading and writing it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.part")
-    partial.write_bytes(save(features, {"checksum": _checksum(path.name, features)}))
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        partial.write_bytes(save(features, {"checksum": _checksum(path.name, features)}))
 
 
 def _checksum(name: str, features: Features) -> str:
