@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from darbench.board.build import build
-from darbench.cli import app
+from darbench.cli.app import app
 from darbench.commands.new import new
 from darbench.registry import ROUTINGS, signatures
 from darbench.search.load import load_space

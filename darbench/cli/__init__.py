@@ -1,8 +1,9 @@
-"""The command line: `app` takes arguments, `terminal` shows progress, `tables` shows results."""
+"""The command line: `app` takes arguments, `terminal` shows progress, `tables` and `texts` show
+results, `entry` ends it."""
 
 
 def main() -> None:
     """Entry point of the console script."""
-    from darbench.cli.app import main
+    from darbench.cli.entry import main as run
 
-    main()
+    run()

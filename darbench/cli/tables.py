@@ -1,4 +1,4 @@
-"""What `sensitivity`, `noise-floor` and `plan` print."""
+"""What `sensitivity`, `noise-floor` and `plan` print: effects, deviations, seeds."""
 
 from collections.abc import Iterator, Mapping
 
@@ -6,12 +6,21 @@ from rich.table import Table
 
 from darbench.analysis.effects import Effect
 from darbench.analysis.power import MOST, POWER, smallest_effect
+from darbench.cli.texts import closing, counts, render
 from darbench.commands.noise_floor import Floor, NoiseFloor
 from darbench.commands.plan import Plan
 from darbench.commands.sensitivity import Sensitivity
 from darbench.records.metric import COMPARED, METRICS
 
 MISSING = "-"
+
+
+def sensitivity_text(found: Sensitivity, again: str) -> str:
+    """`again` is the command that goes on where an interruption ended the sweeps."""
+    shown = [render(sensitivity_table(found))] if found.measured else []
+    left = left_out({control.name: control.unpaired for control in found.controls})
+    *before, last = found.outcomes
+    return "\n".join([*shown, *left, *map(counts, before), closing(last, again)])
 
 
 def sensitivity_table(found: Sensitivity) -> Table:
@@ -28,17 +37,21 @@ def sensitivity_table(found: Sensitivity) -> Table:
     return table
 
 
-def left_out(found: Mapping[str, Mapping[int, list[str]]]) -> str:
+def left_out(unpaired: Mapping[str, Mapping[int, list[str]]]) -> Iterator[str]:
     """A line for each variant some of whose trials saw something else than `add` did.
 
-    found: name -> pair id -> what differs."""
-    lines = []
-    for name, broken in found.items():
+    unpaired: name -> pair id -> what differs."""
+    for name, broken in unpaired.items():
         if broken:
             seeds = ", ".join(map(str, sorted(broken)))
             what = ", ".join(dict.fromkeys(reason for each in broken.values() for reason in each))
-            lines.append(f"left out, not paired with add: {name} in seed {seeds}: {what}\n")
-    return "".join(lines)
+            yield f"left out, not paired with add: {name} in seed {seeds}: {what}"
+
+
+def noise_floor_text(found: NoiseFloor, again: str) -> str:
+    """`again` is the command that goes on where an interruption ended the sweep."""
+    shown = [render(noise_table(found))] if found.measured else []
+    return "\n".join([*shown, *left_out(found.unpaired), closing(found.outcome, again)])
 
 
 def noise_table(found: NoiseFloor) -> Table:

@@ -1,5 +1,6 @@
 """The papers behind the routings and what they are compared in, for `darbench cite`."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -122,6 +123,18 @@ PAPERS: dict[str, Paper] = {
 
 # What is no routing, by the name to cite it under.
 PARTS = {"sit": "arXiv:2401.08740", "repa": "arXiv:2410.06940"}
+
+
+def cite(names: Iterable[str]) -> str:
+    """BibTeX of the papers of routings, of `sit` and of `repa`, each once."""
+    from darbench.registry import ROUTINGS
+
+    entries: dict[str, str] = {}
+    for name in names:
+        paper = PARTS.get(name) or ROUTINGS.get(name).paper
+        if paper:
+            entries.setdefault(paper, bibtex(name, paper))
+    return "\n\n".join(entries.values())
 
 
 def bibtex(key: str, paper: str) -> str:

@@ -45,6 +45,15 @@ class Finding:
     fix: str = ""
 
 
+def examine(
+    task: str | None, overrides: Iterable[str], out: Path, listener: Listener = silent
+) -> list[Finding]:
+    """What this task needs; without one, what every task does."""
+    if task is None:
+        return examine_machine(out, listener)
+    return examine_task(task, overrides, out, listener)
+
+
 def examine_task(
     name: str, overrides: Iterable[str], out: Path, listener: CountListener = silent
 ) -> list[Finding]:

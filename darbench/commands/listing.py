@@ -1,11 +1,10 @@
-"""What there is, for `darbench list`, `describe` and `cite`: routings, search spaces, tasks."""
+"""What there is, for `darbench list` and `describe`: routings, search spaces, tasks."""
 
 import inspect
 import sys
-from collections.abc import Iterable
 from typing import Any
 
-from darbench.commands.cite import PARTS, bibtex
+from darbench.commands.cite import bibtex
 from darbench.errors import BadInput, unknown
 
 
@@ -113,15 +112,3 @@ def _routing_text(name: str, cls: type) -> str:
         bibtex(name, cls.paper) if cls.paper else "-",
     ]
     return "\n".join(lines)
-
-
-def cite(names: Iterable[str]) -> str:
-    """BibTeX of the papers of routings, of `sit` and of `repa`, each once."""
-    from darbench.registry import ROUTINGS
-
-    entries: dict[str, str] = {}
-    for name in names:
-        paper = PARTS.get(name) or ROUTINGS.get(name).paper
-        if paper:
-            entries.setdefault(paper, bibtex(name, paper))
-    return "\n\n".join(entries.values())

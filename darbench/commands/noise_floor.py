@@ -5,7 +5,7 @@ with other random numbers (`evaluation.redraws`).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,18 @@ class NoiseFloor:
     def measured(self) -> bool:
         """Whether there is a deviation to show."""
         return any(each.pairing for each in self.floors.values())
+
+    @property
+    def interrupted(self) -> bool:
+        return self.outcome.interrupted
+
+    @property
+    def failed(self) -> bool:
+        return self.outcome.failed > 0
+
+    def summary(self) -> dict[str, Any]:
+        """Plain values, for a machine to read."""
+        return asdict(self)
 
 
 def noise_floor(

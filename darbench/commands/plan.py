@@ -10,13 +10,13 @@ from darbench.analysis.comparison import BASELINE
 from darbench.analysis.effects import SIGNIFICANT
 from darbench.analysis.power import seeds_needed
 from darbench.commands import noise_floor
+from darbench.commands.command_line import command_line
 from darbench.errors import BadInput, unknown
 from darbench.records.metric import COMPARED
 from darbench.search import sweep as sweeps
 from darbench.search.compose import compose_space
 from darbench.search.space import SearchSpace
 from darbench.store import ledger
-from darbench.store.command_line import command_line
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ effect is a paired one.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,14 @@ class Sensitivity:
     @property
     def interrupted(self) -> bool:
         return self.outcomes[-1].interrupted
+
+    @property
+    def failed(self) -> bool:
+        return not self.resolved
+
+    def summary(self) -> dict[str, Any]:
+        """Plain values, for a machine to read."""
+        return {"resolved": self.resolved, **asdict(self)}
 
 
 def sensitivity(

@@ -1,7 +1,7 @@
 import pytest
 
 from darbench.commands import listing as catalogue
-from darbench.commands.cite import PAPERS, PARTS, bibtex
+from darbench.commands.cite import PAPERS, PARTS, bibtex, cite
 from darbench.commands.new import new
 from darbench.errors import BadInput
 from darbench.metrics.cost.overhead import block_flops, overhead
@@ -60,13 +60,13 @@ def test_every_built_in_routing_has_a_known_paper():
 
 
 def test_cite_gives_each_paper_once():
-    found = catalogue.cite(["dar", "hyper", "dar"])
+    found = cite(["dar", "hyper", "dar"])
     assert found.count("@misc{") == 2
     assert "eprint = {2605.20708}" in found and "title = {{Hyper-Connections}}" in found
 
 
 def test_the_model_and_its_alignment_have_papers_too():
-    found = catalogue.cite(["sit", "repa", "add"])
+    found = cite(["sit", "repa", "add"])
     assert all(f"eprint = {{{n}}}" in found for n in ("2401.08740", "2410.06940", "1512.03385"))
     assert {paper.removeprefix("arXiv:") for paper in PARTS.values()} <= PAPERS.keys()
 

@@ -1,0 +1,40 @@
+"""What ends a command as which exit code: bad input is one line, never a traceback."""
+
+import os
+import signal
+import sys
+from typing import NoReturn
+
+from darbench.cli.app import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, app
+from darbench.errors import BadInput
+
+
+def main() -> NoReturn:
+    """Run the command line of this process; bad input ends it with exit code 2, an interruption
+    with 130."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's Ctrl-C
+    try:
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
+    except BadInput as error:
+        code = _complain(str(error), EXIT_BAD_INPUT)
+    except PermissionError as error:
+        named = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        code = _complain(named, EXIT_BAD_INPUT)
+    except KeyboardInterrupt:
+        code = EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader has seen enough; nor can the rest be written at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_FAILED
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # the mark of a usage error of Typer's
+            raise
+        code = _complain(error.format_message(), EXIT_BAD_INPUT)
+    if code == EXIT_INTERRUPTED:
+        print("darbench: interrupted", file=sys.stderr)
+    sys.exit(code)
+
+
+def _complain(message: str, code: int) -> int:
+    print("darbench:", " ".join(message.split()), file=sys.stderr)
+    return code

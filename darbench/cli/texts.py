@@ -1,0 +1,157 @@
+"""What the verbs print for people; the tables of `sensitivity`, `noise-floor` and `plan` are in
+`tables`."""
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from darbench.commands.command_line import command_line
+from darbench.records.metric import METRICS
+
+if TYPE_CHECKING:  # these rooms import torch
+    from darbench.commands.doctor import Finding
+    from darbench.commands.prepare import Prepared
+    from darbench.search.sweep import SweepResult
+
+WIDE = ("search parameters", "summary")  # columns that are a table of their own
+NO_EDGE = 500  # the width of a file, which has no edge to wrap a row at
+
+
+def render(table: Table) -> str:
+    console = Console()
+    if not console.is_terminal:
+        console.width = NO_EDGE
+    with console.capture() as captured:
+        console.print(table)
+    return captured.get().removesuffix("\n")
+
+
+def listing_text(rows: list[dict[str, Any]]) -> str:
+    narrow = [{k: v for k, v in row.items() if k not in WIDE} for row in rows]
+    texts = [render(_listing_table(narrow))]
+    for column in rows[0].keys() & WIDE:
+        wide = [{"name": row["name"], column: row[column]} for row in rows if row[column]]
+        texts.append(render(_listing_table(wide)))
+    return "\n\n".join(texts)
+
+
+def _listing_table(rows: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column, value in rows[0].items():
+        right = "right" if isinstance(value, (int, float)) else "left"
+        named = column == "name"
+        table.add_column(column, style="bold" if named else "", justify=right, no_wrap=named)
+    for row in rows:
+        table.add_row(*(Text(_cell(column, value)) for column, value in row.items()))
+    return table
+
+
+def _cell(column: str, value: Any) -> str:
+    if column.startswith("FLOPs"):
+        return f"{value:+.2%}"
+    if column.endswith("FLOPs"):
+        return f"{value:.2e}"
+    if column == "hours":
+        return "; ".join(f"{hours:,.3g} on {where}" for where, hours in value.items())
+    if isinstance(value, dict):
+        return ", ".join(_parameter(key, **facts) for key, facts in value.items())
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _parameter(key: str, default: Any, values: list[Any] | str) -> str:
+    others = "|".join(map(str, values)) if isinstance(values, list) else values
+    return f"{key}={default} ({others})"
+
+
+def findings_text(findings: "list[Finding]") -> str:
+    from darbench.commands.doctor import MISSING, OTHER
+
+    missing = sum(finding.state == MISSING for finding in findings)
+    others = [finding.what for finding in findings if finding.state == OTHER]
+    but = f", but not what is published: {', '.join(others)}" if others else ""
+    last = f"{missing} missing" if missing else f"nothing is missing{but}"
+    return "\n".join([*map(_finding_lines, findings), last])
+
+
+def _finding_lines(finding: "Finding") -> str:
+    line = f"{finding.state:9}{finding.what:12}{finding.says}"
+    return f"{line}\n{'':21}fix: {finding.fix}" if finding.fix else line
+
+
+def checks_text(results: list[dict[str, Any]]) -> str:
+    passed = sum(result["passed"] for result in results)
+    return "\n".join([*_check_lines(results), f"{passed} of {len(results)} checks passed"])
+
+
+def _check_lines(results: list[dict[str, Any]]) -> Iterator[str]:
+    """A line for each check; below the name of its routing where there are several."""
+    several = len({result["routing"] for result in results}) > 1
+    heading = None
+    for result in results:
+        if several and result["routing"] != heading:
+            heading = result["routing"]
+            yield f"{heading}:"
+        mark = "ok  " if result["passed"] else "FAIL"
+        yield f"{mark} {result['name']}: {result['claim']} ({result['seconds']:.1f} s)"
+        if not result["passed"]:
+            yield "     " + result["message"].replace("\n", "\n     ")
+
+
+def prepared_text(prepared: "Prepared") -> str:
+    return (
+        f"{prepared.images} images, fingerprint {prepared.fingerprint}\n"
+        f"next: export {prepared.variable}={shlex.quote(str(prepared.out.resolve()))}\n"
+        "then: darbench doctor imagenet256-b2"
+    )
+
+
+def checkpoint_line(row: dict[str, Any]) -> str:
+    if row["status"] != "ok":
+        return f"{row['status']} at step {row['step']}: {row['error']}"
+    line = f"step {row['step']:>6}  {row['train_flops']:.2e} FLOP  val_loss {row['val_loss']:.4f}"
+    if row["fd"] is not None:
+        line += f"  {METRICS['fd'].title_in(row['extractor'])} {row['fd']:.2f}"
+    return line
+
+
+def trained_text(last: dict[str, Any], out: Path) -> str:
+    board = command_line(["darbench", "board", "--space", "train"], out)
+    return f"row hash {last['row_hash']}; trial {last['trial_id']}\nnext: {board}"
+
+
+def preview_text(preview: dict[str, Any]) -> str:
+    last = (
+        f"{preview['total']} trials ({preview['sampler']}, seeds {preview['seeds']}), "
+        f"{preview['finished']} finished already, budget {preview['steps']} add steps each; "
+        "nothing ran"
+    )
+    return "\n".join([*preview["configurations"], last])
+
+
+def counts(result: "SweepResult") -> str:
+    minutes, seconds = divmod(round(result.seconds), 60)
+    return (
+        f"{result.total} trials: {result.done} done, {result.failed} failed, "
+        f"{result.skipped} finished earlier, in {minutes} min {seconds} s"
+    )
+
+
+def closing(result: "SweepResult", again: str) -> str:
+    """How a sweep ended, and what to do next; `again` is the command that goes on with it."""
+    lines = [counts(result)]
+    if result.interrupted:
+        lines.append(f"interrupted with {result.left} trials left; go on with: {again}")
+    lines.append(f"leaderboard: {result.board}")
+    if result.failed and not result.interrupted:
+        lines.append(
+            "next: the board lists the failures; what crashed or ran out of time or memory is "
+            f"tried again by: {again}"
+        )
+    elif not result.interrupted:
+        lines.append(f"next: open it in a browser; results as a table: {result.results}")
+    return "\n".join(lines)

@@ -1,0 +1,55 @@
+"""A folder of images encoded into latents to train on: `darbench prepare`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from darbench.data import kind
+from darbench.data.base import Listener, silent
+from darbench.data.encode import encode
+from darbench.errors import BadInput, unknown
+from darbench.search import machine
+
+PREPARED = ("imagenet",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Latents that can be trained on."""
+
+    out: Path
+    images: int
+    fingerprint: str
+    variable: str  # of the environment, that says where they are
+
+    def summary(self) -> dict[str, Any]:
+        """Plain values, for a machine to read."""
+        return {"out": str(self.out), "images": self.images, "fingerprint": self.fingerprint}
+
+
+def prepare(
+    what: str,
+    *,
+    vae: Path,
+    data: Path,
+    out: Path,
+    size: int = 256,
+    workers: int | None = None,
+    device: str = "auto",
+    listener: Listener = silent,
+) -> Prepared:
+    """Encode what is not encoded yet. workers: by default one a core, or one a GPU."""
+    if what not in PREPARED:
+        raise unknown("thing to prepare", what, PREPARED)
+    for option, folder in (("--vae", vae), ("--data", data)):
+        if not folder.is_dir():
+            raise BadInput(f"{option} {folder}: no such folder")
+    devices = tuple(machine.units(machine.device(device)))
+    given = {"size": size, "workers": workers or len(devices), "devices": devices}
+    manifest = encode(data, vae, out, **given, listener=listener)
+    return Prepared(
+        out=out,
+        images=manifest.n,
+        fingerprint=manifest.fingerprint,
+        variable=kind("latents").variable,
+    )
