@@ -46,7 +46,7 @@ class Finding:
 
 
 def examine(
-    task: str | None, overrides: Iterable[str], out: Path, listener: Listener = silent
+    task: str | None, overrides: Iterable[str], out: Path, listener: CountListener = silent
 ) -> list[Finding]:
     """What this task needs; without one, what every task does."""
     if task is None:

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from darbench.data import kind
-from darbench.data.base import Listener, silent
 from darbench.data.encode import encode
 from darbench.errors import BadInput, unknown
+from darbench.listener import CountListener, silent
 from darbench.search import machine
 
 PREPARED = ("imagenet",)
@@ -36,7 +36,7 @@ def prepare(
     size: int = 256,
     workers: int | None = None,
     device: str = "auto",
-    listener: Listener = silent,
+    listener: CountListener = silent,
 ) -> Prepared:
     """Encode what is not encoded yet. workers: by default one a core, or one a GPU."""
     if what not in PREPARED:
