@@ -6,7 +6,8 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from darbench.records.settings import UNSAID
+from darbench.records.setting import unsaid
+from darbench.records.settings import Training
 
 # What Hydra's override grammar reads as this very string without quotes.
 _PLAIN = re.compile(r"(?!(null|true|false|nan|inf)$)[A-Za-z_][\w./-]*", re.IGNORECASE | re.ASCII)
@@ -25,7 +26,8 @@ def reproduce_command(
     load = [word for file in dict.fromkeys(filter(None, own)) for word in ("--load", file)]
     words = ["darbench", "train", *load, "--task", config["task"]["name"]]
     words += ["--routing", config["routing"], f"task.extractor={config['task']['extractor']}"]
-    config["training"] = UNSAID | config["training"]  # of which the task may say something else
+    # Of what an identity does not say, the task may say something else than the default.
+    config["training"] = unsaid(Training) | config["training"]
     for group in ("params", "model", "training", "evaluation"):
         words += [f"{group}.{key}={_literal(v)}" for key, v in sorted(config[group].items())]
     return shlex.join([*words, "--seed", str(seed)])

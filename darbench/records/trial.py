@@ -1,7 +1,7 @@
 """A trial, one configuration under one seed, and what it reports."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from darbench.records.canonical import content_hash
@@ -32,17 +32,11 @@ class Trial:
 
     def configuration(self) -> dict:
         """All that decides the result except the seed, as plain values."""
-        model = {k: v for k, v in asdict(self.model).items() if k != "size"}
         return {
-            "task": {
-                "name": self.task.name,
-                "version": self.task.version,
-                "data": self.task.data_id,
-                "extractor": self.task.extractor,
-            },
+            "task": self.task.identity(),
             "routing": self.variant.routing,
             "params": dict(self.variant.params),
-            "model": model,
+            "model": self.model.identity(),
             "training": self.training.identity(),
             "evaluation": self.evaluation.identity(),
         }

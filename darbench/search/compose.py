@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from darbench.errors import BadInput, unknown
+from darbench.records.setting import setting
 from darbench.records.settings import Evaluation, Model, Task, Training
 from darbench.search.files import find_space, recipe
 from darbench.search.hydra_errors import check_overrides, malformed, translated
@@ -27,23 +28,33 @@ _HYDRA = threading.Lock()  # Hydra's compose keeps global state
 class Confirm:
     """The second pass of a random or tpe sweep: the best configurations on fresh seeds."""
 
-    top: int = 3
-    seeds: list[int] = field(default_factory=lambda: [100, 101, 102])
+    top: int = setting(3, doc="of those, how many are run again; 0 is none")
+    seeds: list[int] = setting([100, 101, 102], doc="fresh pair ids to run them on")
 
 
 @dataclass(kw_only=True)
 class SweepConfig:
     """Keys, types and defaults of a search space: `darbench: sweep` in its defaults list."""
 
-    name: str = ""
-    summary: str = ""
-    sampler: str = "grid"  # grid | random | tpe
-    seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
-    trials: int = 20
+    name: str = setting(
+        "", doc="folder and title of the leaderboard; the file's name unless given"
+    )
+    summary: str = setting("", doc="what `darbench list spaces` says of it")
+    sampler: str = setting(
+        "grid", doc="`grid`, `random` or `tpe`; the latter two draw `trials` configurations"
+    )
+    seeds: list[int] = setting(
+        [0, 1, 2], doc="pair ids: trials of an equal one share all random streams"
+    )
+    trials: int = setting(20, doc="configurations that `random` and `tpe` draw")
     confirm: Confirm = field(default_factory=Confirm)
-    variants: list[Any] = field(default_factory=list)
-    # Variants that must do worse than `add`, which stands among them.
-    controls: list[Any] = field(default_factory=lambda: [{"routing": "add"}])
+    variants: list[Any] = setting(
+        [], doc="what is compared: `routing`, and `params`, `model` and `label` where they differ"
+    )
+    controls: list[Any] = setting(
+        [{"routing": "add"}],
+        doc="variants that must do worse than `add`, for `darbench sensitivity`",
+    )
     task: Task = field(default_factory=Task)
     model: Model = field(default_factory=Model)
     training: Training = field(default_factory=Training)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from darbench.arithmetic import plain_arithmetic
+from darbench.records.metric import COMPARED
 from darbench.records.trial import Trial
 from darbench.registry import ENCODERS, ROUTINGS
 from darbench.search.driver import Driver
@@ -44,7 +45,7 @@ import ray  # noqa: E402
 from ray import cloudpickle, tune  # noqa: E402
 from ray.tune.search import Searcher  # noqa: E402
 
-NEWS = ("trial_id", "step", "final", "status", "error", "attempt", "val_loss", "fd")
+NEWS = ("trial_id", "step", "final", "status", "error", "attempt", *COMPARED)
 
 
 def run(driver: Driver, workers: int, interruptible: Callable[[], None]) -> None:

@@ -32,7 +32,8 @@ from pathlib import Path
 from darbench.board.page import write_page
 from darbench.board.rank import rank
 from darbench.records.schema import COLUMNS
-from darbench.search.compose import load_space
+from darbench.search.compose import compose_space
+from darbench.search.space import build_space
 from darbench.registry import Signature
 from darbench.store.tables import to_frame
 from tests.fake_rows import entry_rows
@@ -47,7 +48,8 @@ board = rank(to_frame(rows))
 page = write_page("toy", [board], Path(sys.argv[1]), Path(sys.argv[1]))
 signatures = {"add": Signature(name="add", parameters={}, code_hash="c")}
 try:
-    load_space("dar_variants", ["task.rank_by=other", "variants=[{routing: add}]"], signatures)
+    overrides = ["task.rank_by=other", "variants=[{routing: add}]"]
+    build_space(compose_space("dar_variants", overrides), signatures)
 except ValueError as error:
     refusal = str(error)
 print(json.dumps({

@@ -1,6 +1,7 @@
-"""docs/settings.md names every setting, its default, and every value that is a name."""
+"""docs/settings.md is what docs/settings.py writes, and names every value that is a name."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ NAMES = {
     "training.objective": settings.OBJECTIVES,
     "training.path": settings.PATHS,
     "training.weighting": settings.WEIGHTINGS,
-    "training.precision": ("float32", "bfloat16"),
+    "training.precision": settings.PRECISIONS,
     "evaluation.sampler": (*settings.ODE_SAMPLERS, *settings.SDE_SAMPLERS),
     "evaluation.sde.form": settings.DIFFUSIONS,
     "evaluation.sde.last_step": settings.LAST_STEPS,
@@ -52,6 +53,11 @@ def settings() -> dict:
                 yield prefix + key, value
 
     return dict(walk(plain))
+
+
+def test_the_page_is_made_of_the_fields():
+    made = runpy.run_path(str(PAGE.with_suffix(".py")))["page"]()
+    assert PAGE.read_text() == made, "run: python docs/settings.py"
 
 
 def test_every_setting_is_named_with_its_default():
