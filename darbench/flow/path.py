@@ -74,7 +74,7 @@ class Path:
     sample_end: float  # infinite there
 
     def at(self, t: Tensor, x: Tensor) -> Point:
-        """At the times t (B,), for x (B, ...)."""
+        """The points at the times t (B,), with coefficients to multiply x (B, ...)."""
         return self.coefficients(t.view(-1, *[1] * (x.dim() - 1)))
 
 

@@ -17,16 +17,16 @@ Encoder = Callable[[Tensor], Tensor]  # x_1 (B, C, H, W) -> a feature map (B, E,
 
 class Repa(Objective):
     """loss + coefficient * mean over tokens of -cos(P(z_k), y)  (REPA, Yu et al.,
-    arXiv:2410.06940), z_k from `tap`, y the encoder's features of the clean x_1.
+    arXiv:2410.06940), with z_k from `tap` and y the encoder's features of the clean x_1.
 
     P is an MLP of three linears with SiLU between, of width `hidden` (2048 in the paper, here
     twice the model's width unless given); its initial values follow the trunk's rule. y is the
     feature map resampled to the token grid, bilinearly where the two differ. An encoder must also
     run on the meta device, where its FLOPs are counted.
     layer: k, 8 of SiT-XL's 28 blocks in the paper. coefficient: 0.5 in the paper.
-    norm: puts a LayerNorm without parameters before P, since the scale of z_k differs between
-    routings: it is the one consumer of a depth read that has no norm of its own. The paper's
-    model, whose routing is `add`, needs none.
+    norm: puts a LayerNorm without parameters before P. The scale of z_k differs between routings,
+    and P is the one consumer of a depth read that has no norm of its own. The paper's model, whose
+    routing is `add`, needs none.
     Differs from the official code: time runs from noise to data. The loss does not depend on t,
     so nothing else changes.
     """
@@ -73,7 +73,7 @@ class Repa(Objective):
         return loss - self.coefficient * self.alignment(z, x1)
 
     def alignment(self, z: Tensor, x1: Tensor) -> Tensor:
-        """Mean cosine over tokens, (B,), of the projected z (B, T, D)."""
+        """Mean cosine over tokens, (B,), of the projected z (B, T, D) with the features of x1."""
         projected, target = self.projector(z), self._target(x1)
         dtype = torch.promote_types(projected.dtype, torch.float32)  # autocast narrows both
         return nn.functional.cosine_similarity(projected.to(dtype), target.to(dtype), -1).mean(1)
@@ -88,7 +88,7 @@ class Repa(Objective):
         return features.flatten(2).mT
 
     def step_flops(self, batch: int, shape: tuple[int, int, int]) -> float:
-        """The encoder forward, the projector forward and backward."""
+        """FLOPs of the encoder's forward pass and of the projector's forward and backward."""
         twin = copy.deepcopy(self).to("meta")
         with torch.device("meta"), FlopCounterMode(display=False) as counter:
             z = torch.empty(batch, self.tokens, self.width, requires_grad=True)

@@ -16,7 +16,7 @@ Velocity = Callable[[Tensor, Tensor], Tensor]  # (x, t (B,)) -> v
 
 
 def euler(v: Velocity, x: Tensor, steps: int, span: Span = (0.0, 1.0)) -> Tensor:
-    """x += h v(x, t): `steps` evaluations, first order."""
+    """Euler's method, x += h v(x, t): `steps` evaluations, first order."""
     start, end = span
     h = (end - start) / steps
     for k in range(steps):
@@ -25,7 +25,7 @@ def euler(v: Velocity, x: Tensor, steps: int, span: Span = (0.0, 1.0)) -> Tensor
 
 
 def heun(v: Velocity, x: Tensor, steps: int, span: Span = (0.0, 1.0)) -> Tensor:
-    """Explicit trapezoid: x += h/2 (v(x, t) + v(x + h v, t + h)): 2 `steps` evaluations."""
+    """Heun's method, x += h/2 (v(x, t) + v(x + h v, t + h)): 2 `steps` evaluations, order 2."""
     start, end = span
     h = (end - start) / steps
     for k in range(steps):
@@ -45,15 +45,15 @@ def adaptive(
 ) -> Tensor:
     """torchdiffeq's dopri5 with the official SiT's tolerances; `steps` is not used.
 
-    The step size depends on the whole batch, and so does the result, within the tolerances. NaN
-    where no step is small enough, as fields that diverge have it.
+    The step size depends on the whole batch, and so does the result, within the tolerances. The
+    result is NaN where no step is small enough, as in fields that diverge.
     """
     from torchdiffeq import odeint
 
     ends = torch.tensor(span, device=x.device, dtype=x.dtype)
     try:
         return odeint(lambda t, y: v(y, t.expand(len(y))), x, ends, rtol=rtol, atol=atol)[-1]
-    except AssertionError as error:  # torchdiffeq's way to say both of it
+    except AssertionError as error:  # torchdiffeq reports both cases by one
         if not any(sign in str(error) for sign in ("underflow in dt", "non-finite values")):
             raise
         return torch.full_like(x, math.nan)
@@ -84,5 +84,5 @@ def guided(model: VelocityModel, label: Tensor, null: int, scale: float) -> Velo
 
 
 def at_time(x: Tensor, t: float) -> Tensor:
-    """t (B,) of every sample of x."""
+    """The time t for every sample of x, (B,)."""
     return torch.full((len(x),), t, device=x.device, dtype=x.dtype)

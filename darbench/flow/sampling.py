@@ -13,7 +13,7 @@ Sampler = Callable[[Velocity, Tensor, sde.Noise], Tensor]  # (v, x_0, noise) -> 
 
 
 def make_sampler(evaluation: Evaluation, transport: Transport) -> Sampler:
-    """An ODE sampler leaves the noise of the steps alone."""
+    """The sampler of an evaluation; an ODE sampler makes no use of the noise of the steps."""
     if evaluation.sampler in SAMPLERS:
         solve, steps = SAMPLERS[evaluation.sampler], evaluation.sampler_steps
         return lambda v, x, noise: solve(v, x, steps, transport.sample_span)

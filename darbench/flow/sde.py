@@ -26,8 +26,8 @@ DIFFUSIONS: dict[str, Callable[[Tensor, Point], Tensor]] = {
 
 @dataclass(frozen=True)
 class SDE:
-    """dx = (v + w s) dt + sqrt(2 w) dB: of the same marginals as dx = v dt for every w_t >= 0
-    (SiT, arXiv:2401.08740, section 2; s the score).
+    """dx = (v + w s) dt + sqrt(2 w) dB with the score s; its marginals are those of dx = v dt for
+    every w_t >= 0  (SiT, arXiv:2401.08740, section 2).
 
     Both v and s come from one evaluation of the network; the official code makes two. It also
     fails on two of its forms: on increasing-decreasing, which it misspells, and on constant, of
@@ -41,27 +41,27 @@ class SDE:
     norm: float = 1.0
 
     def diffusion(self, x: Tensor, t: float) -> Tensor:
-        """w_t (B, 1, ...)."""
+        """The diffusion w_t, (B, 1, ...)."""
         times = at_time(x, t)
         point = self.path.at(times, x)
         return self.norm * self.form(times.view_as(point.alpha), point)
 
     def drift(self, x: Tensor, t: float) -> Tensor:
-        """v + w s."""
+        """The drift v + w s."""
         v = self.v(x, at_time(x, t))
         score = self.path.at(at_time(x, t), x).score_from_velocity(v, x)
         return v + self.diffusion(x, t) * score
 
 
 def euler_maruyama(sde: SDE, x: Tensor, t: float, h: float, noise: Tensor) -> Tensor:
-    """x += h (v + w s) + sqrt(2 w h) xi: one evaluation, of first weak order."""
+    """Euler-Maruyama, x += h (v + w s) + sqrt(2 w h) xi: one evaluation, first weak order."""
     return x + h * sde.drift(x, t) + (2 * h * sde.diffusion(x, t)).sqrt() * noise
 
 
 def heun(sde: SDE, x: Tensor, t: float, h: float, noise: Tensor) -> Tensor:
-    """First the noise of the step, then a step of Heun's method along the drift: two evaluations.
+    """The noise of the step, then a step of Heun's method along the drift: two evaluations.
 
-    Of second order in the mean, but of first weak order, since noise and drift take turns.
+    It is of second order in the mean, but of first weak order, since noise and drift take turns.
     """
     x = x + (2 * h * sde.diffusion(x, t)).sqrt() * noise
     slope = sde.drift(x, t)
@@ -70,14 +70,14 @@ def heun(sde: SDE, x: Tensor, t: float, h: float, noise: Tensor) -> Tensor:
 
 
 def tweedie(sde: SDE, x: Tensor, t: float, h: float) -> Tensor:
-    """E[x_1 | x_t] = (x + sigma^2 s) / alpha, one evaluation."""
+    """Tweedie's formula, E[x_1 | x_t] = (x + sigma^2 s) / alpha: one evaluation."""
     times = at_time(x, t)
     return sde.path.at(times, x).data_from_velocity(sde.v(x, times), x)
 
 
 STEPS = {"euler_maruyama": euler_maruyama, "heun_sde": heun}
 
-# From t to 1 = t + h, without noise.
+# The last step, from t to 1 = t + h, without noise.
 LAST_STEPS: dict[str, Callable[[SDE, Tensor, float, float], Tensor]] = {
     "Mean": lambda sde, x, t, h: x + h * sde.drift(x, t),
     "Tweedie": tweedie,
@@ -89,11 +89,13 @@ LAST_STEPS: dict[str, Callable[[SDE, Tensor, float, float], Tensor]] = {
 def integrate(
     sde: SDE, x: Tensor, noise: Noise, *, steps: int, span: Span, step: str, last_step: str
 ) -> Tensor:
-    """Equal steps over the span, then the last step up to t = 1; it is one of the `steps`, as in
-    the official code, whose last step of 0.04 is ten times each of its other 249.
+    """Integrate from x in equal steps over the span, then by the last step up to t = 1.
 
-    The noise of a step is asked for by its number, so the caller can key it by the sample's index
-    as well; the official code draws it from the global generator, in the order of the batch.
+    The last step is one of the `steps`, as in the official code, whose last step of 0.04 is ten
+    times each of its other 249.
+
+    The noise of a step is asked for by the step's number, so the caller can key it by the sample's
+    index as well; the official code draws it from the global generator, in the order of the batch.
     """
     start, end = span
     equal = steps if last_step == "none" else steps - 1

@@ -1,5 +1,5 @@
-"""A flow as it is trained and sampled: its path, what the network predicts along it, its loss and
-the times it covers  (SiT, Ma et al., arXiv:2401.08740)."""
+"""A flow as it is trained and sampled: what the network predicts along its path, its loss, and the
+times it covers  (SiT, Ma et al., arXiv:2401.08740)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -74,7 +74,7 @@ class Transport:
     def loss_at(
         self, network: Network, x1: Tensor, label: Tensor, x0: Tensor, t: Tensor
     ) -> Tensor:
-        """w_t |error|^2, the mean over all but the batch, (B,).
+        """The weighted squared error w_t |error|^2, its mean over all but the batch, (B,).
 
         By default it is |v(x_t, t) - (x_1 - x_0)|^2 at x_t = t x_1 + (1 - t) x_0.
         """

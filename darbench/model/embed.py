@@ -9,7 +9,7 @@ FREQUENCIES = 128
 
 
 class PatchEmbed(nn.Module):
-    """(B, C, H, W) -> (B, T, D), one token per patch, row by row."""
+    """Patches as tokens: (B, C, H, W) -> (B, T, D), one token per patch, row by row."""
 
     def __init__(self, patch: int, channels: int, width: int):
         super().__init__()
@@ -30,7 +30,8 @@ def sincos_positions(width: int, side: int) -> Tensor:
 
 
 class TimestepEmbedder(nn.Module):
-    """t (B,) in [0, 1], not scaled, -> (B, D): 128 frequencies, [cos | sin], a two-layer MLP."""
+    """Time embedding: t (B,) in [0, 1], not scaled, -> (B, D); 128 frequencies, [cos | sin], a
+    two-layer MLP."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -45,7 +46,7 @@ class TimestepEmbedder(nn.Module):
 
 
 class LabelEmbedder(nn.Module):
-    """Class index (B,) -> (B, D); the index `classes` is the null class of guidance."""
+    """Class embedding: index (B,) -> (B, D); index `classes` is the null class of guidance."""
 
     def __init__(self, classes: int, width: int):
         super().__init__()

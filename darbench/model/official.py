@@ -12,8 +12,9 @@ PREFIX = "routing."
 def load_official(model: SiT, state: Mapping[str, Tensor]) -> list[str]:
     """Load an official SiT state dict; returns the routing keys that keep their initial values.
 
-    Strict for `add`, which has none. A checkpoint with learn_sigma loads into a model without
-    it: the second half of the head's channels, which the official forward drops, is left out.
+    It is strict for `add`, which has none. A checkpoint with learn_sigma loads into a model
+    without it: the second half of the head's channels, which the official forward drops, is left
+    out.
     Raises ValueError naming the keys that are missing, unexpected or of another shape.
     """
     state = dict(state)
@@ -38,7 +39,8 @@ def to_official(model: SiT) -> dict[str, Tensor]:
 
 
 def _without_sigma(weight: Tensor, model: SiT) -> Tensor:
-    """The rows of the head are ordered (p, q, channel); keep the first half of the channels."""
+    """The head's weight or bias for the first half of the channels only; as given if it has no
+    second half. Its rows are ordered (p, q, channel)."""
     rows = model.final_layer.linear.out_features
     if weight.shape[0] != 2 * rows or rows != model.patch**2 * model.channels:
         return weight

@@ -1,4 +1,4 @@
-"""SiT: embed, loop over sites, head. The loop is all that a routing touches."""
+"""SiT: embeddings, a loop over sites, a head. The loop is all that a routing touches."""
 
 from collections.abc import Callable
 
@@ -76,29 +76,31 @@ class SiT(nn.Module):
         return self._unpatchify(self.final_layer(h, cond.c))[:, : self.channels]
 
     def _unpatchify(self, tokens: Tensor) -> Tensor:
-        """(B, T, p * p * C') -> (B, C', H, W)"""
+        """Tokens put together to images, (B, T, p * p * C') -> (B, C', H, W)."""
         grid, p = int(tokens.shape[1] ** 0.5), self.patch
         tiles = tokens.unflatten(1, (grid, grid)).unflatten(-1, (p, p, -1))  # B h w p q C'
         return tiles.permute(0, 5, 1, 3, 2, 4).flatten(4, 5).flatten(2, 3)
 
 
 def _seeded(seed: int, build: Callable[[], Routing]) -> Routing:
-    """Routing parameters draw from a stream of their own; the global generator is left alone."""
+    """The routing that `build` makes, its parameters drawn from a stream of their own; the global
+    generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(_seed_of(seed, "routing"))
         return build()
 
 
 def _seed_of(seed: int, name: str) -> int:
+    """The seed of a parameter's initial values, a function of the model's seed and its name."""
     return int(stream(seed, "init", name).integers(2**63))
 
 
 @torch.no_grad()
 def initialise(trunk: nn.Module, seed: int, zero_t_embed: bool) -> None:
-    """The official initial values, each parameter from its own stream keyed by its name.
+    """Set the official initial values, each parameter from its own stream keyed by its name.
 
-    Linears xavier uniform, the patch convolution too on its flattened weight; biases zero; label
-    and timestep embeddings N(0, 0.02); every adaLN linear and the final one zero.
+    Linears are xavier uniform, and so is the patch convolution on its flattened weight; biases are
+    zero; label and timestep embeddings N(0, 0.02); every adaLN linear and the final one zero.
     """
     zeros = ("adaLN_modulation", "final_layer")
     if zero_t_embed:

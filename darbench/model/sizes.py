@@ -15,7 +15,7 @@ SIZES: dict[str, tuple[int, int, int]] = {
 
 
 def resolve(model: Model) -> Model:
-    """With depth, width and heads filled in from the size; BadInput if they do not fit."""
+    """The model with depth, width and heads from its size; BadInput if they do not fit."""
     if model.size not in SIZES:
         raise unknown("model size", model.size, SIZES)
     depth, width, heads = SIZES[model.size]

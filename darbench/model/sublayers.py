@@ -5,24 +5,25 @@ from torch import Tensor, nn
 
 from darbench.ops.gelu import gelu
 
-EPS = 1e-6  # of SiT's LayerNorms, which have no parameters
+EPS = 1e-6  # SiT's LayerNorms add this to the variance; they have no parameters
 
-# What multiplies a sublayer's output, from its adaLN gate (B, 1, D); a routing names its form.
+# The factor of a sublayer's output, from its adaLN gate (B, 1, D); a routing names its form.
 GATES = {"adaln": lambda gate: gate, "one_plus": lambda gate: 1 + gate, "none": torch.ones_like}
 
 
 def modulate(h: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    """LN(h) * (1 + scale) + shift: (B, T, D) with (B, 1, D)."""
+    """Modulated norm, LN(h) * (1 + scale) + shift: (B, T, D) with (B, 1, D)."""
     return nn.functional.layer_norm(h, h.shape[-1:], eps=EPS) * (1 + scale) + shift
 
 
 class Sublayer(nn.Module):
-    """v = gate(c) * op(LN(h) * (1 + scale(c)) + shift(c)): (B, T, D) -> (B, T, D)."""
+    """A sublayer, v = gate(c) * op(LN(h) * (1 + scale(c)) + shift(c)): (B, T, D) -> (B, T, D)."""
 
     def forward(self, h: Tensor, shift: Tensor, scale: Tensor, gate: Tensor) -> Tensor:
         return gate * self.op(modulate(h, shift, scale))
 
     def op(self, x: Tensor) -> Tensor:
+        """What the sublayer does between its norm and its gate."""
         raise NotImplementedError
 
 
@@ -66,8 +67,8 @@ class Block(nn.Module):
     def sublayers(self, c: Tensor) -> list[tuple[Sublayer, tuple[Tensor, Tensor, Tensor]]]:
         """Attention and MLP, each with its shift, scale and gate (B, 1, D).
 
-        They have c's precision, also under autocast, and so has what a gated sublayer hands over:
-        a residual stream rounded at every site would no longer be one.
+        The three have c's precision, also under autocast, and so has a gated sublayer's output: a
+        residual stream that was rounded at every site would lose small updates.
         """
         parts = self.adaLN_modulation(c).to(c.dtype).unsqueeze(1).chunk(6, dim=-1)
         bound = []

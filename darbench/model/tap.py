@@ -1,4 +1,4 @@
-"""Listening to a model's depth reads from outside, so that its forward needs no word about it."""
+"""Depth reads of a model, collected from outside: its forward pass needs no code for that."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from darbench.model.sit import SiT
 
 @contextmanager
 def tap(model: SiT, layer: int) -> Iterator[list[Tensor]]:
-    """Collects z_k (B, T, D), k = `layer`, one for each forward pass within the context.
+    """Collect z_k (B, T, D), k = `layer`, once for each forward pass within the context.
 
     z_k is what block k hands on: the routing's read for the site after it, the attention of the
     next block or, after the last block, the head. z_0 is what the first block receives. For `add`

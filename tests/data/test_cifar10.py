@@ -17,7 +17,7 @@ TRAIN_LABELS, TEST_LABELS = np.arange(10), np.array([9, 3])
 
 
 def record(image, label) -> bytes:
-    """One of the binary version, plane by plane as its page describes."""
+    """A record of the binary version, plane by plane as its page describes."""
     planes = [image[y, x, c] for c in range(3) for y in range(32) for x in range(32)]
     return bytes([label, *planes])
 
@@ -152,7 +152,7 @@ def test_broken_parquet_files_are_named(tmp_path, message):
 
 
 def test_a_panic_of_polars_is_a_damaged_file(tmp_path, monkeypatch):
-    """As a few of a thousand random changes of bytes make it panic."""
+    """A few of a thousand random changes of bytes make polars panic in this way."""
     write_parquet(tmp_path / "data")
 
     def panic(path):

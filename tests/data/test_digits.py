@@ -27,8 +27,8 @@ def test_the_parts_are_all_of_scikit_learns_digits_each_image_once(data):
     )
     images = np.concatenate([data.train_images, data.val_images])
     labels = np.concatenate([data.train_labels, data.val_labels])
-    found = sorted((label, *image.ravel()) for image, label in zip(images, labels, strict=True))
-    assert found == wanted
+    actual = sorted((label, *image.ravel()) for image, label in zip(images, labels, strict=True))
+    assert actual == wanted
 
 
 def test_both_parts_hold_every_class_in_like_shares(data):

@@ -11,7 +11,7 @@ from darbench.errors import BadInput
 
 
 def write_images(folder, classes=3, each=10, size=(40, 36), seed=0):
-    """Noise of its own per image, as PNG and JPEG."""
+    """Write images as PNG and JPEG, each of its own noise."""
     rng = np.random.default_rng(seed)
     for name in "abcdefgh"[:classes]:
         (folder / name).mkdir(parents=True)
@@ -40,8 +40,8 @@ def test_what_there_is(data):
     assert np.array_equal(data.decode(x), data.reference_images)
     held, held_label = data.val(np.arange(3))
     assert np.array_equal(data.decode(held), data.val_images)
-    found = torch.bincount(torch.cat([label, held_label]))
-    assert found.tolist() == [10, 10, 10]
+    counts = torch.bincount(torch.cat([label, held_label]))
+    assert counts.tolist() == [10, 10, 10]
     both = np.concatenate([data.reference_images, data.val_images]).reshape(30, -1)
     assert len(np.unique(both, axis=0)) == 30
 

@@ -73,7 +73,7 @@ def data(prepared):
 
 @pytest.fixture
 def copied(prepared, tmp_path):
-    """Folder of links, so that a test may break it."""
+    """A folder of links, so that a test may break it."""
     (tmp_path / "vae").symlink_to(prepared / "vae")
     for path in prepared.glob("*.*"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
@@ -85,8 +85,8 @@ def posteriors(vae, pictures):
 
     made = AutoencoderKL.from_pretrained(vae).eval()
     with torch.no_grad():
-        found = made.encode(torch.from_numpy(to_model_range(pictures))).latent_dist
-    return found.mean, found.std
+        posterior = made.encode(torch.from_numpy(to_model_range(pictures))).latent_dist
+    return posterior.mean, posterior.std
 
 
 def test_what_there_is(data, images, prepared):
@@ -130,20 +130,20 @@ def test_labels_stay_with_their_images(data, images):
     folder = find(images)
     wanted = {folder.pictures(np.array([i]), SIZE).tobytes(): folder.labels[i] for i in range(30)}
     _, label = data.items(np.arange(27))
-    found = [wanted[picture.tobytes()] for picture in data.reference_images]
-    assert found == label.tolist()
+    labels = [wanted[picture.tobytes()] for picture in data.reference_images]
+    assert labels == label.tolist()
 
 
 def test_decoding_is_the_autoencoders_and_does_not_depend_on_the_batch(data, vae):
     from diffusers import AutoencoderKL
 
     x, _ = data.items(np.arange(11))
-    found = data.decode(x)
+    pictures = data.decode(x)
     with torch.no_grad():
         pixels = AutoencoderKL.from_pretrained(vae).eval().decode(x / 0.18215).sample
     exact = (pixels.permute(0, 2, 3, 1).double() * 127.5 + 127.5).clamp(0, 255).numpy()
-    assert found.shape == (11, 16, 16, 3) and np.abs(found - exact).max() < 0.51
-    assert np.array_equal(data.decode(x[9:]), found[9:])
+    assert pictures.shape == (11, 16, 16, 3) and np.abs(pictures - exact).max() < 0.51
+    assert np.array_equal(data.decode(x[9:]), pictures[9:])
 
 
 @pytest.mark.parametrize("size", [1e25, 1e38])
@@ -193,7 +193,7 @@ def test_an_error_names_its_image_and_keeps_the_finished_shards(vae, tmp_path):
 
 @contextmanager
 def files_of_at_most(size):
-    """Bytes; a longer write fails here and in processes started within, as on a full disk."""
+    """A limit in bytes: a longer write fails, here and in child processes, as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -337,7 +337,7 @@ def test_broken_files_are_named(copied, message):
 
 
 def flip(path):
-    """The last bit of a file."""
+    """Flip the last bit of a file."""
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
@@ -374,8 +374,8 @@ def test_shards_that_changed_places_are_found(copied):
 
 
 def test_shards_are_plain_safetensors(prepared):
-    found = load_file(prepared / "shard-00003.safetensors")
-    assert {k: tuple(v.shape) for k, v in found.items()} == {
+    tensors = load_file(prepared / "shard-00003.safetensors")
+    assert {k: tuple(v.shape) for k, v in tensors.items()} == {
         "mean": (6, 4, 8, 8),
         "std": (6, 4, 8, 8),
         "label": (6,),
@@ -400,13 +400,13 @@ def test_the_command_prepares_and_counts(vae, images, prepared, tmp_path):
 
 
 def running(group: int) -> list[Path]:
-    """The group's processes but those that are dead and not yet collected."""
-    found = []
+    """The processes of a group, without dead ones that are not yet collected."""
+    running = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             state, _, its = path.read_text().rpartition(")")[2].split()[:3]
-            found += [path] if int(its) == group and state != "Z" else []
-    return found
+            running += [path] if int(its) == group and state != "Z" else []
+    return running
 
 
 def test_ctrl_c_ends_all_processes_and_says_how_to_go_on(vae, tmp_path):
@@ -499,5 +499,5 @@ def test_a_model_of_latents_generates_pictures(data):
     batch = Batches(data, batch=5, label_dropout=0.1, seed=0)(1)
     assert [tuple(part.shape) for part in batch] == [(5, 4, 8, 8), (5,), (5, 4, 8, 8), (5,)]
     evaluation = Evaluation(n_gen=9, sampler_steps=1, grid=0)
-    found = generate(model.eval(), data, evaluation, 0, "cpu").pictures
-    assert found.shape == (9, 16, 16, 3) and found.dtype == np.uint8
+    pictures = generate(model.eval(), data, evaluation, 0, "cpu").pictures
+    assert pictures.shape == (9, 16, 16, 3) and pictures.dtype == np.uint8

@@ -13,7 +13,7 @@ def data():
 
 
 def area(label: int, size: float) -> float:
-    """Of a shape, by a fine grid of its own."""
+    """The area of a shape, by a fine grid of its own."""
     step = np.arange(-1.5, 1.5, 0.005) + 0.0025
     x, y = np.meshgrid(step, step)
     return list(shapes.CLASSES.values())[label](x, y).mean() * 9 * size**2

@@ -1,4 +1,4 @@
-"""Writes official.json: what the official SiT code answers to inputs that have closed forms.
+"""Write official.json: what the official SiT code answers to inputs that have closed forms.
 
     python tests/flow/record_official.py PATH_OF_SIT     # needs torchdiffeq and tqdm
 
@@ -30,7 +30,7 @@ SIZE = 0.04  # of the last step
 
 
 def wave(phase: float) -> torch.Tensor:
-    """Some x (4, 2), the same on every machine."""
+    """An x (4, 2) that is the same on every machine."""
     index = torch.arange(8, dtype=torch.float64).view(4, 2)
     return torch.sin(1.7 * index + phase)
 
@@ -40,12 +40,12 @@ def noise(step: int) -> torch.Tensor:
 
 
 def model(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-    """Some network: smooth, bounded, of x and t."""
+    """A network: a smooth bounded function of x and t."""
     return torch.cos(x + 0.4 * t.view(-1, 1)) - 0.3 * x
 
 
 def digits(value: torch.Tensor) -> list[float]:
-    """13 significant ones of every number."""
+    """Every number with 13 significant digits."""
     return [float(f"{number:.13g}") for number in value.flatten().tolist()]
 
 
@@ -86,25 +86,25 @@ def official(form: str) -> str:
 def record_flow(transport, name: str, prediction: str) -> dict:
     flow = transport.create_transport(path_type=name, prediction=prediction)
     sampler = transport.Sampler(flow)
-    found = {
+    answers = {
         "train_span": flow.check_interval(flow.train_eps, flow.sample_eps),
         "sample_span": flow.check_interval(flow.train_eps, flow.sample_eps, eval=True),
         "velocity": digits(flow.get_drift()(wave(3.0), torch.tensor(TIMES), model)),
         "score": digits(flow.get_score()(wave(3.0), torch.tensor(TIMES), model)),
     }
     for weighting in WEIGHTINGS:
-        found[f"loss {weighting}"] = record_loss(transport, name, prediction, weighting)
+        answers[f"loss {weighting}"] = record_loss(transport, name, prediction, weighting)
     # An adaptive solver cannot get past the ends of a noise or a score that is not a true one.
     methods = ["euler", "heun2"] + ["dopri5"] * (prediction == "velocity")
     for method in methods:
         points = 2 if method == "dopri5" else STEPS + 1
         ode = sampler.sample_ode(sampling_method=method, num_steps=points)
-        found[method] = digits(ode(wave(1.0), model)[-1])
+        answers[method] = digits(ode(wave(1.0), model)[-1])
     for (form, last_step), method in itertools.product(SDES, ("Euler", "Heun")):
         sample = record_sde(transport, flow, sampler, form, last_step, method)
         if all(map(math.isfinite, sample)):
-            found[f"{method} {form} {last_step}"] = sample
-    return found
+            answers[f"{method} {form} {last_step}"] = sample
+    return answers
 
 
 def record_loss(transport, name: str, prediction: str, weighting: str) -> list[float]:
@@ -133,7 +133,7 @@ def record_sde(transport, flow, sampler, form: str, last_step: str, method: str)
 
 
 class Patched:
-    """torch, with another randn."""
+    """The torch module with another randn."""
 
     def __init__(self, randn):
         self.randn = randn

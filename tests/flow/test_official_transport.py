@@ -1,4 +1,4 @@
-"""Against the official SiT code, of which record_official.py wrote down the answers."""
+"""Our flows against the official SiT code, whose answers record_official.py wrote down."""
 
 import json
 
@@ -33,9 +33,9 @@ every_flow = pytest.mark.parametrize(
 )
 
 
-def agree(found, wanted):
+def agree(actual, wanted):
     wanted = torch.tensor(wanted, dtype=torch.float64)
-    torch.testing.assert_close(found.flatten(), wanted, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(actual.flatten(), wanted, rtol=1e-9, atol=1e-9)
 
 
 def labelled(x, t, label):
@@ -93,8 +93,8 @@ def test_the_losses(name, predicted, weighting):
     transport = flow(name, predicted, "none" if predicted == "velocity" else weighting)
     start, end = transport.train_span
     u = (T - start) / (end - start)
-    found = transport.loss(labelled, wave(5.0), None, wave(0.0), u)
-    agree(found, OFFICIAL[f"{name} {predicted}"][f"loss {weighting}"])
+    actual = transport.loss(labelled, wave(5.0), None, wave(0.0), u)
+    agree(actual, OFFICIAL[f"{name} {predicted}"][f"loss {weighting}"])
 
 
 @every_flow
@@ -111,8 +111,8 @@ def test_the_times(name, predicted):
 def test_the_ode_samplers(name, predicted, sampler, method):
     official = OFFICIAL[f"{name} {predicted}"]
     if method in official:
-        found = sample(flow(name, predicted), Evaluation(sampler=sampler, sampler_steps=STEPS))
-        agree(found, official[method])
+        actual = sample(flow(name, predicted), Evaluation(sampler=sampler, sampler_steps=STEPS))
+        agree(actual, official[method])
 
 
 def sample(transport, evaluation):
@@ -124,15 +124,15 @@ def sample(transport, evaluation):
 @every_flow
 @pytest.mark.parametrize("method", METHODS)
 def test_the_sde_samplers(name, predicted, method):
-    """But for what the official code answers with infinity, and where it goes on to t = 1."""
+    """The samplers agree except where the official code answers infinity, or goes on to t = 1."""
     official, compared = OFFICIAL[f"{name} {predicted}"], 0
     for form, last_step in [key.split()[1:] for key in official if key.startswith(f"{method} ")]:
         if last_step == "none" and predicted == "velocity" and name != "VP":
             continue
         settings = Stochastic(form=form, last_step=last_step, last_step_size=SIZE)
         evaluation = Evaluation(sampler=METHODS[method], sampler_steps=STEPS, sde=settings)
-        found = sample(flow(name, predicted), evaluation)
-        agree(found, official[f"{method} {form} {last_step}"])
+        actual = sample(flow(name, predicted), evaluation)
+        agree(actual, official[f"{method} {form} {last_step}"])
         compared += 1
     assert compared >= 7
 

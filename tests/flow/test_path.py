@@ -56,11 +56,11 @@ def test_vp_is_that_of_the_score_sde():
 
 
 def test_vp_keeps_its_digits_near_the_data_in_float32():
-    """1 - alpha^2 would be 0 there."""
+    """Computed as 1 - alpha^2, the variance would be 0 there."""
     near = torch.tensor([1 - 1e-5])
     wanted = PATHS["VP"].coefficients(near.double())
-    for found, value in zip(PATHS["VP"].coefficients(near), wanted, strict=True):
-        torch.testing.assert_close(found.double(), value, rtol=1e-6, atol=0)
+    for actual, value in zip(PATHS["VP"].coefficients(near), wanted, strict=True):
+        torch.testing.assert_close(actual.double(), value, rtol=1e-6, atol=0)
 
 
 @every_path
@@ -89,7 +89,7 @@ def test_velocity_noise_score_and_data_are_one_function(path):
 
 
 def log_density(path, x, t):
-    """Of x_t for Gaussian data."""
+    """Log density of x_t for Gaussian data."""
     mean, variance = gaussian.moments(path, t, x)
     return -((x - mean) ** 2) / (2 * variance) - variance.log() / 2
 
@@ -99,8 +99,8 @@ def test_the_score_of_gaussian_data_is_that_of_its_density(path):
     x = ends(25, 3)[0].requires_grad_()
     density, v = log_density(path, x, T), gaussian.velocity(path, x, T)
     (score,) = torch.autograd.grad(density.sum(), x)
-    found = path.at(T, x).score_from_velocity(v, x)
-    torch.testing.assert_close(found, score, rtol=1e-9, atol=1e-10)
+    actual = path.at(T, x).score_from_velocity(v, x)
+    torch.testing.assert_close(actual, score, rtol=1e-9, atol=1e-10)
 
 
 @every_path

@@ -10,13 +10,13 @@ from tests.builders import SETTINGS, images, name_of, randomise, sit
 
 
 def encoder(x):
-    """Some features of each quarter of the token grid: (B, 3, 8, 8) -> (B, 6, 2, 2)."""
+    """Features of each quarter of the token grid: (B, 3, 8, 8) -> (B, 6, 2, 2)."""
     quarters = nn.functional.avg_pool2d(x, 4)
     return torch.cat([quarters, quarters.flip(2) ** 2 + 0.5], dim=1)
 
 
 def patchwise(x):
-    """As many features as tokens: (B, 6, 4, 4)."""
+    """An encoder with as many features as tokens: (B, 6, 4, 4)."""
     tokens = nn.functional.avg_pool2d(x, 2)
     return torch.cat([tokens, tokens**2], dim=1)
 
@@ -66,7 +66,7 @@ def test_the_loss_is_that_of_the_flow_less_half_the_mean_cosine(layer):
 
 
 def test_features_are_resampled_to_the_tokens():
-    """Bilinearly, between the centres of the four quarters."""
+    """The resampling is bilinear, between the centres of the four quarters."""
     model = trained()
     objective = repa(model, encoder)
     features = encoder(batch()[0])
@@ -87,8 +87,8 @@ def gradients(setting, dtype):
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=name_of)
 def test_every_routing_learns_from_the_alignment(setting):
-    """In float32, with its fast operators, as in float64, by their definitions: a depth read has
-    a second consumer here."""
+    """Gradients in float32, by fast operators, are those in float64, by definitions, also where a
+    depth read has a second consumer."""
     fast, exact = gradients(setting, torch.float32), gradients(setting, torch.float64)
     assert fast.keys() == exact.keys()
     scale = max(g.abs().max() for g in exact.values())
@@ -137,8 +137,8 @@ def test_the_projector_has_three_linears_of_the_given_width():
 def test_with_a_norm_the_scale_of_the_state_does_not_matter():
     x1, z = batch()[0], torch.randn(len(batch()[0]), 16, 16, dtype=torch.float64)
     normed, plain = repa(sit(), norm=True), repa(sit())
-    found = normed.alignment(100 * z, x1)
-    torch.testing.assert_close(found, normed.alignment(z, x1), atol=1e-5, rtol=0)
+    actual = normed.alignment(100 * z, x1)
+    torch.testing.assert_close(actual, normed.alignment(z, x1), atol=1e-5, rtol=0)
     assert (plain.alignment(100 * z, x1) - plain.alignment(z, x1)).abs().max() > 1e-3
 
 
@@ -199,7 +199,7 @@ def test_under_autocast_the_cosine_itself_is_not_rounded():
     objective = repa(model, dtype=torch.float32)
     z = torch.linspace(-2, 2, 3 * 16 * objective.width).view(3, 16, -1).sin()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        found = objective.alignment(z, x1)
+        actual = objective.alignment(z, x1)
         p, y = objective.projector(z).double(), objective._target(x1).double()
     wanted = ((p * y).sum(-1) / (p.norm(dim=-1) * y.norm(dim=-1))).mean(1)
-    torch.testing.assert_close(found.double(), wanted, rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(actual.double(), wanted, rtol=1e-5, atol=1e-7)

@@ -42,8 +42,8 @@ def test_a_constant_field_is_integrated_exactly(sampler):
 @pytest.mark.parametrize("sampler", [heun, adaptive])
 def test_a_field_linear_in_time_is_integrated_exactly_by_second_order(sampler):
     x, v = noise(4, 3), noise(4, 3).flip(0)
-    found = sampler(lambda _, t: v * (1 + 2 * t.view(-1, 1)), x, 3)
-    torch.testing.assert_close(found, x + 2 * v, rtol=1e-12, atol=1e-12)
+    actual = sampler(lambda _, t: v * (1 + 2 * t.view(-1, 1)), x, 3)
+    torch.testing.assert_close(actual, x + 2 * v, rtol=1e-12, atol=1e-12)
 
 
 def test_euler_and_heun_follow_their_formulas_on_a_decay():
@@ -105,9 +105,9 @@ def test_guidance_of_scale_1_is_one_conditional_evaluation():
         return model(*args)
 
     x, t, label = noise(3, 4, 2, 2), noise(3), torch.tensor([2, 0, 1])
-    found = guided(counted, label, null=5, scale=1.0)(x, t)
+    actual = guided(counted, label, null=5, scale=1.0)(x, t)
     assert len(calls) == 1 and len(calls[0][0]) == 3
-    assert torch.equal(found, model(x, t, label))
+    assert torch.equal(actual, model(x, t, label))
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.5, 4.0])
@@ -115,15 +115,15 @@ def test_guidance_moves_from_the_null_class_towards_the_label_in_every_channel(s
     x, t, label = noise(3, 4, 2, 2), noise(3), torch.tensor([2, 0, 1])
     conditional, null = model(x, t, label), model(x, t, torch.full_like(label, 5))
     wanted = null + scale * (conditional - null)
-    found = guided(model, label, null=5, scale=scale)(x, t)
-    torch.testing.assert_close(found, wanted, rtol=1e-13, atol=1e-14)
+    actual = guided(model, label, null=5, scale=scale)(x, t)
+    torch.testing.assert_close(actual, wanted, rtol=1e-13, atol=1e-14)
 
 
 @pytest.mark.parametrize("power", [3, 60])
 def test_a_field_that_diverges_gives_the_adaptive_sampler_nan(power):
     """dx/dt = (10 x)^3 is infinite well before t = 1; a higher power is not finite at once."""
-    found = adaptive(lambda x, t: (10 * x) ** power, noise(3, 2).float(), 1)
-    assert found.isnan().all()
+    actual = adaptive(lambda x, t: (10 * x) ** power, noise(3, 2).float(), 1)
+    assert actual.isnan().all()
 
 
 def test_a_fault_of_the_field_is_not_taken_for_a_divergence():

@@ -26,15 +26,15 @@ def moments(sample, draws, mean=0.0, deviation=1.0):
     of that mean and deviation."""
     units = torch.eye(draws + 1, dtype=torch.float64)
     rows = torch.cat([torch.zeros(1, draws + 1, dtype=torch.float64), units])
-    found = sample(mean + deviation * rows[:, :1], lambda k: rows[:, k + 1, None])
-    return found[0, 0].item(), (found[1:, 0] - found[0, 0]).square().sum().item()
+    actual = sample(mean + deviation * rows[:, :1], lambda k: rows[:, k + 1, None])
+    return actual[0, 0].item(), (actual[1:, 0] - actual[0, 0]).square().sum().item()
 
 
 SPAN = (0.1, 0.96)
 
 
 def sde_moments(path, step, steps, form):
-    """At the end of SPAN, from the true ones at its start."""
+    """The moments at the end of SPAN, from the true ones at its start."""
     mean, variance = true_moments(path, SPAN[0])
     dynamics = SDE(partial(gaussian.velocity, path), path, DIFFUSIONS[form])
     sample = partial(integrate, dynamics, steps=steps, span=SPAN, step=step, last_step="none")
@@ -76,8 +76,8 @@ def test_the_whole_ode_arrives_at_the_data(path):
 @every_step
 @pytest.mark.parametrize("form", DIFFUSIONS)
 def test_every_diffusion_keeps_the_marginals_of_the_path(path, step, form):
-    found = sde_moments(path, step, 300, form)
-    assert found == pytest.approx(np.array(true_moments(path, SPAN[1])), rel=0.02)
+    actual = sde_moments(path, step, 300, form)
+    assert actual == pytest.approx(np.array(true_moments(path, SPAN[1])), rel=0.02)
 
 
 @pytest.mark.parametrize("path", ["GVP", "VP"])  # the linear path's mean has no error at all
@@ -94,10 +94,10 @@ def test_without_diffusion_a_stochastic_sampler_is_that_of_the_ode():
     v = partial(gaussian.velocity, path)
     still = SDE(v, path, DIFFUSIONS["constant"], norm=0.0)
     for step, solve in (("euler_maruyama", euler), ("heun_sde", heun)):
-        found = integrate(
+        actual = integrate(
             still, x, lambda k: x, steps=7, span=(0.1, 0.8), step=step, last_step="none"
         )
-        torch.testing.assert_close(found, solve(v, x, 7, (0.1, 0.8)), rtol=1e-12, atol=1e-13)
+        torch.testing.assert_close(actual, solve(v, x, 7, (0.1, 0.8)), rtol=1e-12, atol=1e-13)
 
 
 @every_path
@@ -113,14 +113,14 @@ def test_the_last_step_ends_at_the_data(path, last_step):
 
 
 def test_tweedie_is_the_mean_of_the_data_given_x():
-    """For Gaussian data, the regression of x_1 on x_t."""
+    """For Gaussian data it is the regression of x_1 on x_t."""
     path, t, x = PATHS["GVP"], 0.3, torch.linspace(-2, 2, 9, dtype=torch.float64)[:, None]
     times = torch.full((9,), t, dtype=torch.float64)
     mean, variance = gaussian.moments(path, times, x)
     slope = path.at(times, x).alpha * gaussian.SCALE**2 / variance
     dynamics = SDE(partial(gaussian.velocity, path), path, DIFFUSIONS["sigma"])
-    found = LAST_STEPS["Tweedie"](dynamics, x, t, 1 - t)
-    torch.testing.assert_close(found, gaussian.MEAN + slope * (x - mean), rtol=1e-12, atol=1e-13)
+    actual = LAST_STEPS["Tweedie"](dynamics, x, t, 1 - t)
+    torch.testing.assert_close(actual, gaussian.MEAN + slope * (x - mean), rtol=1e-12, atol=1e-13)
 
 
 @every_step
@@ -162,7 +162,7 @@ def test_a_sample_does_not_depend_on_its_batch(step):
 @pytest.mark.parametrize("name", ["noise", "score"])
 @every_path
 def test_a_network_that_predicts_noise_or_score_samples_the_same(path, name):
-    """All the way from noise to data, through the singular ends."""
+    """The samples are equal all the way from noise to data, through the singular ends."""
     v = partial(gaussian.velocity, path)
 
     def model(x, t, label):
@@ -176,5 +176,5 @@ def test_a_network_that_predicts_noise_or_score_samples_the_same(path, name):
     noise = [torch.sin(x + k) for k in range(250)].__getitem__
     for sampler in ("heun", "heun_sde"):
         draw = make_sampler(Evaluation(sampler=sampler, sampler_steps=250), transport)
-        found = draw(lambda x, t: field(x, t, None), x, noise)
-        torch.testing.assert_close(found, draw(v, x, noise))
+        actual = draw(lambda x, t: field(x, t, None), x, noise)
+        torch.testing.assert_close(actual, draw(v, x, noise))

@@ -76,7 +76,8 @@ def test_the_velocity_weighting_makes_it_the_loss_of_the_velocity(path, name):
 
 @every_path
 def test_the_likelihood_weighting_is_the_square_of_the_diffusion(path):
-    """Of a score: D |s - s*|^2, half of g^2 = 2 D; w |sigma s + x_0|^2 with w = D / sigma^2."""
+    """The loss of a score is D |s - s*|^2 with D half of g^2; w |sigma s + x_0|^2 is that for
+    w = D / sigma^2."""
     x0, x1 = ends(3, 5)
     point = path.at(times(), x0)
     transport = Transport(path, PREDICTIONS["score"], WEIGHTINGS["likelihood"])
@@ -111,10 +112,10 @@ def test_no_time_of_the_span_is_singular(path, prediction, weight):
     transport, u = Transport(path, prediction, weight), torch.tensor([0.0, 1.0])
     with torch.no_grad():
         for loss, t in ((transport.loss, u), (transport.velocity_loss, transport.time(u))):
-            found = loss(lambda x, t, label: 2 * x, x1, LABEL, x0, t)
+            actual = loss(lambda x, t, label: 2 * x, x1, LABEL, x0, t)
             # A noise has its own weights; a velocity has none, whose loss at t = 0 is D = inf.
             if not (prediction is PREDICTIONS["velocity"] and weight is not WEIGHTINGS["none"]):
-                assert found.isfinite().all()
+                assert actual.isfinite().all()
 
 
 def test_the_default_is_linear_and_takes_times_as_they_are():

@@ -1,4 +1,4 @@
-"""Writes official.json: what the official SiT answers; weights and inputs have closed forms.
+"""Write official.json: what the official SiT answers; weights and inputs have closed forms.
 
     python tests/model/record_official_model.py PATH_OF_SIT     # needs timm
 
@@ -26,13 +26,13 @@ GUIDED_TIMES, GUIDED_LABELS, SCALE = (0.21, 0.83), (0, 8), 2.5
 
 
 def wave(shape: tuple[int, ...], phase: float) -> Tensor:
-    """In [-1, 1], the same on every machine; of the square, so that a matrix has full rank."""
+    """Numbers in [-1, 1], the same on every machine; sines of squares give a matrix full rank."""
     index = torch.arange(math.prod(shape))
     return torch.sin((index**2 % 1009).double() + phase).view(shape)
 
 
 def parameter(name: str, shape: tuple[int, ...]) -> Tensor:
-    """Another phase for every name; a size that keeps what passes through near 1."""
+    """Values with a phase of the name's own, so large that what passes through stays near 1."""
     return wave(shape, zlib.crc32(name.encode()) % 1000 / 7) * (2 / math.prod(shape[1:])) ** 0.5
 
 
@@ -41,7 +41,7 @@ def images(n: int) -> Tensor:
 
 
 def digits(value: Tensor, count: int = 10) -> list[float]:
-    """So many significant ones of every number."""
+    """Every number with that many significant digits."""
     return [float(f"{number:.{count}g}") for number in value.flatten().tolist()]
 
 
@@ -90,20 +90,20 @@ def filled(model):
 
 def answer(model, method: str, x: Tensor, t: tuple, label: tuple, *rest) -> Tensor:
     t, label = torch.tensor(t), torch.tensor(label)
-    found = getattr(model, method)(x, t.as_subclass(Unrounded), label, *rest).as_subclass(Tensor)
+    exact = getattr(model, method)(x, t.as_subclass(Unrounded), label, *rest).as_subclass(Tensor)
     as_it_stands = getattr(deepcopy(model).float(), method)(x.float(), t.float(), label, *rest)
-    torch.testing.assert_close(as_it_stands.double(), found, rtol=1e-5, atol=1e-5)
-    return found
+    torch.testing.assert_close(as_it_stands.double(), exact, rtol=1e-5, atol=1e-5)
+    return exact
 
 
 def record_guided(model) -> list[float]:
-    """It wants every image twice, the second time with the label of the null class."""
+    """The guided answer; it takes every image twice, the second time with the null class."""
     x, label = images(2).repeat(2, 1, 1, 1), (*GUIDED_LABELS, CLASSES, CLASSES)
     return digits(answer(model, "forward_with_cfg", x, 2 * GUIDED_TIMES, label, SCALE))
 
 
 class Unrounded(Tensor):
-    """Stays in float64 where the official code asks for float32."""
+    """A tensor that stays in float64 where the official code asks for float32."""
 
     def float(self):
         return self

@@ -29,9 +29,9 @@ def test_loading_fills_the_trunk_and_names_the_routing_keys_it_left(setting):
     before = {key: value.clone() for key, value in model.routing.state_dict().items()}
     left = load_official(model, state)
     assert sorted(left) == sorted(f"routing.{key}" for key in before)
-    found = to_official(model)
-    assert found.keys() == state.keys()
-    assert all(torch.equal(found[key], value) for key, value in state.items())
+    actual = to_official(model)
+    assert actual.keys() == state.keys()
+    assert all(torch.equal(actual[key], value) for key, value in state.items())
     after = model.routing.state_dict()
     assert all(torch.equal(after[key], value) for key, value in before.items())
 
@@ -39,7 +39,7 @@ def test_loading_fills_the_trunk_and_names_the_routing_keys_it_left(setting):
 @both_heads
 @pytest.mark.parametrize("name", ROUTINGS.names())
 def test_every_routing_takes_an_official_checkpoint(name, learn_sigma):
-    """Missing keys only under its prefix, with and without learn_sigma; `add` has none."""
+    """Keys are missing only under its prefix, with and without learn_sigma; `add` has none."""
     _, state = random_state(learn_sigma=learn_sigma)
     left = load_official(sit((name, {})), state)
     assert all(key.startswith("routing.") for key in left)
@@ -130,7 +130,7 @@ def small(learn_sigma):
 
 
 def filled(learn_sigma, checkpoint_sigma):
-    """Ours in float64, its state dict made of the official names and shapes alone."""
+    """Our model in float64, its state dict made of the official names and shapes alone."""
     official = OFFICIAL[f"learn_sigma {checkpoint_sigma}"]["shapes"]
     state = {name: recorded.parameter(name, shape) for name, shape in official.items()}
     model = small(learn_sigma).double()
@@ -146,10 +146,10 @@ def shapes(model):
 TOLERANCE = 2e-8
 
 
-def agree(found, wanted, tolerance=TOLERANCE):
-    wanted = torch.tensor(wanted, dtype=torch.float64).view(found.shape)
+def agree(actual, wanted, tolerance=TOLERANCE):
+    wanted = torch.tensor(wanted, dtype=torch.float64).view(actual.shape)
     assert wanted.std() > 0.1
-    torch.testing.assert_close(found.double(), wanted, rtol=tolerance, atol=tolerance)
+    torch.testing.assert_close(actual.double(), wanted, rtol=tolerance, atol=tolerance)
 
 
 @both_heads
@@ -175,7 +175,7 @@ def test_the_state_dict_of_s2_is_that_of_the_official_code():
 
 
 def test_the_positions_are_those_of_the_official_code():
-    """In float32 there, of which seven digits are recorded."""
+    """The official ones are in float32, of which seven digits are recorded."""
     agree(small(False).pos_embed.detach(), OFFICIAL["pos_embed"], 1e-6)
 
 
@@ -184,24 +184,25 @@ def test_the_positions_are_those_of_the_official_code():
     ("dtype", "tolerance"), [(torch.float64, TOLERANCE), (torch.float32, 1e-5)]
 )
 def test_add_answers_as_the_official_code(learn_sigma, sigma, dtype, tolerance):
-    """With sigma in both, in neither, and in the checkpoint alone."""
+    """The cases: sigma in both, in neither, and in the checkpoint alone."""
     model = filled(learn_sigma, sigma).to(dtype)
     x = recorded.images(len(recorded.TIMES)).to(dtype)
     t, label = torch.tensor(recorded.TIMES, dtype=dtype), torch.tensor(recorded.LABELS)
     with torch.no_grad():
-        found = model(x, t, label)
-    agree(found, OFFICIAL[f"learn_sigma {sigma}"]["v"], tolerance)
+        actual = model(x, t, label)
+    agree(actual, OFFICIAL[f"learn_sigma {sigma}"]["v"], tolerance)
 
 
 def test_guidance_is_that_of_the_official_code_but_for_its_unguided_fourth_channel():
-    """That one it leaves as it is with the label in the first half and without in the second."""
+    """The official code leaves the fourth channel as it is: with the label in the first half and
+    without it in the second."""
     model = filled(True, True)
     x, t = recorded.images(2), torch.tensor(recorded.GUIDED_TIMES, dtype=torch.float64)
     answer = partial(guided, model, torch.tensor(recorded.GUIDED_LABELS), recorded.CLASSES)
     with torch.no_grad():
-        found, conditional, unconditional = (answer(s)(x, t) for s in (recorded.SCALE, 1.0, 0.0))
+        actual, conditional, unconditional = (answer(s)(x, t) for s in (recorded.SCALE, 1.0, 0.0))
     halves = [
-        torch.cat([found[:, :3], unguided[:, 3:]], dim=1)
+        torch.cat([actual[:, :3], unguided[:, 3:]], dim=1)
         for unguided in (conditional, unconditional)
     ]
     agree(torch.cat(halves), OFFICIAL["guided"])

@@ -187,7 +187,7 @@ def test_initial_values_depend_on_the_seed_and_on_nothing_else():
 
 
 class Noisy(Routing):
-    """Draws its initial values from torch's global generator, as torch's own modules do."""
+    """A routing that draws its initial values from torch's global generator, as torch's modules do."""
 
     def __init__(self, sites, width):
         super().__init__(sites, width)
@@ -255,8 +255,8 @@ def without_time(setting):
 def test_with_a_zero_timestep_embedding_dars_paper_form_starts_as_add():
     paper = without_time(("dar", {"query": "static_t", "t_source": "reuse", "history": "full"}))
     with torch.no_grad():
-        found, add = paper(*images()), without_time(("add", {}))(*images())
-    torch.testing.assert_close(found, add, rtol=0, atol=1e-4 * add.abs().max().item())
+        actual, add = paper(*images()), without_time(("add", {}))(*images())
+    torch.testing.assert_close(actual, add, rtol=0, atol=1e-4 * add.abs().max().item())
 
 
 # The pieces, against their definitions
@@ -276,9 +276,9 @@ def test_timestep_features_are_128_cosines_then_128_sines_of_raw_t():
 
 def test_positions_encode_the_column_first_then_the_row():
     width, side = 16, 3
-    found = sincos_positions(width, side)
-    assert found.shape == (side * side, width)
-    for token, row in enumerate(found.tolist()):
+    actual = sincos_positions(width, side)
+    assert actual.shape == (side * side, width)
+    for token, row in enumerate(actual.tolist()):
         wanted = []
         for position in (token % side, token // side):
             angles = [position / 1e4 ** (i / 4) for i in range(4)]
@@ -357,10 +357,10 @@ def test_add_is_a_plain_stack_of_blocks(patch, learn_sigma):
     model = sit(patch=patch, learn_sigma=learn_sigma).double()
     randomise_trunk(model)
     with torch.no_grad():
-        found, wanted = model(*images()), plain_sit(model, *images())
-    assert found.shape == (3, 3, 8, 8)
+        actual, wanted = model(*images()), plain_sit(model, *images())
+    assert actual.shape == (3, 3, 8, 8)
     assert wanted.std() > 0.1
-    torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(actual, wanted, rtol=1e-10, atol=1e-10)
 
 
 def test_a_patch_must_divide_the_image_side():
@@ -370,7 +370,7 @@ def test_a_patch_must_divide_the_image_side():
 
 @pytest.mark.parametrize("gate", GATES)
 def test_under_autocast_sublayers_hand_over_float32(gate):
-    """A residual stream rounded at every site would no longer be one."""
+    """A residual stream that was rounded at every site would lose small updates."""
     block, h, c = Block(16, 4, 4.0, gate), torch.randn(2, 3, 16), torch.randn(2, 16)
     with torch.autocast("cpu", torch.bfloat16):
         for sublayer, modulation in block.sublayers(c):

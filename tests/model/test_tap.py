@@ -11,13 +11,13 @@ def reads_of(model, x, t, label):
     t_embed, y_embed = model.t_embedder(t), model.y_embedder(label)
     cond = Cond(time=t, label=label, t=t_embed, y=y_embed, c=t_embed + y_embed)
     state = model.routing.begin(model.x_embedder(x) + model.pos_embed, cond)
-    found = []
+    reads = []
     for site in range(model.sites):
         h, state = model.routing.take(state, site)
-        found.append(h)
+        reads.append(h)
         sublayer, modulation = model.blocks[site // 2].sublayers(cond.c)[site % 2]
         state = model.routing.write(state, site, sublayer(h, *modulation))
-    return [*found, model.routing.read(state, model.sites)]
+    return [*reads, model.routing.read(state, model.sites)]
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=name_of)

@@ -16,13 +16,16 @@ PUBLISHED = ("S/2", "XL/2")
 
 @dataclass(frozen=True, kw_only=True)
 class Overhead:
+    """What a routing adds to a SiT."""
+
     parameters: int
     flops: float  # forward FLOPs beyond add's, over those of the blocks
     equals_add: str
 
 
 def overhead(cls: type[Routing], params: Mapping[str, Any], size: str) -> Overhead:
-    """Of the routing alone, on the meta device: nothing is allocated."""
+    """The overhead of a routing, measured without a trunk on the meta device: nothing is
+    allocated."""
     depth, width, _ = SIZES[size.partition("/")[0]]
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
         routing = cls(2 * depth, width, **params)
@@ -42,6 +45,7 @@ def block_flops(depth: int, width: int) -> float:
 
 
 def _walk(routing: Routing, v: torch.Tensor) -> None:
+    """One forward pass of the routing; every sublayer's output is v."""
     embedding = torch.empty(1, routing.width)
     label = torch.zeros(1, dtype=torch.long)
     cond = Cond(time=torch.empty(1), label=label, t=embedding, y=embedding, c=embedding)

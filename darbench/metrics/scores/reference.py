@@ -15,11 +15,12 @@ from darbench.records.canonical import content_hash
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Reference:
-    """Made by `reference`; the training images are in the order of their content."""
+    """The real images as the scores need them; the training images are in the order of their
+    content. `reference` makes one."""
 
-    name: str  # of the extractor
+    name: str  # the extractor's
     features: Tensor  # float64 (n_ref, d), of the training images
-    labels: np.ndarray | None  # (n_ref,), if every label has a set share of them
+    labels: np.ndarray | None  # (n_ref,), if every label has a fixed share of them
     statistics: Statistics  # of the features
     spatial: Statistics | None  # of the spatial layer, if the extractor has one
     pixels: np.ndarray  # uint8 (n_ref, H * W * C), the training images
@@ -38,7 +39,7 @@ def reference(
 ) -> Reference:
     """The reference of uint8 images (N, H, W, C), in whatever order; made once per process.
 
-    train_labels: (N,), if every label has a set share of the training images.
+    train_labels: (N,), given if every label has a fixed share of the training images.
     """
     order = content_order(train_images, train_labels)
     train_images, val_images = train_images[order], val_images[content_order(val_images)]
@@ -50,8 +51,10 @@ def reference(
 
 
 def content_order(images: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
-    """Indices (N,) that sort images (N, ...) by their bytes, equal ones by their labels (N,): all
-    sums and shuffles go by it."""
+    """Indices (N,) that sort images (N, ...) by their bytes, and equal ones by their labels (N,).
+
+    All sums and shuffles follow this order.
+    """
     flat = pixels_of(np.ascontiguousarray(images))
     whole = flat.view(np.dtype((np.void, flat.shape[1] * flat.itemsize))).ravel()
     first = np.arange(len(images)) if labels is None else np.argsort(labels, kind="stable")
@@ -59,6 +62,7 @@ def content_order(images: np.ndarray, labels: np.ndarray | None = None) -> np.nd
 
 
 def pixels_of(images: np.ndarray) -> np.ndarray:
+    """Images (N, ...) as rows of pixels, (N, P)."""
     return images.reshape(len(images), -1)
 
 

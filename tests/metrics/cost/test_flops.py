@@ -77,11 +77,11 @@ READS = {"dar": 1, "attnres": 1, "mgr": 1, "delta_attnres": -1}  # softmax reads
 def test_the_routings_formula_is_the_count_of_its_operations_on_elements(setting, sites, width):
     """The formulas leave out what is smaller by a factor of the width; those of softmax reads
     count the first product as a multiply-add."""
-    found, _ = counted_per_token(partial(routing_of, setting), sites=sites, width=width)
+    counted, _ = counted_per_token(partial(routing_of, setting), sites=sites, width=width)
     formula = routing_of(setting, sites=sites, width=width).elementwise_flops(1)
     if setting[0] in READS:
         formula -= (sites + READS[setting[0]]) * width
-    assert found == pytest.approx(formula, rel=0.02)
+    assert counted == pytest.approx(formula, rel=0.02)
 
 
 def test_the_counter_separates_work_on_elements_from_matrix_products():

@@ -52,11 +52,11 @@ def test_shipped_weights_are_small_and_as_recorded(cnn):
 def test_colour_and_size_are_the_networks_own():
     made = extractor("shapes-cnn")
     pictures = load("shapes").val_images[:70]
-    found = extract(made, pictures)
-    assert [tuple(v.shape) for v in found.values()] == [(70, 64), (70, 10), (70, 256)]
-    assert made.widths == {layer: v.shape[1] for layer, v in found.items()}
+    layers = extract(made, pictures)
+    assert [tuple(v.shape) for v in layers.values()] == [(70, 64), (70, 10), (70, 256)]
+    assert made.widths == {layer: v.shape[1] for layer, v in layers.items()}
     turned = extract(made, np.ascontiguousarray(pictures[..., ::-1]))
-    assert not torch.allclose(found["64"], turned["64"])
+    assert not torch.allclose(layers["64"], turned["64"])
     with pytest.raises(ValueError, match=r"shapes-cnn reads uint8 images \(B, 3, 16, 16\)"):
         made(torch.zeros(2, 3, 8, 8, dtype=torch.uint8))
 
@@ -73,7 +73,7 @@ def test_changed_weights_are_refused(tmp_path):
 
 @pytest.fixture(scope="module", params=[DIGITS, SHAPES], ids=lambda cnn: cnn.name)
 def shipped(request):
-    """Name of an extractor, and pictures that it knows."""
+    """The name of an extractor, and pictures of the kind that it was trained on."""
     return request.param.name, load(request.param.data).reference_images[:201]
 
 
@@ -129,21 +129,21 @@ def test_the_network_only_ever_sees_one_batch_size(net, data):
 
 def test_features_are_those_of_the_network_in_float64(net, data):
     images = data.val_images[:70]
-    found = extract(net, images)
-    assert {layer: (v.dtype, tuple(v.shape)) for layer, v in found.items()} == {
+    layers = extract(net, images)
+    assert {layer: (v.dtype, tuple(v.shape)) for layer, v in layers.items()} == {
         "64": (torch.float32, (70, 64)),
         "logits": (torch.float32, (70, 10)),
         "spatial": (torch.float32, (70, 64)),
     }
-    assert net.kind.widths == {layer: v.shape[1] for layer, v in found.items()}
+    assert net.kind.widths == {layer: v.shape[1] for layer, v in layers.items()}
     twin = DIGITS.load_net().double()
     middle = twin.conv[:4](torch.tensor(images).double()[..., 0][:, None] / 127.5 - 1)
     features = twin.penultimate(twin.conv[4:](middle))
     spatial = middle[:, :4].reshape(70, 64)
-    torch.testing.assert_close(found["spatial"].double(), spatial, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(found["64"].double(), features, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(layers["spatial"].double(), spatial, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(layers["64"].double(), features, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(
-        found["logits"].double(), twin.classifier(features), rtol=1e-5, atol=1e-4
+        layers["logits"].double(), twin.classifier(features), rtol=1e-5, atol=1e-4
     )
 
 

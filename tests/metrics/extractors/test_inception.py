@@ -34,8 +34,8 @@ def weights(tmp_path_factory):
 def given(weights, monkeypatch):
     """The file as the user gives it, taken for the published one; small batches, for time."""
     monkeypatch.setenv("DARBENCH_INCEPTION", str(weights))
-    found = hashlib.sha256(weights.read_bytes()).hexdigest()
-    monkeypatch.setattr(inception, "SHA256", found)
+    sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
+    monkeypatch.setattr(inception, "SHA256", sha256)
     monkeypatch.setattr(extractors, "BATCH", 2)
     extractor.cache_clear()
     yield weights
@@ -49,21 +49,21 @@ def pictures(n, side, channels, seed=0):
 
 def test_its_features_are_torch_fidelitys_and_its_spatial_layer_has_7_channels_of_17(given):
     images = pictures(3, 32, 3)
-    found = extract(extractor(inception.NAME), images)
-    shapes = {layer: tuple(values.shape) for layer, values in found.items()}
+    layers = extract(extractor(inception.NAME), images)
+    shapes = {layer: tuple(values.shape) for layer, values in layers.items()}
     assert shapes == {"2048": (3, 2048), "logits_unbiased": (3, 1008), "spatial": (3, 7 * 17 * 17)}
-    assert inception.Inception.widths == {layer: v.shape[1] for layer, v in found.items()}
+    assert inception.Inception.widths == {layer: v.shape[1] for layer, v in layers.items()}
     theirs = FeatureExtractorInceptionV3(
         inception.NAME, ["2048", "logits_unbiased"], feature_extractor_weights_path=str(given)
     )
     seen = []
     theirs.Mixed_6d.branch1x1.register_forward_hook(lambda *call: seen.append(call[2]))
     features, logits = theirs(torch.from_numpy(images).permute(0, 3, 1, 2))
-    torch.testing.assert_close(found["2048"], features, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(found["logits_unbiased"], logits, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(layers["2048"], features, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(layers["logits_unbiased"], logits, rtol=1e-4, atol=1e-5)
     spatial = seen[0][:, :7].flatten(1)
-    torch.testing.assert_close(found["spatial"], spatial, rtol=1e-4, atol=1e-5)
-    assert all(values.dtype == torch.float32 for values in found.values())
+    torch.testing.assert_close(layers["spatial"], spatial, rtol=1e-4, atol=1e-5)
+    assert all(values.dtype == torch.float32 for values in layers.values())
 
 
 def test_images_of_any_size_grey_or_coloured_are_read(given):
@@ -122,7 +122,7 @@ class Malice:
 
 
 def test_a_file_that_would_run_code_does_not(monkeypatch, tmp_path):
-    """Even if its hash were right."""
+    """Its code does not run, even if its hash is right."""
     for data in (pickle.dumps(Malice(), protocol=2), saved({"x": Malice()})):
         with pytest.raises(pickle.UnpicklingError):
             inception.InceptionNet(data)

@@ -37,8 +37,8 @@ def trials(d, n, count, *, shift, turned=True, seed=0):
     root = np.linalg.cholesky(other)
     rng = np.random.default_rng(seed)
     draws = (mean + shift + rng.normal(size=(n, d)) @ root.T for _ in range(count))
-    found = np.array([fd_infinity(x, real) for x in draws])
-    return found[:, 0] - truth, found[:, 1]
+    estimates = np.array([fd_infinity(x, real) for x in draws])
+    return estimates[:, 0] - truth, estimates[:, 1]
 
 
 # From the same distribution to a far one, and at the least n that has a value.
@@ -107,8 +107,8 @@ def test_influence_is_the_derivative_towards_one_sample():
         return distance(weights @ x, np.cov(x, rowvar=False, aweights=weights, ddof=0), real)
 
     slopes = [(moved(i, 1e-5) - moved(i, -1e-5)) / 2e-5 for i in range(100)]
-    found = influence(x, real)
-    assert (found - found.mean())[:100] == pytest.approx(slopes, rel=0.01, abs=0.01)
+    pulls = influence(x, real)
+    assert (pulls - pulls.mean())[:100] == pytest.approx(slopes, rel=0.01, abs=0.01)
 
 
 def test_labels_that_were_set_are_set_in_every_subset():
@@ -148,12 +148,12 @@ def test_there_is_no_value_below_eight_samples_a_feature():
 
 def test_samples_that_are_all_alike_have_no_error_and_their_own_distance():
     mean, sigma = gaussian(8, 0)
-    found, error = fd_infinity(np.ones((100, 8)), {"mu": mean, "sigma": sigma})
-    assert found == pytest.approx(((1 - mean) ** 2).sum() + np.trace(sigma), rel=1e-6)
+    value, error = fd_infinity(np.ones((100, 8)), {"mu": mean, "sigma": sigma})
+    assert value == pytest.approx(((1 - mean) ** 2).sum() + np.trace(sigma), rel=1e-6)
     assert error < 1e-6
 
 
 def test_samples_that_are_the_reference_have_an_error_all_the_same():
     x = np.random.default_rng(0).normal(size=(400, 8))
-    found, error = fd_infinity(x, {"mu": x.mean(axis=0), "sigma": np.cov(x, rowvar=False)})
-    assert found < 0 < error
+    value, error = fd_infinity(x, {"mu": x.mean(axis=0), "sigma": np.cov(x, rowvar=False)})
+    assert value < 0 < error

@@ -36,7 +36,7 @@ def test_it_is_that_of_a_double_loop(n, m):
 
 @pytest.mark.parametrize("n", [4, 5, 9])
 def test_the_quadratic_part_is_what_a_least_squares_fit_leaves(n):
-    """Of k(x_i, x_j) = a_i + a_j + rest over pairs of few samples, by numpy's solver."""
+    """The model is k(x_i, x_j) = a_i + a_j + rest over pairs of few samples, by numpy's solver."""
     x, y = samples(n, n + 2, 3, 0.3)
     one, two = np.triu_indices(n, 1)
     design = np.eye(n)[one] + np.eye(n)[two]
@@ -63,8 +63,8 @@ def test_it_is_torch_fidelitys_with_one_subset_of_everything():
 
 
 def trials(n, m, d, shift, count):
-    found = [kernel_distance(*samples(n, m, d, shift, seed)) for seed in range(count)]
-    return np.array(found).T
+    estimates = [kernel_distance(*samples(n, m, d, shift, seed)) for seed in range(count)]
+    return np.array(estimates).T
 
 
 def test_over_200_trials_of_equal_distributions_it_is_unbiased_and_its_error_honest():
@@ -82,7 +82,7 @@ def test_its_error_is_its_scatter_at_a_distance_too(n, m, shift):
     kids, errors = trials(n, m, d, shift, 200)
 
     def expected(a, b):
-        """Of k(x, y) with all means a and b: x.y / d is a mean of d products (a + e)(b + f)."""
+        """Mean of k(x, y) for all means a and b; x.y / d is a mean of d products (a + e)(b + f)."""
         mean = a * b
         var, third = 1 + a * a + b * b, 6 * a * b  # central moments of one product
         first, second = mean, var / d + mean**2
@@ -123,10 +123,10 @@ def test_with_labels_it_is_that_of_a_loop_over_labels_weighted_by_their_shares()
     (one, a), (two, b) = labelled(23, rng), labelled(31, rng, 0.2)
 
     def mean_of(x, y, same):
-        found = [
+        terms = [
             kernel(u, v) for i, u in enumerate(x) for j, v in enumerate(y) if i != j or not same
         ]
-        return math.fsum(found) / len(found)
+        return math.fsum(terms) / len(terms)
 
     def expected(x, y, of_x, of_y):
         return math.fsum(
@@ -147,7 +147,7 @@ def test_with_labels_it_is_that_of_a_loop_over_labels_weighted_by_their_shares()
 
 @pytest.mark.parametrize(("shift", "of_real"), [(0.0, True), (0.0, False), (0.15, True)])
 def test_with_set_labels_it_is_unbiased_and_its_error_is_its_scatter(shift, of_real):
-    """Against drawn labels, whose plain estimate is unbiased by definition."""
+    """The truth comes from drawn labels, whose plain estimate is unbiased by definition."""
     rng = np.random.default_rng(11)
     kids, errors, truth = [], [], []
     for _ in range(200):

@@ -20,8 +20,8 @@ def share_inside(points, centres, k=3):
 
 
 def images(n, seed, shape=(4, 4, 3)):
-    found = np.random.default_rng(seed).integers(0, 256, (n, *shape), dtype=np.uint8)
-    return found.reshape(n, -1)
+    pixels = np.random.default_rng(seed).integers(0, 256, (n, *shape), dtype=np.uint8)
+    return pixels.reshape(n, -1)
 
 
 @pytest.mark.parametrize("values", [neighbours.BLOCK_VALUES, 500])
@@ -54,9 +54,9 @@ def test_a_pixel_off_by_one_is_seen_in_large_images():
 def peak(one, two):
     tracemalloc.start()
     nearest_distances(one, two)
-    found = tracemalloc.get_traced_memory()[1]
+    highest = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    return found
+    return highest
 
 
 def test_memory_is_that_of_one_block_whatever_the_number_of_images(monkeypatch):

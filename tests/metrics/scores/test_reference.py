@@ -86,9 +86,9 @@ def test_neither_is_another_or_half_a_file_believed(images, folder, passes, cont
 def test_exchanged_layers_and_exchanged_files_are_not_believed(images, folder, passes):
     expected = features_of("digits-cnn", images)
     (path,) = folder.iterdir()
-    found = load_file(path)
-    found["64"], found["spatial"] = found["spatial"], found["64"]
-    save_file(found, path, {"checksum": feature_cache._checksum(path.name, expected)})
+    features = load_file(path)
+    features["64"], features["spatial"] = features["spatial"], features["64"]
+    save_file(features, path, {"checksum": feature_cache._checksum(path.name, expected)})
     assert equal(features_of("digits-cnn", images), expected)
     features_of("digits-cnn", images[:90])
     (other,) = set(folder.iterdir()) - {path}
@@ -135,8 +135,8 @@ def test_another_process_reads_what_this_one_computed(folder):
 
 def test_the_order_of_content_is_that_of_bytes():
     made = np.random.default_rng(0).choice([0, 1, 128, 255], (400, 3, 2, 1)).astype(np.uint8)
-    found = [image.tobytes() for image in made[content_order(made)]]
-    assert found == sorted(image.tobytes() for image in made)
+    contents = [image.tobytes() for image in made[content_order(made)]]
+    assert contents == sorted(image.tobytes() for image in made)
 
 
 def test_the_reference_does_not_depend_on_the_order_of_its_images(monkeypatch):

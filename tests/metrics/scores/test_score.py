@@ -67,20 +67,20 @@ def frechet_by_sqrtm(one, two):
 
 def test_scores_are_columns_of_a_row(data, real):
     images = noisy(data.train_images[:512], 20)
-    found = score(images, real)
-    assert found.keys() == KEYS
-    for name, value in found.items():
+    scores = score(images, real)
+    assert scores.keys() == KEYS
+    for name, value in scores.items():
         assert type(value) is PYTHON_TYPES[COLUMNS[name].kind]
-    assert (found["n_gen"], found["n_ref"]) == (512, 1437)
-    assert found == score(images.copy(), real)
+    assert (scores["n_gen"], scores["n_ref"]) == (512, 1437)
+    assert scores == score(images.copy(), real)
 
 
 def test_fd_infinity_needs_8_samples_a_feature(data, real):
     images = noisy(data.train_images[:512], 20)
     few = score(images[:511], real)
     assert few["fd_inf"] is few["fd_inf_se"] is None
-    found = score(images, real)
-    assert found["fd_inf"] < found["fd"] and found["fd_inf_se"] > 0
+    scores = score(images, real)
+    assert scores["fd_inf"] < scores["fd"] and scores["fd_inf_se"] > 0
 
 
 def test_neither_order_nor_batches_change_a_bit(data):
@@ -98,37 +98,37 @@ def test_the_threads_around_a_trial_change_no_bit(name):
     """Linear algebra over 256 spatial features, as those of shapes, depends on them elsewhere."""
     data, threads = load(name), torch.get_num_threads()
     real = reference(f"{name}-cnn", data.reference_images[:512], data.val_images[:100])
-    images, found = noisy(data.reference_images[:512], 20), []
+    images, scores = noisy(data.reference_images[:512], 20), []
     try:
         for count in (1, 2):
             torch.set_num_threads(count)
             with threadpool_limits(count, user_api="blas"), plain_arithmetic("cpu"):
-                found.append(score(images, real))
+                scores.append(score(images, real))
     finally:
         torch.set_num_threads(threads)
-    assert found[0] == found[1]
+    assert scores[0] == scores[1]
 
 
 def test_labels_change_fd_infinity_and_kid_and_nothing_else(data, real):
     images, labels = noisy(data.train_images[:600], 20), data.train_labels
     told = reference("digits-cnn", data.train_images, data.val_images, labels)
-    found = [score(images, real), score(images, real, labels[:600]), score(images, told)]
-    of_samples, of_real = ({k for k in KEYS if found[0][k] != other[k]} for other in found[1:])
+    scores = [score(images, real), score(images, real, labels[:600]), score(images, told)]
+    of_samples, of_real = ({k for k in KEYS if scores[0][k] != other[k]} for other in scores[1:])
     assert of_samples == {"fd_inf", "fd_inf_se", "kid", "kid_se"}
     assert of_real == {"kid", "kid_se"}
-    assert found[1]["fd_inf_se"] < found[0]["fd_inf_se"]
+    assert scores[1]["fd_inf_se"] < scores[0]["fd_inf_se"]
     # Pairs of one label are the nearest, and count for more than they occur.
-    assert found[1]["kid"] > found[0]["kid"] and found[2]["kid"] > found[0]["kid"]
+    assert scores[1]["kid"] > scores[0]["kid"] and scores[2]["kid"] > scores[0]["kid"]
 
 
 def test_kid_is_that_of_the_features_with_both_sets_labels(data):
     images, labels = noisy(data.train_images[:600], 20), data.train_labels
     told = reference("digits-cnn", data.train_images, data.val_images, labels)
-    found = score(images, told, labels[:600])
+    scores = score(images, told, labels[:600])
     kid, error = kernel_distance(
         features_of(images).numpy(), features_of(data.train_images).numpy(), labels[:600], labels
     )
-    assert (found["kid"], found["kid_se"]) == pytest.approx((kid, error), rel=1e-9)
+    assert (scores["kid"], scores["kid_se"]) == pytest.approx((kid, error), rel=1e-9)
 
 
 def test_the_spatial_distance_is_that_of_the_spatial_layer(data, real):
@@ -164,9 +164,9 @@ def test_frechet_distance_agrees_with_scipys_matrix_root(data, real):
 
 
 def test_the_reference_is_at_distance_zero_of_itself(data, real):
-    found = score(data.train_images, real)
-    assert 0 <= found["fd"] < 1e-6
-    assert (found["precision"], found["recall"], found["nn_distance_ratio"]) == (1, 1, 0)
+    scores = score(data.train_images, real)
+    assert 0 <= scores["fd"] < 1e-6
+    assert (scores["precision"], scores["recall"], scores["nn_distance_ratio"]) == (1, 1, 0)
 
 
 def test_frechet_distance_grows_with_noise(data, real):
@@ -198,52 +198,52 @@ def test_distance_to_the_nearest_training_image(data, real):
 
 @pytest.mark.parametrize("grey", [0, 128, 255])
 def test_constant_images_get_honest_finite_numbers(data, real, grey):
-    found = score(np.full_like(data.val_images, grey), real)
+    scores = score(np.full_like(data.val_images, grey), real)
     constant = features_of(np.full((1, 8, 8, 1), grey, np.uint8))
     two = features_of(data.train_images)
     expected = ((constant[0] - two.mean(0)) ** 2).sum() + two.var(0).sum()
-    assert found["fd"] == pytest.approx(expected.item(), rel=1e-6)
-    assert None not in {v for k, v in found.items() if not k.startswith("fd_inf")}
-    assert found["sfd"] > 0
-    assert found["kid"] > 10 * found["kid_se"] > 0
-    assert found["inception_score"] == pytest.approx(1, rel=1e-9)
-    assert (found["precision"], found["recall"]) == (0, 0)
-    assert found["nn_distance_ratio"] > 2
+    assert scores["fd"] == pytest.approx(expected.item(), rel=1e-6)
+    assert None not in {v for k, v in scores.items() if not k.startswith("fd_inf")}
+    assert scores["sfd"] > 0
+    assert scores["kid"] > 10 * scores["kid_se"] > 0
+    assert scores["inception_score"] == pytest.approx(1, rel=1e-9)
+    assert (scores["precision"], scores["recall"]) == (0, 0)
+    assert scores["nn_distance_ratio"] > 2
 
 
 def test_copies_of_one_real_image_are_no_good_samples(data, real):
-    found = score(np.repeat(data.train_images[:1], 600, axis=0), real)
+    scores = score(np.repeat(data.train_images[:1], 600, axis=0), real)
     good = score(noisy(data.train_images[:600], 5), real)
-    assert found["fd"] > 100 * good["fd"]
-    assert found["fd_inf"] == pytest.approx(found["fd"], rel=1e-6)
-    assert found["fd_inf_se"] == pytest.approx(0, abs=1e-6)
-    assert found["kid"] > 10 * found["kid_se"] > 0
-    assert found["inception_score"] == pytest.approx(1, rel=1e-9)
-    assert found["precision"] == 1 and found["recall"] <= 2 / 1437
-    assert found["nn_distance_ratio"] == 0
+    assert scores["fd"] > 100 * good["fd"]
+    assert scores["fd_inf"] == pytest.approx(scores["fd"], rel=1e-6)
+    assert scores["fd_inf_se"] == pytest.approx(0, abs=1e-6)
+    assert scores["kid"] > 10 * scores["kid_se"] > 0
+    assert scores["inception_score"] == pytest.approx(1, rel=1e-9)
+    assert scores["precision"] == 1 and scores["recall"] <= 2 / 1437
+    assert scores["nn_distance_ratio"] == 0
 
 
 def test_one_class_alone_is_precise_but_covers_little(data, real):
     one = noisy(data.train_images[data.train_labels == 3], 5)
     all_classes = noisy(data.train_images[: len(one)], 5)
-    found, good = score(one, real), score(all_classes, real)
-    assert found["inception_score"] < 1.5 < 8 < good["inception_score"]
-    assert found["fd"] > 5 * good["fd"] and found["sfd"] > good["sfd"]
-    assert found["kid"] - 10 * found["kid_se"] > 0
-    assert found["precision"] > 0.9 and found["recall"] < 0.3
+    scores, good = score(one, real), score(all_classes, real)
+    assert scores["inception_score"] < 1.5 < 8 < good["inception_score"]
+    assert scores["fd"] > 5 * good["fd"] and scores["sfd"] > good["sfd"]
+    assert scores["kid"] - 10 * scores["kid_se"] > 0
+    assert scores["precision"] > 0.9 and scores["recall"] < 0.3
 
 
 def test_noise_is_far_from_everything(data, real):
     images = np.random.default_rng(0).integers(0, 256, (600, 8, 8, 1), dtype=np.uint8)
-    found = score(images, real)
-    assert all(math.isfinite(value) for value in found.values())
-    assert found["fd"] > 50 and found["precision"] < 0.1 and found["nn_distance_ratio"] > 1.5
+    scores = score(images, real)
+    assert all(math.isfinite(value) for value in scores.values())
+    assert scores["fd"] > 50 and scores["precision"] < 0.1 and scores["nn_distance_ratio"] > 1.5
 
 
 def test_the_training_images_themselves_are_told_by_their_distance(data, real):
-    found = score(data.train_images, real)
-    assert found["nn_distance_ratio"] == 0
-    assert found["fd_inf"] < 0 < found["fd_inf_se"]
+    scores = score(data.train_images, real)
+    assert scores["nn_distance_ratio"] == 0
+    assert scores["fd_inf"] < 0 < scores["fd_inf_se"]
 
 
 def test_what_is_not_finite_is_null(data):

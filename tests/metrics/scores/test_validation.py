@@ -20,7 +20,7 @@ def model(x, t, label):
 
 def by_a_loop(data, draws):
     """Time and loss of every image and draw, one by one, in float64."""
-    found = []
+    losses = []
     for draw in range(draws):
         x0, t = validation._draw(draw, (len(data.val_images), 1, 8, 8))
         for i, image in enumerate(data.val_images):
@@ -28,17 +28,17 @@ def by_a_loop(data, draws):
             time = float(t[i])
             x = time * x1 + (1 - time) * x0[i]
             out = np.sin(3 * x) * time + 0.1 * data.val_labels[i]
-            found.append((time, ((out - (x1 - x0[i])) ** 2).mean()))
-    return np.array(found)
+            losses.append((time, ((out - (x1 - x0[i])) ** 2).mean()))
+    return np.array(losses)
 
 
 @pytest.mark.parametrize("draws", [1, 3])
 def test_the_loss_and_its_bins_are_those_of_a_plain_loop(data, draws):
-    found = validation_loss(model, data, draws)
+    loss = validation_loss(model, data, draws)
     times, losses = by_a_loop(data, draws).T
-    assert found.total == pytest.approx(losses.mean(), rel=1e-6)
+    assert loss.total == pytest.approx(losses.mean(), rel=1e-6)
     wanted = [losses[(times >= b / 4) & (times < (b + 1) / 4)].mean() for b in range(4)]
-    assert found.bins == pytest.approx(wanted, rel=1e-6)
+    assert loss.bins == pytest.approx(wanted, rel=1e-6)
 
 
 def test_every_draw_has_one_time_in_each_cell_and_its_own_noise():
@@ -88,8 +88,8 @@ def test_more_draws_begin_with_the_same_ones(data):
 
 def test_no_gradient_is_kept_and_a_loss_that_is_not_finite_is_told(data):
     weight = torch.full((), float("nan"), requires_grad=True)
-    found = validation_loss(lambda x, t, label: weight * x, data, 1)
-    assert np.isnan(found.total) and weight.grad is None
+    loss = validation_loss(lambda x, t, label: weight * x, data, 1)
+    assert np.isnan(loss.total) and weight.grad is None
 
 
 def test_images_are_used_in_the_models_range(data):
