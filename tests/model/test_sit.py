@@ -187,7 +187,7 @@ def test_initial_values_depend_on_the_seed_and_on_nothing_else():
 
 
 class Noisy(Routing):
-    """A routing that draws its initial values from torch's global generator, as torch's modules do."""
+    """A routing that draws its initial values from torch's global generator."""
 
     def __init__(self, sites, width):
         super().__init__(sites, width)

@@ -82,7 +82,7 @@ def test_its_error_is_its_scatter_at_a_distance_too(n, m, shift):
     kids, errors = trials(n, m, d, shift, 200)
 
     def expected(a, b):
-        """Mean of k(x, y) for all means a and b; x.y / d is a mean of d products (a + e)(b + f)."""
+        """Mean of k(x, y) for means a and b; x.y / d is a mean of d products (a + e)(b + f)."""
         mean = a * b
         var, third = 1 + a * a + b * b, 6 * a * b  # central moments of one product
         first, second = mean, var / d + mean**2
