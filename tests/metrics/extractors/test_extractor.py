@@ -135,7 +135,7 @@ def test_features_are_those_of_the_network_in_float64(net, data):
         "logits": (torch.float32, (70, 10)),
         "spatial": (torch.float32, (70, 64)),
     }
-    assert net.kind.widths == {layer: v.shape[1] for layer, v in layers.items()}
+    assert net.widths == {layer: v.shape[1] for layer, v in layers.items()}
     twin = DIGITS.load_net().double()
     middle = twin.conv[:4](torch.tensor(images).double()[..., 0][:, None] / 127.5 - 1)
     features = twin.penultimate(twin.conv[4:](middle))
