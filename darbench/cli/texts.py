@@ -89,17 +89,20 @@ def checks_text(results: list[dict[str, Any]]) -> str:
 
 
 def _check_lines(results: list[dict[str, Any]]) -> Iterator[str]:
-    """A line for each check; below the name of its routing where there are several."""
-    several = len({result["routing"] for result in results}) > 1
-    heading = None
-    for result in results:
-        if several and result["routing"] != heading:
-            heading = result["routing"]
-            yield f"{heading}:"
+    """A line for each check; below its routing and setting where there are several."""
+    settings = [_setting(result) for result in results]
+    for before, setting, result in zip([None, *settings], settings, results, strict=False):
+        if len(set(settings)) > 1 and setting != before:
+            yield f"{setting}:"
         mark = "ok  " if result["passed"] else "FAIL"
         yield f"{mark} {result['name']}: {result['claim']} ({result['seconds']:.1f} s)"
         if not result["passed"]:
             yield "     " + result["message"].replace("\n", "\n     ")
+
+
+def _setting(result: dict[str, Any]) -> str:
+    """The routing and the parameters of a check, such as "dar span=2"."""
+    return " ".join([result["routing"], *(f"{k}={v}" for k, v in result["params"].items())])
 
 
 def prepared_text(prepared: "Prepared") -> str:

@@ -14,24 +14,33 @@ from darbench.testing import check_routing
 
 
 def conformance(routing: str, overrides: Iterable[str] = ()) -> list[dict[str, Any]]:
-    """Results as plain values; for a file, of every routing it registers, one after another."""
+    """Results as plain values: of every routing that a file registers, in every setting."""
     names = load_file(routing) if routing.endswith(".py") else [routing]
     if not names:
         raise BadInput(f"{routing}: registers encoders alone, and check is of routings")
-    params, others = routing_parameters(overrides)
+    given, others = routing_parameters(overrides)
     if others:
         raise BadInput(f"'{others[0]}': check takes parameters of the routing, params.KEY=VALUE")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the models are tiny
     try:
         return [
-            {"routing": name, **asdict(result)}
+            {"routing": name, "params": params, **asdict(result)}
             for name in names
-            for result in _check(name, params)
+            for params in _settings(name, given)
+            for result in check_routing(ROUTINGS.get(name), signature(name).resolve(params))
         ]
     finally:
         torch.set_num_threads(threads)
 
 
-def _check(name: str, params: dict[str, Any]) -> list[Any]:
-    return check_routing(ROUTINGS.get(name), signature(name).resolve(params))
+def _settings(name: str, given: dict[str, Any]) -> list[dict[str, Any]]:
+    """Those given, or else the defaults and what the class names besides, each once."""
+    chosen, resolved = [], []
+    named = getattr(ROUTINGS.get(name), "settings", ())
+    for params in [given] if given else [{}, *named]:
+        whole = signature(name).resolve(params)
+        if whole not in resolved:
+            chosen.append(params)
+            resolved.append(whole)
+    return chosen

@@ -1,11 +1,13 @@
 """The code of a Python source as one text: what it says to Python, without what it says to people.
 
 Comments, docstrings, line breaks, quotes, redundant parentheses and trailing commas leave no
-trace. The text is our own and not that of `ast.dump`, which differs between versions of Python.
+trace, nor do a routing's citation and the settings it is tested in. The text is our own and not
+that of `ast.dump`, which differs between versions of Python.
 """
 
 import ast
 
+_FACTS = {"paper", "citation", "settings"}  # of a class, which computes nothing with them
 _SILENT = ("ctx", "kind", "type_comment", "type_ignores")  # fields that decide nothing
 
 
@@ -18,6 +20,7 @@ def code_of(text: str) -> str:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
         return text
+    _drop_facts(tree)
     said, waiting = [], [tree]
     while waiting:  # no recursion, which a long sum would exhaust
         part = waiting.pop()
@@ -49,3 +52,19 @@ def _says_nothing(item: object) -> bool:
     """Whether it is a statement without effect: a docstring, `...` or `pass`."""
     constant = isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant)
     return constant or isinstance(item, ast.Pass)
+
+
+def _drop_facts(tree: ast.AST) -> None:
+    """Take _FACTS out of all classes, but for those that the source itself reads."""
+    names = (n for n in ast.walk(tree) if isinstance(getattr(n, "ctx", None), ast.Load))
+    idle = _FACTS - {getattr(n, "attr", getattr(n, "id", None)) for n in names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            node.body = [item for item in node.body if not _assigned(item) & idle]
+
+
+def _assigned(item: ast.stmt) -> set[str | None]:
+    """The name that a statement such as `paper = ...` gives a value."""
+    if isinstance(item, ast.Assign) and len(item.targets) == 1:
+        return {getattr(item.targets[0], "id", None)}
+    return {getattr(item.target, "id", None)} if isinstance(item, ast.AnnAssign) else set()

@@ -1,44 +1,10 @@
 """Residual routings, one paper per file, behind the interface of `base`.
 
-Importing this package registers the built-in ones.
+Importing this package registers the built-in ones: whatever a module here decorates.
 """
 
-from darbench.routing import (
-    add,
-    attnres,
-    dar,
-    deepnorm,
-    delta_attnres,
-    denseformer,
-    highway,
-    hyper,
-    layerscale,
-    mgr,
-    mhc,
-    mudd,
-    mvsplit,
-    rezero,
-    siamese,
-    static_scalars,
-    unet,
-)
+from importlib import import_module
+from pkgutil import iter_modules
 
-__all__ = [
-    "add",
-    "attnres",
-    "dar",
-    "deepnorm",
-    "delta_attnres",
-    "denseformer",
-    "highway",
-    "hyper",
-    "layerscale",
-    "mgr",
-    "mhc",
-    "mudd",
-    "mvsplit",
-    "rezero",
-    "siamese",
-    "static_scalars",
-    "unet",
-]
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")

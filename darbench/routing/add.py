@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from darbench.registry import register
-from darbench.routing.base import Cond, Routing
+from darbench.routing.base import Cond, Paper, Routing
 
 
 @register("add")
@@ -14,6 +14,11 @@ class Add(Routing):
     """
 
     paper = "arXiv:1512.03385"
+    citation = Paper(
+        "Deep Residual Learning for Image Recognition",
+        "He, Kaiming and Zhang, Xiangyu and Ren, Shaoqing and Sun, Jian",
+        2015,
+    )
     equals_add = "strong"
 
     def begin(self, x: Tensor, cond: Cond) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from darbench.ops.depth_attention import Source, depth_attention, source
 from darbench.registry import register
 from darbench.routing import history as windows
-from darbench.routing.base import Cond, Routing
+from darbench.routing.base import Cond, Paper, Routing
 from darbench.routing.sources import reader_groups
 
 
@@ -33,6 +33,8 @@ class AttnRes(Routing):
     """
 
     paper = "arXiv:2603.15031"
+    citation = Paper("Attention Residuals", "{Kimi Team}", 2026)
+    settings = ({}, {"form": "block", "span": 3, "heads": 4})
     equals_add = "strong"
 
     def __init__(

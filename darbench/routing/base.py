@@ -11,6 +11,8 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from torch import Tensor, nn
 
+from darbench.records.paper import Paper
+
 State = Any  # a Tensor, or a NamedTuple of tensors and tuples of them; never a list
 
 
@@ -42,6 +44,9 @@ class Routing(nn.Module, ABC):
 
     name: ClassVar[str] = ""  # set by @register
     paper: ClassVar[str] = ""  # "arXiv:2605.20708"
+    citation: ClassVar[Paper | None] = None
+    # Every setting that takes another path through the code, for `darbench check` and the tests.
+    settings: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     gate: ClassVar[Literal["adaln", "one_plus", "none"]] = "adaln"  # form of the sublayer's gate
     # Equality to `add` while the routing's parameters are at their initial values. strong: the
     # model's output is equal whatever the trunk's weights; weak: only while all sublayers are

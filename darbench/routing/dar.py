@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from darbench.ops.depth_attention import Source, depth_attention, source
 from darbench.registry import register
 from darbench.routing import history as windows
-from darbench.routing.base import Cond, Routing
+from darbench.routing.base import Cond, Paper, Routing
 from darbench.routing.conditioners import CONDITIONERS
 from darbench.routing.sources import reader_groups
 
@@ -46,6 +46,36 @@ class Dar(Routing):
     """
 
     paper = "arXiv:2605.20708"
+    citation = Paper(
+        "Rethinking Cross-Layer Information Routing in Diffusion Transformers",
+        "Xu, Chao and Li, Maohua and Li, Qirui and Xu, Yixuan and Zhou, Yanke and Li, Yunhe and "
+        "Shen, Cuifeng and Tang, Hanlin and Liu, Kan and Lan, Tao and Qu, Lin and "
+        "Zhang, Shao-Qun",
+        2026,
+    )
+    settings = (
+        {"query": "static"},
+        {"query": "static_t"},
+        {"query": "static_t", "t_source": "reuse"},
+        {"query": "static_t", "t_source": "reuse", "history": "full"},
+        {"query": "dynamic"},
+        {"query": "static", "history": "full"},
+        {"query": "static_t", "history": "full"},
+        {"query": "dynamic", "history": "full"},
+        {"query": "static", "span": 1},
+        {"query": "static_t", "span": 8},
+        {"query": "static_t", "history": "chunk_sum"},
+        {"query": "dynamic", "history": "chunk_sum", "span": 3},
+        {"query": "static_t", "history": "window"},
+        {"query": "static", "history": "window", "span": 8},
+        {"query": "static_t", "t_source": "bins", "history": "full"},
+        {"query": "static_t", "t_source": "fourier", "history": "chunk_sum_raw"},
+        {"query": "static_t", "t_source": "film", "history": "dilated", "span": 2},
+        {"query": "static_t", "t_source": "label", "history": "log"},
+        {"query": "dynamic", "final": "reuse_last", "heads": 4},
+        {"query": "static", "gain": False, "scale": "none", "history": "full"},
+        {"query": "static_t", "value_gate": False},
+    )
 
     def __init__(
         self,

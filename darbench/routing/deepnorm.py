@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from darbench.ops.norm import EPS
 from darbench.registry import register
-from darbench.routing.base import Cond, Routing
+from darbench.routing.base import Cond, Paper, Routing
 
 
 @register("deepnorm")
@@ -21,6 +21,12 @@ class DeepNorm(Routing):
     """
 
     paper = "arXiv:2203.00555"
+    citation = Paper(
+        "DeepNet: Scaling Transformers to 1,000 Layers",
+        "Wang, Hongyu and Ma, Shuming and Dong, Li and Huang, Shaohan and Zhang, Dongdong and "
+        "Wei, Furu",
+        2022,
+    )
     equals_add = "weak"
 
     def __init__(self, sites: int, width: int, *, alpha: float | None = None):

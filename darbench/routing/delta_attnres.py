@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from darbench.ops.depth_attention import Source, depth_attention, null, source
 from darbench.registry import register
 from darbench.routing import history as windows
-from darbench.routing.base import Cond, Routing
+from darbench.routing.base import Cond, Paper, Routing
 from darbench.routing.sources import reader_groups
 
 
@@ -36,6 +36,8 @@ class DeltaAttnRes(Routing):
     """
 
     paper = "arXiv:2605.18855"
+    citation = Paper("Delta Attention Residuals", "Luo, Cheng and Cai, Zefan and Hu, Junjie", 2026)
+    settings = ({}, {"form": "block", "null": True})
     equals_add = "strong"
 
     def __init__(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from darbench.registry import register
-from darbench.routing.base import Cond, Routing
+from darbench.routing.base import Cond, Paper, Routing
 
 
 class State(NamedTuple):
@@ -29,6 +29,13 @@ class DenseFormer(Routing):
     """
 
     paper = "arXiv:2402.02622"
+    citation = Paper(
+        "DenseFormer: Enhancing Information Flow in Transformers via Depth Weighted Averaging",
+        "Pagliardini, Matteo and Mohtashami, Amirkeivan and Fleuret, Fran{\\c{c}}ois and "
+        "Jaggi, Martin",
+        2024,
+    )
+    settings = ({}, {"period": 2}, {"dilation": 2})
     equals_add = "strong"
 
     def __init__(

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from darbench.ops.norm import EPS
 from darbench.registry import register
-from darbench.routing.base import Cond, Routing
+from darbench.routing.base import Cond, Paper, Routing
 
 
 @register("highway")
@@ -24,6 +24,12 @@ class Highway(Routing):
     """
 
     paper = "arXiv:1505.00387"
+    citation = Paper(
+        "Highway Networks",
+        'Srivastava, Rupesh Kumar and Greff, Klaus and Schmidhuber, J{\\"u}rgen',
+        2015,
+    )
+    settings = ({}, {"form": "full"})
     equals_add = "weak"
 
     def __init__(

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from darbench.ops.norm import EPS
 from darbench.ops.streams import Streams, hyper_connection, read_streams, streams, write_streams
 from darbench.registry import register
-from darbench.routing.base import Cond, Routing
+from darbench.routing.base import Cond, Paper, Routing
 
 
 class State(NamedTuple):
@@ -47,6 +47,20 @@ class Hyper(Routing):
     """
 
     paper = "arXiv:2409.19606"
+    citation = Paper(
+        "Hyper-Connections",
+        "Zhu, Defa and Huang, Hongzhi and Huang, Zihao and Zeng, Yutao and Mao, Yunyao and "
+        "Wu, Banggu and Min, Qiyang and Zhou, Xun",
+        2024,
+    )
+    settings = (
+        {"dynamic": False, "streams": 1},
+        {"dynamic": False, "streams": 2},
+        {"dynamic": True, "streams": 4},
+        {"dynamic": True, "streams": 2, "tanh": False},
+        {"res": "identity"},
+        {"res": "identity", "dynamic": False, "streams": 2},
+    )
     equals_add = "strong"
 
     def __init__(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from darbench.registry import register
-from darbench.routing.base import Cond, Routing
+from darbench.routing.base import Cond, Paper, Routing
 
 
 @register("layerscale")
@@ -22,6 +22,13 @@ class LayerScale(Routing):
     """
 
     paper = "arXiv:2103.17239"
+    citation = Paper(
+        "Going Deeper with Image Transformers",
+        "Touvron, Hugo and Cord, Matthieu and Sablayrolles, Alexandre and Synnaeve, Gabriel and "
+        "J{\\'e}gou, Herv{\\'e}",
+        2021,
+    )
+    settings = ({}, {"init": 0.1, "one_plus": True})
 
     def __init__(
         self,

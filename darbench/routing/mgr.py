@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from darbench.ops.depth_attention import Source, depth_attention, key_norm, source
 from darbench.registry import register
-from darbench.routing.base import Cond, Routing
+from darbench.routing.base import Cond, Paper, Routing
 
 REFERENCE_LAYERS = 21  # of the initial bias
 
@@ -34,6 +34,13 @@ class MultiGate(Routing):
     """
 
     paper = "arXiv:2605.23259"
+    citation = Paper(
+        "Multi-Gate Residuals",
+        "Zheng, Zhizhan and Zhang, Feiyun and Liu, Shuchun and Xia, Tian and Liu, Xi and "
+        "Hu, Dasheng and Zhou, Hongquan",
+        2026,
+    )
+    settings = ({"streams": 3},)
     equals_add = "weak"
 
     def __init__(self, sites: int, width: int, *, streams: int = 4, lr_mult: float = 1.0):

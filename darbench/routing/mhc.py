@@ -18,7 +18,7 @@ from darbench.ops.streams import (
     write_streams,
 )
 from darbench.registry import register
-from darbench.routing.base import Cond, Routing
+from darbench.routing.base import Cond, Paper, Routing
 
 ALPHA = 0.01  # initial size of the dynamic part
 PERMUTED = 5  # most streams for which all permutations are kept
@@ -61,6 +61,16 @@ class ManifoldHyper(Routing):
     """
 
     paper = "arXiv:2512.24880"
+    citation = Paper(
+        "mHC: Manifold-Constrained Hyper-Connections",
+        "Xie, Zhenda and Wei, Yixuan and Cao, Huanqi and others",
+        2025,
+    )
+    settings = (
+        {"p_std": 0.0},
+        {"streams": 2, "off": -2.0},
+        {"streams": 3, "form": "permutations", "off": -2.0},
+    )
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from darbench.ops.norm import EPS
 from darbench.registry import register
-from darbench.routing.base import Cond, Routing
+from darbench.routing.base import Cond, Paper, Routing
 
 
 class State(NamedTuple):
@@ -32,6 +32,12 @@ class Mudd(Routing):
     """
 
     paper = "arXiv:2502.12170"
+    citation = Paper(
+        "MUDDFormer: Breaking Residual Bottlenecks in Transformers via Multiway Dynamic Dense "
+        "Connections",
+        "Xiao, Da and Meng, Qingye and Li, Shengping and Yuan, Xingyuan",
+        2025,
+    )
     equals_add = "strong"
 
     def __init__(self, sites: int, width: int, *, lr_mult: float = 1.0):

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from darbench.registry import register
-from darbench.routing.base import Cond, Routing
+from darbench.routing.base import Cond, Paper, Routing
 
 
 @register("mvsplit")
@@ -20,6 +20,12 @@ class MVSplit(Routing):
     """
 
     paper = "arXiv:2605.06169"
+    citation = Paper(
+        "Mean Mode Screaming: Mean--Variance Split Residuals for 1000-Layer Diffusion "
+        "Transformers",
+        "Lu, Pengqi",
+        2026,
+    )
     equals_add = "weak"
 
     def __init__(self, sites: int, width: int, *, gain: float = 1.0, lr_mult: float = 1.0):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from darbench.registry import register
-from darbench.routing.base import Cond, Routing
+from darbench.routing.base import Cond, Paper, Routing
 
 
 @register("rezero")
@@ -25,6 +25,13 @@ class ReZero(Routing):
     """
 
     paper = "arXiv:2003.04887"
+    citation = Paper(
+        "ReZero is All You Need: Fast Convergence at Large Depth",
+        "Bachlechner, Thomas and Majumder, Bodhisattwa Prasad and Mao, Huanru Henry and "
+        "Cottrell, Garrison W. and McAuley, Julian",
+        2020,
+    )
+    settings = ({}, {"share": "sublayer"})
     gate = "one_plus"
     equals_add = "weak"
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from darbench.ops.norm import EPS
 from darbench.registry import register
-from darbench.routing.base import Cond, Routing
+from darbench.routing.base import Cond, Paper, Routing
 
 
 class State(NamedTuple):
@@ -28,6 +28,12 @@ class Siamese(Routing):
     """
 
     paper = "arXiv:2602.08064"
+    citation = Paper(
+        "SiameseNorm: Breaking the Barrier to Reconciling Pre/Post-Norm",
+        "Li, Tianyu and Han, Dongchen and Cao, Zixuan and Huang, Haofeng and Zhou, Mengyu and "
+        "others",
+        2026,
+    )
     equals_add = "weak"
 
     def __init__(self, sites: int, width: int):

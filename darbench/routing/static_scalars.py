@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from darbench.registry import register
-from darbench.routing.base import Cond, Routing
+from darbench.routing.base import Cond, Paper, Routing
 
 
 class State(NamedTuple):
@@ -27,6 +27,12 @@ class StaticScalars(Routing):
     """
 
     paper = "arXiv:2502.06785"
+    citation = Paper(
+        "DeepCrossAttention: Supercharging Transformer Residual Connections",
+        "Heddes, Mike and Javanmard, Adel and Axiotis, Kyriakos and Fu, Gang and "
+        "Bateni, MohammadHossein and Mirrokni, Vahab",
+        2025,
+    )
     equals_add = "strong"
 
     def __init__(self, sites: int, width: int, *, lr_mult: float = 1.0):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from darbench.ops.norm import EPS
 from darbench.registry import register
-from darbench.routing.base import Cond, Routing
+from darbench.routing.base import Cond, Paper, Routing
 
 
 class State(NamedTuple):
@@ -47,6 +47,18 @@ class UNet(Routing):
     """
 
     paper = "arXiv:2209.12152"
+    citation = Paper(
+        "All are Worth Words: A ViT Backbone for Diffusion Models",
+        "Bao, Fan and Nie, Shen and Xue, Kaiwen and Cao, Yue and Li, Chongxuan and Su, Hang and "
+        "Zhu, Jun",
+        2022,
+    )
+    settings = (
+        {},
+        {"init": "xavier", "skip_norm": True},
+        {"init": "identity", "skip_norm": True},
+        {"fusion": "add", "pairs": "outer"},
+    )
 
     def __init__(
         self,

@@ -47,6 +47,9 @@ SAME = [
     ("'x': -1", '"x": -1,'),
     ('b("mine", weight=1.0)', "b('mine', weight=1.00,)"),
     ("\n\n    def write", "\n    def write"),
+    ('"arXiv:1"', '"arXiv:2"'),
+    ('paper = "arXiv:1"', 'citation = Paper("A title", "Mine", 2026)'),
+    ('paper = "arXiv:1"', "settings: tuple = ({}, {'span': 2})"),
 ]
 OTHER = [
     ("2 * (", "3 * ("),
@@ -67,7 +70,7 @@ OTHER = [
     ("-1", "1"),
     ("import b, c", "import b, d as c"),
     ("def write", "def wirte"),
-    ("arXiv:1", "arXiv:2"),
+    ('paper = "arXiv:1"', 'gate = "one_plus"'),
     ("return state[", "yield state["),
 ]
 
@@ -87,6 +90,13 @@ def test_prose_and_layout_leave_no_trace(old, new):
 @pytest.mark.parametrize(("old", "new"), OTHER)
 def test_code_does(old, new):
     assert code_of(edited(old, new)) != code_of(SOURCE)
+
+
+def test_a_fact_that_the_source_computes_with_is_code():
+    one = "class A:\n    settings = 1\n\n    def f(self):\n        return {}"
+    read, unread = one.format("self.settings"), one.format("self.other")
+    assert code_of(read) != code_of(read.replace("= 1", "= 2"))
+    assert code_of(unread) == code_of(unread.replace("= 1", "= 2"))
 
 
 def test_the_text_is_the_same_in_every_version_of_python():

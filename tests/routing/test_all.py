@@ -1,15 +1,16 @@
-"""What holds for every routing in every setting; a new one joins `builders.SETTINGS`."""
+"""What holds for every built-in routing in every setting that its class names."""
 
 import inspect
 import itertools
 import re
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
 from darbench.model import sublayers
-from darbench.registry import ROUTINGS
+from darbench.registry import ROUTINGS, signature
 from darbench.routing.base import Routing
 from tests.builders import (
     SETTINGS,
@@ -30,6 +31,7 @@ precisions = pytest.mark.parametrize(
     "autocast", [False, True], ids=["float32", "bfloat16 autocast"]
 )
 
+ROOT = Path(__file__).parents[2]
 ADD = ("add", {})
 NAN = float("nan")
 
@@ -59,9 +61,18 @@ def states(routing, v, cond):
     return made
 
 
-def test_every_built_in_routing_is_among_the_settings():
-    built_in = {n for n, cls in ROUTINGS.items() if "darbench." in cls.__module__}
-    assert {name for name, _ in SETTINGS} == built_in
+def test_every_module_with_a_routing_is_found_and_stands_in_the_readme():
+    readme = (ROOT / "README.md").read_text()
+    for path in (ROOT / "darbench" / "routing").glob("*.py"):
+        for name in re.findall(r'^@register\("(\w+)"\)', path.read_text(), re.M):
+            assert name in {name for name, _ in SETTINGS}
+            assert re.search(rf"^\| .*`{name}`.*\|.*arXiv:", readme, re.M), name
+
+
+def test_the_settings_of_a_routing_differ_from_one_another():
+    for name, cls in ROUTINGS.items():
+        whole = [signature(name).resolve(params) for params in cls.settings]
+        assert all(whole.count(w) == 1 for w in whole), name
 
 
 @every_setting
