@@ -11,15 +11,15 @@ import numpy as np
 
 @dataclass(frozen=True, kw_only=True)
 class Components:
-    """Of a balanced random-effects analysis (Searle et al., Variance Components, 1992)."""
+    """Standard deviations of balanced random effects (Searle et al., Variance Components, 1992)."""
 
     trials: float  # standard deviation from trial to trial
     redraws: float  # from redraw to redraw of one trial
 
 
 def nested(draws: np.ndarray) -> Components:
-    """Of draws (..., trials, redraws) when every trial has redraws of its own; pooled over the
-    leading axes.
+    """Components of draws (..., trials, redraws) when every trial has redraws of its own, pooled
+    over the leading axes.
 
     The variance between trials is that of their means less what the redraws account for; where
     noise makes it negative it is 0. ValueError for fewer than two trials or redraws.
@@ -31,8 +31,8 @@ def nested(draws: np.ndarray) -> Components:
 
 
 def crossed(draws: np.ndarray) -> Components:
-    """As `nested`, when all trials share their redraws: what a redraw adds to every trial alike
-    is part of `redraws`, and does not blur the trials."""
+    """Components as of `nested`, when all trials share their redraws: what a redraw adds to every
+    trial alike is part of `redraws`, and does not blur the trials."""
     n, k = _two_by_two(draws)
     by_trial, by_redraw = draws.mean(axis=-1), draws.mean(axis=-2)
     mean = draws.mean(axis=(-2, -1), keepdims=True)
@@ -64,7 +64,7 @@ class Pairing:
 
 
 def pairing(base: Sequence[float], others: np.ndarray) -> Pairing:
-    """Of the log metric of `add` (pair ids,) and of variants (variants, pair ids), pooled.
+    """The pairing of log metrics: `add` (pair ids,) and variants (variants, pair ids), pooled.
 
     pair^2 = 2 seed^2 (1 - correlation). ValueError for fewer than two pair ids.
     """

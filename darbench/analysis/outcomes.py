@@ -43,8 +43,8 @@ class Outcome:
 
 
 def outcome(rows: list[Row], budget: float | None) -> Outcome:
-    """From the rows of one trial. The latest attempt that finished, or else the latest, says how
-    it ended; all of them are its curve.
+    """The outcome of one trial, from its rows. The latest attempt that finished, or else the
+    latest, says how it ended; all of them are its curve.
 
     `COMPARED` metrics are interpolated at exactly the budget; the others, which may be zero or
     negative, are those of the first checkpoint that reached it, at most one step later.
@@ -104,20 +104,15 @@ class Entry:
 
     @cached_property
     def trials(self) -> list[Outcome]:
-        """Those of the split that the entry is judged on, by pair id."""
+        """The trials of the split that the entry is judged on, by pair id."""
         return self.of(self.split)
 
     def of(self, split: str) -> list[Outcome]:
         chosen = (o for o in self.outcomes if o.last["split"] == split)
         return sorted(chosen, key=lambda o: o.pair_id)
 
-    def values(self, metric: str, split: str) -> dict[int, float]:
-        """pair id -> value at the budget, for the trials that have one."""
-        found = {o.pair_id: o.values.get(metric) for o in self.of(split)}
-        return {pair: value for pair, value in found.items() if value is not None}
-
     def mean(self, metric: str) -> float | None:
-        """Over the trials that reached the budget; none if one of them lacks the metric."""
+        """The mean of the trials that reached the budget; None if one of them lacks the metric."""
         values = self._reached(metric)
         return fmean(values) if values else None
 

@@ -27,7 +27,7 @@ LastRows = dict[str, dict[int, dict[str, Any]]]  # label of a routing -> pair id
 
 @dataclass(frozen=True, kw_only=True)
 class Floor:
-    """Of one metric; standard deviations of its log, None where too few trials are in."""
+    """The noise of one metric: standard deviations of its log, None where trials are too few."""
 
     pairs: int  # pair ids that all routings have
     training: float | None = None  # another pair id: weights, data order, noise and times
@@ -101,29 +101,29 @@ def design(task: str, overrides: Iterable[str] = ()) -> list[str]:
 def last_rows(rows: list[dict[str, Any]], space: SearchSpace) -> LastRows:
     """The row of each trial with which it ended well."""
     ended = ledger.finished(rows)
-    found: LastRows = {}
+    last: LastRows = {}
     for configuration in space.grid():
         trials = (space.trial(configuration, seed, "confirm") for seed in space.seeds)
         known = ((t.pair_id, ended.get(ledger.key(t))) for t in trials)
-        found[configuration.variant.label] = {
+        last[configuration.variant.label] = {
             pair: row for pair, row in known if row is not None and row["status"] == "ok"
         }
-    return found
+    return last
 
 
 def unpaired(rows: LastRows) -> dict[str, dict[int, list[str]]]:
     """What trials did not share with that of `add` of their pair id: label -> pair id -> what."""
     base = rows.get(BASELINE, {})
-    found = {
-        label: {pair: differences([own[pair]], [base[pair]]) for pair in own.keys() & base.keys()}
-        for label, own in rows.items()
-    }
-    found = {label: {p: what for p, what in own.items() if what} for label, own in found.items()}
-    return {label: own for label, own in found.items() if own}
+    broken = {}
+    for label, own in rows.items():
+        both = own.keys() & base.keys()
+        whats = {pair: differences([own[pair]], [base[pair]]) for pair in both}
+        broken[label] = {pair: what for pair, what in whats.items() if what}
+    return {label: own for label, own in broken.items() if own}
 
 
 def whole(rows: LastRows) -> LastRows:
-    """Without the rows of trials that saw something else than `add` did."""
+    """The rows, without those of trials that saw something else than `add` did."""
     broken = unpaired(rows)
     return {
         label: {pair: row for pair, row in own.items() if pair not in broken.get(label, {})}

@@ -62,10 +62,10 @@ def plan(
     if metric not in known["task"]["noise"] and not (folder / "ledger").is_dir():
         raise _unmeasured(known, metric, overrides, out)  # that needs none of the task's data
     space = sweeps.checked_space(str(noise_floor.SPACE), overrides)
-    found = [*filter(None, [_measured(space, folder, metric), _recorded(space, metric)])]
-    if not found:
+    sources = [*filter(None, [_measured(space, folder, metric), _recorded(space, metric)])]
+    if not sources:
         raise _unmeasured(known, metric, overrides, out)
-    noise = max(found, key=lambda each: each.pairs)  # of as many, the measured one
+    noise = max(sources, key=lambda each: each.pairs)  # of as many, the measured one
     significance = SIGNIFICANT / variants
     level = 1 - significance
     seeds = seeds_needed(effect, noise.pair, level=level)
@@ -103,7 +103,7 @@ def fraction(text: str) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:
-    """Of one metric of a task; deviations of its log."""
+    """The noise of one metric of a task: deviations of its log."""
 
     pair: float  # of the differences within pairs
     seed: float  # of one trial
@@ -114,28 +114,28 @@ class Noise:
 
 def _measured(space: SearchSpace, folder: Path, metric: str) -> Noise | None:
     rows = noise_floor.whole(noise_floor.last_rows(ledger.read_ledger(folder / "ledger"), space))
-    found = noise_floor.floor(rows, metric)
-    if found.pairing is None:
+    measured = noise_floor.floor(rows, metric)
+    if measured.pairing is None:
         return None
     seconds = noise_floor.trial_seconds(rows[BASELINE].values())
     return Noise(
-        pair=found.pairing.pair,
-        seed=found.pairing.seed,
-        pairs=found.pairs,
+        pair=measured.pairing.pair,
+        seed=measured.pairing.seed,
+        pairs=measured.pairs,
         seconds=seconds,
         source=str(folder),
     )
 
 
 def _recorded(space: SearchSpace, metric: str) -> Noise | None:
-    """That of the card, if it speaks of this recipe."""
+    """The noise that the card records, if it speaks of this recipe."""
     task = space.task
     card = sweeps.checked_space(str(noise_floor.SPACE), [f"task={task.name}"])
     if metric not in task.noise or _recipe(space) != _recipe(card):
         return None
     seconds = 3600 * next(iter(task.hours.values())) if task.hours else None
-    told = {key: task.noise[metric][key] for key in ("pair", "seed", "pairs")}
-    return Noise(**told, seconds=seconds, source=f"the card of {task.name}")
+    noise = {key: task.noise[metric][key] for key in ("pair", "seed", "pairs")}
+    return Noise(**noise, seconds=seconds, source=f"the card of {task.name}")
 
 
 def _unmeasured(

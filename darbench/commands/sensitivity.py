@@ -91,9 +91,8 @@ def sensitivity(
             break
     rows = ledger.read_ledger(outcomes[0].folder / "ledger")
     once, twice = (sweeps.checked_space(str(SPACE), given) for given in both)
-    found = judge(rows, once, twice)
     return Sensitivity(
-        controls=found,
+        controls=judge(rows, once, twice),
         rank_by=once.task.rank_by,
         extractor=once.task.extractor,
         outcomes=tuple(outcomes),
@@ -129,17 +128,18 @@ def _twice(space: SearchSpace) -> list[str]:
 def judge(
     rows: list[dict[str, Any]], once: SearchSpace, twice: SearchSpace
 ) -> tuple[Control, ...]:
-    """From the rows of both sweeps; an effect is None until two trials of a pair id are in."""
+    """The controls by the rows of both sweeps; an effect is None until two trials of a pair id are
+    in."""
     by_name = {c.variant.label: _trials(once, c) for c in once.grid()}
     curve = _trials(twice, next(twice.grid()))
     base, middle = _outcomes(rows, by_name.pop("add")), _outcomes(rows, curve, SAME)
-    found = [
+    controls = [
         _control("half the compute", _outcomes(rows, curve, HALF), middle, better=False),
         _control("twice the compute", _outcomes(rows, curve, TWICE), middle, better=True),
     ]
     for name, trials in by_name.items():
-        found.append(_control(name, _outcomes(rows, trials), base, better=False))
-    return tuple(found)
+        controls.append(_control(name, _outcomes(rows, trials), base, better=False))
+    return tuple(controls)
 
 
 def _trials(space: SearchSpace, configuration: Any) -> dict[str, Trial]:
@@ -148,17 +148,17 @@ def _trials(space: SearchSpace, configuration: Any) -> dict[str, Trial]:
 
 
 def _outcomes(rows: list[dict[str, Any]], trials: dict[str, Trial], share: float = 1.0) -> Trials:
-    """Of the trials at that share of their own budgets."""
+    """The outcomes of the trials at that share of their own budgets."""
     keys = {ledger.key(trial) for trial in trials.values()}
     own = [row for row in rows if ledger.row_key(row) in keys]
     own.sort(key=lambda row: row["trial_id"])
-    found: Trials = {}
+    outcomes: Trials = {}
     for _, group in groupby(own, key=lambda row: row["trial_id"]):
         group = list(group)
         budget = next((row["budget_flops"] for row in group if row["budget_flops"]), None)
         trial = outcome(group, budget and share * budget)
-        found[trial.pair_id] = trial
-    return found
+        outcomes[trial.pair_id] = trial
+    return outcomes
 
 
 def _control(name: str, ours: Trials, theirs: Trials, *, better: bool) -> Control:

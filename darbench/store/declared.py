@@ -30,7 +30,7 @@ class Declared:
         sources: Mapping[str, str] | None = None,
         files: Mapping[str, str] | None = None,
     ) -> "Declared":
-        """With what another sweep declares: seeds are added, all else is replaced by name.
+        """This, and what another sweep declares: seeds are added, all else is replaced by name.
 
         `rank_by` is of the configurations that `seeds` names.
         """
