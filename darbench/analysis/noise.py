@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True, kw_only=True)
 class Components:
-    """Standard deviations of balanced random effects (Searle et al., Variance Components, 1992)."""
+    """Deviations of balanced random effects (Searle et al., Variance Components, 1992)."""
 
     trials: float  # standard deviation from trial to trial
     redraws: float  # from redraw to redraw of one trial
