@@ -80,7 +80,7 @@ _KINDS = {
             source="download the binary version (162 MB) from "
             "https://www.cs.toronto.edu/~kriz/cifar.html and unpack it",
         ),
-        Kind(  # of ImageNet's training set at 256 x 256; a tenth or 2048 images are held out
+        Kind(  # ImageNet's training set at 256 x 256; a tenth, at most 2048 images, is held out
             name="latents",
             module="latents",
             shape=(4, 32, 32),

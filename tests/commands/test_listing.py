@@ -1,6 +1,6 @@
 import pytest
 
-from darbench.commands import listing as catalogue
+from darbench.commands import listing
 from darbench.commands.cite import PAPERS, PARTS, bibtex, cite, papers
 from darbench.commands.new import new
 from darbench.errors import BadInput
@@ -31,7 +31,7 @@ def test_overhead_counts_matrix_products_and_the_formula():
 
 
 def test_the_listing_has_every_routing_with_its_parameters():
-    rows = {row["name"]: row for row in catalogue.routings()}
+    rows = {row["name"]: row for row in listing.routings()}
     assert set(rows) == set(ROUTINGS.names())
     assert rows["add"]["FLOPs XL/2"] == 0 and rows["add"]["equals add"] == "strong"
     span = rows["dar"]["search parameters"]["span"]
@@ -47,11 +47,11 @@ def test_names_of_routings_spaces_and_tasks_do_not_overlap():
 
 
 def test_describe_tells_of_every_kind():
-    assert "softmax_i(q_l . k_i / sqrt(D))" in catalogue.describe("dar")
-    assert "ranked by validation loss" in catalogue.describe("digits-nano")
-    assert "routing: denseformer" in catalogue.describe("dar_variants")
+    assert "softmax_i(q_l . k_i / sqrt(D))" in listing.describe("dar")
+    assert "ranked by validation loss" in listing.describe("digits-nano")
+    assert "routing: denseformer" in listing.describe("dar_variants")
     with pytest.raises(BadInput, match="did you mean dar"):
-        catalogue.describe("darr")
+        listing.describe("darr")
 
 
 def test_every_built_in_routing_has_a_known_paper():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from darbench.errors import unknown
 
-FEATURES, CLASSES = 64, 10  # of the small networks
+FEATURES, CLASSES = 64, 10  # widths of the small networks' layers
 SPATIAL = 4  # channels of their spatial layer, which has half the images' side
 INCEPTION_SPATIAL = 7  # channels of sFID, 17 x 17
 

@@ -9,7 +9,7 @@ from torch_fidelity.metric_prc import prc_features_to_metric
 
 from darbench.records.rules import NEIGHBOURS
 
-BLOCK_VALUES = 2**23  # of one block: 64 MB in float64
+BLOCK_VALUES = 2**23  # values in one block: 64 MB in float64
 SIDE = 2048  # images on either side of a block of distances, fewer of large ones
 
 

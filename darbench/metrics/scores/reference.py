@@ -19,13 +19,13 @@ class Reference:
     content. `reference` makes one."""
 
     name: str  # the extractor's
-    features: Tensor  # float64 (n_ref, d), of the training images
+    features: Tensor  # float64 (n_ref, d), from the training images
     labels: np.ndarray | None  # (n_ref,), if every label has a fixed share of them
-    statistics: Statistics  # of the features
-    spatial: Statistics | None  # of the spatial layer, if the extractor has one
+    statistics: Statistics  # mean and covariance of the features
+    spatial: Statistics | None  # the same for the spatial layer, if the extractor has one
     pixels: np.ndarray  # uint8 (n_ref, H * W * C), the training images
     val_distance: float  # median L2 distance of a validation to its nearest training image
-    ref_hash: str  # of the images, their labels, the extractor and its weights
+    ref_hash: str  # covers the images, their labels, the extractor and its weights
 
 
 _REFERENCES: dict[str, Reference] = {}  # by ref_hash
