@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from darbench.ops.depth_attention import Source, depth_attention, source
 from darbench.registry import register
-from darbench.routing import history as windows
 from darbench.routing.base import Cond, Paper, Routing
-from darbench.routing.sources import reader_groups
+from darbench.routing.history import WINDOWS
+from darbench.routing.readers import reader_flops, reader_groups, refuse_misfits
 
 
 class State(NamedTuple):
@@ -48,10 +48,7 @@ class AttnRes(Routing):
         lr_mult: float = 1.0,
     ):
         super().__init__(sites, width)
-        if span < 1:
-            raise ValueError(f"span={span}: must be at least 1")
-        if heads < 1 or width % heads:
-            raise ValueError(f"heads={heads}: must divide the width, {width}")
+        refuse_misfits(span, width, heads)
         self.history = "full" if form == "full" else "chunk_sum"
         self.span, self.heads, self.lr_mult = span, heads, lr_mult
         self.w = nn.Parameter(torch.zeros(sites + 1, width))
@@ -65,7 +62,7 @@ class AttnRes(Routing):
         return h, state._replace(sources=sources)
 
     def write(self, state: State, site: int, v: Tensor) -> State:
-        grow = windows.WINDOWS[self.history].grow
+        grow = WINDOWS[self.history].grow
         sources = grow(state.sources, source(v), site, self.span, self.sites)
         return state._replace(sources=sources)
 
@@ -73,6 +70,4 @@ class AttnRes(Routing):
         return reader_groups(self, self.lr_mult)
 
     def elementwise_flops(self, tokens: int) -> int:
-        reads = sum(windows.sizes(self.history, self.span, self.sites))
-        sums = windows.additions(self.history, self.span, self.sites)  # each with a norm
-        return (4 * reads + 2 * (self.sites + 1) + 3 * sums) * tokens * self.width
+        return reader_flops(self.history, self.span, self.sites) * tokens * self.width

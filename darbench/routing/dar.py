@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from darbench.ops.depth_attention import Source, depth_attention, source
 from darbench.registry import register
-from darbench.routing import history as windows
 from darbench.routing.base import Cond, Paper, Routing
 from darbench.routing.conditioners import CONDITIONERS
-from darbench.routing.sources import reader_groups
+from darbench.routing.history import WINDOWS, partitions, source_sets
+from darbench.routing.readers import reader_flops, reader_groups, refuse_misfits
 
 
 class State(NamedTuple):
@@ -84,7 +84,7 @@ class Dar(Routing):
         *,
         query: Literal["static", "static_t", "dynamic"] = "static_t",
         t_source: Literal[tuple(CONDITIONERS)] = "projection",
-        history: Literal[tuple(windows.WINDOWS)] = "chunk_last",
+        history: Literal[tuple(WINDOWS)] = "chunk_last",
         span: int = 4,
         final: Literal["dedicated", "reuse_last"] = "dedicated",
         heads: int = 1,
@@ -94,18 +94,18 @@ class Dar(Routing):
         lr_mult: float = 1.0,
     ):
         super().__init__(sites, width)
-        if span < 1:
-            raise ValueError(f"span={span}: must be at least 1")
-        if heads < 1 or width % heads:
-            raise ValueError(f"heads={heads}: must divide the width, {width}")
+        refuse_misfits(span, width, heads)
         self.query, self.t_source, self.lr_mult = query, t_source, lr_mult
         self.history, self.span, self.heads = history, span, heads
-        self.window = windows.WINDOWS[history]
         self.scale = 1 / math.sqrt(width // heads) if scale == "sqrt" else 1.0
         if not value_gate:
             self.gate = "none"
         self.readers = sites + 1 if final == "dedicated" else sites
-        self.gain = nn.Parameter(torch.ones(self.readers, width)) if gain else 1.0
+        ones = torch.ones(self.readers, width)
+        if gain:
+            self.gain = nn.Parameter(ones)
+        else:
+            self.register_buffer("gain", ones, persistent=False)
         if query == "dynamic":
             self.w_q = nn.Parameter(torch.zeros(self.readers, width, width))
         else:
@@ -120,7 +120,7 @@ class Dar(Routing):
         query = state.queries[min(site, self.readers - 1)]
         if self.query == "dynamic":
             query = nn.functional.linear(state.last, query)
-        seen = self.window.select(tuple(range(len(state.sources))), site, self.span)
+        seen = WINDOWS[self.history].select(tuple(range(len(state.sources))), site, self.span)
         sources = [state.sources[i] for i in seen]
         h, read = depth_attention(query, sources, self.scale, self.heads)
         kept = list(state.sources)
@@ -129,25 +129,25 @@ class Dar(Routing):
         return h, state._replace(sources=tuple(kept))
 
     def write(self, state: State, site: int, v: Tensor) -> State:
-        sources = self.window.grow(state.sources, source(v), site, self.span, self.sites)
+        grow = WINDOWS[self.history].grow
+        sources = grow(state.sources, source(v), site, self.span, self.sites)
         return State(v, sources, state.queries)
 
     def _queries(self, cond: Cond) -> Tensor:
         """All readers at once, the key's gain folded in: q . (gain k) = (gain q) . k."""
-        if self.query == "dynamic":
-            gain = self.gain.unsqueeze(-1) if isinstance(self.gain, Tensor) else self.gain
-            return gain * self.w_q  # (R, D, D)
         if self.query == "static":
             return self.gain * self.w  # (R, D)
-        gain = self.gain.unsqueeze(1) if isinstance(self.gain, Tensor) else self.gain
-        return (gain * self.conditioner(self.w, cond)).unsqueeze(-2)  # (R, B, 1, D)
+        if self.query == "static_t":
+            conditioned = self.conditioner(self.w, cond)  # (R, B, D)
+            return (self.gain.unsqueeze(1) * conditioned).unsqueeze(-2)  # (R, B, 1, D)
+        return self.gain.unsqueeze(-1) * self.w_q  # (R, D, D)
 
     @property
     def equals_add(self) -> Literal["strong", "weak", "no"]:
         if self.gate == "none":
             return "no"
         static = self.query != "static_t" or self.conditioner.starts_static
-        partition = windows.partitions(self.history, self.span, self.sites)
+        partition = partitions(self.history, self.span, self.sites)
         return "strong" if partition and static else "weak"
 
     @property
@@ -155,15 +155,11 @@ class Dar(Routing):
         return self.conditioner.depends_on if self.query == "static_t" else frozenset()
 
     def sources(self, site: int) -> set[int]:
-        seen = windows.source_sets(self.history, self.span, self.sites)[site]
+        seen = source_sets(self.history, self.span, self.sites)[site]
         return {i for part in seen for i in part}
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         return reader_groups(self, self.lr_mult)
 
     def elementwise_flops(self, tokens: int) -> int:
-        window = (self.history, self.span, self.sites)
-        reads, sums = sum(windows.sizes(*window)), windows.additions(*window)
-        # A read's dot and accumulation are two multiply-adds a source, a key norm is one, and a
-        # sum of sources is an addition and a norm.
-        return (4 * reads + 2 * (self.sites + 1) + 3 * sums) * tokens * self.width
+        return reader_flops(self.history, self.span, self.sites) * tokens * self.width

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from darbench.ops.depth_attention import Source, depth_attention, null, source
 from darbench.registry import register
-from darbench.routing import history as windows
 from darbench.routing.base import Cond, Paper, Routing
-from darbench.routing.sources import reader_groups
+from darbench.routing.history import WINDOWS, additions, sizes
+from darbench.routing.readers import reader_groups, refuse_misfits
 
 
 class State(NamedTuple):
@@ -51,8 +51,7 @@ class DeltaAttnRes(Routing):
         lr_mult: float = 1.0,
     ):
         super().__init__(sites, width)
-        if span < 1:
-            raise ValueError(f"span={span}: must be at least 1")
+        refuse_misfits(span, width)
         self.history = "full" if form == "full" else "chunk_sum"
         self.span, self.null, self.lr_mult = span, null, lr_mult
         self.w = nn.Parameter(torch.zeros(sites - 1, width))
@@ -71,7 +70,7 @@ class DeltaAttnRes(Routing):
         return state.stream + read, state._replace(sources=kept)
 
     def write(self, state: State, site: int, v: Tensor) -> State:
-        grow = windows.WINDOWS[self.history].grow
+        grow = WINDOWS[self.history].grow
         sources = grow(state.sources, source(v), site, self.span, self.sites)
         return State(state.stream + v, sources, state.queries)
 
@@ -79,8 +78,9 @@ class DeltaAttnRes(Routing):
         return reader_groups(self, self.lr_mult)
 
     def elementwise_flops(self, tokens: int) -> int:
-        sizes = windows.sizes(self.history, self.span, self.sites)[1:-1]
-        reads = sum(sizes) + (len(sizes) if self.null else 0)
-        sums = windows.additions(self.history, self.span, self.sites)  # each with a norm
-        fixed = self.sites + len(sizes) + 2 * (self.sites + 1) + 3 * sums  # stream, reads, norms
+        window = (self.history, self.span, self.sites)
+        seen = sizes(*window)[1:-1]
+        reads = sum(seen) + (len(seen) if self.null else 0)
+        sums = additions(*window)  # each with a norm
+        fixed = self.sites + len(seen) + 2 * (self.sites + 1) + 3 * sums  # stream, reads, norms
         return (4 * reads + fixed) * tokens * self.width

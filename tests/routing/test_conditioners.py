@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from darbench.routing.conditioners import CONDITIONERS
-from darbench.routing.conditioners.base import Conditioner, conditioner
 from tests.builders import conditions, outputs, randomise, reads, routing_of
 
 READERS, WIDTH, BATCH = 5, 16, 3
@@ -122,8 +121,3 @@ def test_dar_reads_with_the_conditioned_query(name):
 )
 def test_parameters(name, count):
     assert sum(p.numel() for p in CONDITIONERS[name](READERS, WIDTH).parameters()) == count
-
-
-def test_two_conditioners_of_one_name_are_refused():
-    with pytest.raises(ValueError, match="'film' exists already"):
-        conditioner("film")(Conditioner)
