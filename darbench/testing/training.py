@@ -19,25 +19,33 @@ EQUAL = 1e-5  # relative difference to add in float64
 LEVELS = ("no", "weak", "strong")
 
 
-@check("a fresh model answers exactly zero and learns from there")
+@check("a fresh model answers exactly zero and learns from there, also under bfloat16 autocast")
 def fresh_model_is_zero(subject: Subject) -> None:
-    model = subject.model()
-    out = model(*images(dtype=torch.float32))
-    demand(
-        bool((out == 0).all()),
-        "the model's first output is not zero: the head is, so what it reads is not finite",
-        "make read(state, sites) finite at the initial values",
-    )
-    (out - 1).square().mean().backward()
+    for autocast in (False, True):  # under which embedding and outputs are of different precision
+        _demand_zero(subject.model(), autocast)
+
+
+def _demand_zero(model: SiT, autocast: bool) -> None:
+    where = " under bfloat16 autocast" if autocast else ""
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+        out = model(*images(dtype=torch.float32))
+        demand(
+            bool((out == 0).all()),
+            f"the model's first output is not zero{where}: the head is, so what it reads is not "
+            "finite",
+            "make read(state, sites) finite at the initial values",
+        )
+        (out - 1).square().mean().backward()
     for name, parameter in model.named_parameters():
         demand(
             parameter.grad is None or bool(parameter.grad.isfinite().all()),
-            f"the first gradient of {name} is not finite",
+            f"the first gradient of {name} is not finite{where}",
             "norms need an eps inside the root; see finite_at_zero_outputs",
         )
     demand(
         bool(model.final_layer.linear.weight.grad.any()),
-        "the head never learns: what it reads is zero, as all outputs but v_0 are at first",
+        f"the head never learns{where}: what it reads is zero, as all outputs but v_0 are at the "
+        "start",
         "let every read, the head's above all, see v_0, be it through a sum of outputs",
     )
 
