@@ -13,7 +13,7 @@ import darbench
 
 PACKAGE = Path(darbench.__file__).parent
 FLOORS = {  # docs/architecture.md draws them
-    0: ("errors", "files", "listener", "randomness", "arithmetic", "records", "ops"),
+    0: ("errors", "cache", "files", "listener", "randomness", "arithmetic", "records", "ops"),
     1: ("registry",),
     2: ("routing",),
     3: ("model", "flow", "data"),
@@ -108,8 +108,8 @@ def test_ray_is_imported_by_the_pool_alone():
     assert importers("ray") == {"darbench.search.ray_pool"}
 
 
-def test_optuna_is_imported_by_the_proposer_alone():
-    assert importers("optuna") == {"darbench.search.propose"}
+def test_optuna_is_imported_by_the_study_alone():
+    assert importers("optuna") == {"darbench.search.study"}
 
 
 def test_records_import_no_third_party():

@@ -67,7 +67,7 @@ def describe(
     load: o.Load = None,
 ) -> None:
     """Equations, parameters and paper of a routing; the card of a space or task."""
-    from darbench.commands import listing as command
+    from darbench.commands import describe as command
 
     _load(load)
     print(command.describe(name))

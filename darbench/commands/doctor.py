@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 
-from darbench import registry
 from darbench.data import Dataset, Kind, kind, load, published
 from darbench.data.latents import Latents
 from darbench.errors import BadInput, Missing
@@ -18,6 +17,7 @@ from darbench.metrics.extractors import inception
 from darbench.metrics.extractors.extractor import extractor
 from darbench.records.settings import Repa, Task, Training
 from darbench.records.trial import Trial
+from darbench.registry import signatures
 from darbench.search import machine
 from darbench.search.compose import compose_trial
 from darbench.search.load import build_trial
@@ -60,7 +60,7 @@ def examine_task(
     """What a trial of `add` needs; BadInput if the overrides make no trial. The listener counts
     what is read of large data."""
     values = find_encoder(compose_trial("add", name, overrides))
-    trial = build_trial(values, registry.signatures())
+    trial = build_trial(values, signatures())
     needed = _packages_of(trial)
     found, data = _data(trial.task, listener)
     encoder = _encoder(trial.training)

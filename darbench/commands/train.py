@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from darbench import registry
 from darbench.arithmetic import plain_arithmetic
+from darbench.registry import signatures
 from darbench.search.feasible import require_feasible
 from darbench.search.load import load_trial
 from darbench.search.machine import device as resolve_device
@@ -32,7 +32,7 @@ def train_one(
 
     Run again, the trial is trained again: equal row hashes show that it reproduces.
     """
-    trial = load_trial(routing, task, overrides, seed, registry.signatures())
+    trial = load_trial(routing, task, overrides, seed, signatures())
     require_feasible([(routing, trial)])
     device = resolve_device(device)
     folder = Path(out).resolve() / NAME

@@ -3,13 +3,16 @@
 import math
 from abc import ABC, abstractmethod
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import Tensor
 
 from darbench.listener import CountListener
 from darbench.randomness import stream
 from darbench.records.rules import MOST_VAL
+
+if TYPE_CHECKING:  # what is known of a dataset without its items needs no torch
+    from torch import Tensor
 
 
 class Dataset(ABC):
@@ -38,14 +41,14 @@ class Dataset(ABC):
         return math.prod(self.shape)
 
     @abstractmethod
-    def items(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
+    def items(self, index: np.ndarray) -> "tuple[Tensor, Tensor]":
         """Items and labels of the training part, without augmentation or noise."""
 
     @abstractmethod
-    def val(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
+    def val(self, index: np.ndarray) -> "tuple[Tensor, Tensor]":
         """Items and labels of the validation part."""
 
-    def train(self, seed: int, positions: range) -> tuple[Tensor, Tensor]:
+    def train(self, seed: int, positions: range) -> "tuple[Tensor, Tensor]":
         """Items and labels at these positions of the endless sequence that a run of that seed
         sees. Each item is a function of (seed, position) alone."""
         return self.items(self.order(seed, positions))
@@ -59,7 +62,7 @@ class Dataset(ABC):
     def verify(self, listener: CountListener) -> None:  # noqa: B027 most have read all
         """Check the parts that loading did not read; BadInput if they are not as written."""
 
-    def decode(self, x: Tensor) -> np.ndarray:
+    def decode(self, x: "Tensor") -> np.ndarray:
         """Pictures of items; for pixels this is the inverse of `to_model_range`.
 
         FloatingPointError if a value is not finite.

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable, ItemsView, Mapping
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 
 from darbench.errors import BadInput, unknown
 from darbench.registry.source import file_of, source_hash
@@ -35,6 +35,10 @@ class Registry:
             raise BadInput(f"{self.kind} '{name}' exists already: {place}; choose another name")
         self._made[name] = made
 
+    def __bool__(self) -> bool:
+        """Whether anything is known yet, without importing more."""
+        return bool(self._made)
+
     def names(self) -> list[str]:
         """All names in alphabetical order; built-in and installed ones are imported first."""
         load_importable()
@@ -56,7 +60,7 @@ class Registry:
 
         It can import what belongs to darbench and to packages with entry points.
         """
-        offering = {"darbench", *(_package(point) for point in entry_points(group=GROUP))}
+        offering = {"darbench", *(_package(point) for point in guests())}
         return {
             n: made for n, made in self.items() if _place(made)[0].split(".")[0] not in offering
         }
@@ -73,6 +77,11 @@ class Registry:
         return file_of(self.get(name))
 
 
+def guests() -> EntryPoints:
+    """What installed packages offer."""
+    return entry_points(group=GROUP)
+
+
 @cache
 def load_importable() -> None:
     """Import the built-in routings, then what installed packages offer.
@@ -80,7 +89,7 @@ def load_importable() -> None:
     A package whose routings fail to load is passed over with a warning.
     """
     import_module("darbench.routing")
-    for point in entry_points(group=GROUP):
+    for point in guests():
         try:
             point.load()
         except Exception as error:

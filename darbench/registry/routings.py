@@ -67,7 +67,3 @@ def signature(name: str) -> Signature:
     searchable = [a for a in arguments if a.kind is a.KEYWORD_ONLY]
     made = {a.name: parameter(a.name, a.default, hints.get(a.name, Any)) for a in searchable}
     return Signature(name=name, parameters=made, code_hash=ROUTINGS.source_hash(name))
-
-
-def signatures() -> dict[str, Signature]:
-    return {name: signature(name) for name in ROUTINGS.names()}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from darbench import data
+from darbench.cache import remembered
 from darbench.errors import BadInput
 from darbench.records.canonical import content_hash
 from darbench.records.settings import Task
@@ -85,6 +86,6 @@ def _data_of(task: Mapping[str, Any]) -> dict[str, str]:
     except BadInput as error:
         hint = f"; see `darbench doctor {task['name']}`" if has_doctor else ""
         raise BadInput(f"{error}{hint}") from None
-    if not data.from_files(task["data"]):
-        data.load(task["data"])
+    if not data.from_files(task["data"]):  # that their content is the protocol's
+        remembered("data", task["data"], lambda: data.load(task["data"]).fingerprint)
     return found

@@ -6,19 +6,18 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from darbench.registry import signatures
-from darbench.search import machine
-from darbench.search.driver import Driver
-from darbench.search.feasible import require_feasible
+from darbench.search.feasible import checked_space
 from darbench.search.interruption import handlers_kept
-from darbench.search.load import load_space
 from darbench.search.progress import Listener
 from darbench.search.propose import Exhausted, proposer
 from darbench.search.resolve import departure
 from darbench.search.space import SearchSpace
 from darbench.store import ledger
+
+if TYPE_CHECKING:
+    from darbench.search.driver import Driver
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,19 +79,6 @@ def preview(
     }
 
 
-def checked_space(
-    space: str, overrides: Iterable[str] = (), *, quick: bool = False, own: Iterable[str] = ()
-) -> SearchSpace:
-    """The space as a sweep would run it, every configuration checked; BadInput otherwise."""
-    made = load_space(space, overrides, signatures(), quick=quick, own=own)
-    grid = made.sampler == "grid"
-    require_feasible(
-        (configuration.variant.label, made.trial(configuration, made.seeds[0], "confirm"))
-        for configuration in (made.grid() if grid else made.samples())
-    )
-    return made
-
-
 def sweep(
     space: str,
     overrides: Iterable[str] = (),
@@ -112,6 +98,9 @@ def sweep(
     space's variants with their defaults. command: shown on the board. listener is
     called after every event. Raises BadInput before anything starts if something is wrong.
     """
+    from darbench.search import machine  # with torch, as the driver's workers are
+    from darbench.search.driver import Driver
+
     started = time.monotonic()
     composed = checked_space(space, overrides, quick=quick, own=own)
     device = machine.device(device)
@@ -145,7 +134,7 @@ def _without_add(space: SearchSpace) -> str:
     return "the space has no `add`: without it there is nothing to compare with"
 
 
-def _run(driver: Driver, workers: int) -> None:
+def _run(driver: "Driver", workers: int) -> None:
     """Run the driver's trials until all have ended, or Ctrl-C; Ray is loaded only if there is
     one."""
     if not driver.peek():

@@ -7,7 +7,6 @@ from darbench.flow.repa import Repa
 from darbench.flow.transport import PREDICTIONS, WEIGHTINGS, Objective, Transport
 from darbench.model.sit import SiT
 from darbench.records.settings import Training
-from darbench.trial.encoders import load_encoder, try_encoder
 
 
 def make_transport(training: Training) -> Transport:
@@ -21,6 +20,8 @@ def make_objective(training: Training, model: SiT, seed: int) -> Objective:
     transport = make_transport(training)
     if training.objective != "repa":
         return Objective(transport)
+    from darbench.trial.encoders import load_encoder, try_encoder  # with safetensors and networks
+
     chosen = training.repa
     encoder = load_encoder(chosen.encoder, chosen.weights, chosen.size)
     side = math.isqrt(model.pos_embed.shape[1]) * model.patch

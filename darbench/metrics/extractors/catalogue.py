@@ -61,3 +61,8 @@ def extractor_kind(name: str) -> ExtractorKind:
     if name not in _KINDS:
         raise unknown("feature extractor", name, _KINDS)
     return _KINDS[name]
+
+
+def shipped() -> list[str]:
+    """The names of those whose weights ship."""
+    return [name for name, each in _KINDS.items() if each.ships]

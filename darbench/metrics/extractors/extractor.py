@@ -16,7 +16,8 @@ from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 from darbench.metrics.extractors import inception
 from darbench.metrics.extractors.catalogue import extractor_kind
 from darbench.metrics.extractors.classifier import Classifier
-from darbench.metrics.extractors.small_cnn import DIGITS, SHAPES, DigitsCNN, ShapesCNN
+from darbench.metrics.extractors.small_cnn import DIGITS, SHAPES
+from darbench.metrics.extractors.small_extractor import DigitsCNN, ShapesCNN
 from darbench.records.rules import FEATURE_BATCH as BATCH
 
 _EXTRACTORS: dict[str, type[Classifier]] = {

@@ -1,4 +1,4 @@
-"""The classifiers whose features measure samples of digits and shapes: architecture and loading.
+"""The networks whose features measure samples of digits and shapes: architecture and loading.
 
 Trained by train_small_cnn.py on training images alone; the record of that run lies beside the
 weights as JSON.
@@ -6,12 +6,10 @@ weights as JSON.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from darbench.arithmetic import one_thread
 from darbench.metrics.extractors import shipped
 from darbench.metrics.extractors.catalogue import (
     CLASSES,
@@ -21,7 +19,6 @@ from darbench.metrics.extractors.catalogue import (
     SPATIAL,
     ExtractorKind,
 )
-from darbench.metrics.extractors.classifier import Classifier
 from darbench.metrics.extractors.shipped import WEIGHTS
 
 
@@ -95,34 +92,6 @@ class SmallCNN:
 
 DIGITS = SmallCNN(kind=DIGITS_CNN, data="digits", channels=1, shift=1)
 SHAPES = SmallCNN(kind=SHAPES_CNN, data="shapes", channels=3, shift=0)
-
-
-class SmallExtractor(Classifier):
-    """A trained small network; a subclass says which."""
-
-    cnn: ClassVar[SmallCNN]
-
-    @classmethod
-    def load_network(cls) -> tuple[nn.Module, str]:
-        return cls.cnn.load_net(), cls.cnn.read_record()["sha256"]
-
-    def forward(self, input: Tensor) -> tuple[Tensor, ...]:
-        with one_thread():  # features of reference and samples may come from different processes
-            return super().forward(input)
-
-
-class DigitsCNN(SmallExtractor):
-    """The extractor digits-cnn."""
-
-    cnn = DIGITS
-    layers, widths, side = DIGITS_CNN.layers, DIGITS_CNN.widths, DIGITS_CNN.side
-
-
-class ShapesCNN(SmallExtractor):
-    """The extractor shapes-cnn."""
-
-    cnn = SHAPES
-    layers, widths, side = SHAPES_CNN.layers, SHAPES_CNN.widths, SHAPES_CNN.side
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 from darbench.arithmetic import plain_arithmetic
 from darbench.data import load
 from darbench.metrics.extractors.extractor import extract, extractor
-from darbench.metrics.extractors.small_cnn import DigitsCNN
+from darbench.metrics.extractors.small_extractor import DigitsCNN
 from darbench.metrics.scores import score as scores
 from darbench.metrics.scores.frechet import frechet_distance
 from darbench.metrics.scores.kernel import kernel_distance

@@ -1,0 +1,64 @@
+"""What is shown of a routing: its text, its search parameters, and what it costs."""
+
+import inspect
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from darbench.cache import remembered
+from darbench.commands.cite import bibtex
+from darbench.registry import is_built_in
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoutingFacts:
+    """Plain values. Overheads are those of the defaults, beyond `add`, by SiT size."""
+
+    name: str
+    paper: str
+    title: str  # of its module
+    text: str  # of its class
+    parameters: dict[str, dict[str, Any]]  # name -> default, and values: choices, or type names
+    overheads: dict[str, dict[str, float]]  # size -> parameters, flops
+    equals_add: str
+    citation: str  # BibTeX
+
+
+def routing_facts(name: str) -> RoutingFacts:
+    """BadInput if there is no such routing. Those of a built-in one are worked out once; a user's
+    own are looked at every time."""
+    if is_built_in(name):
+        return RoutingFacts(**remembered(f"routing-{name}", name, lambda: _facts(name)))
+    return RoutingFacts(**_facts(name))
+
+
+def _facts(name: str) -> dict[str, Any]:
+    from darbench.metrics.cost.overhead import PUBLISHED, overhead  # with torch
+    from darbench.registry import ROUTINGS, signature
+
+    cls = ROUTINGS.get(name)
+    costs = {size: overhead(cls, {}, size) for size in PUBLISHED}
+    return {
+        "name": name,
+        "paper": cls.paper,
+        "title": (sys.modules[cls.__module__].__doc__ or "").strip().partition("\n")[0],
+        "text": inspect.cleandoc(cls.__doc__ or ""),
+        "parameters": {
+            p.name: {"default": p.default, "values": values(p)}
+            for p in signature(name).parameters.values()
+        },
+        "overheads": {
+            size: {"parameters": cost.parameters, "flops": cost.flops}
+            for size, cost in costs.items()
+        },
+        "equals_add": costs[PUBLISHED[0]].equals_add,
+        "citation": bibtex(name, cls.paper) if cls.paper else "-",
+    }
+
+
+def values(parameter: Any) -> list[Any] | str:
+    """The choices of a parameter, or the names of its types."""
+    if parameter.choices:
+        return list(parameter.choices)
+    names = ("null" if t is type(None) else t.__name__ for t in parameter.types)
+    return " or ".join(names) or "any"

@@ -1,0 +1,64 @@
+"""What is known of the built-in routings without importing them, which imports torch."""
+
+from types import NoneType
+from typing import Any
+
+from darbench.cache import remembered
+from darbench.registry.parameters import Parameter, Signature
+from darbench.registry.registry import guests
+from darbench.registry.routings import ROUTINGS, signature
+
+_TYPES = {each.__name__: each for each in (bool, int, float, str, NoneType)}
+
+
+def signatures() -> dict[str, Signature]:
+    """Of all routings by name; as they are on disk while nothing but the built-in ones is known
+    and their code has not changed."""
+    if _others():
+        return {name: signature(name) for name in ROUTINGS.names()}
+    plain = remembered("signatures", None, _plain_signatures)
+    return {name: _signature(name, **each) for name, each in plain.items()}
+
+
+def is_built_in(name: str) -> bool:
+    """Whether the routing of that name is a file of darbench; BadInput if there is none."""
+    if not _others() and name in signatures():
+        return True
+    return ROUTINGS.get(name).__module__.partition(".")[0] == "darbench"
+
+
+def _others() -> bool:
+    """Whether routings may be known that no hash of darbench covers; where any are, the built-in
+    ones have been imported too."""
+    return bool(ROUTINGS) or bool(guests())
+
+
+def _plain_signatures() -> dict[str, Any]:
+    return {
+        name: {
+            "code_hash": each.code_hash,
+            "parameters": [
+                {
+                    "name": p.name,
+                    "default": p.default,
+                    "types": [t.__name__ for t in p.types],
+                    "choices": p.choices,
+                }
+                for p in each.parameters.values()
+            ],
+        }
+        for name, each in ((name, signature(name)) for name in ROUTINGS.names())
+    }
+
+
+def _signature(name: str, code_hash: str, parameters: list[dict[str, Any]]) -> Signature:
+    made = {
+        p["name"]: Parameter(
+            name=p["name"],
+            default=p["default"],
+            types=tuple(_TYPES[t] for t in p["types"]),
+            choices=tuple(p["choices"]),
+        )
+        for p in parameters
+    }
+    return Signature(name=name, parameters=made, code_hash=code_hash)

@@ -1,0 +1,196 @@
+"""An Optuna study that is asked for configurations and told how they did.
+
+A configuration is told once all its seeds are in. The study is rebuilt from the ledger.
+"""
+
+import json
+import math
+import warnings
+from collections import deque
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
+from darbench.records.canonical import canonical_json
+from darbench.records.trial import Trial
+from darbench.search.domains import Choices, Domain
+from darbench.search.proposer import Exhausted, Row, seeds_by_configuration
+from darbench.search.space import Configuration, SearchSpace
+from darbench.store import ledger
+
+REDRAWS = 100  # draws in a row of configurations seen before, after which there are no others
+
+
+@dataclass
+class Drawn:
+    """A configuration that the study drew; it is open until all its trials are in."""
+
+    asked: optuna.Trial
+    configuration: Configuration
+    trials: list[Trial]  # one a search seed
+    values: dict[str, float] = field(default_factory=dict)  # trial id -> value, inf for a failure
+    open: bool = True
+
+    @property
+    def complete(self) -> bool:
+        return all(trial.id in self.values for trial in self.trials)
+
+    @property
+    def mean(self) -> float:
+        """Of the values over seeds; inf for one that failed, or is open."""
+        if self.open:
+            return math.inf
+        return sum(self.values[trial.id] for trial in self.trials) / len(self.trials)
+
+
+class Study:
+    """Configurations from Optuna on search seeds, then the best and `add` on fresh seeds."""
+
+    def __init__(self, space: SearchSpace, rows: list[Row]):
+        self.space = space
+        self._finished = ledger.finished(rows)
+        self._metric = space.task.rank_by
+        self._queue: deque[Trial] = deque()
+        self._drawn: dict[str, Drawn] = {}  # by configuration hash
+        self._confirming = False
+        self.declared: dict[str, set[int]] = {}
+        self.skipped = 0
+        before = self._before(rows)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._sampler = _sampler(space.sampler, seed=len(before))
+        self._random = _sampler("random", seed=space.trials + len(before))
+        self._study = optuna.create_study(sampler=self._sampler)
+        for point in before:
+            self._study.enqueue_trial(point)
+        confirmed = (space.confirm_top + 1) * len(space.confirm_seeds) if space.confirm_top else 0
+        self._wanted = space.trials  # configurations; fewer where there are no more
+        self.total = space.trials * len(space.seeds) + confirmed
+
+    def next(self) -> Trial | None:
+        while not self._queue:
+            if len(self._drawn) < self._wanted:
+                self._ask()
+            elif any(drawn.open for drawn in self._drawn.values()):
+                return None
+            elif self._confirming or not self.space.confirm_top:
+                raise Exhausted
+            else:
+                self._confirm()
+        return self._queue.popleft()
+
+    def tell(self, trial: Trial, row: Row | None) -> None:
+        drawn = self._drawn.get(trial.config_hash)
+        if drawn is not None and drawn.open:
+            drawn.values[trial.id] = self._value(row)
+            self._settle(drawn)
+
+    def _value(self, row: Row | None) -> float:
+        value = row[self._metric] if row is not None and row["status"] == "ok" else None
+        return math.inf if value is None else value
+
+    def _ask(self) -> None:
+        """One more configuration; its finished seeds are taken from the ledger."""
+        for _ in range(REDRAWS):
+            asked = self._study.ask()
+            configuration = self.space.draw(partial(_suggest, asked))
+            trials = [self.space.trial(configuration, seed, "search") for seed in self.space.seeds]
+            key = trials[0].config_hash
+            if key not in self._drawn:
+                break
+            # TPE must hear of it again, or it takes for rare what is only not run twice; but it
+            # may insist on what it knows to be good.
+            self._tell(asked, self._drawn[key].mean)
+            self._study.sampler = self._random
+        else:  # a small space, all of it drawn
+            self.total -= (self._wanted - len(self._drawn)) * len(self.space.seeds)
+            self._wanted = len(self._drawn)
+            return
+        self._study.sampler = self._sampler
+        drawn = self._drawn[key] = Drawn(asked, configuration, trials)
+        for trial, row in self._enqueue(trials):
+            drawn.values[trial.id] = self._value(row)
+        self._settle(drawn)
+
+    def _enqueue(self, trials: list[Trial]) -> list[tuple[Trial, Row]]:
+        """Queue what has not run yet; the others with their rows."""
+        rows = [(trial, self._finished.get(ledger.key(trial))) for trial in trials]
+        self._queue.extend(trial for trial, row in rows if row is None)
+        ran = [(trial, row) for trial, row in rows if row is not None]
+        self.skipped += len(ran)
+        return ran
+
+    def _settle(self, drawn: Drawn) -> None:
+        """Tell the study the mean over seeds, if all are in."""
+        if drawn.complete:
+            drawn.open = False
+            self._tell(drawn.asked, drawn.mean)
+
+    def _tell(self, asked: optuna.Trial, mean: float) -> None:
+        if math.isfinite(mean):
+            self._study.tell(asked, mean)
+        else:
+            self._study.tell(asked, state=TrialState.FAIL)
+
+    def _confirm(self) -> None:
+        """The best distinct configurations and the baseline, on seeds that picked nothing."""
+        self._confirming = True
+        good = {key: drawn for key, drawn in self._drawn.items() if math.isfinite(drawn.mean)}
+        best = sorted(good, key=lambda key: good[key].mean)[: self.space.confirm_top]
+        chosen = {key: good[key].configuration for key in best}
+        for entry in self.space.entries:
+            if entry.signature.name == "add" and not entry.domains:
+                baseline = entry.configuration({})
+                chosen[self.space.trial(baseline, 0, "confirm").config_hash] = baseline
+        trials = [
+            self.space.trial(c, seed, "confirm")
+            for seed in self.space.confirm_seeds
+            for c in chosen.values()
+        ]
+        self.declared = seeds_by_configuration(trials)
+        self.total -= (self.space.confirm_top + 1) * len(self.space.confirm_seeds) - len(trials)
+        self._enqueue(trials)
+
+    def _before(self, rows: list[Row]) -> list[dict[str, Any]]:
+        """Points of this space that the ledger holds search trials of, oldest first."""
+        points: dict[str, dict[str, Any]] = {}
+        for row in sorted(rows, key=lambda row: row["created_utc"]):
+            if row["split"] == "search":
+                point = _locate(self.space, row)
+                if point is not None:
+                    points[canonical_json(point)] = point
+        return list(points.values())[: self.space.trials]
+
+
+def _sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
+    if name == "random":
+        return optuna.samplers.RandomSampler(seed=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        # group: the parameters of one variant are modelled together, apart from the others'.
+        return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True)
+
+
+def _suggest(asked: optuna.Trial, name: str, domain: Domain) -> Any:
+    if isinstance(domain, Choices):
+        return asked.suggest_categorical(name, domain.values)
+    suggest = asked.suggest_int if domain.integer else asked.suggest_float
+    step = {} if domain.step is None else {"step": domain.step}
+    return suggest(name, domain.low, domain.high, log=domain.log, **step)
+
+
+def _locate(space: SearchSpace, row: Row) -> dict[str, Any] | None:
+    """The point at which the space has the row's configuration; None if it has not."""
+    params = json.loads(row["params_json"])
+    for entry in space.entries:
+        if entry.signature.name != row["routing"]:
+            continue
+        chosen = {key: params.get(key) for key in entry.domains}
+        if not all(chosen[key] in domain for key, domain in entry.domains.items()):
+            continue
+        configuration = entry.configuration(chosen)
+        if space.trial(configuration, 0, "search").config_hash == row["config_hash"]:
+            return dict(configuration.point)
+    return None
