@@ -20,6 +20,7 @@ from darbench.files import replacing
 
 
 def folder() -> Path:
+    """Where everything is kept that can be made anew."""
     given = os.environ.get("DARBENCH_CACHE")
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return Path(given) if given else Path(home, "darbench")

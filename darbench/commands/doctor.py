@@ -23,7 +23,8 @@ from darbench.search.compose import compose_trial
 from darbench.search.load import build_trial
 from darbench.search.resolve import find_data, find_encoder
 from darbench.trial.cost import add_step_flops, evaluation_bytes, sampling_flops, step_bytes
-from darbench.trial.encoders import OTHERS, TIMM, load_encoder
+from darbench.trial.encoder_names import OTHERS, TIMM
+from darbench.trial.encoders import load_encoder
 
 OK, OTHER, MISSING, OPTIONAL = "ok", "other", "missing", "optional"
 CORE_FLOPS = 1e11  # a second, of a fast CPU core; most give less

@@ -12,8 +12,10 @@ from darbench.cache import remembered
 from darbench.errors import BadInput
 from darbench.records.canonical import content_hash
 from darbench.records.settings import Task
+from darbench.registry import ENCODERS
 from darbench.search.compose import Values
 from darbench.search.files import cards, tasks_folder
+from darbench.trial.encoder_names import default_encoder, need_pictures
 
 
 def resolve(values: Values) -> Values:
@@ -28,13 +30,11 @@ def find_encoder(values: Values) -> Values:
     task, training = values["task"], values["training"]
     if training["objective"] != "repa":
         return values
-    from darbench.registry import ENCODERS
-    from darbench.trial import encoders  # with torch, not needed for other recipes
-
     repa = dict(training["repa"])
-    encoders.need_pictures(data.kind(task["data"]).shape[0])
-    repa["encoder"] = repa["encoder"] or encoders.default_encoder(task["extractor"])
-    own = repa["encoder"] in ENCODERS.names()
+    need_pictures(data.kind(task["data"]).shape[0])
+    repa["encoder"] = repa["encoder"] or default_encoder(task["extractor"])
+    # Only names that a user can give need all registered ones, which come with torch.
+    own = repa["encoder"].isidentifier() and repa["encoder"] in ENCODERS.names()
     prints = [ENCODERS.source_hash(repa["encoder"])] if own else []
     weights = Path(os.path.expanduser(repa["weights"]))
     if weights.is_file():  # where it is not, the encoder says what is wrong

@@ -15,27 +15,9 @@ from darbench.flow.repa import Encoder
 from darbench.metrics.extractors.small_cnn import DIGITS, SHAPES, SmallCNN
 from darbench.registry import ENCODERS
 from darbench.registry.files import place
+from darbench.trial.encoder_names import OTHERS, TIMM, need_pictures
 
-TIMM = "timm:"
 SHIPPED = {cnn.name: cnn for cnn in (DIGITS, SHAPES)}
-OTHERS = f"{TIMM}NAME with training.repa.weights=FILE, or one of your own"
-
-
-def default_encoder(extractor: str) -> str:
-    """That of a task which is measured by this extractor: the same network."""
-    if extractor not in SHIPPED:
-        raise BadInput(
-            f"training.repa.encoder: a task measured by {extractor} has no default; give {OTHERS}"
-        )
-    return extractor
-
-
-def need_pictures(channels: int) -> None:
-    if channels not in (1, 3):
-        raise BadInput(
-            f"training.objective=repa: an encoder sees images of 1 or 3 channels, not {channels}; "
-            "latents are none, only tasks on pixels can be aligned"
-        )
 
 
 def load_encoder(name: str | None, weights: str = "", size: int | None = None) -> Encoder:

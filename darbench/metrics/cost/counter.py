@@ -41,7 +41,7 @@ class ForwardCounter(TorchDispatchMode):
         formula = flop_registry.get(func._overloadpacket)
         flops = formula(*args, **kwargs, out_val=result) if formula else 0
         self.total += flops
-        if key is not None:
+        if key is not None and result.is_meta:
             self._results[key] = _like(result), flops
         return result
 
@@ -67,7 +67,7 @@ def _key(*values: Any) -> Hashable | None:
 def _like(value: Any) -> Hashable:
     """What decides the kind of a result; TypeError for tensors that are not on the meta device."""
     if isinstance(value, Tensor):
-        if value.device.type != "meta":
+        if not value.is_meta:
             raise TypeError
         return Tensor, value.shape, value.stride(), value.dtype
     if isinstance(value, (list, tuple)):

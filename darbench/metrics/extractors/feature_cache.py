@@ -1,12 +1,7 @@
-"""Features of a reference set on disk, so that a sweep's workers compute them once.
-
-`DARBENCH_CACHE` names the folder; otherwise it is `darbench` in the user's cache. A file may be
-deleted at any time. It is used only if its checksum holds; without a folder that can be written
-everything works the same, only slower.
-"""
+"""Features of a reference set in the folder of `darbench.cache`, so that a sweep's workers compute
+them once."""
 
 import hashlib
-import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from darbench.cache import folder
 from darbench.files import replacing
 from darbench.metrics.extractors.extractor import BATCH, extract, extractor
 from darbench.records.canonical import content_hash
@@ -34,13 +30,6 @@ def features_of(name: str, images: np.ndarray) -> Features:
         with suppress(OSError):  # a trial goes on with a full or read-only disk
             _write(path, features)
     return features
-
-
-def folder() -> Path:
-    """Where features are kept."""
-    given = os.environ.get("DARBENCH_CACHE")
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(given) if given else Path(home, "darbench")
 
 
 def _key(name: str, weights: str, images: np.ndarray) -> str:

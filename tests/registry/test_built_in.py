@@ -1,0 +1,33 @@
+"""Signatures that were kept on disk are those of the classes."""
+
+import json
+
+import pytest
+
+from darbench.errors import BadInput
+from darbench.registry import ROUTINGS, built_in, is_built_in, signature
+
+
+def test_signatures_come_back_from_disk_as_they_were():
+    plain = json.loads(json.dumps(built_in._plain_signatures()))
+    assert [*plain] == ROUTINGS.names()
+    for name, each in plain.items():
+        assert built_in._signature(name, **each) == signature(name)
+
+
+def test_only_files_of_darbench_are_built_in(monkeypatch):
+    assert is_built_in("dar")
+    monkeypatch.setattr(ROUTINGS, "_made", dict(ROUTINGS.items()))
+    mine = type("Mine", (ROUTINGS.get("add"),), {"__module__": "darbench_user_1_mine"})
+    ROUTINGS.adopt({"mine": mine})
+    assert not is_built_in("mine")
+    with pytest.raises(BadInput, match="did you mean dar"):
+        is_built_in("darr")
+
+
+def test_with_a_guest_nothing_is_read_from_disk(monkeypatch):
+    """What an installed package offers may change without a file of darbench changing."""
+    monkeypatch.setattr(ROUTINGS, "_made", {})
+    monkeypatch.setattr(built_in, "guests", lambda: ["a package"])
+    monkeypatch.setattr(built_in, "remembered", None)
+    assert built_in.signatures() == {}
