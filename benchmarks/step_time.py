@@ -28,7 +28,7 @@ from darbench.metrics.cost.flops import step_flops
 from darbench.model.sit import SiT
 from darbench.records.settings import Training
 from darbench.registry import ROUTINGS
-from darbench.trial.train import make_optimizer
+from darbench.trial.learner import make_optimizer
 
 
 @dataclass(frozen=True)

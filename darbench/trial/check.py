@@ -32,10 +32,10 @@ def _check_evaluation(evaluation: Evaluation, training: Training) -> None:
             f"evaluation.guidance={evaluation.guidance}: needs training.label_dropout above 0, or "
             "the class it guides away from is never trained"
         )
-    marks = training.checkpoints
-    if evaluation.fd_from > marks[-2]:
+    last_but_one = training.checkpoints[-2]
+    if evaluation.fd_from > last_but_one:
         raise ValueError(
-            f"evaluation.fd_from={evaluation.fd_from}: must be at most {marks[-2]}, the last "
+            f"evaluation.fd_from={evaluation.fd_from}: must be at most {last_but_one}, the last "
             "checkpoint but one; values at the budget lie between two checkpoints"
         )
 

@@ -1,10 +1,13 @@
 """What a task's budget is in training FLOPs, and what steps and evaluation keep in memory."""
 
+from functools import partial
+
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from darbench.data import Dataset, Kind
+from darbench.flow.transport import Objective
 from darbench.metrics.cost.flops import step_flops
 from darbench.metrics.extractors.catalogue import extractor_kind
 from darbench.metrics.scores.neighbours import block_bytes
@@ -19,6 +22,21 @@ BYTES_A_PARAMETER = 20  # float32: weight, gradient, AdamW's two moments, EMA
 
 def add_model(trial: Trial, data: Dataset | Kind) -> SiT:
     return build_model("add", {}, trial.model, data, seed=0)
+
+
+def training_flops(
+    trial: Trial, data: Dataset | Kind, objective: Objective
+) -> tuple[float, float]:
+    """Training FLOPs of one step of the trial, and of one of `add` under the same recipe; nothing
+    is allocated. The objective's overhead is the same for both."""
+    batch, shape, own = trial.training.batch, data.shape, trial.variant
+    overhead = objective.step_flops(batch, shape)
+
+    def flops(routing: str, params: dict) -> float:
+        build = partial(build_model, routing, params, trial.model, data, trial.pair_id)
+        return step_flops(build, batch, shape) + overhead
+
+    return flops(own.routing, dict(own.params)), flops("add", {})
 
 
 def add_step_flops(trial: Trial, data: Dataset | Kind) -> float:
@@ -43,7 +61,7 @@ def sampling_flops(trial: Trial, data: Dataset | Kind) -> float | None:
     e = trial.evaluation
     if e.sampler == "adaptive":
         return None
-    times = sum(mark >= e.fd_from for mark in trial.training.checkpoints)
+    times = sum(fraction >= e.fd_from for fraction in trial.training.checkpoints)
     velocities = evaluations(e) * (1 if e.guidance == 1 else 2)
     return times * e.n_gen * velocities * forward_flops(trial, data)
 

@@ -5,11 +5,12 @@ from typing import Any
 
 from darbench.data import Dataset
 from darbench.flow.transport import Transport
-from darbench.metrics.scores.reference import Reference
+from darbench.metrics.scores.reference import Reference, reference
 from darbench.metrics.scores.score import bootstrapped_distances, score
 from darbench.metrics.scores.validation import ValidationLoss, validation_loss
 from darbench.model.sit import SiT
 from darbench.records.settings import Evaluation
+from darbench.records.trial import Trial
 from darbench.trial.generate import Samples, generate
 
 
@@ -23,6 +24,22 @@ class Evaluator:
     transport: Transport
     pair_id: int
     device: str
+
+    @classmethod
+    def of(cls, trial: Trial, dataset: Dataset, transport: Transport, device: str) -> "Evaluator":
+        return cls(
+            evaluation=trial.evaluation,
+            dataset=dataset,
+            reference=reference(
+                trial.task.extractor,
+                dataset.reference_images,
+                dataset.val_images,
+                dataset.reference_labels,
+            ),
+            transport=transport,
+            pair_id=trial.pair_id,
+            device=device,
+        )
 
     def loss(self, model: SiT, redraw: int = 0) -> ValidationLoss:
         draws = self.evaluation.val_draws

@@ -1,4 +1,5 @@
-"""Checkpoints of a trial: marks on the budget in training FLOPs, and the steps that reach them."""
+"""Checkpoints of a trial: fractions of its budget in training FLOPs, and the steps that reach
+them."""
 
 import math
 
@@ -7,7 +8,8 @@ from darbench.records.settings import Training
 
 def checkpoint_steps(training: Training, flops: float, add_flops: float) -> list[int]:
     """First steps whose cumulative training FLOPs reach each checkpoint's part of the budget."""
-    return sorted({step_at(mark, training, flops, add_flops) for mark in training.checkpoints})
+    fractions = training.checkpoints
+    return sorted({step_at(fraction, training, flops, add_flops) for fraction in fractions})
 
 
 def step_at(fraction: float, training: Training, flops: float, add_flops: float) -> int:

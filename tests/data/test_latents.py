@@ -25,9 +25,9 @@ from darbench.listener import silent
 from darbench.model.sizes import resolve
 from darbench.randomness import stream
 from darbench.records.settings import Evaluation, Model
+from darbench.trial.batches import Batches
 from darbench.trial.build import build_model
 from darbench.trial.generate import generate
-from darbench.trial.train import Batches
 from tests.data.test_image_folder import write_images
 
 SIZE, SHARD = 16, 8

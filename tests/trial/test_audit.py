@@ -12,7 +12,7 @@ from darbench.model import sit as trunk
 from darbench.records.settings import Evaluation
 from darbench.registry import ROUTINGS
 from darbench.routing.add import Add
-from darbench.trial import audit, generate, train
+from darbench.trial import audit, batches, generate, train
 from darbench.trial.audit import VALUES, Audit, Digest, thinned, trunk_audit
 from tests.builders import TINY, sit, tiny
 
@@ -60,7 +60,7 @@ def test_every_routing_of_a_pair_id_sees_the_same_and_of_another_all_else(routin
 def test_a_checkpoint_has_the_audit_of_the_last_power_of_two(add):
     steps = {key[1] for key in add if isinstance(key, tuple)}
     assert steps == {2, 4}
-    run = train.Run.begin(tiny(steps=7), "cpu")
+    run = train.Run(tiny(steps=7), "cpu")
     sealed = []
     for step in range(1, 8):
         run.step(step)
@@ -195,13 +195,13 @@ def test_a_routing_that_draws_from_the_global_generator_moves_nothing(add):
 
 def test_batches_from_the_global_generator_are_found_out(monkeypatch):
     """Then a routing that draws from it moves them."""
-    plain = train.Batches.__call__
+    plain = batches.Batches.__call__
 
     def call(self, step):
         x1, label, x0, t = plain(self, step)
         return x1, label, torch.randn(x0.shape), t
 
-    monkeypatch.setattr(train.Batches, "__call__", call)
+    monkeypatch.setattr(batches.Batches, "__call__", call)
     torch.manual_seed(0)
     one = audits(small())
     torch.manual_seed(0)
@@ -255,5 +255,5 @@ def test_audits_are_of_the_backbone_that_was_built():
     deeper = audits(small(model=replace(TINY, depth=3)))
     assert differing(deeper, audits(small())) == {"audit_init"}
     assert (
-        audit.trunk_audit(train.Run.begin(small(), "cpu").model) == audits(small())["audit_init"]
+        audit.trunk_audit(train.Run(small(), "cpu").learner.model) == audits(small())["audit_init"]
     )

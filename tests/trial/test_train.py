@@ -19,18 +19,20 @@ from darbench.records.settings import Evaluation, Model, Repa, Stochastic, Train
 from darbench.routing.add import Add
 from darbench.trial import generate as generator
 from darbench.trial import train as trainer
+from darbench.trial.batches import Batches
 from darbench.trial.build import build_model
 from darbench.trial.check import check
 from darbench.trial.generate import generate
+from darbench.trial.learner import make_optimizer
 from darbench.trial.schedule import checkpoint_steps
-from darbench.trial.train import Batches, Run, make_optimizer
+from darbench.trial.train import Run
 from tests.builders import DIGITS, TINY, sit, tiny
 
 aligned = partial(Repa, encoder="digits-cnn")  # as a composed task has it
 
 
 def begin(*args, **kwargs):
-    return Run.begin(tiny(*args, **kwargs), "cpu")
+    return Run(tiny(*args, **kwargs), "cpu")
 
 
 # The schedule in FLOPs
@@ -209,7 +211,7 @@ def test_the_rate_warms_up_in_a_line_and_then_stays():
     run = begin(warmup=3, lr=1e-3)
     used = []
     for step in range(1, 7):
-        used.append(run.optimizer.param_groups[0]["lr"])
+        used.append(run.learner.optimizer.param_groups[0]["lr"])
         run.step(step)
     assert used == pytest.approx([2.5e-4, 5e-4, 7.5e-4, 1e-3, 1e-3, 1e-3])
 
@@ -234,24 +236,24 @@ def test_a_step_is_adamw_on_the_mean_velocity_loss():
         loss.backward()
         optimizer.step()
         assert run.losses[-1].item() == pytest.approx(loss.item(), rel=1e-5)
-    for (name, a), b in zip(run.model.named_parameters(), twin.parameters(), strict=True):
+    for (name, a), b in zip(run.learner.model.named_parameters(), twin.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4, msg=name)
 
 
 def test_the_average_is_the_closed_form_over_all_parameters_routing_included():
     run = begin("dar", params={"query": "dynamic"}, ema=0.9)
-    history = [[p.detach().clone() for p in run.model.parameters()]]
-    assert all(map(torch.equal, run.ema.parameters(), history[0]))
+    history = [[p.detach().clone() for p in run.learner.model.parameters()]]
+    assert all(map(torch.equal, run.learner.ema.parameters(), history[0]))
     for step in range(1, 5):
         run.step(step)
-        history.append([p.detach().clone() for p in run.model.parameters()])
-    for i, (name, average) in enumerate(run.ema.named_parameters()):
+        history.append([p.detach().clone() for p in run.learner.model.parameters()])
+    for i, (name, average) in enumerate(run.learner.ema.named_parameters()):
         wanted = 0.9**4 * history[0][i]
         wanted = wanted + sum(0.1 * 0.9 ** (4 - k) * history[k][i] for k in range(1, 5))
         torch.testing.assert_close(average, wanted, rtol=1e-5, atol=1e-7, msg=name)
-    moved = dict(run.ema.named_parameters())["routing.w_q"]
+    moved = dict(run.learner.ema.named_parameters())["routing.w_q"]
     assert moved.any()
-    assert not any(p.requires_grad for p in run.ema.parameters())
+    assert not any(p.requires_grad for p in run.learner.ema.parameters())
 
 
 # Samples
@@ -262,7 +264,7 @@ def trained():
     run = begin("dar")
     for step in range(1, 30):
         run.step(step)
-    return run.ema
+    return run.learner.ema
 
 
 def sample(model, n=20, seed=0, **changes):
@@ -329,7 +331,7 @@ def reports():
 
 
 def test_a_trial_reports_at_its_checkpoints_and_ends_with_the_final_one(reports):
-    run = Run.begin(tiny("dar", model=resolve(Model(size="nano"))), "cpu")
+    run = Run(tiny("dar", model=resolve(Model(size="nano"))), "cpu")
     assert [r.step for r in reports] == run.checkpoints
     assert [r.final for r in reports] == [False, True]
     assert run.flops > run.add_flops
@@ -374,9 +376,7 @@ def test_a_report_holds_the_columns_of_a_row_with_finite_numbers(reports):
 
 
 def test_a_report_counts_what_was_done(reports):
-    run = Run.begin(
-        tiny("dar", model=resolve(Model(size="nano")), params={"query": "static_t"}), "cpu"
-    )
+    run = Run(tiny("dar", model=resolve(Model(size="nano")), params={"query": "static_t"}), "cpu")
     parameters = 25 * 2 * 32 + 32**2
     for report in reports:
         m = report.measured
@@ -385,7 +385,7 @@ def test_a_report_counts_what_was_done(reports):
         assert m["budget_flops"] == 3 * run.add_flops
         assert m["flops_routing_share"] == pytest.approx(1 - run.add_flops / run.flops)
         assert m["params_routing"] == parameters
-        assert m["params_total"] == sum(p.numel() for p in run.model.parameters())
+        assert m["params_total"] == sum(p.numel() for p in run.learner.model.parameters())
         assert m["data_fingerprint"] == load("digits").fingerprint
         assert m["n_gen"] == 64
     assert reports[-1].measured["train_flops"] >= reports[-1].measured["budget_flops"]
@@ -394,11 +394,11 @@ def test_a_report_counts_what_was_done(reports):
 
 
 def test_the_picture_is_the_first_samples():
-    run = Run.begin(tiny(fd_from=0.0), "cpu")
+    run = Run(tiny(fd_from=0.0), "cpu")
     run.step(1)
     picture = run.report(1).samples
     assert picture.dtype == np.uint8
-    assert np.array_equal(picture, run.evaluator.samples(run.ema).pictures[:10])
+    assert np.array_equal(picture, run.evaluator.samples(run.learner.ema).pictures[:10])
     assert picture.base is None  # the other samples are let go
 
 
@@ -489,7 +489,7 @@ def test_bfloat16_learns_the_same_and_keeps_the_weights_in_float32():
     torch.testing.assert_close(losses["bfloat16"], losses["float32"], rtol=0.1, atol=0)
     last = {precision: loss[-20:].mean().item() for precision, loss in losses.items()}
     assert last["bfloat16"] == pytest.approx(last["float32"], rel=0.01)
-    assert {p.dtype for p in runs["bfloat16"].model.parameters()} == {torch.float32}
+    assert {p.dtype for p in runs["bfloat16"].learner.model.parameters()} == {torch.float32}
 
 
 @pytest.mark.parametrize("changes", [{}, {"objective": "repa", "repa": aligned(layer=1)}])
@@ -500,14 +500,16 @@ def test_a_batch_in_parts_is_the_same_step(changes):
         whole.step(step)
         parts.step(step)
     torch.testing.assert_close(parts.losses, whole.losses, rtol=1e-5, atol=0)
-    torch.testing.assert_close([*parts.ema.parameters()], [*whole.ema.parameters()])
+    torch.testing.assert_close(
+        [*parts.learner.ema.parameters()], [*whole.learner.ema.parameters()]
+    )
     assert parts.audit.columns == whole.audit.columns
     assert parts.trial.id == whole.trial.id
 
 
 def test_no_more_than_a_micro_batch_enters_the_model():
     run, seen = begin("add", micro_batch=3), []
-    run.model.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    run.learner.model.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
     run.step(1)
     assert seen == [3, 3, 2]
 
@@ -519,19 +521,19 @@ REPA = {"objective": "repa", "repa": aligned(layer=1)}
 
 def test_repa_trains_a_projector_that_is_no_part_of_the_model():
     plain, run = begin("dar"), begin("dar", **REPA)
-    before = [p.detach().clone() for p in run.objective.projector.parameters()]
+    before = [p.detach().clone() for p in run.learner.objective.projector.parameters()]
     run.step(1)
-    after = run.objective.projector.parameters()
+    after = run.learner.objective.projector.parameters()
     assert not any(map(torch.equal, before[::2], list(after)[::2]))  # the weights
-    names = dict(plain.model.named_parameters()).keys()
-    assert dict(run.model.named_parameters()).keys() == names
-    assert dict(run.ema.named_parameters()).keys() == names
-    assert not any(p.grad is not None for p in run.objective.encoder.parameters())
+    names = dict(plain.learner.model.named_parameters()).keys()
+    assert dict(run.learner.model.named_parameters()).keys() == names
+    assert dict(run.learner.ema.named_parameters()).keys() == names
+    assert not any(p.grad is not None for p in run.learner.objective.encoder.parameters())
 
 
 def test_repa_costs_add_and_a_variant_the_same():
     plain, run = begin("dar"), begin("dar", **REPA)
-    beyond = run.objective.step_flops(8, (1, 8, 8))
+    beyond = run.learner.objective.step_flops(8, (1, 8, 8))
     assert beyond > 0
     assert run.flops == plain.flops + beyond
     assert run.add_flops == plain.add_flops + beyond
@@ -539,9 +541,9 @@ def test_repa_costs_add_and_a_variant_the_same():
 
 def test_repa_starts_and_sees_what_the_velocity_objective_does():
     plain, run = begin("dar"), begin("dar", **REPA)
-    assert all(map(torch.equal, plain.model.parameters(), run.model.parameters()))
+    assert all(map(torch.equal, plain.learner.model.parameters(), run.learner.model.parameters()))
     assert all(map(torch.equal, plain.batches(1), run.batches(1)))
-    first = [r.objective(r.model, *r.batches(1)).mean() for r in (plain, run)]
+    first = [r.learner.objective(r.learner.model, *r.batches(1)).mean() for r in (plain, run)]
     cosine = (first[0] - first[1]).item() / 0.5
     assert -1 < cosine < 1 and cosine != 0
 

@@ -1,0 +1,90 @@
+"""The weights of a trial as they learn: model, objective, optimizer, and the running average."""
+
+import copy
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from darbench.data import Dataset
+from darbench.model.sit import SiT
+from darbench.records.settings import Training
+from darbench.records.trial import Trial
+from darbench.trial.build import build_model
+from darbench.trial.recipe import make_objective
+
+BETAS = (0.9, 0.999)
+
+
+class Learner:
+    """A model in training, and the average of its weights (EMA), which is what is measured."""
+
+    def __init__(self, trial: Trial, dataset: Dataset, device: str):
+        training, seed = trial.training, trial.pair_id
+        routing, params = trial.variant.routing, dict(trial.variant.params)
+        self.training, self.device = training, device
+        self.model = build_model(routing, params, trial.model, dataset, seed).to(device)
+        self.objective = make_objective(training, self.model, seed).to(device)
+        self.optimizer = make_optimizer(self.model, training, self.objective.parameters())
+        self.schedule = warm_up(self.optimizer, training.warmup)
+        self.ema = copy.deepcopy(self.model).requires_grad_(False).eval()
+
+    def step(self, batch: tuple[Tensor, ...]) -> Tensor:
+        """One step on a batch (x1, label, x0, t); its mean loss before the step."""
+        micro = self.training.micro_batch or len(batch[0])
+        self.optimizer.zero_grad()
+        here = (a.to(self.device, non_blocking=True) for a in batch)
+        parts = zip(*(a.split(micro) for a in here), strict=True)
+        loss = sum(self._backward(*part) for part in parts)
+        self.optimizer.step()
+        self.schedule.step()
+        update_ema(self.ema, self.model, self.training.ema)
+        return loss
+
+    def _backward(self, x1: Tensor, label: Tensor, x0: Tensor, t: Tensor) -> Tensor:
+        """Add the gradient of a part of the batch; returns the part of the loss."""
+        half = self.training.precision == "bfloat16"
+        with torch.autocast(self.device, torch.bfloat16, enabled=half):
+            mean = self.objective(self.model, x1, label, x0, t).mean()
+        loss = mean * (len(x1) / self.training.batch)
+        loss.backward()
+        return loss.detach()
+
+
+def make_optimizer(
+    model: SiT, training: Training, others: Iterable[nn.Parameter] = ()
+) -> torch.optim.AdamW:
+    """AdamW; the routing declares its own groups, the trunk is one, together with `others`, which
+    learn with the model and are no part of it."""
+    owned = {id(p) for p in model.routing.parameters()}
+    learnt = [p for p in (*model.parameters(), *others) if p.requires_grad]
+    trunk = [p for p in learnt if id(p) not in owned]
+    groups = [{"params": trunk, "lr_mult": 1.0, "weight_decay": None}]
+    groups += model.routing.parameter_groups()
+    made = []
+    for group in groups:
+        decay = group["weight_decay"]
+        made.append(
+            {
+                "params": group["params"],
+                "lr": training.lr * group["lr_mult"],
+                "weight_decay": training.weight_decay if decay is None else decay,
+            }
+        )
+    counted = sum(p.numel() for group in made for p in group["params"])
+    wanted = sum(p.numel() for p in learnt)
+    assert counted == wanted, f"parameter groups hold {counted} of {wanted} parameters"
+    return torch.optim.AdamW([g for g in made if g["params"]], betas=BETAS, fused=True)
+
+
+def warm_up(optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
+    """A learning rate that rises linearly over so many steps, and is constant after them."""
+    return torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min(1.0, (step + 1) / (steps + 1))
+    )
+
+
+@torch.no_grad()
+def update_ema(ema: nn.Module, model: nn.Module, decay: float) -> None:
+    """ema += (1 - decay) (model - ema), over all parameters, the routing's included."""
+    torch._foreach_lerp_(list(ema.parameters()), list(model.parameters()), 1 - decay)
