@@ -9,7 +9,9 @@ import torch
 from darbench.commands.train import train_one
 from darbench.data import load
 from darbench.errors import BadInput
+from darbench.metrics.extractors import catalogue
 from darbench.metrics.extractors import extractor as extractors
+from darbench.metrics.extractors.catalogue import ExtractorKind
 from darbench.metrics.extractors.classifier import Classifier
 from tests.datafiles import write_cifar10
 
@@ -41,12 +43,21 @@ class Net(torch.nn.Module):
         return {"features": features, "logits": features[:, :4]}
 
 
+KIND = ExtractorKind(
+    name="projection",
+    layers={"fid": "features", "kid": "features", "prc": "features", "isc": "logits"},
+    widths={"features": FEATURES, "logits": 4},
+    side=32,
+    ships=False,
+)
+
+
 class Projection(Classifier):
-    layers: ClassVar = {"fid": "features", "kid": "features", "prc": "features", "isc": "logits"}
+    layers: ClassVar = KIND.layers
     side = 32
 
     @staticmethod
-    def load():
+    def load_network():
         return Net(), "none"
 
 
@@ -62,6 +73,7 @@ def fingerprint(tmp_path, monkeypatch):
 
 
 def test_it_trains_and_is_measured(fingerprint, monkeypatch):
+    monkeypatch.setitem(catalogue._KINDS, "projection", KIND)
     monkeypatch.setitem(extractors._EXTRACTORS, "projection", Projection)
     said = []
     options = [*OVERRIDES, "task.extractor=projection"]
