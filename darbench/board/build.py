@@ -19,8 +19,8 @@ def build(
 ) -> Path:
     """Rebuild out/<name>/results.parquet and index.html; returns the path of the page.
 
-    `in_progress` says how far the sweep is, while it runs or if it was `interrupted`. What its
-    sweeps declared lies beside the ledger. BadInput if the folder cannot be written.
+    `in_progress` says how far the sweep is, while it runs or if it was `interrupted`. What the
+    sweeps declared is read from the same folder. BadInput if the folder cannot be written.
     """
     folder = Path(out) / name
     rows = read_ledger(folder / "ledger")

@@ -9,26 +9,26 @@ from pathlib import Path
 from darbench.analysis.effects import SIGNIFICANT
 from darbench.board.entry_row import EntryRow, Standing
 
-MISSING = "–"
+NO_VALUE = "–"
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(value: float | None, digits: int = 3) -> str:
     """`digits` significant digits, trailing zeros kept, no exponent where it reads worse."""
     if value is None:
-        return MISSING
+        return NO_VALUE
     text = f"{value:#.{digits}g}"
     return (text if "e" in text else text.rstrip(".")).replace("-", "−")
 
 
 def count(value: float | None) -> str:
-    return MISSING if value is None else f"{value:,.0f}"
+    return NO_VALUE if value is None else f"{value:,.0f}"
 
 
 def percent(fraction: float | None, signed: bool = True, digits: int = 1) -> str:
     if fraction is None:
-        return MISSING
-    rounded = round(100 * fraction, digits) or 0.0  # no sign for nothing
+        return NO_VALUE
+    rounded = round(100 * fraction, digits) or 0.0  # zero has no sign
     sign = "+" if signed and rounded > 0 else ""
     return f"{sign}{rounded:.{digits}f} %".replace("-", "−")
 
@@ -53,7 +53,7 @@ def p_value(p: float | None) -> str:
 
 
 def verdict(row: EntryRow, metric: str) -> str:
-    """better or worse for a ranked entry whose difference outlives Holm's correction, or even."""
+    """`better` or `worse` if a ranked entry differs after Holm's correction, otherwise `even`."""
     standing = row.metrics[metric]
     if row.rank is None or standing.p_holm is None or standing.p_holm >= SIGNIFICANT:
         return "even"
@@ -62,7 +62,7 @@ def verdict(row: EntryRow, metric: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """Where a drawing of an interval has its marks, on a canvas 100 wide."""
+    """The horizontal positions of the marks that draw an interval, on a canvas 100 wide."""
 
     mean: float
     low: float
@@ -70,22 +70,28 @@ class Bar:
 
 
 def interval_bar(standing: Standing, reach: float) -> Bar | None:
-    """0 lies in the middle, and `reach` at the edges; an interval that goes further is cut there.
-    An effect without an interval is drawn as its mean."""
+    """The marks of an effect: 0 lies in the middle, plus and minus `reach` at the edges.
+
+    An interval that goes further is cut there; an effect without one is drawn as its mean.
+    """
     if standing.effect is None or not reach:
         return None
     ends = (standing.effect, standing.low, standing.high)
     mean, low, high = (standing.effect if end is None else end for end in ends)
-    return Bar(mean=_place(mean / reach), low=_place(low / reach), high=_place(high / reach))
+    return Bar(mean=_x(mean / reach), low=_x(low / reach), high=_x(high / reach))
 
 
-def _place(share: float) -> float:
+def _x(share: float) -> float:
+    """The horizontal position of a share of `reach`, from -1 to 1."""
     return round(50 + 46 * max(-1.0, min(1.0, share)), 2)
 
 
 def bar_reach(rows: Iterable[EntryRow], metric: str) -> float:
-    """The scale of a section's interval drawings: the widest end, but at most three times the
-    largest effect, so that one uncertain entry does not flatten the others."""
+    """The scale of a section's interval drawings.
+
+    It is the widest end, but at most three times the largest effect, so that one uncertain entry
+    does not flatten the others.
+    """
     standings = [row.metrics[metric] for row in rows if not row.stale]
     ends = [e for s in standings for e in (s.effect, s.low, s.high) if e is not None]
     widest = max((abs(end) for end in ends if math.isfinite(end)), default=0.0)
@@ -94,7 +100,7 @@ def bar_reach(rows: Iterable[EntryRow], metric: str) -> float:
 
 
 def picture(path: Path) -> str | None:
-    """A PNG as a data: URI, or None where there is no such file."""
+    """Return a PNG as a data: URI, or None where there is no such file."""
     try:
         return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
     except FileNotFoundError:

@@ -20,11 +20,12 @@ _COMPARISON = ("effect", "low", "high", "n", "p", "p_holm")
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """An entry in one metric: its mean over seeds, and its paired difference to the baseline."""
+    """An entry's result in one metric: the mean over seeds, and the paired difference to `add`."""
 
     mean: float | None = None
     error: float | None = None  # standard error of one trial's value
-    # A fraction: -0.02 is 2 % below the baseline. Its 95 % paired t interval, seeds, and p values.
+    # The paired difference is a fraction: -0.02 is 2 % below the baseline. Then follow its 95 %
+    # t interval, its number of seeds and its p values.
     effect: float | None = None
     low: float | None = None
     high: float | None = None
@@ -54,29 +55,32 @@ def _comparison(effect: Effect | None) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class EntryRow:
-    """One entry. Its fields are the columns of `Leaderboard.frame`; `metrics` stands for several
-    of each metric, see `metric_columns`."""
+    """One entry of a leaderboard.
+
+    Its fields are the columns of `Leaderboard.frame`; `metrics` stands for several columns per
+    metric, see `metric_columns`.
+    """
 
     rank: int | None = None
     tier: int | None = None
-    entry: str  # hashes of its configuration and of its source
+    entry: str  # the hashes of its configuration and of its source
     label: str
     routing: str
     baseline: bool  # other entries are compared with it
-    mark: str  # what a reader must know of it; empty where all is in order
+    mark: str  # a warning about the entry; empty where all is in order
     stale: bool
     split: str
-    seeds: int  # that reached the budget
-    seeds_declared: int  # that it must have for a score
+    seeds: int  # how many reached the budget
+    seeds_declared: int  # how many must reach it for a score
     failures: int
     trials: int
     score: float | None  # the mean that ranks it
-    metrics: Mapping[str, Standing] = field(default_factory=dict)  # by name
+    metrics: Mapping[str, Standing] = field(default_factory=dict)  # by the metric's name
     flops_routing_share: float | None
     params_total: int | None
     params_routing: int | None
     step_ms_p50: float | None
-    step_time_ratio: float | None  # to the baseline's, on the same machine
+    step_time_ratio: float | None  # step time over the baseline's, on the same machine
     config_json: str
     params_json: str
     config_hash: str
@@ -84,8 +88,10 @@ class EntryRow:
 
     @classmethod
     def of(cls, entry: Entry, base: Entry | None, required: set[int], rank_by: str) -> "EntryRow":
-        """Before ranks, tiers and Holm's correction. `required` are the seeds it must have
-        finished to get a score."""
+        """Make the row, without rank, tier and Holm's correction, which need the other rows.
+
+        `required` are the seeds that must have finished for the entry to get a score.
+        """
         done = {o.pair_id for o in entry.trials if o.values.get(rank_by) is not None}
         wanted = required | {o.pair_id for o in entry.trials}
         ranked = done == wanted and not entry.stale and entry.split != "search"
@@ -107,7 +113,7 @@ class EntryRow:
             flops_routing_share=_shared(entry, "flops_routing_share"),
             params_total=_shared(entry, "params_total"),
             params_routing=_shared(entry, "params_routing"),
-            step_ms_p50=_median(_known(entry, "step_ms_p50")),
+            step_ms_p50=_median(_recorded(entry, "step_ms_p50")),
             step_time_ratio=_step_time_ratio(entry, base),
             config_json=head["config_json"],
             params_json=head["params_json"],
@@ -116,7 +122,7 @@ class EntryRow:
         )
 
     def columns(self) -> dict[str, Any]:
-        """The values of the row, by column of the frame."""
+        """The values of the row, by name of the frame's column."""
         plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "metrics"}
         for name, metric in METRICS.items():
             standing = self.metrics.get(name, Standing())
@@ -126,7 +132,7 @@ class EntryRow:
 
 
 def metric_columns(metric: Metric) -> dict[str, str]:
-    """Column of the frame -> field of Standing, for the fields that the metric has."""
+    """A map from column of the frame to field of Standing, for the fields that the metric has."""
     columns = {metric.name: "mean"}
     if metric.error:
         columns[metric.error_column] = "error"
@@ -136,7 +142,7 @@ def metric_columns(metric: Metric) -> dict[str, str]:
 
 
 def to_frame(rows: Iterable[EntryRow]) -> pl.DataFrame:
-    """A polars table of the rows, in their order."""
+    """Return the rows as a polars table, in their order."""
     schema = {f: _kind(h) for f, h in get_type_hints(EntryRow).items() if f != "metrics"}
     parts = get_type_hints(Standing)
     for metric in METRICS.values():
@@ -162,17 +168,17 @@ def _mark(entry: Entry, base: Entry | None, done: int, wanted: int) -> str:
     return ", ".join(marks)
 
 
-def _known(entry: Entry, column: str) -> list[Any]:
+def _recorded(entry: Entry, column: str) -> list[Any]:
     return [o.last[column] for o in entry.trials if o.last[column] is not None]
 
 
 def _shared(entry: Entry, column: str) -> Any:
-    """A value that all trials of an entry have in common, once one of them knows it."""
-    return next(iter(_known(entry, column)), None)
+    """A value that all trials of an entry share, taken from the first that has it."""
+    return next(iter(_recorded(entry, column)), None)
 
 
 def _step_time_ratio(entry: Entry, base: Entry | None) -> float | None:
-    """Median over the pairs that ran on the same hardware class with as many threads."""
+    """The median ratio over pairs run on one hardware class with equally many threads."""
     if base is None:
         return None
     theirs = {_machine(o.last): o.last["step_ms_p50"] for o in base.of(entry.split)}

@@ -8,14 +8,14 @@ from typing import Any
 from darbench.board import cells
 from darbench.board.rank import Leaderboard
 
-_OF_THE_RECIPE = ("steps", "checkpoints")  # a training's, which are no part of the protocol
+_TRAINING = ("steps", "checkpoints")  # settings that the protocol does not hold
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fact:
-    name: str  # that of a setting, where it is one
+    name: str  # of the setting, where the fact is one
     value: str
-    differs: bool  # from another section of the same task
+    differs: bool  # whether another section of the same task has another value
 
 
 def facts(boards: Sequence[Leaderboard]) -> list[list[Fact]]:
@@ -28,12 +28,12 @@ def facts(boards: Sequence[Leaderboard]) -> list[list[Fact]]:
 
 
 def _facts(own: dict[str, str], of_task: list[dict[str, str]]) -> list[Fact]:
-    """Every name that a section of the task knows, and this section's value of it."""
+    """Every name that any section of the task has, with this section's value."""
     names = dict.fromkeys(name for values in of_task for name in values)
     return [
         Fact(
             name=name,
-            value=own.get(name, cells.MISSING),
+            value=own.get(name, cells.NO_VALUE),
             differs=len({values.get(name) for values in of_task}) > 1,
         )
         for name in names
@@ -41,12 +41,12 @@ def _facts(own: dict[str, str], of_task: list[dict[str, str]]) -> list[Fact]:
 
 
 def _values(board: Leaderboard) -> dict[str, str]:
-    """The protocol first; rows that were written before it was recorded have none of it."""
+    """The protocol of a section (empty where its rows lack it), its budget and its training."""
     values = {name: _text(value) for name, value in board.protocol.items()}
     values["reference images"] = _text(board.n_ref)
     values["budget, training FLOPs"] = cells.power(board.budget_flops)
     recipes = [json.loads(row.config_json)["training"] for row in board.rows]
-    for key in _OF_THE_RECIPE:
+    for key in _TRAINING:
         texts = dict.fromkeys(_text(recipe[key]) for recipe in recipes)
         values[f"training.{key}"] = " or ".join(texts)
     return values
@@ -54,5 +54,5 @@ def _values(board: Leaderboard) -> dict[str, str]:
 
 def _text(value: Any) -> str:
     if value is None:
-        return cells.MISSING
+        return cells.NO_VALUE
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

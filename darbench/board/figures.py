@@ -15,7 +15,7 @@ from darbench.board.cells import power
 from darbench.board.entry_row import EntryRow
 from darbench.board.rank import Leaderboard
 
-# Read on white and on near black alike, and stay apart for most colour-blind readers.
+# These read on white and on near black, and most colour-blind readers can tell them apart.
 COLOURS = ("#3a86d8", "#e0772f", "#2f9e77", "#b65fc4", "#c09a1a", "#d9506a", "#3aa6b9", "#9a7b5b")
 BASELINE_COLOUR = "#868e96"
 _DASHES = ("solid", "dash", "dot", "dashdot")
@@ -35,7 +35,7 @@ class Style(NamedTuple):
 
 
 def styles(rows: Iterable[EntryRow]) -> dict[str, Style]:
-    """entry -> style of what is drawn: all but stale entries; add is grey everywhere."""
+    """A map from entry to style; stale entries are not drawn, and `add` is grey everywhere."""
     drawn = [row for row in rows if not row.stale]
     others = [row.entry for row in drawn if not row.baseline]
     chosen = {row.entry: Style(BASELINE_COLOUR, "solid") for row in drawn if row.baseline}
@@ -46,7 +46,10 @@ def styles(rows: Iterable[EntryRow]) -> dict[str, Style]:
 
 
 def curve_table(board: Leaderboard, metric: str) -> pl.DataFrame:
-    """entry, train_flops, mean, low, high, seeds per checkpoint; low and high are over seeds."""
+    """A table of entry, train_flops, mean, low, high and seeds, a row per entry and checkpoint.
+
+    low and high are the smallest and the largest value over the seeds.
+    """
     value = pl.col(metric)
     return (
         board.curves.filter(value > 0)
@@ -63,9 +66,9 @@ def curve_table(board: Leaderboard, metric: str) -> pl.DataFrame:
 
 
 def figure(board: Leaderboard, metric: str, title: str, names: Mapping[str, str]) -> go.Figure:
-    """`metric` over training FLOPs, both logarithmic: means as lines, minimum to maximum as bands.
+    """Plot `metric` over training FLOPs, both logarithmic, with bands from minimum to maximum.
 
-    `names` gives the traces, entry -> label.
+    The lines are means. `names` maps an entry to the label of its line.
     """
     table = curve_table(board, metric).partition_by("entry", as_dict=True)
     fig = go.Figure()
@@ -129,7 +132,7 @@ def _line(entry: str, curve: pl.DataFrame, colour: str, dash: str, name: str) ->
 
 
 def figure_html(fig: go.Figure, div_id: str, *, with_library: bool) -> str:
-    """A <div> with its script; the first figure of a page brings plotly.js with it."""
+    """Return a <div> with its script; the first figure of a page includes plotly.js."""
     return fig.to_html(
         include_plotlyjs=with_library,
         full_html=False,

@@ -1,4 +1,4 @@
-"""Leaderboards to one HTML file that opens from disk, without a server and without a network.
+"""The page: leaderboards in one HTML file that opens from disk, without server or network.
 
 Everything a user can name (labels, routings, parameters, errors, tasks) is escaped: by Jinja2 in
 the page, and by darbench.board.figures in the plots.
@@ -77,7 +77,7 @@ def _status(boards: Sequence[Leaderboard]) -> str:
 
 
 def _sections(boards: Sequence[Leaderboard], samples_dir: Path) -> list[Section]:
-    """The first plot of the page brings plotly.js for all of them."""
+    """The sections of the page; the first plot of the page includes plotly.js for all others."""
     shown: list[Section] = []
     for index, (board, own) in enumerate(zip(boards, facts(boards), strict=True)):
         library = not any(s.plots for s in shown)

@@ -1,4 +1,4 @@
-"""Rows to leaderboards: one section per task, protocol and budget, ranked at matched compute.
+"""From rows to leaderboards: one per task, protocol and budget, ranked at matched compute.
 
 Every entry is compared with the `add` entry of the same backbone, seed by seed, at exactly the
 section's budget of training FLOPs. An entry has a score and a rank only when all declared seeds
@@ -41,12 +41,12 @@ class Leaderboard:
 
     task: str
     extractor: str
-    protocol: dict[str, Any]  # what the hash is of, by name; empty in rows that lack it
+    protocol: dict[str, Any]  # what the protocol hash covers, by name; empty in rows without it
     protocol_hash: str
-    n_ref: int | None  # reference images
-    budget_flops: float | None  # training FLOPs; None where every trial died before it was known
+    n_ref: int | None  # number of reference images
+    budget_flops: float | None  # training FLOPs; None where all trials crashed too early
     rank_by: str
-    pair_ids: tuple[int, ...]  # of all entries, in whatever split
+    pair_ids: tuple[int, ...]  # of all entries and splits
     rows: tuple[EntryRow, ...]
     files: dict[str, str]  # where routings that are not built in are written, by name
     curves: pl.DataFrame  # one row per entry, pair id and checkpoint
@@ -63,7 +63,7 @@ class Leaderboard:
 
 
 def sections(frame: pl.DataFrame, declared: Declared = NOTHING) -> list[Leaderboard]:
-    """A leaderboard per task, protocol and budget, the largest budget first.
+    """Return a leaderboard per task, protocol and budget, the largest budget first.
 
     Each is ranked by the metric that the last sweep of any of its configurations declared, or else
     by that of its latest row. The seeds an entry must have are those that sweeps declared for any
@@ -76,7 +76,7 @@ def sections(frame: pl.DataFrame, declared: Declared = NOTHING) -> list[Leaderbo
 
 
 def rank(frame: pl.DataFrame, declared: Declared = NOTHING) -> Leaderboard:
-    """The leaderboard of rows that belong to a single section; arguments as for `sections`."""
+    """Return the leaderboard of rows that form a single section; arguments as for `sections`."""
     boards = sections(frame, declared)
     if len(boards) != 1:
         raise BadInput(
@@ -87,13 +87,13 @@ def rank(frame: pl.DataFrame, declared: Declared = NOTHING) -> Leaderboard:
 
 
 def _with_budgets(frame: pl.DataFrame) -> pl.DataFrame:
-    """Fill in the budget of trials that died before it was known, from rows of equal cost."""
+    """Fill in the budget of trials that crashed early, from rows of equal cost."""
     if not frame["budget_flops"].null_count():
         return frame
     costs = [_cost(text) for text in frame["config_json"]]
     budgets = frame["budget_flops"].to_list()
-    known = {cost: b for cost, b in zip(costs, budgets, strict=True) if b is not None}
-    filled = [known.get(c) if b is None else b for c, b in zip(costs, budgets, strict=True)]
+    measured = {cost: b for cost, b in zip(costs, budgets, strict=True) if b is not None}
+    filled = [measured.get(c) if b is None else b for c, b in zip(costs, budgets, strict=True)]
     return frame.with_columns(pl.Series("budget_flops", filled, dtype=pl.Float64))
 
 
@@ -137,8 +137,10 @@ def _leaderboard(part: pl.DataFrame, declared: Declared) -> Leaderboard:
 
 
 def _required_seeds(present: list[Entry], split: str, declared: Declared) -> set[int]:
-    """Seeds that every entry of the split must have. None are declared for a search, which draws
-    its own."""
+    """The seeds that every entry of the split must have.
+
+    None are declared for a search, which draws its own.
+    """
     current = [e for e in present if not e.stale]
     seeds = {o.pair_id for e in current for o in e.of(split)}
     if split != "search":
@@ -147,7 +149,7 @@ def _required_seeds(present: list[Entry], split: str, declared: Declared) -> set
 
 
 def _corrected(rows: list[EntryRow], metric: str) -> list[EntryRow]:
-    """Holm over all variants of the section; a stale entry is no part of the family."""
+    """Add Holm's correction over all variants of the section; stale entries do not count."""
     adjusted = holm([None if row.stale else row.metrics[metric].p for row in rows])
     standings = (
         {**row.metrics, metric: replace(row.metrics[metric], p_holm=p)}
@@ -157,7 +159,7 @@ def _corrected(rows: list[EntryRow], metric: str) -> list[EntryRow]:
 
 
 def _order(row: EntryRow, rank_by: str) -> tuple:
-    """Ranked entries by score, then the provisional, then search only, then stale ones."""
+    """A sort key: ranked entries by score, then provisional, search-only and stale ones."""
     group = 3 if row.stale else 2 if row.split == "search" else row.score is None
     value = row.metrics[rank_by].mean
     return int(group), math.inf if value is None else value, row.label, row.entry
@@ -166,7 +168,7 @@ def _order(row: EntryRow, rank_by: str) -> tuple:
 def _numbered(ordered: list[Placed], rank_by: str) -> Iterator[Placed]:
     """Give ranks and tiers to the rows.
 
-    Tiers follow one rule. The best entry leads tier 1. Going down, an entry opens the next tier
+    The best entry leads tier 1. Going down, an entry opens the next tier
     and leads it when the 95 % interval of its paired difference to the leader of the current
     tier excludes 0. With fewer than two common seeds nothing can be told apart: no tiers.
     """
@@ -195,7 +197,7 @@ def _curves(placed: list[Placed]) -> pl.DataFrame:
 
 
 def _trials(placed: list[Placed]) -> pl.DataFrame:
-    """The compared metrics are those at the budget; the other columns are of the trial's end."""
+    """A row per trial: compared metrics at the budget, other columns as at the trial's end."""
     columns = ("trial_id", "pair_id", "split", "step", *_PROVENANCE)
     rows = [
         {"entry": row.entry, "status": trial.status}

@@ -9,7 +9,7 @@ from typing import Any
 from darbench.records.setting import unsaid
 from darbench.records.settings import Training
 
-# What Hydra's override grammar reads as this very string without quotes.
+# Hydra's override grammar reads these strings literally, without quotes.
 _PLAIN = re.compile(r"(?!(null|true|false|nan|inf)$)[A-Za-z_][\w./-]*", re.IGNORECASE | re.ASCII)
 
 
@@ -18,7 +18,7 @@ def reproduce_command(
 ) -> str:
     """`darbench train` with every setting of an entry spelled out, quoted for a POSIX shell.
 
-    `files`, as declared, say where a routing and an encoder that are not built in are written.
+    `files` are the declared paths of routings and encoders that are not built in.
     """
     config = json.loads(config_json)
     encoder = config["training"].get("repa", {}).get("encoder")
@@ -26,7 +26,7 @@ def reproduce_command(
     load = [word for file in dict.fromkeys(filter(None, own)) for word in ("--load", file)]
     words = ["darbench", "train", *load, "--task", config["task"]["name"]]
     words += ["--routing", config["routing"], f"task.extractor={config['task']['extractor']}"]
-    # Of what an identity does not say, the task may say something else than the default.
+    # The identity leaves some settings out, and the task may set them to other than the default.
     config["training"] = unsaid(Training) | config["training"]
     for group in ("params", "model", "training", "evaluation"):
         words += [f"{group}.{key}={_literal(v)}" for key, v in sorted(config[group].items())]
@@ -47,6 +47,6 @@ def _literal(value: Any) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Hydra: a backslash escapes the quote, and itself only where a quote follows."""
+    """Quote for Hydra, where a backslash escapes a quote, and itself only before a quote."""
     escaped = re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), text)
     return f"'{escaped}'"

@@ -49,12 +49,12 @@ class EntryView:
     row: EntryRow
     id: str  # its anchor
     name: str
-    style: Style | None  # of its curves; None where it has none
-    effects: Mapping[str, EffectCell]  # by compared metric
+    style: Style | None  # of its curves; None where none are drawn
+    effects: Mapping[str, EffectCell]  # by name of the compared metric
     trials: list[dict[str, Any]]  # rows of Leaderboard.trials
     environment: dict[str, str]
     config: str
-    command: str  # that trains it again
+    command: str  # trains the entry again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ class Plot:
 
     metric: Metric
     html: Markup
-    points: Mapping[str, list[dict[str, Any]]]  # rows of curve_table by entry
+    points: Mapping[str, list[dict[str, Any]]]  # rows of `curve_table`, by entry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True)
 class Samples:
-    """Pictures of one pair id."""
+    """The sample pictures of one pair id."""
 
     pair_id: int
     pictures: list[Picture]
@@ -86,7 +86,7 @@ class Section:
     board: Leaderboard
     facts: list[Fact]
     entries: list[EntryView]
-    compared: list[Metric]  # what the columns are of
+    compared: list[Metric]  # one column of the table each
     described: list[Metric]
     plots: list[Plot]
     samples: Samples | None
@@ -109,7 +109,7 @@ class Section:
 
     @property
     def failures(self) -> list[tuple[str, dict[str, Any]]]:
-        """Name of the entry and trial, of each that failed."""
+        """A pair (label of the entry, row of the trial) for every failed trial."""
         trials = ((e.name, trial) for e in self.entries for trial in e.trials)
         return [(name, trial) for name, trial in trials if trial["status"] in FAILURES]
 
@@ -117,7 +117,10 @@ class Section:
 def section(
     board: Leaderboard, key: str, facts: list[Fact], samples_dir: Path, *, library: bool
 ) -> Section:
-    """`key` begins every anchor; with `library` the first plot brings plotly.js with it."""
+    """Return the view of a leaderboard, of which every anchor begins with `key`.
+
+    With `library` its first plot includes plotly.js.
+    """
     names, looks = _names(board.rows), styles(board.rows)
     reach = {metric: cells.bar_reach(board.rows, metric) for metric in COMPARED}
     entries = []
@@ -138,13 +141,13 @@ def section(
 
 
 def _measured(board: Leaderboard, names: Sequence[str]) -> list[Metric]:
-    """The metrics that an entry has, and the one that ranks."""
+    """The metrics that at least one entry has, and the one that ranks."""
     kept = {name for row in board.rows for name in names if row.metrics[name].mean is not None}
     return [METRICS[name] for name in names if name in kept | {board.rank_by}]
 
 
 def _names(rows: Sequence[EntryRow]) -> dict[str, str]:
-    """entry -> label, with the start of a hash where the label does not tell entries apart."""
+    """A map from entry to label, with the start of a hash where two labels are equal."""
     uses = Counter(row.label for row in rows if not row.stale)
     names = {}
     for row in rows:
@@ -187,13 +190,13 @@ def _entry(
 
 
 def _environment(trials: list[dict[str, Any]]) -> dict[str, str]:
-    """What the trials ran on; several values where they differ."""
-    known = {}
+    """The environment that the trials ran in; all values are listed where they differ."""
+    values_of = {}
     for column in _ENVIRONMENT:
         values = {str(trial[column]) for trial in trials if trial[column] is not None}
         if values:
-            known[column] = ", ".join(sorted(values))
-    return known
+            values_of[column] = ", ".join(sorted(values))
+    return values_of
 
 
 def _plots(board: Leaderboard, key: str, names: Mapping[str, str], library: bool) -> list[Plot]:
@@ -212,7 +215,7 @@ def _plots(board: Leaderboard, key: str, names: Mapping[str, str], library: bool
 
 
 def _samples(entries: Sequence[EntryView], samples_dir: Path) -> Samples | None:
-    """The pair id is the lowest among those that most entries have a picture of."""
+    """The pictures of the lowest pair id among those that most entries have a picture of."""
     by_pair: dict[int, list[Picture]] = {}
     for entry in entries:
         for trial in entry.trials:

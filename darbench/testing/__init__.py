@@ -1,4 +1,4 @@
-"""The contract of a routing: what any of them, built-in or a user's, can be held to.
+"""The contract of a routing: checks that every routing must pass, built in or a user's.
 
 From a script or a notebook:
 

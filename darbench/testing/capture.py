@@ -1,4 +1,4 @@
-"""The trunk as one graph."""
+"""The check that the trunk compiles to one graph."""
 
 import re
 from collections.abc import Callable
@@ -46,19 +46,22 @@ def one_graph(subject: Subject) -> None:
 
 
 def _demand_no_values(graph: torch.fx.GraphModule) -> None:
-    """A captured .item() is no break, yet makes the host wait for the device at every step."""
+    """Demand that no value of a tensor is read.
+
+    .item() does not break a graph, but makes the host wait for the device at every step.
+    """
     for node in graph.graph.nodes:
         where = _last_line(node.meta.get("stack_trace") or "")
         demand(node.target not in VALUES, f"the graph takes a value out of a tensor{where}", MEND)
 
 
 def _reason(text: str) -> str:
-    """First line, and the innermost line of code that Dynamo names."""
+    """The first line of a message, and the innermost line of code that Dynamo names."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     where = _last_line(text.partition("from user code")[2])
     return f"{lines[0] if lines else 'no reason given'}{where}"
 
 
 def _last_line(trace: str) -> str:
-    found = LINE.findall(trace)
-    return " at {}:{} in {}".format(*found[-1]) if found else ""
+    lines = LINE.findall(trace)
+    return " at {}:{} in {}".format(*lines[-1]) if lines else ""

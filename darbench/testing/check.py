@@ -1,4 +1,4 @@
-"""What a check is, and what it answers."""
+"""What a check and its result are."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from darbench.testing.subject import Subject
 
 
 class Broken(AssertionError):
-    """The routing breaks the contract; the message says where, what was found, and how to mend."""
+    """The routing breaks the contract; the message says where, how, and what would mend it."""
 
 
 @dataclass(frozen=True)
@@ -28,21 +28,21 @@ class Result:
 
 
 def check(claim: str) -> Callable[[Callable[[Subject], None]], Check]:
-    """Function decorator: makes it a Check of that claim, under the function's name."""
+    """Function decorator that makes a Check of this claim, under the function's name."""
     return lambda run: Check(name=run.__name__, claim=claim, run=run)
 
 
-def fail(found: str, mend: str) -> NoReturn:
-    raise Broken(f"{found}\nTo mend: {mend}")
+def fail(fault: str, mend: str) -> NoReturn:
+    raise Broken(f"{fault}\nTo mend: {mend}")
 
 
-def demand(holds: bool, found: str, mend: str) -> None:
+def demand(holds: bool, fault: str, mend: str) -> None:
     if not holds:
-        fail(found, mend)
+        fail(fault, mend)
 
 
 def place(site: int, sites: int) -> str:
-    """'site 3 (block 1, MLP)', or the head."""
+    """Return a name for people, such as 'site 3 (block 1, MLP)' or 'the head'."""
     if site == sites:
         return "the head"
     return f"site {site} (block {site // 2}, {('attention', 'MLP')[site % 2]})"

@@ -1,4 +1,4 @@
-"""How a routing is built, saved, and handed to the optimiser."""
+"""Checks of how a routing is built, saved, and handed to the optimiser."""
 
 import inspect
 from collections import Counter
@@ -14,7 +14,7 @@ from darbench.testing.check import check, demand, fail
 from darbench.testing.inputs import outputs, randomise, reads
 from darbench.testing.subject import SITES, WIDTH, Subject, model_of
 
-GATES = ("adaln", "one_plus", "none")
+GATE_FORMS = ("adaln", "one_plus", "none")
 
 
 @check("built from (sites, width), with keyword-only parameters that have usable defaults")
@@ -34,7 +34,9 @@ def constructible(subject: Subject) -> None:
         "begin __init__ with super().__init__(sites, width)",
     )
     demand(
-        routing.gate in GATES, f"gate is {routing.gate!r}", f"set it to one of {', '.join(GATES)}"
+        routing.gate in GATE_FORMS,
+        f"gate is {routing.gate!r}",
+        f"set it to one of {', '.join(GATE_FORMS)}",
     )
 
 
@@ -116,10 +118,10 @@ def parameter_groups(subject: Subject) -> None:
         )
     counts = Counter(id(p) for group in groups for p in group["params"])
     for name, tensor in routing.named_parameters():
-        found = counts.pop(id(tensor), 0)
+        times = counts.pop(id(tensor), 0)
         demand(
-            found == 1 or not (found or tensor.requires_grad),
-            f"parameter {name} is in {found} of the groups; it would be trained {found} times",
+            times == 1 or not (times or tensor.requires_grad),
+            f"parameter {name} is in {times} of the groups; it would be trained {times} times",
             "list every parameter in exactly one group",
         )
     demand(not counts, "a group holds a tensor that is no parameter", "list parameters only")

@@ -1,4 +1,4 @@
-"""All checks in the order they are run, and the two ways to hold a routing to them."""
+"""All checks in the order they are run, and the two ways to run them on a routing."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -66,7 +66,7 @@ def check_routing(
     *,
     only: Iterable[str] | None = None,
 ) -> list[Result]:
-    """The result of every check, or of those named in `only`, in the order of CHECKS.
+    """Return the result of every check, or of those named in `only`, in the order of CHECKS.
 
     A broken routing never raises: an exception in its code is the failure of that check. If it
     cannot even be constructed, the other checks fail without being run. BadInput is for a routing
@@ -108,7 +108,10 @@ def _result(check: Check, subject: Subject, obstacle: str) -> Result:
 
 
 def _message(action: Callable[[], Any], cls: type) -> str:
-    """Why the action failed, or nothing; a global default that it changed is put back."""
+    """Return why the action failed, or an empty text.
+
+    If the action changed torch's default dtype, that is put back.
+    """
     dtype = torch.get_default_dtype()
     try:
         action()
@@ -122,7 +125,7 @@ def _message(action: Callable[[], Any], cls: type) -> str:
 
 
 class RoutingContract:
-    """Base of a pytest class: set `routing`, a class or a name, and perhaps `params`.
+    """A base for pytest classes: set `routing`, a class or a name, and perhaps `params`.
 
     Every check is one test, `test_<name of the check>`.
     """

@@ -1,4 +1,4 @@
-"""What a routing costs, counted on the meta device."""
+"""Checks of a routing's cost, counted on the meta device."""
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -9,15 +9,15 @@ from darbench.testing.check import check, demand, fail
 from darbench.testing.inputs import outputs, reads
 from darbench.testing.subject import SITES, Subject
 
-WIDTH = 512  # so large that what has one number per token does not show
+WIDTH = 512  # so large that operations with one number per token do not matter
 CLOSE = 0.25  # a formula counts a sublayer's worth of passes over (T, D), not every rounding
 
-# FLOPs per element of the result; pointwise operations not named count 1, functions nothing.
+# FLOPs per element of the result; pointwise operations that are not named here count 1.
 POINTWISE = {"addcmul": 2, "addcdiv": 2, "lerp": 3, "clone": 0, "_to_copy": 0, "copy": 0}
 POINTWISE |= dict.fromkeys(
     ("exp", "log", "sigmoid", "tanh", "gelu", "silu", "sqrt", "rsqrt", "sin", "cos", "softplus"), 0
 )
-# FLOPs per element of the argument; reductions not named count 1.
+# FLOPs per element of the argument; reductions that are not named here count 1.
 REDUCTIONS = {
     "mv": 2,
     "dot": 2,
@@ -34,9 +34,9 @@ REDUCTIONS = {
 
 
 class ElementwiseCounter(TorchDispatchMode):
-    """FLOPs of operations on elements and of reductions, 2 per multiply-add.
+    """Counts the FLOPs of element-wise operations and of reductions, 2 per multiply-add.
 
-    Matrix products with a matrix are counted by torch's FlopCounterMode, which sees no others.
+    Products of two matrices are left to torch's FlopCounterMode, which counts nothing else.
     A LayerNorm is a mean, a difference, a square, its mean and a product, 5 an element, 7 with
     weight and bias, in line with an RMSNorm's square, mean and product. Exponentials and roots
     are free.
@@ -60,8 +60,10 @@ class ElementwiseCounter(TorchDispatchMode):
 
 
 def counted(build, tokens: int, sites: int = SITES, width: int = WIDTH) -> tuple[int, int]:
-    """Forward FLOPs of one sample through all verbs of build(sites, width): on elements, and of
-    matrix products."""
+    """Return the forward FLOPs of one sample through all verbs of build(sites, width).
+
+    The first number is of element-wise operations and reductions, the second of matrix products.
+    """
     with torch.device("meta"):
         routing = build(sites, width)
         v = [x.to("meta") for x in outputs(sites, 1, tokens, width, torch.float32)]
@@ -75,7 +77,7 @@ def counted(build, tokens: int, sites: int = SITES, width: int = WIDTH) -> tuple
 
 
 def counted_per_token(build, sites: int = SITES, width: int = WIDTH) -> tuple[float, float]:
-    """The work on parameters, which no token adds to, cancels."""
+    """Return the FLOPs that one more token costs; work on the parameters alone cancels."""
     few, many = counted(build, 4, sites, width), counted(build, 8, sites, width)
     return (many[0] - few[0]) / 4, (many[1] - few[1]) / 4
 
@@ -103,26 +105,26 @@ def flops_per_token(subject: Subject) -> None:
 @check("elementwise_flops is what the verbs really do, matrix products left out")
 def flops_formula(subject: Subject) -> None:
     formula = subject.fresh(SITES, WIDTH).elementwise_flops(1)
-    found, products = counted_per_token(subject.fresh)
-    if abs(formula - found) <= CLOSE * found:
+    elementwise, products = counted_per_token(subject.fresh)
+    if abs(formula - elementwise) <= CLOSE * elementwise:
         return
     unit = SITES * WIDTH
     said = f"elementwise_flops gives {formula / unit:.2f} per token, site and channel"
-    if products and abs(formula - found - products) <= CLOSE * (found + products):
+    if products and abs(formula - elementwise - products) <= CLOSE * (elementwise + products):
         fail(
             f"{said}: it includes the matrix products, {products / unit:.2f}",
             f"leave them out, FlopCounterMode counts them already; {_advice(subject)}",
         )
     fail(
-        f"{said}, {found / unit:.2f} were counted, besides {products / unit:.2f} in matrix "
+        f"{said}, {elementwise / unit:.2f} were counted, besides {products / unit:.2f} in matrix "
         "products (@, linear, einsum), which FlopCounterMode counts",
         _advice(subject),
     )
 
 
 def _advice(subject: Subject) -> str:
-    found, _ = counted_per_token(subject.fresh)
-    factor = found / (SITES * WIDTH)
+    elementwise, _ = counted_per_token(subject.fresh)
+    factor = elementwise / (SITES * WIDTH)
     return (
         f"counted for {SITES} sites: {factor:.2f} * sites * tokens * width (2 per multiply-add; "
         "a dot product of each token is 2 * width)"

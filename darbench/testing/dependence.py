@@ -1,4 +1,4 @@
-"""What a read may depend on besides its sources."""
+"""Checks of what a read may depend on besides its sources."""
 
 import random
 
@@ -13,7 +13,7 @@ from darbench.testing.subject import SITES, Subject
 
 @check("samples of a batch do not mix")
 def samples_are_independent(subject: Subject) -> None:
-    """With as many samples as tokens, where a wrong broadcast raises nothing."""
+    """There are as many samples as tokens, so that a wrong broadcast raises no error."""
     routing, v, cond = subject.random(), outputs(batch=4, tokens=4), conditions(batch=4)
     together = reads(routing, v, cond)
     for b in range(4):

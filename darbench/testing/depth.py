@@ -1,4 +1,4 @@
-"""Which outputs a read depends on, and at which sizes."""
+"""Checks of which outputs a read depends on, and of models of other sizes."""
 
 import torch
 
@@ -6,7 +6,7 @@ from darbench.testing.check import check, demand, place
 from darbench.testing.inputs import conditions, outputs, reads
 from darbench.testing.subject import DEPTH, SITES, Subject
 
-NEGLIGIBLE = 1e-10  # of the largest gradient in float64
+NO_DEPENDENCE = 1e-10  # a gradient, as a fraction of the largest one in float64
 ANY_SIZE = "derive every size from `sites` and `width`"
 SIZES = ((2, 16), (3, 16), (12, 16), (4, 32))  # depth, width
 
@@ -41,7 +41,7 @@ def declared_sources(subject: Subject) -> None:
     routing, cond = subject.random(), conditions()
     v = [x.requires_grad_() for x in outputs()]
     for site, h in enumerate(reads(routing, v, cond)):
-        declared, found = set(routing.sources(site)), _dependence(h, v)
+        declared, actual = set(routing.sources(site)), _dependence(h, v)
         possible = set(range(site + 1))
         where = f"sources({site}), {place(site, SITES)}, is {sorted(declared)}"
         demand(
@@ -50,25 +50,25 @@ def declared_sources(subject: Subject) -> None:
             "v_{i + 1} is what site i hands over; before site i there are v_0 .. v_i",
         )
         demand(
-            not found - declared,
-            f"{where}, but the read also depends on v_i of i = {sorted(found - declared)}",
+            not actual - declared,
+            f"{where}, but the read also depends on v_i of i = {sorted(actual - declared)}",
             "declare them in sources(site), or mend the selection (an off-by-one?)",
         )
         demand(
-            not declared - found,
-            f"{where}, but the read does not depend on v_i of i = {sorted(declared - found)}",
+            not declared - actual,
+            f"{where}, but the read does not depend on v_i of i = {sorted(declared - actual)}",
             "use them, or override sources(site) to leave them out (an off-by-one?)",
         )
 
 
 def _dependence(h: torch.Tensor, v: list[torch.Tensor]) -> set[int]:
-    """Indices of the outputs with a gradient, by a random cotangent."""
+    """The indices of the outputs that get a gradient from a random cotangent of h."""
     if not h.requires_grad:
         return set()
     cotangent = torch.randn(h.shape, generator=torch.Generator().manual_seed(1), dtype=h.dtype)
     gradients = torch.autograd.grad(h, v, cotangent, retain_graph=True, allow_unused=True)
     sizes = [0.0 if g is None else g.abs().max().item() for g in gradients]
-    return {i for i, size in enumerate(sizes) if size > NEGLIGIBLE * max(sizes)}
+    return {i for i, size in enumerate(sizes) if size > NO_DEPENDENCE * max(sizes)}
 
 
 @check("works at depths 2, 3 and 12 and at two widths")

@@ -1,4 +1,4 @@
-"""An exception in a user's code, told with the line it comes from."""
+"""A message for an exception in a user's code, with the line it comes from."""
 
 import linecache
 import traceback
@@ -9,9 +9,9 @@ from darbench.routing.base import Routing
 
 
 def explain(error: BaseException, cls: type) -> str:
-    """'read(site=3) raised RuntimeError at my_routing.py:31 (`code`): message'."""
+    """Return a text like 'read(site=3) raised RuntimeError at mine.py:31 (`code`): message'."""
     text = "\n".join([str(error).strip() or "no message", *getattr(error, "__notes__", ())])
-    frames = list(_own(error, files_of(cls)))
+    frames = list(_frames_in(error, files_of(cls)))
     if not frames:
         return f"{type(error).__name__}: {text}{_last_line(error)}"
     frame, line = frames[-1]
@@ -25,21 +25,21 @@ def explain(error: BaseException, cls: type) -> str:
 
 
 def files_of(cls: type) -> set[str]:
-    """Where the class and its bases below Routing are written."""
+    """The files in which the class and its bases below Routing are written."""
     classes = [c for c in getattr(cls, "__mro__", ()) if issubclass(c, Routing)]
     classes = [c for c in classes if c is not Routing]
     members = [member for c in classes for member in vars(c).values()]
     getters = [m.fget if isinstance(m, property) else m for m in members]
     files = {f.__code__.co_filename for f in getters if isinstance(f, FunctionType)}
-    return files - {Routing.take.__code__.co_filename}  # of a verb that follows from another
+    return files - {Routing.take.__code__.co_filename}  # a verb may be derived from another one
 
 
-def _own(error: BaseException, files: set[str]) -> Iterator[tuple[FrameType, int]]:
+def _frames_in(error: BaseException, files: set[str]) -> Iterator[tuple[FrameType, int]]:
     for frame, line in traceback.walk_tb(error.__traceback__):
         if frame.f_code.co_filename in files:
             yield frame, line
 
 
 def _last_line(error: BaseException) -> str:
-    found = list(traceback.walk_tb(error.__traceback__))
-    return f" (at {found[-1][0].f_code.co_filename}:{found[-1][1]})" if found else ""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return f" (at {frames[-1][0].f_code.co_filename}:{frames[-1][1]})" if frames else ""

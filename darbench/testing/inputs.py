@@ -16,7 +16,7 @@ def outputs(
     dtype=torch.float64,
     seed: int = 0,
 ) -> list[Tensor]:
-    """v_0 .. v_N of unequal sizes, each (batch, tokens, width)."""
+    """Random v_0 .. v_N of unequal sizes, each (batch, tokens, width)."""
     generator = torch.Generator().manual_seed(seed)
     shape = (sites + 1, batch, tokens, width)
     v = torch.randn(shape, generator=generator, dtype=torch.float64)
@@ -32,7 +32,7 @@ def conditions(batch: int = 2, width: int = 16, dtype=torch.float64, seed: int =
 
 
 def states(routing: Routing, v: Sequence[Tensor], cond: Cond) -> list[State]:
-    """The state before every site and before the head, the sublayers handing over v[1:]."""
+    """The states before every site and before the head, where sublayers hand over v[1:]."""
     made = [routing.begin(v[0], cond)]
     for site in range(routing.sites):
         made.append(routing.write(made[-1], site, v[site + 1]))
@@ -40,7 +40,7 @@ def states(routing: Routing, v: Sequence[Tensor], cond: Cond) -> list[State]:
 
 
 def reads(routing: Routing, v: Sequence[Tensor], cond: Cond | None = None) -> list[Tensor]:
-    """h of every site, then of the head, when the sublayers hand over v[1:] whatever they read."""
+    """The reads h of every site and of the head, where sublayers hand over v[1:] whatever h is."""
     cond = conditions(len(v[0]), routing.width, v[0].dtype) if cond is None else cond
     state, h = routing.begin(v[0], cond), []
     for site in range(routing.sites):
@@ -51,7 +51,7 @@ def reads(routing: Routing, v: Sequence[Tensor], cond: Cond | None = None) -> li
 
 
 def images(n: int = 3, channels: int = 3, dtype=torch.float64) -> tuple[Tensor, Tensor, Tensor]:
-    """x (n, channels, 8, 8), t (n,), label (n,) with the null class, which is 5, the last."""
+    """A batch x (n, channels, 8, 8), t (n,), label (n,); the last label is the null class 5."""
     generator = torch.Generator().manual_seed(n)
     x = torch.randn(n, channels, 8, 8, generator=generator, dtype=dtype)
     t = torch.rand(n, generator=generator, dtype=dtype)
@@ -60,7 +60,7 @@ def images(n: int = 3, channels: int = 3, dtype=torch.float64) -> tuple[Tensor, 
 
 @torch.no_grad()
 def randomise(module: nn.Module, std: float = 0.3, seed: int = 0) -> None:
-    """Add noise to every parameter that is trained."""
+    """Add noise to every trained parameter."""
     generator = torch.Generator().manual_seed(seed)
     for parameter in module.parameters():
         if parameter.requires_grad:
@@ -69,7 +69,7 @@ def randomise(module: nn.Module, std: float = 0.3, seed: int = 0) -> None:
 
 
 def randomise_trunk(model: nn.Module, std: float = 0.3) -> None:
-    """Everything of a SiT but its routing."""
+    """Add noise to every parameter of a SiT except those of its routing."""
     for part in (model.x_embedder, model.t_embedder, model.y_embedder, model.final_layer):
         randomise(part, std)
     for number, block in enumerate(model.blocks):

@@ -1,4 +1,4 @@
-"""Nothing but tensors goes in and out."""
+"""The check that a routing touches no file, process or network."""
 
 import sys
 import threading
@@ -26,9 +26,9 @@ WATCHED = (
     "urllib.Request",
     "sqlite3.connect",
 )
-EXCUSED = ("<frozen importlib", "linecache.py")  # an import, a warning that quotes its source
+EXCUSED = ("<frozen importlib", "linecache.py")  # imports, and warnings that quote a line
 
-_watching: dict[int, list[tuple[str, FrameType]]] = {}  # thread -> what happened in it
+_watching: dict[int, list[tuple[str, FrameType]]] = {}  # events by thread
 
 
 def _hook(event: str, arguments: tuple) -> None:
@@ -39,13 +39,13 @@ def _hook(event: str, arguments: tuple) -> None:
 
 @cache
 def _install() -> None:
-    """Once for the life of the process: an audit hook cannot be taken away, only idle."""
+    """Add the hook once a process: an audit hook cannot be removed, only be idle."""
     sys.addaudithook(_hook)
 
 
 @contextmanager
 def watched() -> Iterator[list[tuple[str, FrameType]]]:
-    """What this thread does to files, processes and the network."""
+    """Collect what this thread does to files, processes and the network."""
     _install()
     seen: list[tuple[str, FrameType]] = []
     _watching[threading.get_ident()] = seen

@@ -1,4 +1,4 @@
-"""That all of a routing learns, and lets the model around it learn."""
+"""Checks that all of a routing learns, and that the model around it can."""
 
 import re
 from collections import defaultdict
@@ -13,8 +13,8 @@ from darbench.testing.check import check, demand, fail
 from darbench.testing.inputs import images, outputs, randomise, reads
 from darbench.testing.subject import SITES, Subject
 
-STEPS = 6  # of AdamW, within which every parameter has had a gradient
-NEGLIGIBLE = 1e-13  # gradient in float64; what has opened grows from there
+STEPS = 6  # of AdamW; by then every parameter must have had a gradient
+NO_GRADIENT = 1e-13  # in float64; a parameter that learns gets far larger ones
 NAN = float("nan")
 
 
@@ -50,7 +50,7 @@ def gradients_open(subject: Subject) -> None:
         optimizer.step()
     own = {name: size for name, size in largest.items() if name.startswith("routing.")}
     trunk = largest.keys() - own.keys()
-    stuck = _dead(own) + sorted(name for name in trunk if largest[name] <= NEGLIGIBLE)
+    stuck = _dead(own) + sorted(name for name in trunk if largest[name] <= NO_GRADIENT)
     if stuck:
         shown = ", ".join(stuck[:4]) + (f" and {len(stuck) - 4} more" if len(stuck) > 4 else "")
         fail(
@@ -72,20 +72,20 @@ def _backward(model: SiT) -> None:
 
 def _largest(parameter: Tensor) -> float:
     if not parameter.numel():
-        return 1.0  # nothing there that could be dead, as the skips of a shallow U-Net
+        return 1.0  # an empty parameter cannot be dead, as the skips of a shallow U-Net
     return 0.0 if parameter.grad is None else parameter.grad.abs().max().item()
 
 
 def _dead(largest: dict[str, float]) -> list[str]:
-    """Parameters without gradient, those that are listed by site judged as one.
+    """The names of parameters without gradient; those listed by site are judged together.
 
-    A site of the list may be dead by construction: a softmax over one source has no choice.
+    One site of a list may be dead by construction: a softmax over one source has no choice.
     """
     families: dict[str, float] = defaultdict(float)
     for name, size in largest.items():
         family = _family(name)
         families[family] = max(families[family], size)
-    return [name for name, size in families.items() if size <= NEGLIGIBLE]
+    return [name for name, size in families.items() if size <= NO_GRADIENT]
 
 
 def _family(name: str) -> str:
@@ -93,9 +93,9 @@ def _family(name: str) -> str:
 
 
 def _unused_rows(subject: Subject) -> list[str]:
-    """Rows of the sites' parameters that no read sees, by putting a NaN there.
+    """The rows of per-site parameters that no read uses: a NaN in them reaches none.
 
-    Early ones may be unused, while there is nothing to mix; a row after a used one may not.
+    The first rows may be unused, while there is nothing to mix; a row after a used one may not.
     """
     routing = subject.random()
     families: dict[str, list[tuple[str, bool]]] = defaultdict(list)
@@ -111,16 +111,18 @@ def _unused_rows(subject: Subject) -> list[str]:
 
 
 def _stacked(subject: Subject, routing: Routing) -> dict[str, list[Tensor]]:
-    """The rows of parameters with an axis of sites or blocks in front, which depth lengthens, and
-    of those listed by site."""
+    """The rows of per-site parameters by name.
+
+    Such a parameter has a leading axis that is longer in a deeper model, or is listed by site.
+    """
     deeper = dict(subject.fresh(SITES + 4).named_parameters())
-    found = {}
+    rows = {}
     for name, p in _trained(routing):
         if _family(name) != name:
-            found[name] = [p]
+            rows[name] = [p]
         elif p.dim() and name in deeper and len(deeper[name]) > len(p):
-            found[name] = list(p)
-    return found
+            rows[name] = list(p)
+    return rows
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Numbers that a young or a grown model really meets."""
+"""Checks of numbers that occur at the start of training and in large, trained models."""
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ def _pass(routing: Routing, v: list[Tensor], autocast: bool) -> list[Tensor]:
 
 
 def _demand_finite(routing: Routing, v: list[Tensor], kind: str, situation: str, mend: str):
-    """Of the reads, and of their gradients; the largest gradient."""
+    """Demand finite reads and gradients; return the largest gradient and whose it is."""
     h = _pass(routing, v, KINDS[kind])
     for site, x in enumerate(h):
         demand(

@@ -1,4 +1,4 @@
-"""A read is the same by either verb, however often and after whatever else it is made."""
+"""Checks that `read` and `take` agree, and that reads can be repeated in any order."""
 
 import torch
 from torch import Tensor
@@ -72,7 +72,7 @@ def _norm(x: Tensor) -> float:
 
 
 def _gradients(routing: Routing, dtype: torch.dtype, repeated: bool) -> dict[str, Tensor | None]:
-    """Of a loss in which every read counts once, be it one or the mean of four."""
+    """The gradients of a loss over all reads; repeated, each read is the mean of four."""
     v, cond = [x.requires_grad_() for x in outputs(dtype=dtype)], conditions(dtype=dtype)
     state, h = routing.begin(v[0], cond), []
     for site in range(SITES + 1):
@@ -86,5 +86,5 @@ def _gradients(routing: Routing, dtype: torch.dtype, repeated: bool) -> dict[str
     trained = {name: x for name, x in leaves.items() if x.requires_grad}
     loss = sum((x - 1).square().mean() for x in h)
     demand(loss.requires_grad, "no read carries a gradient", "no detach, .data or no_grad")
-    found = torch.autograd.grad(loss, list(trained.values()), allow_unused=True)
-    return dict(zip(trained, found, strict=True))
+    gradients = torch.autograd.grad(loss, list(trained.values()), allow_unused=True)
+    return dict(zip(trained, gradients, strict=True))

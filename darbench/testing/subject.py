@@ -1,4 +1,4 @@
-"""The routing under test: one class with one choice of its parameters, built at any size."""
+"""The routing under test: a class with chosen parameters, which can be built at any size."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from darbench.model.sit import SiT
 from darbench.routing.base import Routing
 from darbench.testing.inputs import randomise
 
-SITES, WIDTH, DEPTH = 8, 16, 4  # of the routings and models that are built unless said otherwise
+SITES, WIDTH, DEPTH = 8, 16, 4  # the default sizes of routings and models under test
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,13 @@ class Subject:
     params: Mapping[str, Any] = field(default_factory=dict)
 
     def fresh(self, sites: int = SITES, width: int = WIDTH, *, seed: int = 0, **more) -> Routing:
-        """At its initial values, in evaluation mode; `more` overrides parameters."""
+        """The routing at its initial values, in evaluation mode; `more` overrides parameters."""
         with torch.random.fork_rng(devices=[]):
             torch.random.default_generator.manual_seed(seed)
             return self.cls(sites, width, **{**self.params, **more}).eval()
 
     def refuses(self, sites: int) -> bool:
-        """Whether that is too shallow for the parameters, said by a ValueError."""
+        """Whether the constructor raises ValueError because there are too few sites."""
         try:
             self.fresh(sites)
         except ValueError:
@@ -36,7 +36,7 @@ class Subject:
     def random(
         self, sites: int = SITES, width: int = WIDTH, *, dtype=torch.float64, seed: int = 0
     ) -> Routing:
-        """With noise on every parameter, so that nothing is hidden by a zero."""
+        """The routing with noise on every parameter, so that no zero hides a fault."""
         routing = self.fresh(sites, width, seed=seed).to(dtype)
         randomise(routing, 0.5, seed)
         return routing

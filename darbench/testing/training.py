@@ -1,4 +1,4 @@
-"""A routing in training: what it starts from, and that its reads can be recomputed."""
+"""Checks of what a routing starts training from, and that its reads can be recomputed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ LEVELS = ("no", "weak", "strong")
 
 @check("a fresh model answers exactly zero and learns from there, also under bfloat16 autocast")
 def fresh_model_is_zero(subject: Subject) -> None:
-    for autocast in (False, True):  # under which embedding and outputs are of different precision
+    for autocast in (False, True):  # autocast: v_0 and outputs differ in precision
         _demand_zero(subject.model(), autocast)
 
 
@@ -52,7 +52,7 @@ def _demand_zero(model: SiT, autocast: bool) -> None:
 
 @check("equals add as declared by equals_add, measured with a random trunk")
 def declared_equality_to_add(subject: Subject) -> None:
-    """On a fresh model every routing would pass: the head is zero."""
+    """The trunk is random, for every routing would pass on a fresh model: its head is zero."""
     declared = subject.fresh().equals_add
     demand(declared in LEVELS, f"equals_add is {declared!r}", f"one of {', '.join(LEVELS)}")
     with _tiny_eps():
@@ -69,7 +69,7 @@ def declared_equality_to_add(subject: Subject) -> None:
 
 @contextmanager
 def _tiny_eps() -> Iterator[None]:
-    """LayerNorm's eps is no part of the equality: h and 2 h are the same to its consumer."""
+    """Make LayerNorm's eps so small that h and 2 h give the same output of a sublayer."""
     kept, sublayers.EPS = sublayers.EPS, 1e-12
     try:
         yield
@@ -78,19 +78,19 @@ def _tiny_eps() -> Iterator[None]:
 
 
 def _difference(subject: Subject, randomised) -> float:
-    """Largest difference to the output of add with the same trunk, over the largest output."""
-    found = []
+    """The largest difference to add's output with the same trunk, over the largest output."""
+    results = []
     for model in (subject.model().double(), model_of(ROUTINGS.get("add")).double()):
         randomised(model)
         with torch.no_grad():
-            found.append(model(*images()))
-    variant, add = found
+            results.append(model(*images()))
+    variant, add = results
     difference = ((variant - add).abs().max() / add.abs().max()).item()
     return difference if difference == difference else float("inf")
 
 
 def _random_but_shut(model: SiT) -> None:
-    """All adaLN gates stay zero."""
+    """Randomise the trunk, but keep all adaLN gates at zero."""
     randomise_trunk(model)
     for block in model.blocks:
         for parameter in block.adaLN_modulation[1].parameters():
@@ -110,7 +110,7 @@ def checkpointed_gradients(subject: Subject) -> None:
 
 
 class Checkpointed:
-    """The same verbs, every read recomputed in the backward."""
+    """A routing with the same verbs, of which every read is recomputed in the backward."""
 
     def __init__(self, routing: Routing):
         self.sites, self.width = routing.sites, routing.width
@@ -129,5 +129,5 @@ def _gradients(owner: nn.Module, routing: Routing | Checkpointed) -> dict[str, T
     named = {f"v_{i}": x for i, x in enumerate(v)} | trained
     loss = sum((h - 1).square().mean() for h in reads(routing, v, conditions()))
     demand(loss.requires_grad, "no read carries a gradient", "no detach, .data or no_grad")
-    found = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
-    return dict(zip(named, found, strict=True))
+    gradients = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
+    return dict(zip(named, gradients, strict=True))

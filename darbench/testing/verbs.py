@@ -1,4 +1,4 @@
-"""The verbs: what they return, and that they change nothing."""
+"""Checks of what the verbs return, and that they change nothing."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -44,7 +44,7 @@ def state_is_tensors(subject: Subject) -> None:
 
 
 def leaves(state: State, path: str = "state") -> Iterator[tuple[str, Any]]:
-    """All that is no tuple, with its path."""
+    """All parts of a state that are not tuples, with their paths."""
     if not isinstance(state, tuple):
         yield path, state
         return
@@ -58,7 +58,7 @@ def copies(state: State) -> list[Any]:
 
 
 def frozen(value: Any) -> Any:
-    """Tells whether a container was changed or a value replaced."""
+    """A fingerprint of a value that shows whether it was changed or replaced."""
     if isinstance(value, dict):
         return [(key, id(item)) for key, item in value.items()]
     if isinstance(value, list | set | tuple):
@@ -102,10 +102,10 @@ def pure(subject: Subject) -> None:
     _demand_untouched(own, _attributes(routing), values, _tensors_of(routing))
 
 
-def _demand_same(before: list[Any], state: State, found: str) -> None:
+def _demand_same(before: list[Any], state: State, fault: str) -> None:
     demand(
         all(map(same, before, copies(state))),
-        f"{found} in place",
+        f"{fault} in place",
         "return a new state: state + v instead of state += v, (*sources, v) instead of append",
     )
 
@@ -115,7 +115,7 @@ def _input_name(i: int) -> str:
 
 
 def _attributes(routing: Routing) -> dict[str, Any]:
-    """Whatever is stored on the module and its parts."""
+    """A fingerprint of everything that is stored on the module and its parts."""
     return {
         f"{prefix}.{name}" if prefix else name: frozen(value)
         for prefix, module in routing.named_modules()
