@@ -5,6 +5,9 @@ shuffles otherwise or starts elsewhere is found out.
 """
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -29,26 +32,50 @@ class Digest:
         return hashlib.sha256("\n".join(named).encode()).hexdigest()[:16]
 
 
+@dataclass
 class Audit:
-    """Of a training run: the trunk it starts from, and the steps 1 to s, s the last power of two.
-    Checkpoints of variants with different FLOPs lie at different steps, but powers of two are
-    few: where theirs are the same, the hashes are."""
+    """The audit of a training run: of the trunk it starts from, and of the steps 1 to s.
 
-    def __init__(self, model: nn.Module):
-        """`model` as it is before training."""
-        self._data, self._noise = Digest(), Digest()
-        self.columns: dict[str, str | int] = {"audit_init": trunk_audit(model)}  # of a row
+    Both digests are chains: each step's is made of the last one and of the step's batch. s is the
+    last power of two. Checkpoints of variants with different FLOPs lie at different steps, but
+    powers of two are few: where theirs are the same, the digests are.
+    """
+
+    columns: dict[str, str | int]  # of a row
+    step: int = 0  # that the digests have come to
+    data: str = ""
+    noise: str = ""
+
+    @classmethod
+    def begin(cls, model: nn.Module) -> "Audit":
+        """`model` is as before training."""
+        return cls({"audit_init": trunk_audit(model)})
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> "Audit":
+        """The audit of a run that goes on where this state was saved."""
+        return cls(**state | {"columns": dict(state["columns"])})
+
+    def state(self) -> dict[str, Any]:
+        """Plain values, to be saved in the middle of a trial."""
+        return asdict(self)
 
     def add(self, step: int, x1: Tensor, label: Tensor, x0: Tensor, t: Tensor) -> None:
         """The batch of the next step; labels as they enter it, some dropped."""
-        self._data.add(x1=thinned(x1), label=label)
-        self._noise.add(x0=thinned(x0), t=t)
+        assert step == self.step + 1, f"step {step} after step {self.step}"
+        self.step = step
+        self.data = chained(self.data, x1=thinned(x1), label=label)
+        self.noise = chained(self.noise, x0=thinned(x0), t=t)
         if step.bit_count() == 1:
-            self.columns |= {
-                "audit_step": step,
-                "audit_data": self._data.hexdigest(),
-                "audit_noise": self._noise.hexdigest(),
-            }
+            audits = {"audit_data": self.data, "audit_noise": self.noise}
+            self.columns |= {"audit_step": step, **audits}
+
+
+def chained(last: str, **parts: Tensor) -> str:
+    """The digest of a step: of the last step's and of the parts of this one's batch."""
+    digest = Digest()
+    digest.add(**parts)
+    return hashlib.sha256(f"{last}\n{digest.hexdigest()}".encode()).hexdigest()[:16]
 
 
 def thinned(items: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ class Run:
         self.flops, self.add_flops = training_flops(trial, dataset, objective)  # of a step
         self.checkpoints = checkpoint_steps(training, self.flops, self.add_flops)
         self.evaluator = Evaluator.of(trial, dataset, objective.transport, device)
-        self.audit = Audit(self.learner.model)
+        self.audit = Audit.begin(self.learner.model)
         self.timer = StepTimer(device)
         self.step_ms: list[float] = []
         self.losses: list[Tensor] = []  # of the steps since the last checkpoint

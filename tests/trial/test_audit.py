@@ -69,6 +69,44 @@ def test_a_checkpoint_has_the_audit_of_the_last_power_of_two(add):
     assert run.audit.columns["audit_data"] == add["audit_data", 4]
 
 
+def test_an_audit_saved_in_the_middle_of_a_trial_goes_on_to_the_same_digests():
+    run = train.Run(tiny(steps=7), "cpu")
+    batches = {step: run.batches(step) for step in range(1, 9)}
+    whole = Audit.begin(run.learner.model)
+    for step, batch in batches.items():
+        whole.add(step, *batch)
+    for stop in range(8):
+        first = Audit.begin(run.learner.model)
+        for step in range(1, stop + 1):
+            first.add(step, *batches[step])
+        saved = json.dumps(first.state())
+        assert len(saved) < 400
+        second = Audit.from_state(json.loads(saved))
+        for step in range(stop + 1, 9):
+            second.add(step, *batches[step])
+        assert second == whole and second.columns["audit_step"] == 8
+        assert json.dumps(first.state()) == saved
+
+
+def test_a_digest_is_of_every_step_before_it_and_of_their_order():
+    run = train.Run(tiny(steps=7), "cpu")
+    one, two, three, four = (run.batches(step) for step in (1, 2, 3, 4))
+
+    def digests(*batches):
+        found = Audit.begin(run.learner.model)
+        for step, batch in enumerate(batches, start=1):
+            found.add(step, *batch)
+        return found.data, found.noise
+
+    wanted = digests(one, two, three, four)
+    for others in ((four, two, three, one), (one, three, two, four), (one, one, three, four)):
+        assert all(a != b for a, b in zip(digests(*others), wanted, strict=True))
+    with pytest.raises(AssertionError, match="step 3 after step 1"):
+        resumed = Audit.begin(run.learner.model)
+        resumed.add(1, *one)
+        resumed.add(3, *three)
+
+
 def test_another_process_with_two_threads_sees_the_same(add):
     code = (
         "import sys, json, pickle, torch; torch.set_num_threads(2)\n"
@@ -112,7 +150,7 @@ def test_every_value_of_a_batch_counts():
     batch = {"x1": x1, "label": torch.arange(4), "x0": x0, "t": torch.rand(4)}
 
     def columns(**changes):
-        found = Audit(sit())
+        found = Audit.begin(sit())
         found.add(1, **batch | changes)
         return {name: found.columns[name] for name in TRAINING}
 
