@@ -1,10 +1,17 @@
-"""How a trial computes, so that the same trial gives the same numbers wherever it runs."""
+"""How a trial computes, so that the same trial gives the same numbers wherever it runs.
+
+ARITHMETIC is the version of the kernels in darbench.ops, those of the trunk among them. Raise it
+when a change to them moves a bit of what they compute: rows name it, pairs of different
+arithmetic are compared and marked, and nothing runs again for it. tests/test_arithmetic.py tells.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 from threadpoolctl import threadpool_limits
+
+ARITHMETIC = 1
 
 
 @contextmanager

@@ -6,6 +6,8 @@ from darbench.records.trial import Report, Trial, Variant
 
 BUDGET = 4e12  # training FLOPs
 STEPS = 400
+# What a column of that kind holds.
+PYTHON_TYPES = {"str": str, "int": int, "float": float, "bool": bool, "floats": list}
 
 
 def make_trial(

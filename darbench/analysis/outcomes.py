@@ -14,6 +14,7 @@ from typing import Any
 
 from darbench.analysis.effects import interpolate_log
 from darbench.records.metric import COMPARED, DESCRIBED, METRICS
+from darbench.records.schema import is_outdated
 from darbench.store.ledger import FINISHED
 
 FAILURES = ("diverged", "oom", "timeout", "crashed")
@@ -130,7 +131,8 @@ def entries(rows: Iterable[Row], budget: float | None, sources: Mapping[str, str
     """The entries of one section, oldest source of a configuration first.
 
     sources: current code hash by routing. Of a routing that is not among them, or whose current
-    source has no results yet for a configuration, the newest results count as current.
+    source has no results yet for a configuration, the newest results count as current, unless
+    they are older than source hashes of today's form.
     """
 
     def trial(row: Row) -> tuple:
@@ -146,7 +148,8 @@ def entries(rows: Iterable[Row], budget: float | None, sources: Mapping[str, str
         current = sources.get(routing) if sources.get(routing) in by_code else by_age[-1]
         for code in by_age:
             outcomes = tuple(outcome(group, budget) for group in by_code[code])
-            found.append(Entry(outcomes=outcomes, stale=code != current))
+            stale = code != current or is_outdated(outcomes[0].last)
+            found.append(Entry(outcomes=outcomes, stale=stale))
     return found
 
 

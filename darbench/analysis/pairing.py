@@ -1,11 +1,12 @@
 """Whether trials of one pair id really saw the same, as the audits in their rows say.
 
 Variants cost different FLOPs, so their checkpoints lie at different steps: what entered training
-is compared wherever two rows were hashed up to the same step. An audit that either trial lacks, as
-all older rows do, says nothing.
+is compared wherever two rows were hashed up to the same step. An audit that either trial lacks
+says nothing.
 """
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from darbench.analysis.outcomes import Entry, Outcome, Row
@@ -40,10 +41,33 @@ def pairing_mark(entry: Entry, base: Entry) -> str:
     broken = broken_pairs(entry, base)
     if not broken:
         return ""
-    some = broken.keys() != _pairs(entry, base).keys()
-    seeds = f" in seed {', '.join(map(str, sorted(broken)))}" if some else ""
     reasons = dict.fromkeys(reason for pair in sorted(broken) for reason in broken[pair])
-    return f"not paired with {base.head['routing']}{seeds}: {', '.join(reasons)}"
+    name, seeds = base.head["routing"], _in_seeds(broken, entry, base)
+    return f"not paired with {name}{seeds}: {', '.join(reasons)}"
+
+
+def arithmetic_mark(entry: Entry, base: Entry) -> str:
+    """What a reader is told about pairs whose trials different kernels computed; their numbers
+    differ by rounding, so they are compared all the same."""
+    differ = []
+    for pair, (one, two) in _pairs(entry, base).items():
+        ours, theirs = _arithmetic(one), _arithmetic(two)
+        if ours and theirs and ours != theirs:
+            differ.append(pair)
+    if not differ:
+        return ""
+    return f"other kernels than {base.head['routing']}{_in_seeds(differ, entry, base)}"
+
+
+def _arithmetic(trial: Outcome) -> set[int]:
+    """Versions of the kernels that computed the trial, one unless its attempts differ."""
+    return {row["arithmetic"] for row in trial.curve if row["arithmetic"] is not None}
+
+
+def _in_seeds(pairs: Collection[int], entry: Entry, base: Entry) -> str:
+    """` in seed 0, 2`; empty where those are all pairs of the two."""
+    whole = set(pairs) == _pairs(entry, base).keys()
+    return "" if whole else f" in seed {', '.join(map(str, sorted(pairs)))}"
 
 
 def _pairs(entry: Entry, base: Entry) -> dict[int, tuple[Outcome, Outcome]]:

@@ -11,8 +11,9 @@ import polars as pl
 from darbench.analysis.comparison import effect_against
 from darbench.analysis.effects import Effect
 from darbench.analysis.outcomes import Entry
-from darbench.analysis.pairing import pairing_mark
+from darbench.analysis.pairing import arithmetic_mark, pairing_mark
 from darbench.records.metric import METRICS, Metric
+from darbench.records.schema import is_outdated
 
 _POLARS = {str: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean}
 _COMPARISON = ("effect", "low", "high", "n", "p", "p_holm")
@@ -158,13 +159,14 @@ def _kind(hint: Any) -> pl.DataType:
 def _mark(entry: Entry, base: Entry | None, done: int, wanted: int) -> str:
     marks = []
     if entry.stale:
-        marks.append("stale: the routing's source has changed since")
+        changed = "the routing's source has changed since"
+        marks.append(f"stale: {'of an older source hash' if is_outdated(entry.head) else changed}")
     if entry.split != "confirm":
         marks.append("search only" if entry.split == "search" else entry.split)
     if done < wanted:
         marks.append(f"incomplete {done}/{wanted}")
     if base is not None:
-        marks += filter(None, [pairing_mark(entry, base)])
+        marks += filter(None, [pairing_mark(entry, base), arithmetic_mark(entry, base)])
     return ", ".join(marks)
 
 

@@ -25,6 +25,7 @@ _ENVIRONMENT = (
     "threads",
     "python",
     "torch",
+    "arithmetic",
     "darbench_version",
     "git_sha",
     "git_dirty",

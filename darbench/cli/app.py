@@ -332,7 +332,7 @@ def board(
     """Rebuild results.parquet and the leaderboard page from the ledger."""
     from darbench.commands import board as command
 
-    paths = command.board(space, out)
+    paths = command.board(space, out, say=partial(print, file=sys.stderr))
     _show(paths, lambda: f"leaderboard: {paths['board']}\nnext: open it in a browser", as_json)
 
 

@@ -1,13 +1,18 @@
 """The page of a leaderboard, built again from its ledger: `darbench board`."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from darbench.board.build import build
 from darbench.errors import BadInput, unknown
+from darbench.store import ledger
 
 
-def board(space: str, out: Path) -> dict[str, str]:
-    """The paths of the page and of the table; BadInput where no sweep of that name has run."""
+def board(space: str, out: Path, say: Callable[[str], None] = lambda line: None) -> dict[str, str]:
+    """The paths of the page and of the table; BadInput where no sweep of that name has run.
+
+    `say` gets a line where rows of an older schema are shown as stale.
+    """
     if Path(space).name != space:
         raise BadInput(f"--space {space}: the name of a folder in {out}, not a path")
     if not (out / space / "ledger").is_dir():
@@ -15,4 +20,7 @@ def board(space: str, out: Path) -> dict[str, str]:
         if not ran:
             raise BadInput(f"no sweep has written to {out}; run `darbench sweep --space {space}`")
         raise unknown(f"sweep in {out}", space, ran)
+    outdated = ledger.outdated(ledger.read_ledger(out / space / "ledger"))
+    if outdated:
+        say(outdated)
     return {"board": str(build(space, out)), "results": str(out / space / "results.parquet")}

@@ -13,7 +13,9 @@ from darbench.records.metric import LOSSES, SCORES, Metric
 from darbench.records.protocol import protocol, protocol_hash
 from darbench.records.trial import Report, Trial
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+# Before, source hashes were of the text: no source has one of those, and the rows are stale.
+CODE_HASHED_SINCE = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +53,8 @@ def _series(metrics: Iterable[Metric]) -> Iterator[Column]:
 
 SCHEMA: tuple[Column, ...] = (
     # keys
-    *_columns("int", False, schema_version="version of this schema"),
-    *_columns("str", True, row_hash="hash of the row without wall times and provenance"),
+    *_columns("int", True, schema_version="version of the schema that the row was written in"),
+    *_columns("str", True, row_hash="hash of what was measured: no wall times, no provenance"),
     *_columns("str", False, trial_id="hash of configuration, task and seed"),
     *_columns("int", False, step="optimiser steps done | steps"),
     *_columns("str", True, leaderboard="name of the sweep that wrote the row"),
@@ -79,21 +81,13 @@ SCHEMA: tuple[Column, ...] = (
         heads="attention heads",
     ),
     # seeds
-    *_columns(
-        "int",
-        False,
-        pair_id="replicate; variants of one pair id share all randomness",
-        init_seed="seed of the initial weights",
-        data_seed="seed of the data order",
-        noise_seed="seed of training noise and times",
-        gen_seed="seed of generation noise",
-    ),
+    *_columns("int", False, pair_id="replicate; variants of one pair id share all randomness"),
     *_columns(
         "str",
         False,
         audit_init="hash of the trunk's initial values: all parameters but the routing's",
-        audit_data="hash of the items and labels of training steps 1 to audit_step",
-        audit_noise="hash of the noise and times of training steps 1 to audit_step",
+        audit_data="chain of hashes of the items and labels of training steps 1 to audit_step",
+        audit_noise="chain of hashes of the noise and times of training steps 1 to audit_step",
         audit_generation="hash of the noise and labels of the generated samples",
     ),
     *_columns("int", False, audit_step="largest power of two up to step | steps"),
@@ -130,24 +124,13 @@ SCHEMA: tuple[Column, ...] = (
         protocol_json="canonical JSON of the evaluation protocol, name by name",
         protocol_hash="hash of protocol_json",
     ),
-    # diagnostics
-    *_columns(
-        "float",
-        False,
-        fwd_rms_ratio="RMS of the last block's output over that of the first | 1",
-        grad_decay_ratio="gradient RMS at the last block over that at the first | 1",
-        block_cosine="mean cosine between outputs of neighbouring blocks | 1",
-        routing_entropy="mean entropy of the routing weights | nat",
-        lookback_mean="mean distance of the sources read | sites",
-        t_sensitivity="change of the routing weights over t | 1",
-    ),
     # status
-    *_columns("str", False, status="ok, pruned, diverged, oom, timeout or crashed"),
+    *_columns("str", False, status="ok, diverged, oom, timeout or crashed"),
     *_columns("bool", False, final="the trial ended with this row"),
     *_columns("str", True, error="what went wrong, one line"),
     *_columns("int", True, attempt="1 for the first run of the trial"),
-    *_columns("str", True, resumed_from="trial checkpoint the run went on from"),
     # provenance
+    *_columns("int", True, arithmetic="version of the kernels that computed the trial"),
     *_columns("str", True, darbench_version="", git_sha="commit of darbench's source tree"),
     *_columns("bool", True, git_dirty="the source tree had uncommitted changes"),
     *_columns(
@@ -163,8 +146,6 @@ SCHEMA: tuple[Column, ...] = (
 )
 
 COLUMNS: dict[str, Column] = {column.name: column for column in SCHEMA}
-STATUSES = ("ok", "pruned", "diverged", "oom", "timeout", "crashed")
-PYTHON_TYPES = {"str": str, "int": int, "float": float, "bool": bool, "floats": list}
 
 
 def _finite(value: Any) -> Any:
@@ -175,9 +156,17 @@ def _finite(value: Any) -> Any:
 
 
 def row_hash(row: Mapping[str, Any]) -> str:
-    """Equal for two runs that measured the same, on whatever day and however fast."""
+    """Equal for two runs that measured the same, on whatever day and however fast.
+
+    A column that nothing filled leaves no trace, so that columns can come and go.
+    """
     stable = {c.name: row.get(c.name) for c in SCHEMA if not c.volatile}
-    return content_hash(stable)
+    return content_hash({name: value for name, value in stable.items() if value is not None})
+
+
+def is_outdated(row: Mapping[str, Any]) -> bool:
+    """Whether the row's source hash is of a form that no source has any more."""
+    return (row["schema_version"] or SCHEMA_VERSION) < CODE_HASHED_SINCE
 
 
 def make_row(
@@ -205,10 +194,6 @@ def make_row(
         "width": trial.model.width,
         "heads": trial.model.heads,
         "pair_id": trial.pair_id,
-        "init_seed": trial.pair_id,
-        "data_seed": trial.pair_id,
-        "noise_seed": trial.pair_id,
-        "gen_seed": trial.pair_id,
         "extractor": trial.task.extractor,
         "protocol_json": canonical_json(protocol(trial)),
         "protocol_hash": protocol_hash(trial),

@@ -109,7 +109,8 @@ def sweep(
     with ledger.lock(folder):
         notes = ledger.repair(folder / "ledger")
         driver = Driver.of(composed, folder, device=device, command=command, listener=listener)
-        notes += filter(None, [note, departure(composed.task), _without_add(composed)])
+        outdated = ledger.outdated(ledger.read_ledger(folder / "ledger"))
+        notes += filter(None, [outdated, note, departure(composed.task), _without_add(composed)])
         for note in notes:
             driver.say(note)
         _run(driver, workers)

@@ -14,6 +14,7 @@ import torch
 from torchvision.transforms.functional import to_pil_image
 from torchvision.utils import make_grid
 
+from darbench.arithmetic import ARITHMETIC
 from darbench.files import replacing
 from darbench.records.schema import make_row
 from darbench.records.trial import Report, Trial
@@ -35,7 +36,7 @@ class RowWriter:
     def append(self, trial: Trial, report: Report, attempt: int) -> dict[str, Any]:
         """Row into the ledger, then the samples beside it; returns the row."""
         gpu = torch.cuda.get_device_name() if self.device == "cuda" else ""
-        where = environment(self.device, torch.get_num_threads(), gpu)
+        where = environment(self.device, torch.get_num_threads(), gpu, ARITHMETIC)
         row = make_row(trial, report, where, leaderboard=self.folder.name, attempt=attempt)
         ledger.append(self.folder / "ledger" / f"{self.name}.jsonl", row)
         if report.samples is not None and len(report.samples):

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 
-def environment(device: str, threads: int, gpu: str = "") -> dict[str, Any]:
-    """Provenance columns of a row written now; `gpu` is the name of the CUDA device, if any."""
+def environment(device: str, threads: int, gpu: str, arithmetic: int) -> dict[str, Any]:
+    """Provenance columns of a row written now; `gpu` is the name of the CUDA device, if any, and
+    `arithmetic` the version of the kernels."""
     return _static() | {
+        "arithmetic": arithmetic,
         "device": device,
         "hw_class": gpu or _processor(),
         "threads": threads,

@@ -13,12 +13,13 @@ from typing import Any
 from darbench.errors import BadInput
 from darbench.records.canonical import canonical_json
 from darbench.records.protocol import protocol_hash
-from darbench.records.schema import SCHEMA_VERSION
+from darbench.records.schema import COLUMNS, SCHEMA_VERSION, is_outdated
 from darbench.records.trial import Trial
+from darbench.store.converters import converted
 
 # A trial with such a last row is finished; one that crashed, ran out of memory or out of time is
 # tried again by the next sweep.
-FINISHED = ("ok", "pruned", "diverged")
+FINISHED = ("ok", "diverged")
 ORPHANS_S = 30.0
 # Without these a line is no row.
 NEEDED = (
@@ -57,8 +58,9 @@ def append(path: Path, row: Mapping[str, Any]) -> None:
 def read_ledger(folder: Path) -> list[dict[str, Any]]:
     """All rows of the folder's *.jsonl files, by file name and then in the order written.
 
-    A last line without its end is a write that was cut off; it is passed over. BadInput for a
-    line that is no row elsewhere, and for rows of another schema version.
+    Every row has every column; rows of older schemas are converted. A last line without its end
+    is a write that was cut off; it is passed over. BadInput for a line that is no row elsewhere,
+    and for rows of a newer schema.
     """
     return [row for path in sorted(folder.glob("*.jsonl")) for row in _rows(path)]
 
@@ -149,24 +151,39 @@ def attempts(rows: list[dict[str, Any]]) -> dict[str, int]:
     return counted
 
 
+def outdated(rows: list[dict[str, Any]]) -> str:
+    """What a user is told of rows whose source hash is of an older form; empty without any."""
+    count = sum(map(is_outdated, rows))
+    if not count:
+        return ""
+    return (
+        f"{count} rows are of an older schema, whose source hashes were of another form: they are "
+        "shown as stale, and a sweep runs their trials again"
+    )
+
+
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
         try:
             row = json.loads(line)
             version = row["schema_version"]
-            missing = (
-                [key for key in NEEDED if key not in row] if version == SCHEMA_VERSION else []
-            )
-            if missing:
-                raise KeyError(missing[0])
+            if version <= SCHEMA_VERSION:
+                row = _whole(converted(row))
         except (ValueError, TypeError, KeyError) as error:
             raise BadInput(
                 f"{path}:{number}: not a ledger row; move the file away or mend the line"
             ) from error
-        if version != SCHEMA_VERSION:
+        if version > SCHEMA_VERSION:
             raise BadInput(
                 f"{path}:{number}: written with schema version {version}, this darbench reads "
-                f"{SCHEMA_VERSION}; use the darbench that wrote it "
+                f"up to {SCHEMA_VERSION}; use the darbench that wrote it "
                 f"({row.get('darbench_version', 'unknown')}), or another --out"
             )
         yield row
+
+
+def _whole(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with every column; KeyError if it lacks one without which a line is no row."""
+    for name in NEEDED:
+        row[name]
+    return dict.fromkeys(COLUMNS) | row

@@ -39,7 +39,7 @@ _CELL = ("trial_id", "variant_code_hash", "split", "step")
 
 
 def to_frame(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
-    """The table of the rows: schema v1, one row per measurement, in an order of its own.
+    """The table of the rows: one row per measurement, in an order of its own.
 
     Of several rows for one step of a trial the last stays: highest attempt, then newest. Rows
     written under another source hash of the variant stay beside it, and a failure does not
@@ -62,7 +62,7 @@ def to_frame(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
 def _last(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     kept: dict[tuple, Mapping[str, Any]] = {}
     for row in sorted(rows, key=_age):
-        failed = row.get("status") not in ("ok", "pruned")
+        failed = row.get("status") != "ok"
         kept[(*(row.get(key) for key in _CELL), failed)] = row
     return list(kept.values())
 

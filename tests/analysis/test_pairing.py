@@ -97,6 +97,19 @@ def test_initial_values_of_another_backbone_are_no_broken_pair():
     assert rank(to_frame(broken)).frame["tier"].to_list() == [1, None]
 
 
+def test_pairs_of_other_kernels_are_compared_and_marked():
+    variant = [
+        entry_rows("dar", (pair,), arithmetic=1 + (pair == 2), **VARIANT) for pair in range(3)
+    ]
+    add = entry_rows("add", arithmetic=1)
+    found, wanted = dar(add, *variant), dar(add, entry_rows("dar", arithmetic=1, **VARIANT))
+    assert found["mark"] == "other kernels than add in seed 2" and wanted["mark"] == ""
+    assert found == wanted | {"mark": found["mark"]} and found["val_loss_n"] == 3
+    newer = entry_rows("dar", arithmetic=2, **VARIANT)
+    assert dar(add, newer)["mark"] == "other kernels than add"
+    assert dar(entry_rows("add"), newer)["mark"] == ""  # unknown
+
+
 def test_the_page_says_so(tmp_path):
     rows = audited() + audited("dar", change={"audit_data": (0, 1, 2)}, **VARIANT)
     path = write_page("toy", sections(to_frame(rows)), tmp_path, tmp_path / "samples")

@@ -309,6 +309,14 @@ def test_a_foreign_ledger_is_refused_and_kept(run, tmp_path, text, said, verb):
     assert (folder / "a.jsonl").read_text() == text
 
 
+def test_the_board_of_an_older_schema_is_built_and_says_so(run, tmp_path):
+    old = Path(__file__).parents[1] / "store" / "schema1.jsonl"
+    made_up_ledger(tmp_path, old.read_text())
+    code, out, err = run("board", "--space", "train")
+    assert code == 0 and out.startswith("leaderboard: ")
+    assert err.startswith("3 rows are of an older schema") and err.count("\n") == 1
+
+
 def test_a_folder_that_another_sweep_writes_to_is_refused(run, tmp_path):
     with ledger.lock(tmp_path / "leaderboards" / "dar_variants"):
         code, out, err = run("sweep", "--space", "dar_variants")

@@ -114,6 +114,24 @@ def test_a_second_run_runs_nothing(swept, monkeypatch):
     assert events == [*outcome.notes] == ["digits-nano: other data"]
 
 
+def test_rows_of_an_older_schema_are_named_and_their_trials_run_again(swept, tmp_path):
+    space, folder, _, _ = swept
+    both = {"add": [], "denseformer": []}
+    for row in rows_of(folder):
+        both[row["routing"]].append(row)
+    older = [row | {"schema_version": 1, "variant_code_hash": "of text"} for row in both["add"]]
+    for row in older + both["denseformer"]:
+        ledger.append(tmp_path / "mine" / "ledger" / "a.jsonl", row)
+    assert preview(space, out=tmp_path)["finished"] == 1
+    for row in both["add"]:
+        ledger.append(tmp_path / "mine" / "ledger" / "b.jsonl", row)
+    outcome = darbench.sweep(space, out=tmp_path)
+    assert (outcome.done, outcome.skipped) == (0, 2)
+    (note,) = outcome.notes
+    assert note.startswith(f"{len(older)} rows are of an older schema") and "run" in note
+    assert "stale: of an older source hash" in outcome.board.read_text()
+
+
 def test_a_trial_on_its_own_measures_what_the_sweep_measured(swept, tmp_path):
     from darbench.commands.train import train_one
 

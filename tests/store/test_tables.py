@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from darbench.errors import BadInput
-from darbench.records.schema import COLUMNS, make_row
+from darbench.records.schema import COLUMNS, SCHEMA_VERSION, make_row
 from darbench.records.settings import Evaluation, Model, Task, Training
 from darbench.records.trial import Report, Trial, Variant
 from darbench.store.tables import POLARS_SCHEMA, load_results, to_frame, write_parquet
@@ -103,7 +103,7 @@ def test_parquet_round_trip_with_version_and_units(tmp_path):
     write_parquet(frame, path)
     assert [p.name for p in path.parent.iterdir()] == ["results.parquet"]
     metadata = pl.read_parquet_metadata(path)
-    assert metadata["schema_version"] == "1"
+    assert metadata["schema_version"] == str(SCHEMA_VERSION)
     assert json.loads(metadata["units"])["train_flops"] == "FLOP"
     for given in ("toy", path, path.parent):
         assert load_results(given, out=tmp_path).equals(frame)

@@ -14,7 +14,7 @@ from darbench.flow.transport import DEFAULT
 from darbench.model.sit import SiT
 from darbench.model.sizes import resolve
 from darbench.randomness import stream
-from darbench.records.schema import COLUMNS, PYTHON_TYPES
+from darbench.records.schema import COLUMNS
 from darbench.records.settings import Evaluation, Model, Repa, Stochastic, Training
 from darbench.routing.add import Add
 from darbench.trial import generate as generator
@@ -27,6 +27,7 @@ from darbench.trial.learner import make_optimizer
 from darbench.trial.schedule import checkpoint_steps
 from darbench.trial.train import Run
 from tests.builders import DIGITS, TINY, sit, tiny
+from tests.fake_rows import PYTHON_TYPES
 
 aligned = partial(Repa, encoder="digits-cnn")  # as a composed task has it
 
