@@ -1,9 +1,13 @@
 """Lies beside `builders`, so that tests in the folders below can import it by that name."""
 
 import os
+import sys
+from pathlib import Path
 
 import pytest
 import torch
+
+from darbench.registry import ENCODERS, ROUTINGS
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # two processes share the machine
@@ -18,3 +22,14 @@ def cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DARBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture
+def own_registry(tmp_path, monkeypatch):
+    """What a test registers is forgotten after it, and so are the modules of its files."""
+    for registry in (ROUTINGS, ENCODERS):
+        monkeypatch.setattr(registry, "_made", dict(registry.items()))
+    yield
+    for name, module in [*sys.modules.items()]:
+        if tmp_path in Path(getattr(module, "__file__", None) or "/").parents:
+            del sys.modules[name]

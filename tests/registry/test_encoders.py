@@ -1,7 +1,5 @@
 """An encoder that a user brings: known by name and by source, refused with the line at fault."""
 
-import sys
-
 import pytest
 import torch
 from torch import nn
@@ -9,7 +7,7 @@ from torch import nn
 import darbench
 from darbench.commands.check import conformance
 from darbench.errors import BadInput
-from darbench.registry import ENCODERS, ROUTINGS, signatures
+from darbench.registry import ENCODERS, signatures
 from darbench.registry.files import load_file
 from darbench.search.load import load_trial
 from darbench.trial.check import check
@@ -49,19 +47,14 @@ SHAPE = (1, 8, 8)
 
 
 @pytest.fixture
-def write(tmp_path, monkeypatch):
-    """Writes a file and loads it; what it registers is forgotten after the test."""
-    monkeypatch.setattr(ENCODERS, "_made", {})
-    monkeypatch.setattr(ROUTINGS, "_made", dict(ROUTINGS.items()))
-    before = set(sys.modules)
+def write(tmp_path, own_registry):
+    """Writes a file and loads it."""
 
     def write(text, name="mine.py"):
         (tmp_path / name).write_text(text)
         return load_file(tmp_path / name)
 
-    yield write
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
+    return write
 
 
 def trial(*overrides):

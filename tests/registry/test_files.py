@@ -1,5 +1,3 @@
-import sys
-
 import pytest
 
 from darbench.commands.new import TEMPLATE
@@ -12,19 +10,15 @@ MINE = TEMPLATE.format(name="mine", cls="Mine", file="mine.py", title="Mine")
 
 
 @pytest.fixture
-def write(tmp_path, monkeypatch):
-    """Writes a file; what it registers and imports is forgotten after the test."""
-    monkeypatch.setattr(ROUTINGS, "_made", dict(ROUTINGS.items()))
-    before = set(sys.modules)
+def write(tmp_path, own_registry):
+    """Writes a file."""
 
     def write(text, name="mine.py"):
         path = tmp_path / name
         path.write_text(text)
         return path
 
-    yield write
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
+    return write
 
 
 def test_a_file_registers_its_routings(write):
@@ -77,9 +71,8 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
 
 
 @pytest.fixture
-def installed(tmp_path, monkeypatch):
+def installed(tmp_path, monkeypatch, own_registry):
     """Installs a package with an entry point for its routing, by hand, on the path."""
-    monkeypatch.setattr(ROUTINGS, "_made", dict(ROUTINGS.items()))
     monkeypatch.syspath_prepend(tmp_path)
     load_importable.cache_clear()
 
@@ -91,7 +84,6 @@ def installed(tmp_path, monkeypatch):
         (info / "entry_points.txt").write_text("[darbench.routings]\nmine = offers\n")
 
     yield install
-    sys.modules.pop("offers", None)
     load_importable.cache_clear()
 
 

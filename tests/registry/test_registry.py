@@ -35,12 +35,6 @@ class Mine(Routing):
 
 
 @pytest.fixture
-def own_registry(monkeypatch):
-    """What a test registers is forgotten after it."""
-    monkeypatch.setattr(ROUTINGS, "_made", dict(ROUTINGS.items()))
-
-
-@pytest.fixture
 def user_file(tmp_path, own_registry):
     """Writes a routing of that name and imports the file, each time as a new module."""
 
@@ -53,10 +47,7 @@ def user_file(tmp_path, own_registry):
         spec.loader.exec_module(module)
         return module.Mine
 
-    before = set(sys.modules)
-    yield load
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
+    return load
 
 
 # Names

@@ -1,12 +1,13 @@
 """Doubly stochastic matrices: Sinkhorn's normalisation, and the permutations they mix."""
 
-import itertools
-
 import torch
 from torch import Tensor
 
 from darbench.ops import native
 from darbench.ops.sinkhorn import definition
+from darbench.ops.sinkhorn.definition import permutations
+
+__all__ = ["permutations", "sinkhorn"]
 
 
 def sinkhorn(logits: Tensor, iterations: int) -> Tensor:
@@ -23,8 +24,3 @@ def sinkhorn(logits: Tensor, iterations: int) -> Tensor:
     from darbench.ops.sinkhorn import cpu
 
     return cpu.Sinkhorn.apply(logits, iterations)
-
-
-def permutations(n: int) -> Tensor:
-    """All n! permutation matrices (n!, n, n), the identity first."""
-    return torch.stack([torch.eye(n)[list(p)] for p in itertools.permutations(range(n))])

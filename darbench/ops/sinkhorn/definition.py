@@ -1,5 +1,7 @@
 """Sinkhorn's normalisation as it is defined; any device, any precision."""
 
+import itertools
+
 import torch
 from torch import Tensor
 
@@ -14,3 +16,8 @@ def sinkhorn(logits: Tensor, iterations: int) -> Tensor:
         m = m / m.sum(-2, keepdim=True)
         m = m / m.sum(-1, keepdim=True)
     return m
+
+
+def permutations(n: int) -> Tensor:
+    """All n! permutation matrices (n!, n, n), the identity first."""
+    return torch.stack([torch.eye(n)[list(p)] for p in itertools.permutations(range(n))])
