@@ -23,9 +23,9 @@ class AttnRes(Routing):
 
         h_l = sum_i alpha_i v_i,   alpha = softmax_i(w_l . k_i),   k_i = gain_l * RMSNorm(v_i)
 
-    full: over v_0 .. v_{l-1}. block: over v_0, the sums of the closed blocks of `span` sublayers
-    and the running sum of the open one. No factor 1 / sqrt(D). heads: one softmax for each of
-    the groups of channels (arXiv:2607.27230).
+    full: the sources are v_0 .. v_{l-1}. block: they are v_0, the sums of the closed blocks of
+    `span` sublayers and the running sum of the open one. There is no factor 1 / sqrt(D). heads:
+    each group of channels has its own softmax (arXiv:2607.27230).
 
     State: the sources, and the readers' queries.
     Parameters, each with a leading axis of sites + 1 readers: w (D,), zeros; gain (D,), ones.

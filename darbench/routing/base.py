@@ -17,13 +17,13 @@ State = Any  # a Tensor, or a NamedTuple of tensors and tuples of them; never a 
 
 
 class Cond(NamedTuple):
-    """What the model is conditioned on; constant over depth."""
+    """The conditions of the model, which are constant over depth."""
 
     time: Tensor  # (B,) raw t in [0, 1]; 0 is noise, 1 is data
     label: Tensor  # (B,) class index, the null class included
     t: Tensor  # (B, D) timestep embedding
     y: Tensor  # (B, D) label embedding
-    c: Tensor  # (B, D) t + y, what adaLN sees
+    c: Tensor  # (B, D) t + y, the input of adaLN
 
 
 class Routing(nn.Module, ABC):
@@ -34,9 +34,9 @@ class Routing(nn.Module, ABC):
     verbs are pure: they return new values and change nothing, so a read can be repeated,
     checkpointed, compiled.
 
-    `take` is `read` and the state to go on with, the same state unless a class says otherwise. A
-    routing whose reader leaves something behind for the next one (sources whose gradients add up
-    in one place, maps that `write` needs) overrides `take` instead of `read`.
+    `take` returns what `read` does and the state to go on with, by default the same state. A
+    routing whose read leaves something for later (sources whose gradients add up in one tensor,
+    maps that `write` needs) overrides `take` instead of `read`.
 
     The keyword-only constructor arguments are the search parameters of the variant; `Literal`
     annotations name their choices. A routing initialises its own parameters.
@@ -45,14 +45,14 @@ class Routing(nn.Module, ABC):
     name: ClassVar[str] = ""  # set by @register
     paper: ClassVar[str] = ""  # "arXiv:2605.20708"
     citation: ClassVar[Paper | None] = None
-    # Every setting that takes another path through the code, for `darbench check` and the tests.
+    # Parameters that cover all paths through the code, for `darbench check` and the tests.
     settings: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     gate: ClassVar[Literal["adaln", "one_plus", "none"]] = "adaln"  # form of the sublayer's gate
     # Equality to `add` while the routing's parameters are at their initial values. strong: the
     # model's output is equal whatever the trunk's weights; weak: only while all sublayers are
     # gated shut.
     equals_add: ClassVar[Literal["strong", "weak", "no"]] = "no"
-    # What of `cond` the routing looks at beyond its sources: "time", "label", or nothing.
+    # The parts of `cond` that reads depend on: "time", "label", or none.
     conditioned_on: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, sites: int, width: int):
@@ -62,9 +62,9 @@ class Routing(nn.Module, ABC):
         self.lr_mult = 1.0
 
     def __init_subclass__(cls, **kwargs: Any):
-        """The one of `read` and `take` that a class leaves to its bases follows the one it has.
+        """Derive `read` from `take`, or `take` from `read`, where a class defines one of the two.
 
-        The other would come from a base, and answer for that.
+        Otherwise it would inherit the other, which would still do what the base does.
         """
         super().__init_subclass__(**kwargs)
         reads, takes = (_depth(cls, verb) for verb in ("read", "take"))
@@ -75,38 +75,38 @@ class Routing(nn.Module, ABC):
 
     @abstractmethod
     def begin(self, x: Tensor, cond: Cond) -> State:
-        """State after the embedding x = v_0 (B, T, D)."""
+        """Return the state after the embedding x = v_0 (B, T, D)."""
 
     @abstractmethod
     def read(self, state: State, site: int) -> Tensor:
-        """h (B, T, D) for this site; `read(state, sites)` is what the head sees."""
+        """Return h (B, T, D) for this site; `read(state, sites)` is what the head sees."""
 
     def take(self, state: State, site: int) -> tuple[Tensor, State]:
-        """`read(state, site)`, and the state that the sublayer of this site then writes to."""
+        """Return `read(state, site)`, and the state to which this site's sublayer writes."""
         return self.read(state, site), state
 
     @abstractmethod
     def write(self, state: State, site: int, v: Tensor) -> State:
-        """State after the sublayer of this site handed over v (B, T, D)."""
+        """Return the state after the sublayer of this site handed over v (B, T, D)."""
 
     def sources(self, site: int) -> set[int]:
-        """Indices i of the v_i that `read(state, site)` depends on: all so far, unless said."""
+        """Return the indices i of the v_i that `read(state, site)` depends on: by default all."""
         return set(range(site + 1))
 
     def elementwise_flops(self, tokens: int) -> int:
-        """Forward FLOPs per sample that are not matrix multiplications (2 per multiply-add).
+        """Return the forward FLOPs per sample without matrix products, 2 per multiply-add.
 
-        Matrix multiplications are counted by torch's FlopCounterMode, which sees no others.
+        Matrix products are counted by torch's FlopCounterMode, which counts nothing else.
         """
         raise NotImplementedError(f"{type(self).__name__} does not say its elementwise_flops")
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Optimiser groups: `params`, `lr_mult`, and `weight_decay` (None: the recipe's)."""
+        """Return optimiser groups: `params`, `lr_mult`, `weight_decay` (None: the recipe's)."""
         return [{"params": list(self.parameters()), "lr_mult": self.lr_mult, "weight_decay": None}]
 
 
 def _depth(cls: type, verb: str) -> int:
-    """How many classes up from `cls` the verb is written."""
+    """The number of classes between `cls` and the one that defines the verb."""
     return next(i for i, base in enumerate(cls.__mro__) if verb in vars(base))
 
 

@@ -1,4 +1,4 @@
-"""How DAR's static queries come to depend on the timestep or the class: six ways."""
+"""Six ways in which DAR's static queries depend on the timestep or the class."""
 
 import math
 from typing import ClassVar
@@ -13,14 +13,14 @@ HARMONICS = 4
 
 
 class Conditioner(nn.Module):
-    """Makes q (R, B, D) of the readers' static queries w (R, D) and the conditions.
+    """Makes q (R, B, D) from the readers' static queries w (R, D) and the conditions.
 
     R is the number of readers over depth. At its initial values q must equal w, so that a
     conditioned routing starts as the static one. Forward work is per sample, not per token.
     """
 
-    depends_on: ClassVar[frozenset[str]] = frozenset({"time"})  # of time, label
-    starts_static: ClassVar[bool] = True  # q equals w at the initial values
+    depends_on: ClassVar[frozenset[str]] = frozenset({"time"})  # a subset of time, label
+    starts_static: ClassVar[bool] = True  # whether q equals w at the initial values
 
     def __init__(self, readers: int, width: int):
         super().__init__()
@@ -64,7 +64,7 @@ class Film(Conditioner):
 class Fourier(Conditioner):
     """q_l = w_l + sum_k a_{l,k} cos(pi k t) + b_{l,k} sin(pi k t),  k = 1 .. HARMONICS.
 
-    Half periods, so that the ends t = 0 and t = 1 are not forced to agree.
+    Half periods are included, so that the ends t = 0 and t = 1 need not agree.
     Parameters: coefficients (R, 2 HARMONICS, D), a then b, zeros.
     """
 
@@ -93,7 +93,7 @@ class Label(Conditioner):
 
 
 class Projection(Conditioner):
-    """q_l = w_l + E t. Parameters: e_t (D, D), zeros. Not in the DAR paper; keeps the trunk."""
+    """q_l = w_l + E t. Parameters: e_t (D, D), zeros. It is not in the DAR paper."""
 
     def __init__(self, readers: int, width: int):
         super().__init__(readers, width)
@@ -106,7 +106,7 @@ class Projection(Conditioner):
 class Reuse(Conditioner):
     """q_l = w_l + t  (arXiv:2605.20708). No parameters.
 
-    The paper starts t from zero: set the model's zero_t_embed for that.
+    In the paper the embedding t starts at zero; the model's zero_t_embed does that.
     """
 
     starts_static = False

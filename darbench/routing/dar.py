@@ -15,7 +15,7 @@ from darbench.routing.readers import reader_flops, reader_groups, refuse_misfits
 
 
 class State(NamedTuple):
-    last: Tensor  # v_{l-1}, (B, T, D), what a dynamic query is made of
+    last: Tensor  # v_{l-1}, (B, T, D), from which a dynamic query is made
     sources: tuple[Source, ...]
     queries: tuple[Tensor, ...]  # gain_l q_l of each reader; dynamic: gain_l W_q^(l) (D, D)
 
@@ -30,19 +30,19 @@ class Dar(Routing):
 
     S_l is the history window, see `darbench.routing.history`; the paper's is chunk_last, span 4.
     The head has a reader of its own (final=dedicated), or shares the last sublayer's query and
-    gain (reuse_last, the paper's form with REPA). heads: one softmax for each of the groups of
-    channels (arXiv:2607.27230), and D is theirs in the scale 1 / sqrt(D), which scale=none leaves
-    out, as AttnRes does.
+    gain (reuse_last, the paper's form with REPA). heads: each group of channels has its own
+    softmax (arXiv:2607.27230), and D is the width of a group in the scale 1 / sqrt(D), which
+    scale=none leaves out, as AttnRes does.
 
     State: the newest output, the sources kept, and the readers' queries.
     Parameters, each with a leading axis of readers, sites + 1 (reuse_last: sites): w (D,) or w_q
     (D, D), zeros; gain (D,), ones, unless gain=False. static_t adds those of its conditioner,
-    t_source, see `darbench.routing.conditioners`; the paper's is reuse, which starts from zero
-    only with the model's zero_t_embed. lr_mult is for the queries, not for the gains.
+    t_source, see `darbench.routing.conditioners`; the paper uses reuse, in which e(t) starts from
+    zero only with the model's zero_t_embed. lr_mult is for the queries, not for the gains.
     Differs from the paper: t_source=projection, the default, is not in it; it keeps equality to
-    `add` and the trunk's initial values. The initial value of W_q and the bias of the
-    projections are not stated there; here W_q is zero and has none. value_gate=False takes the
-    adaLN gate out of v_l, an ablation.
+    `add` and the trunk's initial values. The paper does not state the initial value of W_q and
+    whether projections have a bias; here W_q is zero, without a bias. value_gate=False takes
+    the adaLN gate out of v_l, an ablation.
     """
 
     paper = "arXiv:2605.20708"
@@ -134,7 +134,7 @@ class Dar(Routing):
         return State(v, sources, state.queries)
 
     def _queries(self, cond: Cond) -> Tensor:
-        """All readers at once, the key's gain folded in: q . (gain k) = (gain q) . k."""
+        """The queries of all readers, times the key's gain: q . (gain k) = (gain q) . k."""
         if self.query == "static":
             return self.gain * self.w  # (R, D)
         if self.query == "static_t":

@@ -48,5 +48,5 @@ class DeepNorm(Routing):
         return nn.functional.layer_norm(s, (self.width,), eps=EPS)
 
     def elementwise_flops(self, tokens: int) -> int:
-        norms = 5 * (self.sites + 1)  # mean, difference, square, its mean, product
+        norms = 5 * (self.sites + 1)  # mean, difference, square, mean of squares, product
         return (norms + 2 * self.sites) * tokens * self.width

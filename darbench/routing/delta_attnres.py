@@ -15,7 +15,7 @@ from darbench.routing.readers import reader_groups, refuse_misfits
 class State(NamedTuple):
     stream: Tensor  # s_l, (B, T, D)
     sources: tuple[Source, ...]
-    queries: tuple[Tensor, ...]  # gain_l w_l of the readers at the sites from 1 on, (D,)
+    queries: tuple[Tensor, ...]  # gain_l w_l, (D,), of the readers from site 1 on
 
 
 @register("delta_attnres")
@@ -26,13 +26,14 @@ class DeltaAttnRes(Routing):
         s_{l+1} = s_l + v_l,   h_1 = s_1 = v_0,   the head reads s_{L+1}
 
     block: the sources are v_0, the sums of closed blocks of `span` sublayers and the running sum.
-    null: one more source, zero, that lets a reader take less than one.
+    null: one more source, which is zero, so that the other weights may sum to less than 1.
 
     State: the stream, the sources and the readers' queries.
     Parameters, each with a leading axis of sites - 1 readers: w (D,), zeros; gain (D,), ones.
     lr_mult is for the queries, not for the gains.
-    Differs from the released code: there a null source is learnt and also at the first site, and
-    the sources of the block form are differences of neighbouring entries, without a running sum.
+    Differs from the released code: its null source is learnt and is also read at the first site,
+    and the sources of its block form are differences of neighbouring entries, without a running
+    sum.
     """
 
     paper = "arXiv:2605.18855"

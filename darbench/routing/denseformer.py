@@ -10,7 +10,7 @@ from darbench.routing.base import Cond, Paper, Routing
 
 
 class State(NamedTuple):
-    stream: Tensor  # Y_{i-1} and what the open block has added to it, (B, T, D)
+    stream: Tensor  # Y_{i-1} plus the outputs of the open block, (B, T, D)
     blocks: tuple[Tensor, ...]  # X_0 .. X_i, each (B, T, D)
 
 
@@ -46,7 +46,7 @@ class DenseFormer(Routing):
             raise ValueError(f"period={period}, dilation={dilation}: both must be at least 1")
         self.period, self.dilation, self.lr_mult = period, dilation, lr_mult
         averaged = range(period, sites // 2 + 1, period)
-        self.rows = [i // dilation + 1 for i in averaged]  # scalars of each averaged block
+        self.rows = [i // dilation + 1 for i in averaged]  # scalars per averaged block
         alpha = torch.cat([torch.eye(n)[-1] for n in self.rows] or [torch.empty(0)])
         self.alpha = nn.Parameter(alpha)
 

@@ -16,8 +16,8 @@ class Highway(Routing):
 
         s_{l+1} = (1 - G) (.) s_l + G (.) v_l
 
-    full: G = sigmoid(W_l LN(s_l) + b_l), a gate per channel; scalar: one gate per token, from a
-    single vector. The full form is as large as dynamic DAR and serves as its control.
+    full: G = sigmoid(W_l LN(s_l) + b_l), a gate per channel; scalar: one gate per token, where
+    W_l is a single vector. The full form is as large as dynamic DAR and serves as its control.
 
     State: the stream s (B, T, D).
     Parameters of every site: w (1, D) or (D, D), zeros; b (1,) or (D,), `bias`.
@@ -59,5 +59,5 @@ class Highway(Routing):
         return torch.lerp(state, v.to(state.dtype), gate.to(state.dtype))  # (eq. 3)
 
     def elementwise_flops(self, tokens: int) -> int:
-        bias = 1 if self.b.shape[1] == self.width else 0  # one number per token is nothing
+        bias = 1 if self.b.shape[1] == self.width else 0  # one number per token is not counted
         return (5 + 3 + bias) * self.sites * tokens * self.width  # norm, interpolation

@@ -1,9 +1,9 @@
 """History windows: which sources a reader over depth sees (DAR sec. 3; AttnRes sec. 3).
 
 A window is two pure functions over a tuple of sources, which before the first site is (v_0,).
-`grow(sources, source, site, span, sites)` is what is kept after the sublayer of `site` handed
-over `source`; `select(sources, site, span)` is what the reader of `site` sees of it. Sources are
-added with +, so that any type with a sum will do.
+`grow(sources, source, site, span, sites)` returns what is kept after the sublayer of `site`
+handed over `source`; `select(sources, site, span)` returns what the reader of `site` sees of it.
+Sources are added with +, so that any type with a sum will do.
 """
 
 from collections.abc import Callable
@@ -22,17 +22,17 @@ class Window(NamedTuple):
 
 
 def full(sources: Sources, source: Any, site: int, span: int, sites: int) -> Sources:
-    """Everything so far: v_0 .. v_{l-1}."""
+    """The window of all outputs: v_0 .. v_{l-1}."""
     return (*sources, source)
 
 
 def window(sources: Sources, source: Any, site: int, span: int, sites: int) -> Sources:
-    """v_0 and the last `span` outputs."""
+    """The window of v_0 and the last `span` outputs."""
     return (sources[0], *(*sources[1:], source)[-span:])
 
 
 def chunk_last(sources: Sources, source: Any, site: int, span: int, sites: int) -> Sources:
-    """DAR's chunks of `span` sublayers: a closed chunk is its last output; the open one is raw.
+    """DAR's chunks of `span` sublayers: the last output of closed ones, all of the open one.
 
     The last chunk is never closed: the final reader sees its outputs one by one.
     """
@@ -41,13 +41,13 @@ def chunk_last(sources: Sources, source: Any, site: int, span: int, sites: int) 
 
 
 def chunk_sum(sources: Sources, source: Any, site: int, span: int, sites: int) -> Sources:
-    """AttnRes' blocks: a chunk is the sum of its outputs, while it is open the sum so far."""
+    """AttnRes' blocks: every chunk is the sum of its outputs, the open one of those so far."""
     opens = site % span == 0
     return (*sources, source) if opens else (*sources[:-1], sources[-1] + source)
 
 
 def chunk_sum_raw(sources: Sources, source: Any, site: int, span: int, sites: int) -> Sources:
-    """Closed chunks are the sums of their outputs; the open one, and the last, is raw."""
+    """Chunks of which closed ones are sums; the open and the last one keep all outputs."""
     grown = (*sources, source)
     if not _closes(site, span, sites):
         return grown
@@ -56,12 +56,12 @@ def chunk_sum_raw(sources: Sources, source: Any, site: int, span: int, sites: in
 
 
 def every_span(sources: Sources, site: int, span: int) -> Sources:
-    """dilated: v_0, and v_{l-1}, v_{l-1-span}, v_{l-1-2 span}, ..., oldest first."""
+    """The selection `dilated`: v_0, and v_{l-1}, v_{l-1-span}, ..., oldest first."""
     return (sources[0], *sources[site:0:-span][::-1])
 
 
 def powers_of_two(sources: Sources, site: int, span: int) -> Sources:
-    """log: v_0, and v_{l-1}, v_{l-2}, v_{l-4}, v_{l-8}, ..., oldest first."""
+    """The selection `log`: v_0, and v_{l-1}, v_{l-2}, v_{l-4}, v_{l-8}, ..., oldest first."""
     reader = site + 1
     ages = (2**j for j in range(reader.bit_length()))
     return (sources[0], *[sources[reader - age] for age in ages if age < reader][::-1])
@@ -83,14 +83,14 @@ WINDOWS: dict[str, Window] = {
 
 
 class Parts(tuple):
-    """Stands for a sum of sublayer outputs: the indices that were added up."""
+    """A stand-in for a sum of sublayer outputs: the indices that were added up."""
 
     def __add__(self, other: tuple) -> "Parts":
         return Parts(tuple(self) + tuple(other))
 
 
 def source_sets(history: str, span: int, sites: int) -> list[tuple[Parts, ...]]:
-    """What each of the sites + 1 readers sees, as indices of the v_i that a source sums up."""
+    """The sources of each of the sites + 1 readers, as indices of the v_i that they sum up."""
     grow, select = WINDOWS[history]
     kept: Sources = (Parts((0,)),)
     sets = [select(kept, 0, span)]
@@ -107,12 +107,12 @@ def partitions(history: str, span: int, sites: int) -> bool:
 
 
 def sizes(history: str, span: int, sites: int) -> list[int]:
-    """Number of sources of each of the sites + 1 readers."""
+    """The number of sources of each of the sites + 1 readers."""
     return [len(sources) for sources in source_sets(history, span, sites)]
 
 
 def additions(history: str, span: int, sites: int) -> int:
-    """How many sources are sums of two others when they are made."""
+    """The number of additions of two sources in a pass."""
     count = 0
 
     class Counted(int):

@@ -13,15 +13,15 @@ from darbench.routing.base import Cond, Paper, Routing
 
 class State(NamedTuple):
     streams: Streams  # X: (B, T, S, D)
-    # [A_m | A_r | B] of the last site, (S, S + 2), dynamic (B, T, S, S + 2), without A_r two
-    # columns; and its v, to be written to the streams when the next site reads. At first empty.
+    # The last site's [A_m | A_r | B], (S, S + 2), dynamic (B, T, S, S + 2), without A_r two
+    # columns; and its v, which is written to the streams when the next site reads. Empty at first.
     written: tuple[Tensor, ...]
-    weights: tuple[Tensor, ...]  # those of this site, from its reader to its write
+    weights: tuple[Tensor, ...]  # this site's, kept from its read to its write
     sites: "Weights"
 
 
 class Weights(NamedTuple):
-    """Of every site: [A_m | A_r | B] as they are at rest and, dynamic, what is added to them."""
+    """The static weights [A_m | A_r | B] of every site, and the parameters of the dynamic part."""
 
     rest: tuple[Tensor, ...]  # (S, 1 + S + 1), without A_r (S, 1 + 1)
     size: tuple[Tensor, ...] = ()  # [s_a .. s_a | s_b], one for each column
@@ -35,8 +35,8 @@ class Hyper(Routing):
         h_l = sum_s A_m[s] X_s,    X'_t = sum_s A_r[s, t] X_s + B[t] v_l
         dynamic:  [A_m | A_r][s] += s_a tanh(norm(X_s) W_a),   B[s] += s_b tanh(norm(X_s) w_b)
 
-    State: the streams X (B, T, S, D), all v_0 at first, what is still to be written to them, and
-    weights.
+    State: the streams X (B, T, S, D), all v_0 at first, the output that is still to be written to
+    them, and weights.
     Parameters, each with a leading sites axis: read A_m (S,), 1 at stream site mod S and 0
     elsewhere (eq. 14); mix A_r (S, S), the identity; write B (S,), ones. Dynamic adds w_a
     (D, S + 1) and w_b (D,), zeros; s_a and s_b, 0.01; the norm's gain (D,), ones. As in the
@@ -102,7 +102,7 @@ class Hyper(Routing):
         return self._connect(state, site)
 
     def write(self, state: State, site: int, v: Tensor) -> State:
-        if not state.weights:  # nobody has read here
+        if not state.weights:  # without a read of this site
             _, state = self._connect(state, site)
         return state._replace(written=(*state.weights, v), weights=())
 
@@ -119,7 +119,7 @@ class Hyper(Routing):
         return Weights(rest, size.unbind(), product.unbind())
 
     def _connect(self, state: State, site: int) -> tuple[Tensor, State]:
-        """Write what the last site handed over, decide the weights of this one, and read."""
+        """Write the output of the last site, compute the weights of this one, and read."""
         rest = weights = state.sites.rest[site]
         if self.dynamic:
             size, product = state.sites.size[site], state.sites.product[site]
@@ -132,7 +132,7 @@ class Hyper(Routing):
         return h, State(x, (), (weights,), state.sites)
 
     def _written(self, state: State) -> Streams:
-        """The streams with what the last site handed over."""
+        """The streams after the write of the last site."""
         if not state.written:
             return state.streams
         weights, v = state.written

@@ -10,7 +10,7 @@ from darbench.ops.depth_attention import Source, depth_attention, key_norm, sour
 from darbench.registry import register
 from darbench.routing.base import Cond, Paper, Routing
 
-REFERENCE_LAYERS = 21  # of the initial bias
+REFERENCE_LAYERS = 21  # the number of layers in the initial bias
 
 
 class State(NamedTuple):
@@ -65,7 +65,7 @@ class MultiGate(Routing):
     def write(self, state: State, site: int, v: Tensor) -> State:
         if len(state.streams) < self.streams:
             return State((*state.streams, source(v)))
-        row = site + 1 - self.streams  # of the first mixing site: 0
+        row = site + 1 - self.streams  # 0 at the first site that mixes
         streams = zip(state.streams, self.bias[row].unbind(), strict=True)
         return State(tuple(self._mixed(s, v, self.w_b[row], bias) for s, bias in streams))
 

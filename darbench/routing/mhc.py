@@ -21,7 +21,7 @@ from darbench.registry import register
 from darbench.routing.base import Cond, Paper, Routing
 
 ALPHA = 0.01  # initial size of the dynamic part
-PERMUTED = 5  # most streams for which all permutations are kept
+PERMUTED = 5  # the most streams for which all permutations are kept
 
 
 class Maps(NamedTuple):
@@ -32,8 +32,8 @@ class Maps(NamedTuple):
 
 class State(NamedTuple):
     streams: Streams  # X: (B, T, S, D)
-    maps: Maps | tuple[()]  # those of this site, from its reader to its write
-    # Of every site: [b_pre | b_post | b_res], and (a_pre, a_post, a_res)
+    maps: Maps | tuple[()]  # this site's, kept from its read to its write
+    # For every site: [b_pre | b_post | b_res], and (a_pre, a_post, a_res)
     bias: tuple[Tensor, ...]
     size: tuple[Tensor, ...]
 
@@ -121,13 +121,13 @@ class ManifoldHyper(Routing):
         return self._decide(state, site)
 
     def write(self, state: State, site: int, v: Tensor) -> State:
-        if not state.maps:  # nobody has read here
+        if not state.maps:  # without a read of this site
             _, state = self._decide(state, site)
         written = write_streams(state.maps.mix, state.streams, state.maps.write, v)
         return state._replace(streams=written, maps=())
 
     def _decide(self, state: State, site: int) -> tuple[Tensor, State]:
-        """Make the maps of this site, and read."""
+        """Compute the maps of this site, and read."""
         raw, x = normed_product(state.streams, self.p[site].mT, EPS)
         read, write, logits = manifold_maps(raw, state.size[site], state.bias[site], self.streams)
         h, x = read_streams(read, x)

@@ -1,4 +1,4 @@
-"""MUDDFormer's residual way: block outputs mixed by weights the current one decides."""
+"""MUDDFormer's residual way: block outputs, mixed by weights made from the current one."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from darbench.routing.base import Cond, Paper, Routing
 
 
 class State(NamedTuple):
-    stream: Tensor  # the input of the open block and what it has added, (B, T, D)
+    stream: Tensor  # the input of the open block plus its outputs, (B, T, D)
     blocks: tuple[Tensor, ...]  # X_0 .. X_i, each (B, T, D)
 
 
@@ -65,7 +65,7 @@ class Mudd(Routing):
         return State(sum(w * x for w, x in zip(weights, blocks, strict=True)), blocks)
 
     def _weights(self, x: Tensor, block: int) -> Tensor:
-        """(B, T, n)"""
+        """The weights A(x) + b of the sources after this block, (B, T, n)."""
         normed = nn.functional.rms_norm(x, (self.width,), eps=EPS)
         hidden = nn.functional.gelu(nn.functional.linear(normed, self.w1[block]))
         return nn.functional.linear(hidden, self.w2[block]) + self.bias[block]

@@ -41,7 +41,7 @@ class MVSplit(Routing):
         return state
 
     def write(self, state: Tensor, site: int, v: Tensor) -> Tensor:
-        v = v.to(state.dtype)  # a rounded mean would not be held
+        v = v.to(state.dtype)  # or rounding would change the mean
         mean_v, mean_s = v.mean(1, keepdim=True), state.mean(1, keepdim=True)
         return state + self.b[site] * (v - mean_v) + self.a[site] * (mean_v - mean_s)
 

@@ -1,4 +1,4 @@
-"""What the routings share whose readers take a softmax over depth."""
+"""Code shared by the routings whose readers take a softmax over depth."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def refuse_misfits(span: int, width: int, heads: int = 1) -> None:
 
 
 def reader_groups(routing: nn.Module, lr_mult: float) -> list[dict[str, Any]]:
-    """Optimiser groups of readers: lr_mult is for the queries, not for the gains of the keys."""
+    """Return optimiser groups, in which lr_mult is for the queries, not for the keys' gains."""
     gains, queries = [], []
     for name, parameter in routing.named_parameters():
         (gains if name == "gain" else queries).append(parameter)
@@ -27,10 +27,10 @@ def reader_groups(routing: nn.Module, lr_mult: float) -> list[dict[str, Any]]:
 
 
 def reader_flops(history: str, span: int, sites: int) -> int:
-    """FLOPs per token and channel of sites + 1 readers with this window.
+    """Return the FLOPs per token and channel of sites + 1 readers with this window.
 
-    A read's dot and accumulation are two multiply-adds a source, a key norm is one, and a sum of
-    sources is an addition and a norm.
+    The dot product and the accumulation of a read are two multiply-adds a source, a key norm is
+    one, and a sum of sources is an addition and a norm.
     """
     reads, sums = sum(sizes(history, span, sites)), additions(history, span, sites)
     return 4 * reads + 2 * (sites + 1) + 3 * sums

@@ -11,7 +11,7 @@ from darbench.routing.base import Cond, Paper, Routing
 
 
 class State(NamedTuple):
-    post: Tensor  # u, normed for the coming reader, (B, T, D)
+    post: Tensor  # u, (B, T, D), normed for the next reader
     pre: Tensor  # y, the plain residual sum, (B, T, D)
 
 

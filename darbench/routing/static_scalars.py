@@ -38,7 +38,7 @@ class StaticScalars(Routing):
     def __init__(self, sites: int, width: int, *, lr_mult: float = 1.0):
         super().__init__(sites, width)
         self.lr_mult = lr_mult
-        self.rows = list(range(1, sites + 2))  # sources of each reader
+        self.rows = list(range(1, sites + 2))  # number of sources of each reader
         self.a = nn.Parameter(torch.ones(sum(self.rows)))
 
     def begin(self, x: Tensor, cond: Cond) -> State:

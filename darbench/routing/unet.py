@@ -16,18 +16,19 @@ class State(NamedTuple):
 
 
 def partners(depth: int, pairs: Literal["all", "outer"] = "all") -> dict[int, int]:
-    """Block j -> the earlier block whose output it fuses, both counted from 0.
+    """Return a map from block j to the earlier block whose output it fuses, counted from 0.
 
-    Even depth as HunyuanDiT, whose two middle blocks stay alone; odd depth as U-ViT, with one
-    middle block; none below depth 4. `outer` keeps the outer half of the pairs.
+    Even depths are paired as in HunyuanDiT, where two middle blocks have no partner, odd depths
+    as in U-ViT, where one has none; below depth 4 there are no pairs. `outer` keeps the outer
+    half of the pairs.
     """
     if depth < 4:
         return {}
     first = depth // 2 + 1  # the first block with a partner, in both schemes
-    found = {j: depth - 1 - j for j in range(first, depth)}
+    mirror = {j: depth - 1 - j for j in range(first, depth)}
     if pairs == "outer":
-        found = {j: m for j, m in found.items() if m < (len(found) + 1) // 2}
-    return found
+        mirror = {j: m for j, m in mirror.items() if m < (len(mirror) + 1) // 2}
+    return mirror
 
 
 @register("unet")
@@ -92,7 +93,7 @@ class UNet(Routing):
 
     def write(self, state: State, site: int, v: Tensor) -> State:
         stream, skips = state.stream + v, state.skips
-        closed, inside = divmod(site + 1, 2)  # blocks closed, and whether one is open
+        closed, inside = divmod(site + 1, 2)  # closed blocks, and whether one is open
         if inside:
             return State(stream, skips)
         if closed - 1 in self.partners.values():
@@ -108,7 +109,7 @@ class UNet(Routing):
         if self.skip_norm:
             both = self.norm[pair](both)
         fused = nn.functional.linear(both, self.w[pair], self.b[pair])
-        return fused.to(stream.dtype)  # under autocast, what follows still adds up in full
+        return fused.to(stream.dtype)  # or later sums would be in the precision of autocast
 
     @property
     def equals_add(self) -> Literal["strong", "weak", "no"]:

@@ -20,27 +20,27 @@ __all__ = ["Source", "depth_attention", "key_norm", "null", "source"]
 
 
 def source(v: Tensor, eps: float = EPS) -> Source:
-    """v (B, T, D) as a source; where no kernel reads it, its readers share the norm made here."""
+    """Return v (B, T, D) as a source; where no kernel reads it, its norm is computed here."""
     return deferred(v) if takes(v) and eps == EPS else normed(v, eps)
 
 
 def depth_attention(
     query: Tensor, sources: Sequence[Source], scale: float, heads: int = 1
 ) -> tuple[Tensor, tuple[Source, ...]]:
-    """h = sum_i alpha_i v_i, alpha = softmax_i(scale q . v_i / rms(v_i)), and the same sources.
+    """Return h = sum_i alpha_i v_i, alpha = softmax_i(scale q . v_i / rms(v_i)), and the sources.
 
     query: broadcasts to (B, T, D), as (D,), (B, 1, D) or (B, T, D); the key's gain belongs into
     it. With heads H the channels form H contiguous groups, each with a softmax of its own over
     its part of the dot product; the key norm is over all of D. h: (B, T, D). Logits and softmax
     are float32 or better.
 
-    The gradient of a source includes that through its key norm. The next reader takes the
-    sources that are handed back, not those given: the gradients of all readers of a source then
-    add up in one place, which halves the memory traffic of the backward. Raises ValueError where
+    The gradient of a source includes that through its key norm. The next reader must take the
+    sources that are returned, not those given: the gradients of all readers of a source then
+    add up in one tensor, which halves the memory traffic of the backward. Raises ValueError where
     shapes do not fit.
     """
     _check(query, sources)
-    # Under autocast a query that was computed has less precision than what it reads.
+    # Under autocast a computed query has less precision than the sources.
     query = query.to(torch.promote_types(query.dtype, sources[0].value.dtype))
     if not takes(query, *(s.value for s in sources)):
         return definition.depth_attention(query, sources, scale, heads), tuple(sources)
@@ -50,7 +50,7 @@ def depth_attention(
 
 
 def _check(query: Tensor, sources: Sequence[Source]) -> None:
-    """Kernels read as many numbers as the shapes should have, whatever is there."""
+    """Raise ValueError for shapes that do not fit: kernels would read beyond the tensors."""
     given, shape = query.shape, sources[0].value.shape
     sizes = zip(reversed(given[:-1]), reversed(shape[:-1]), strict=False)
     fits = given[-1:] == shape[-1:] and len(given) <= 3 and all(n in (1, m) for n, m in sizes)

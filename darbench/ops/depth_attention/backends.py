@@ -1,5 +1,7 @@
-"""Which kernels compute depth attention, and what they take: float32 on the CPU; on CUDA float32
-and at most one narrower type beside it."""
+"""The choice of the kernels that compute depth attention.
+
+There are kernels for float32 on the CPU, and on CUDA for float32 with at most one narrower type.
+"""
 
 import warnings
 from collections.abc import Sequence
@@ -22,10 +24,10 @@ if torch.cuda.is_available() and not TRITON:
 
 
 class Backend(Protocol):
-    """What the modules `cpu` and `gpu` have in common. Values are contiguous."""
+    """The interface of the modules `cpu` and `gpu`. Values are contiguous."""
 
     def empty_outputs(self, values: Sequence[Tensor], heads: int) -> tuple[Tensor, Tensor]:
-        """Of `forward`, not filled in yet."""
+        """The outputs of `forward`, allocated but not filled in."""
 
     def forward(
         self,
@@ -36,8 +38,10 @@ class Backend(Protocol):
         heads: int,
         unknown: Sequence[int] = (),
     ) -> tuple[Tensor, Tensor]:
-        """h (B, T, D), and what `backward` needs of it, in a shape of the backend's own; the
-        inverse RMS of the sources `unknown` are filled in."""
+        """Return h (B, T, D), and what `backward` needs, in a shape of the backend's own.
+
+        The inverse RMS of the sources `unknown` are computed and written into `inv_rms`.
+        """
 
     def backward(
         self,
@@ -49,11 +53,14 @@ class Backend(Protocol):
         scale: float,
         into: Sequence[Tensor | None],
     ) -> tuple[Tensor, list[Tensor]]:
-        """Gradients of the query and of every value, added to the tensors of `into` there are."""
+        """Return the gradients of the query and of every value.
+
+        A value's gradient is added to its tensor in `into`, where there is one.
+        """
 
 
 def takes(*tensors: Tensor) -> bool:
-    """Whether there are kernels for these; if not, the definition is computed."""
+    """Whether there are kernels for these tensors; if not, the definition is computed."""
     return native.takes(*tensors) or _triton_takes(*tensors)
 
 
@@ -67,7 +74,7 @@ def _triton_takes(*tensors: Tensor) -> bool:
 
 
 def backend(query: Tensor) -> Backend:
-    """For tensors that `takes` accepts."""
+    """The backend for the query's device, for tensors that `takes` accepts."""
     if query.is_cuda:
         from darbench.ops.depth_attention import gpu
 

@@ -3,8 +3,8 @@
 All sources of a block of tokens fit into the cache, so each is fetched from memory once in the
 forward and once in the backward, which keeps only the softmax weights and the products q . v_i.
 The softmax runs over the tokens of a block side by side: token by token, waiting for its
-exponentials would be half of a narrow read. Kernels are told addresses: of a short read, making
-arrays of its tensors would be a fifth.
+exponentials would be half of a narrow read. Kernels are given addresses: making arrays of the
+tensors would take a fifth of a short read.
 """
 
 from collections.abc import Sequence
@@ -27,13 +27,13 @@ from darbench.ops.native.kernels import (
 )
 from darbench.ops.norm import EPS
 
-CACHE = 1 << 17  # bytes of sources that a block may have
-BLOCK = 16  # most tokens of a block
+CACHE = 1 << 17  # the most bytes of sources in a block
+BLOCK = 16  # the most tokens in a block
 
 
 @part
 def _softmax(a, n, top, total):
-    """Over the rows of a, of its first n columns; top: the largest of each column."""
+    """Softmax over the rows of a, in its first n columns; top: the largest of each column."""
     total[:] = F(0)
     for j in range(len(a)):
         aj = a[j]
@@ -74,11 +74,11 @@ def _forward(
     start,
     stop,
 ):
-    """Rows of the batch elements start .. stop of out (B T, D).
+    """Fill in the rows of out (B T, D) of the batch elements start .. stop.
 
-    query: of batch element b, token t lies at b step_b + t step_t; table: addresses of the J
-    values and of their inverse RMS, of which those `unknown` are filled in; kept (B, blocks, H,
-    2, J, block): the softmax weights and q . v_j, for the backward.
+    query: the vector of batch element b and token t starts at b step_b + t step_t; table:
+    addresses of the J values and of their inverse RMS, of which the `unknown` are filled in; kept
+    (B, blocks, H, 2, J, block): the softmax weights and q . v_j, for the backward.
     """
     values, inverses = table[0], table[1]
     size, count, blocks = width // heads, values.size, -(-tokens // block)
@@ -129,7 +129,7 @@ def _backward(
     start,
     stop,
 ):
-    """Adds to dquery and to the gradients of the values, or sets those that are fresh.
+    """Add to dquery and to the gradients of the values, or set those that are fresh.
 
     grad (B T, D) is dLoss/dh; table: addresses of the J values, of their inverse RMS and of their
     gradients, and whether the latter are fresh.
@@ -185,7 +185,7 @@ def _backward(
 
 
 def empty_outputs(values: Sequence[Tensor], heads: int) -> tuple[Tensor, Tensor]:
-    """h (B, T, D), and (B, blocks, H, 2, J, block), the softmax weights and products q . v_j."""
+    """As in `Backend`; the second, (B, blocks, H, 2, J, block), is for weights and q . v_j."""
     batch, tokens, width = values[0].shape
     block = max(1, min(BLOCK, tokens, CACHE // (4 * width * len(values))))
     kept = values[0].new_empty(batch, -(-tokens // block), heads, 2, len(values), block)
@@ -200,7 +200,7 @@ def forward(
     heads: int,
     unknown: Sequence[int] = (),
 ) -> tuple[Tensor, Tensor]:
-    """As `Backend.forward`."""
+    """Like `Backend.forward`."""
     batch, tokens, width = values[0].shape
     query = query.contiguous()
     out, kept = empty_outputs(values, heads)
@@ -232,11 +232,11 @@ def backward(
     scale: float,
     into: Sequence[Tensor | None],
 ) -> tuple[Tensor, list[Tensor]]:
-    """As `Backend.backward`."""
+    """Like `Backend.backward`."""
     batch, tokens, width = values[0].shape
     rows, grad = query.contiguous(), grad.contiguous()
     step_b, step_t = _steps(rows)
-    # At least one row for each element of the batch: threads share none.
+    # Each element of the batch has a row of its own, for threads must not share one.
     dquery = grad.new_zeros(batch, tokens if step_t else 1, width)
     dvalues = [torch.empty_like(v) if g is None else g for v, g in zip(values, into, strict=True)]
     fresh = [g is None for g in into]
@@ -262,7 +262,6 @@ def backward(
 
 
 def _steps(x: Tensor) -> tuple[int, int]:
-    """From one element of the batch to the next, and from token to token, of a tensor without
-    gaps that broadcasts to (B, T, D)."""
+    """The strides over batch and tokens of a contiguous tensor that broadcasts to (B, T, D)."""
     batch, tokens, width = (1, 1, *x.shape)[-3:]
     return tokens * width if batch > 1 else 0, width if tokens > 1 else 0

@@ -11,7 +11,7 @@ from darbench.ops.depth_attention.source import Source, key_norm
 def depth_attention(
     query: Tensor, sources: Sequence[Source], scale: float, heads: int = 1
 ) -> Tensor:
-    """h, as `darbench.ops.depth_attention.depth_attention` returns it."""
+    """Return h as `darbench.ops.depth_attention.depth_attention` does, without the sources."""
     values, inv_rms = [s.value for s in sources], [key_norm(s) for s in sources]
     if heads == 1:
         return _attend(query, values, inv_rms, scale)
@@ -23,7 +23,7 @@ def depth_attention(
 def _attend(
     query: Tensor, values: Sequence[Tensor], inv_rms: Sequence[Tensor], scale: float
 ) -> Tensor:
-    query = query.to(inv_rms[0].dtype)  # a bfloat16 product would be rounded before the sum
+    query = query.to(inv_rms[0].dtype)  # or bfloat16 products would be rounded before the sum
     logits = torch.stack(
         [(query * v).sum(-1, dtype=r.dtype) * r for v, r in zip(values, inv_rms, strict=True)]
     )

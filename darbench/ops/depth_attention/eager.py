@@ -1,4 +1,4 @@
-"""Depth attention as a function of autograd, by the kernels of a backend.
+"""Depth attention as an autograd function that calls the kernels of a backend.
 
 The gradients of all readers of a source add up in one tensor, in place.
 """
@@ -15,10 +15,10 @@ from darbench.ops.native.autograd import first_order
 
 
 class _Read(torch.autograd.Function):
-    """(h, *trails): the trails are the given values, handed on.
+    """Returns (h, *trails); the trails are the given values, passed through.
 
-    What comes back for a trail in the backward is the gradient from all later readers, in a
-    tensor that only they have had: ours is added to it in place.
+    In the backward, a trail's gradient is that of all later readers, in a tensor that nobody else
+    holds, so that this reader's gradient is added to it in place.
     """
 
     @staticmethod
@@ -53,9 +53,9 @@ class _Read(torch.autograd.Function):
 def depth_attention(
     backend: Backend, query: Tensor, sources: Sequence[Source], scale: float, heads: int
 ) -> tuple[Tensor, tuple[Source, ...]]:
-    """As `darbench.ops.depth_attention.depth_attention`."""
+    """Like `darbench.ops.depth_attention.depth_attention`, with the backend given."""
     values, inv_rms, trails = zip(*sources, strict=True)
-    unknown = [j for j, known in enumerate(inv_rms) if known is None]
+    unknown = [j for j, r in enumerate(inv_rms) if r is None]
     inv_rms = [
         v.new_empty(v.shape[:-1], dtype=torch.float32) if r is None else r
         for v, r in zip(values, inv_rms, strict=True)

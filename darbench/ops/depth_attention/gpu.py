@@ -1,8 +1,8 @@
 """Depth attention on CUDA, in Triton: a program reads all sources of a few tokens.
 
-Sources lie where they were born, at addresses that a kernel is told, so none is copied and one
-compilation serves every number of them. They are stored in float32, bfloat16 or float16; all
-arithmetic is in float32. The backward keeps the logits alone and recomputes their weighted sum.
+A kernel is given the addresses of the sources, so that none is copied and one compilation serves
+every number of them. They are stored in float32, bfloat16 or float16; all arithmetic is in
+float32. The backward keeps only the logits, and recomputes their weighted sum.
 """
 
 import itertools
@@ -18,14 +18,16 @@ from torch import Tensor
 from darbench.ops.norm import inverse_rms
 
 STORED = {torch.float32: tl.float32, torch.bfloat16: tl.bfloat16, torch.float16: tl.float16}
-CHANNELS = 1024  # of a program, which takes as many tokens as that makes
-OF_A_THREAD = 8  # 16 bytes of bfloat16, the widest load there is
+CHANNELS = 1024  # channels that a program reads of each source: as many tokens as fit
+CHANNELS_OF_A_THREAD = 8  # 16 bytes of bfloat16, the widest load there is
 
 
 @triton.jit
 def _indices(rows, block: tl.constexpr, heads: tl.constexpr, size: tl.constexpr):
-    """A program's tokens (R, 1, 1), their heads (1, H, 1) and channels (1, H, D / H), and which of
-    them there are, of (token, head) and of (token, channel)."""
+    """A program's tokens (R, 1, 1), heads (1, H, 1) and channels (1, H, D / H), then two masks.
+
+    The masks say which pairs (token, head) and which (token, channel) exist.
+    """
     row = (tl.program_id(0).to(tl.int64) * block + tl.arange(0, block))[:, None, None]
     head = tl.arange(0, triton.next_power_of_2(heads))[None, :, None]
     channel = tl.arange(0, triton.next_power_of_2(size))[None, None, :]
@@ -40,7 +42,7 @@ def _tensor(entry, dtype: tl.constexpr, alignment: tl.constexpr):
 
 @triton.jit
 def _load(entry, wide, at, mask, stored: tl.constexpr, mixed: tl.constexpr, aligned: tl.constexpr):
-    """Numbers of the tensor at an entry's address, which is in float32 where wide."""
+    """Load numbers of the tensor at an entry's address, which is float32 where wide."""
     x = tl.load(_tensor(entry, stored, aligned) + at, mask & (wide == 0), 0.0).to(tl.float32)
     if mixed:
         x += tl.load(_tensor(entry, tl.float32, aligned) + at, mask & (wide != 0), 0.0)
@@ -76,9 +78,10 @@ def _forward(
     mixed: tl.constexpr,
     aligned: tl.constexpr,
 ):
-    """out (B T, D), and kept (J + 1, B T, H): the logits, then the log of their exponentials' sum.
+    """Fill in out (B T, D) and kept (J + 1, B T, H): the logits, then their log-sum-exp.
 
-    query: of batch element b, token t lies at b step_b + t step_t; table: see `_table`.
+    query: the vector of batch element b and token t starts at b step_b + t step_t; table: see
+    `_table`.
     """
     row, head, channel, there, mask = _indices(rows, block, heads, size)
     at = row * heads * size + channel
@@ -120,7 +123,7 @@ def _backward(
     mixed: tl.constexpr,
     aligned: tl.constexpr,
 ):
-    """dquery (B T, D), a row for each token; grad (B T, D) is dLoss/dh.
+    """Fill in dquery (B T, D) and the gradients in the table; grad (B T, D) is dLoss/dh.
 
     With s_j = scale q . v_j / rms_j:  ds_j = alpha_j (dh . v_j - dh . h),
     dv_j = alpha_j dh + scale ds_j / rms_j q - ds_j s_j / (rms_j^2 D) v_j.
@@ -154,7 +157,7 @@ def _backward(
 
 
 def empty_outputs(values: Sequence[Tensor], heads: int) -> tuple[Tensor, Tensor]:
-    """h (B, T, D) in the sources' widest type, and (J + 1, B T, H), see `_forward`."""
+    """As in `Backend`; h has the sources' widest type, the second is (J + 1, B T, H)."""
     shape, rows = values[0].shape, values[0].shape[:-1].numel()
     out = values[0].new_empty(shape, dtype=max((v.dtype for v in values), key=_width))
     kept = out.new_empty(len(values) + 1, rows, heads, dtype=torch.float32)
@@ -169,7 +172,7 @@ def forward(
     heads: int,
     unknown: Sequence[int] = (),
 ) -> tuple[Tensor, Tensor]:
-    """As `Backend.forward`."""
+    """Like `Backend.forward`."""
     for j in unknown:
         inv_rms[j].copy_(inverse_rms(values[j]))
     out, kept = empty_outputs(values, heads)
@@ -186,7 +189,7 @@ def backward(
     scale: float,
     into: Sequence[Tensor | None],
 ) -> tuple[Tensor, list[Tensor]]:
-    """As `Backend.backward`."""
+    """Like `Backend.backward`."""
     dquery = torch.empty_like(values[0], dtype=torch.float32)
     dvalues = [torch.zeros_like(v) if g is None else g for v, g in zip(values, into, strict=True)]
     tensors, heads = (values, inv_rms, dvalues), kept.shape[-1]
@@ -206,7 +209,10 @@ def _launch(
     *arguments: Tensor,
     heads: int,
 ) -> None:
-    """tensors: of every source the value, the inverse RMS and, to a backward, the gradient."""
+    """Run a kernel over all tokens.
+
+    tensors: the value, the inverse RMS and, in a backward, the gradient of every source.
+    """
     batch, tokens, width = tensors[0][0].shape
     query = query.contiguous().expand(batch, tokens, width)
     size, dtypes = width // heads, {v.dtype for v in tensors[0]}
@@ -230,15 +236,15 @@ def _launch(
             stored=STORED[stored],
             mixed=len(dtypes) > 1,
             aligned=aligned,
-            num_warps=max(1, min(16, block * channels // (32 * OF_A_THREAD))),
+            num_warps=max(1, min(16, block * channels // (32 * CHANNELS_OF_A_THREAD))),
         )
 
 
 def _table(tensors: Sequence[Sequence[Tensor]], stored: torch.dtype) -> tuple[Tensor, int]:
-    """A row for each source, (J, 4), and what every address is a multiple of, 16 at most.
+    """A table (J, 4) of the sources, and the largest power of two, up to 16, in all addresses.
 
-    The addresses of its value, inverse RMS and gradient (0 where there is none), and whether it
-    is wider than `stored`.
+    A row holds the addresses of value, inverse RMS and gradient (0 where there is none), and
+    whether the source is wider than `stored`.
     """
     columns = [[x.data_ptr() for x in column] for column in tensors]
     aligned = math.gcd(16, *itertools.chain(*columns))

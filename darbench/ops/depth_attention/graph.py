@@ -1,7 +1,7 @@
 """Depth attention as one operator of a traced graph, differentiated by a second one.
 
-Functional, as torch wants operators to be: the gradients of a source's readers are added up by
-autograd. Kernels on CUDA are told addresses, which a recorded CUDA graph would not renew.
+torch wants operators to be functional, so the gradients of a source's readers are added up by
+autograd. Kernels on CUDA are given addresses, which a recorded CUDA graph would not renew.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ TAGS = (torch.Tag.cudagraph_unsafe,)
 
 def depth_attention(query: Tensor, sources: Sequence[Source], scale: float, heads: int) -> Tensor:
     values = [s.value for s in sources]
-    # Without its gradient, which that of the values includes.
+    # Detached: the gradient of the values includes the one through their norm.
     inv_rms = [
         inverse_rms(s.value.detach()) if s.inv_rms is None else s.inv_rms.detach() for s in sources
     ]
@@ -29,7 +29,7 @@ def depth_attention(query: Tensor, sources: Sequence[Source], scale: float, head
 def _forward(
     query: Tensor, values: list[Tensor], inv_rms: list[Tensor], scale: float, heads: int
 ) -> tuple[Tensor, Tensor]:
-    """h (B, T, D), and what the backward needs."""
+    """Return h (B, T, D), and what the backward needs."""
     values = [v.contiguous() for v in values]
     return backend(query).forward(query, values, inv_rms, scale, heads)
 
@@ -48,7 +48,7 @@ def _backward(
     kept: Tensor,
     scale: float,
 ) -> list[Tensor]:
-    """Gradients of the query and of every value."""
+    """Return the gradients of the query and of every value."""
     values = [v.contiguous() for v in values]
     into = [None] * len(values)
     dquery, dvalues = backend(query).backward(grad, query, values, inv_rms, kept, scale, into)

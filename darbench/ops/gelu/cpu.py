@@ -1,4 +1,4 @@
-"""GELU on the CPU in float32, as x sigmoid(2 u), which is what x (1 + tanh(u)) / 2 comes to."""
+"""GELU on the CPU in float32, computed as x sigmoid(2 u), which equals x (1 + tanh(u)) / 2."""
 
 import math
 from typing import Any
@@ -9,7 +9,7 @@ from torch import Tensor
 from darbench.ops.native.kernels import F, kernel, over_batch, row, sigmoid
 
 SLOPE, CUBIC = F(2 * math.sqrt(2 / math.pi)), F(0.044715)
-COST = 16  # of an element, in multiply-adds
+COST = 16  # multiply-adds that take as long as an element
 
 
 @kernel
@@ -41,7 +41,7 @@ class Gelu(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
-        if torch.is_grad_enabled():  # to be differentiated again
+        if torch.is_grad_enabled():  # a second derivative is wanted
             return torch.ops.aten.gelu_backward(grad, x, approximate="tanh")
         out = torch.empty_like(x)
         over_batch(_backward, (x, grad.contiguous(), out), x.numel(), COST * x.numel())

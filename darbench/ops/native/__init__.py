@@ -1,4 +1,4 @@
-"""Kernels for the CPU, compiled by Numba and kept on disk; the plain definitions stand beside.
+"""Kernels for the CPU, compiled by Numba and kept on disk.
 
 Numba is imported when a kernel is first called, which takes half a second.
 """
@@ -21,9 +21,9 @@ if not AVAILABLE:
 
 
 def takes(*tensors: Tensor) -> bool:
-    """Whether the native kernels can take these: float32 on the CPU, with content of their own.
+    """Whether the native kernels can take these tensors: float32 on the CPU, with memory.
 
-    Tensors of other classes may have none, and within torch.func they stand for others.
+    Other classes of tensors may have no memory, and those within torch.func are wrappers.
     """
     return (
         AVAILABLE

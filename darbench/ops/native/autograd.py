@@ -1,4 +1,4 @@
-"""What the native kernels' functions of autograd share."""
+"""The decorator that all autograd functions of the native kernels use."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -10,7 +10,7 @@ import torch
 def first_order(backward: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator of a backward that cannot be differentiated itself.
 
-    Says so at once; torch's once_differentiable would wait for the second derivative, and its
+    It raises at once; torch's once_differentiable would wait for the second derivative, and its
     no_grad takes two microseconds of a read's backward.
     """
 

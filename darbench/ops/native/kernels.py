@@ -1,4 +1,4 @@
-"""What the native kernels share: compilation, rows at an address, exp, threads over a batch."""
+"""Tools for the native kernels: compilation, rows at an address, exp, threads over a batch."""
 
 import hashlib
 import os
@@ -23,15 +23,16 @@ GRAIN = 1 << 18  # multiply-adds below which a second thread costs more than it 
 F = np.float32
 
 _compiled = partial(njit, nogil=True, fastmath=_MATH, error_model="numpy")
-# Called by kernels alone, and inlined: where LLVM may choose it calls the larger ones, half of a
-# narrow row's time.
+# Only kernels call a part, and it is inlined: left to itself, LLVM makes calls of the larger ones,
+# which takes half of the time of a narrow row.
 part = _compiled(forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 def kernel(function: Callable[..., None]) -> Callable[..., None]:
-    """Decorator: compiled when first called, and kept on disk for this state of `ops`.
+    """Decorator of a function that is compiled when first called, and kept on disk.
 
-    Numba would look at the kernel's own file alone, and miss a change of what it is made of.
+    What is kept is valid for these files of `ops`: Numba itself would look at the kernel's own
+    file alone, and miss a change in the parts that it calls.
     """
     given = config.CACHE_DIR
     config.CACHE_DIR = given or str(_cache_folder())
@@ -64,13 +65,13 @@ def _pointer(typing, address):
 
 @part
 def row(address, start, size):
-    """The float32 numbers start .. start + size of the tensor at that address."""
+    """The numbers start .. start + size of the float32 tensor at that address."""
     return carray(_pointer(address + 4 * start), (size,))
 
 
 @part
 def matrix(address, start, rows, columns):
-    """The rows x columns float32 numbers of the tensor at that address, from `start` on."""
+    """The matrix (rows, columns) that begins at number `start` of the float32 tensor there."""
     return carray(_pointer(address + 4 * start), (rows, columns))
 
 
@@ -86,8 +87,8 @@ def _float_of(typing, bits):
 
 @part
 def exp(x):
-    """exp(x) for x <= 0 to float32's rounding, as a polynomial that vectorises (Cephes' expf)."""
-    nothing = x < F(-87.0)  # but for numbers too small to be normal
+    """Return exp(x) for x <= 0 to float32's rounding, by a polynomial (Cephes' expf)."""
+    nothing = x < F(-87.0)  # the result would be subnormal or zero
     x = max(x, F(-87.0))
     n = np.floor(x * F(1.44269504) + F(0.5))
     f = x - n * F(0.693359375) - n * F(-2.12194440e-4)
@@ -110,7 +111,7 @@ def sigmoid(x):
 
 @part
 def tanh(x):
-    """tanh(x) to float32's rounding (Cephes' tanhf): near 0 a polynomial, or it would cancel."""
+    """Return tanh(x) to float32's rounding, near 0 by a polynomial (Cephes' tanhf)."""
     size, z = abs(x), x * x
     p = F(-5.70498872745e-3)
     p = p * z + F(2.06390887954e-2)
@@ -124,7 +125,7 @@ def tanh(x):
 
 @part
 def dot_products(x, values, start, out):
-    """out[j] = x . v_j, four sources at a time, which share the loads of x."""
+    """Set out[j] = x . v_j, for four sources at a time, which share the loads of x."""
     size, many = x.size, values.size // 4 * 4
     for j in range(0, many, 4):
         v0, v1 = row(values[j], start, size), row(values[j + 1], start, size)
@@ -146,7 +147,7 @@ def dot_products(x, values, start, out):
 
 @part
 def add_combination(weights, values, start, out):
-    """out += sum_j weights[j] v_j"""
+    """Add sum_j weights[j] v_j to out."""
     size, many = out.size, values.size // 4 * 4
     for j in range(0, many, 4):
         v0, v1 = row(values[j], start, size), row(values[j + 1], start, size)
@@ -161,12 +162,12 @@ def add_combination(weights, values, start, out):
 
 
 def addresses(tensors: Sequence[Tensor]) -> list[int]:
-    """Of contiguous tensors, for `row`."""
+    """The addresses of contiguous tensors, for `row`."""
     return [x.data_ptr() for x in tensors]
 
 
 def rows_of(x: Tensor) -> np.ndarray:
-    """Of the first matrix of contiguous x (..., rows, columns), for `row`."""
+    """The addresses of the rows of the first matrix in contiguous x (..., rows, columns)."""
     return x.data_ptr() + 4 * x.shape[-1] * np.arange(x.shape[-2])
 
 
@@ -177,26 +178,27 @@ def over_batch(
     work: int,
     held: Sequence[Any] = (),
 ) -> None:
-    """kernel(*arguments, start, stop) over parts of 0 .. batch, on as many threads as torch uses.
+    """Call kernel(*arguments, start, stop) over parts of 0 .. batch, on torch's number of threads.
 
-    A tensor among the arguments becomes its address; held: those whose addresses are in arrays.
-    Kernels release the GIL. work: multiply-adds of the whole; little work stays on one thread.
+    Tensors among the arguments are replaced by their addresses; held: tensors to keep alive, whose
+    addresses are in arrays. Kernels release the GIL. work: multiply-adds in all; little work stays
+    on one thread.
     """
-    told = [x.data_ptr() if isinstance(x, Tensor) else x for x in arguments]
+    values = [x.data_ptr() if isinstance(x, Tensor) else x for x in arguments]
     threads = min(torch.get_num_threads(), batch, 1 + work // GRAIN)
     if threads <= 1:
-        kernel(*told, 0, batch)
+        kernel(*values, 0, batch)
         return
     first, *rest = pairwise([batch * i // threads for i in range(threads + 1)])
-    others = [_pool().submit(_run, (arguments, held), kernel, *told, *bounds) for bounds in rest]
-    kernel(*told, *first)
+    others = [_pool().submit(_run, (arguments, held), kernel, *values, *bounds) for bounds in rest]
+    kernel(*values, *first)
     for other in others:
         other.result()
 
 
-def _run(held: Any, kernel: Callable[..., None], *told: Any) -> None:
-    """Holds what is addressed until the kernel is through, also where Ctrl-C took the caller."""
-    kernel(*told)
+def _run(held: Any, kernel: Callable[..., None], *values: Any) -> None:
+    """Call the kernel, and keep `held` alive until then, even if Ctrl-C ends the caller."""
+    kernel(*values)
 
 
 @cache

@@ -11,7 +11,7 @@ __all__ = ["permutations", "sinkhorn"]
 
 
 def sinkhorn(logits: Tensor, iterations: int) -> Tensor:
-    """exp(logits) (..., n, n) scaled towards row and column sums of 1, float32 or better.
+    """Scale exp(logits) (..., n, n) towards row and column sums of 1, in float32 or better.
 
     A logit counts as no more than 60 below the largest of its column.
 

@@ -18,7 +18,7 @@ LANES = 128  # matrices that one pass of a loop works on
 
 @part
 def _start(logits, n, m):
-    """m (n n, LANES) = exp(logits - the largest of its column), logits (matrices, n n)."""
+    """Set m (n n, LANES) to exp(logits - their column's largest), of logits (matrices, n n)."""
     for j in range(n):
         for k in range(len(logits)):
             top = logits[k, j]
@@ -33,8 +33,10 @@ def _start(logits, n, m):
 
 @part
 def _normalise(m, n, by, along, total):
-    """Divide by the sums over `along`: element (i, j) is row i * by + j * along; total (n, LANES)
-    keeps the inverse sums."""
+    """Divide by the sums over j, where element (i, j) is row i * by + j * along of m.
+
+    total (n, LANES) keeps the inverse sums.
+    """
     for i in range(n):
         inverse = total[i]
         inverse[:] = F(0)
@@ -52,7 +54,7 @@ def _normalise(m, n, by, along, total):
 
 @part
 def _normalise_backward(m, inverse, g, n, by, along, mean):
-    """g <- (g - sum g m) / sum, of the normalised m and the inverse sums."""
+    """Replace g by (g - sum g m) / sum, where m is normalised and `inverse` is 1 / sum."""
     for i in range(n):
         mean[:] = F(0)
         for j in range(n):
@@ -68,7 +70,7 @@ def _normalise_backward(m, inverse, g, n, by, along, mean):
 
 @kernel
 def _forward(logits, n, iterations, out, start, stop):
-    """out, logits (matrices, n n)."""
+    """Fill in out from logits, both (matrices, n n)."""
     m, total = np.ones((n * n, LANES), np.float32), np.empty((n, LANES), np.float32)
     for first in range(start, stop, LANES):
         last = min(first + LANES, stop)

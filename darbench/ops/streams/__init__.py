@@ -1,8 +1,8 @@
-"""Parallel residual streams: read, mix and write them, and what is decided from them.
+"""Parallel residual streams: how they are read, mixed and written, and weights made from them.
 
 `definition` says what is computed; on the CPU in float32 native kernels compute it without
-copies of the streams. Streams come back from what reads them, for the next reader to take: their
-gradients then add up in one place, as in `darbench.ops.depth_attention`.
+copies of the streams. A function that reads streams also returns them, and the next reader must
+take those: their gradients then add up in one tensor, as in `darbench.ops.depth_attention`.
 """
 
 from typing import NamedTuple
@@ -28,7 +28,7 @@ __all__ = [
 
 class Streams(NamedTuple):
     value: Tensor  # X, (B, T, S, D)
-    trail: Tensor  # X again, for the functions of this module alone, which hand it on
+    trail: Tensor  # X again; only the functions of this module use it, and return it anew
 
 
 def streams(x: Tensor) -> Streams:
@@ -36,7 +36,7 @@ def streams(x: Tensor) -> Streams:
 
 
 def read_streams(weights: Tensor, x: Streams) -> tuple[Tensor, Streams]:
-    """h = sum_s weights_s X_s, (B, T, D), and the streams to go on with.
+    """Return h = sum_s weights_s X_s, (B, T, D), and the streams to go on with.
 
     weights: (S,), or what broadcasts to (B, T, S).
     """
@@ -51,7 +51,7 @@ def read_streams(weights: Tensor, x: Streams) -> tuple[Tensor, Streams]:
 
 
 def write_streams(mix: Tensor | None, x: Streams, weights: Tensor, v: Tensor) -> Streams:
-    """X'_t = sum_s mix_{t,s} X_s + weights_t v.
+    """Return X'_t = sum_s mix_{t,s} X_s + weights_t v.
 
     mix: (S, S), what broadcasts to (B, T, S, S), or None for the identity; weights (S,), or what
     broadcasts to (B, T, S), as v does to (B, T, D).
@@ -69,8 +69,10 @@ def write_streams(mix: Tensor | None, x: Streams, weights: Tensor, v: Tensor) ->
 
 
 def normed_product(x: Streams, matrix: Tensor, eps: float) -> tuple[Tensor, Streams]:
-    """RMSNorm(X) @ matrix, (S D, K), of the streams of a token as one vector, (B, T, K), and the
-    streams to go on with."""
+    """Return RMSNorm(X) @ matrix, (B, T, K), and the streams to go on with.
+
+    The streams of a token count as one vector (S D,); matrix is (S D, K).
+    """
     shape = x.value.shape[-2:]
     matrix = _broadcast(matrix, shape.numel(), matrix.shape[-1])
     if not _native(x.value, matrix):
@@ -91,13 +93,14 @@ def hyper_connection(
     *,
     squash: bool = True,
 ) -> tuple[Tensor, Streams, Tensor]:
-    """What happens to the streams X (B, T, S, D) between two sublayers: (h, X', W').
+    """Return (h, X', W'): what happens to streams X (B, T, S, D) between two sublayers.
 
         X'_t = sum_s A_r[s, t] X_s + B[t] v,    [A_m | A_r | B] = W, the first of `written`
         W' = rest + size tanh(RMSNorm(X'_s) @ product),    h = sum_s A'_m[s] X'_s
 
-    written: W (B, T, S, K) and v (B, T, D), or None, and X' = X. K is S + 2, or 2: W without A_r,
-    which is the identity. rest (S, K), size (K,), product (D, K); squash=False leaves tanh out.
+    written: W (B, T, S, K) and v (B, T, D), or None, then X' = X. K is S + 2, or 2 where W has no
+    A_r, which then is the identity. rest (S, K), size (K,), product (D, K); squash=False leaves
+    tanh out.
     """
     batch, tokens, count, width = x.value.shape
     columns = product.shape[-1]
@@ -126,8 +129,11 @@ def hyper_connection(
 def manifold_maps(
     raw: Tensor, size: Tensor, bias: Tensor, count: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """(sigmoid(y_1), 2 sigmoid(y_2), y_3): of raw (B, T, K) the first S = count columns, the next
-    S and the others are each multiplied by their own of size (3,), and bias (K,) is added."""
+    """Return (sigmoid(y_1), 2 sigmoid(y_2), y_3), of which y_i = size_i raw_i + bias_i.
+
+    raw_1 and raw_2 are the first and the next S = count columns of raw (B, T, K), raw_3 the
+    others; size (3,), bias (K,).
+    """
     size, bias = _broadcast(size, 3), _broadcast(bias, raw.shape[-1])
     if not _native(raw, size, bias):
         return definition.manifold_maps(raw, size, bias, count)
@@ -137,12 +143,12 @@ def manifold_maps(
 
 
 def _broadcast(x: Tensor, *shape: int) -> Tensor:
-    """Kernels read as many numbers as that shape has, whatever is there."""
+    """Expand x in memory, for kernels read as many numbers as the shape has."""
     return x if x.shape == shape else x.expand(shape)
 
 
 def _shared_or(weights: Tensor, lead: tuple[int, int], *own: int) -> Tensor:
-    """Weights that all tokens share, of shape `own`, or else broadcast to every token's."""
+    """Weights of shape `own`, which all tokens share, or else broadcast to every token."""
     return weights if weights.shape == own else _broadcast(weights, *lead, *own)
 
 

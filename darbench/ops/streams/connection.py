@@ -1,4 +1,4 @@
-"""A hyper-connection on the CPU in float32: write, decide and read in one pass over the tokens.
+"""A hyper-connection on the CPU in float32: write, weigh and read in one pass over the tokens.
 
 Between two sublayers a token's streams stay in the cache, and autograd sees one function instead
 of nine. Weights are [A_m | A_r | B] of every stream, K columns; without A_r, two.
@@ -42,7 +42,7 @@ def _forward(
     squash,
     width,
     new,
-    found,
+    raw,
     inverse,
     weights,
     h,
@@ -50,10 +50,10 @@ def _forward(
     start,
     stop,
 ):
-    """new (B T, S, D), found (B T, S, K), inverse (B T, S), weights (B T, S, K), h (B T, D).
+    """Fill in new (B T, S, D), raw and weights (B T, S, K), inverse (B T, S) and h (B T, D).
 
     old: weights to write v with; 0 where nothing is written, and new is given. streams and new:
-    addresses of X_s of token 0; columns: those of the K columns of the product.
+    addresses of X_s of token 0; columns: addresses of the K columns of the product.
     """
     count, many = new.size, columns.size
     flat = count * many
@@ -74,7 +74,7 @@ def _forward(
                     for d in range(width):
                         into[d] += xt[d]
         for s in range(count):
-            x, f = row(new[s], at, width), row(found, r * flat + s * many, many)
+            x, f = row(new[s], at, width), row(raw, r * flat + s * many, many)
             total = F(0)
             for d in range(width):
                 total += x[d] * x[d]
@@ -83,7 +83,7 @@ def _forward(
             dot_products(x, columns, 0, f)
             for k in range(many):
                 f[k] *= n
-        w, f = row(weights, r * flat, flat), row(found, r * flat, flat)
+        w, f = row(weights, r * flat, flat), row(raw, r * flat, flat)
         if squash:
             for e in range(flat):
                 w[e] = at_rest[e] + sizes[e] * tanh(f[e])
@@ -98,7 +98,7 @@ def _forward(
 
 @part
 def _of_weights(g, new, at, later, m, dw):
-    """dw: the gradient of a token's weights, from later ones and from the read; m is scratch."""
+    """Set dw, the gradient of a token's weights, from `later` and from the read; m is scratch."""
     many = dw.size // m.size
     dot_products(g, new, at, m)
     for e in range(dw.size):
@@ -109,7 +109,7 @@ def _of_weights(g, new, at, later, m, dw):
 
 @part
 def _of_written(w, v, grads, m, dw, dv):
-    """dv, and dw of the columns B and A_m, of which no gradient comes back; m is scratch."""
+    """Set dv, and dw of the columns B and A_m; the latter is 0. m is scratch."""
     many = w.size // m.size
     dot_products(v, grads, 0, m)
     for t in range(m.size):
@@ -130,7 +130,7 @@ def _backward(
     squash,
     width,
     new,
-    found,
+    raw,
     inverse,
     weights,
     dh,
@@ -146,8 +146,10 @@ def _backward(
     start,
     stop,
 ):
-    """Sets dold (B T, S, K), dstreams (B T, S, D) and dv (B T, D); adds to drest, dsize (B, S, K)
-    and dcolumns (B, K, D). dh, dnew and dweights are the gradients of the outputs.
+    """Set dold (B T, S, K), dstreams (B T, S, D) and dv (B T, D); add to the other gradients.
+
+    Those are drest, dsize (B, S, K) and dcolumns (B, K, D). dh, dnew and dweights are the
+    gradients of the outputs.
 
     With G_t the whole gradient of a token's X'_t: dX_s = sum_t A_r[s, t] G_t, dv = sum_t B[t] G_t.
     """
@@ -159,10 +161,10 @@ def _backward(
     grads = np.empty(count, np.int64)
     for s in range(count):
         grads[s] = whole[s].ctypes.data
-    # What stands here and in no part of its own would, as a part, be summed in another order.
+    # This is no part of its own, for a part would be summed in another order.
     for r in range(start * tokens, stop * tokens):
         b, at = r // tokens, r * count * width
-        g, f = row(dh, r * width, width), row(found, r * flat, flat)
+        g, f = row(dh, r * width, width), row(raw, r * flat, flat)
         w, later = row(weights, r * flat, flat), row(dweights, r * flat, flat)
         _of_weights(g, new, at, later, m, dw)
         into_rest, into_size = row(drest, b * flat, flat), row(dsize, b * flat, flat)
@@ -208,7 +210,7 @@ def _backward(
 
 
 class Connection(torch.autograd.Function):
-    """(h, X', W') of `darbench.ops.streams.hyper_connection`, the product given by its columns."""
+    """Returns what `darbench.ops.streams.hyper_connection` does; takes the product's columns."""
 
     @staticmethod
     def forward(
@@ -227,7 +229,7 @@ class Connection(torch.autograd.Function):
         size = size.expand(count, many).contiguous()
         new = streams if old is None else torch.empty_like(streams)
         h, inverse = new.new_empty(batch, tokens, width), new.new_empty(batch, tokens, count)
-        found, weights = (new.new_empty(batch, tokens, count, many) for _ in range(2))
+        raw, weights = (new.new_empty(batch, tokens, count, many) for _ in range(2))
         arguments = (
             *_written(old, v),
             rows_of(streams),
@@ -238,7 +240,7 @@ class Connection(torch.autograd.Function):
             squash,
             width,
             rows_of(new),
-            found,
+            raw,
             inverse,
             weights,
             h,
@@ -246,20 +248,20 @@ class Connection(torch.autograd.Function):
         )
         work = (2 * count + many) * streams.numel()
         over_batch(_forward, arguments, batch, work, held=(streams, columns, new))
-        ctx.save_for_backward(streams, old, v, size, columns, new, found, inverse, weights)
+        ctx.save_for_backward(streams, old, v, size, columns, new, raw, inverse, weights)
         ctx.squash = squash
         return h, new, weights
 
     @staticmethod
     @first_order
     def backward(ctx: Any, dh: Tensor, dnew: Tensor, dweights: Tensor):
-        streams, old, v, size, columns, new, found, inverse, weights = ctx.saved_tensors
+        streams, old, v, size, columns, new, raw, inverse, weights = ctx.saved_tensors
         batch, tokens, count, width = streams.shape
         many = len(columns)
         dh, dnew, dweights = dh.contiguous(), dnew.contiguous(), dweights.contiguous()
         dold, dv = (None if x is None else torch.empty_like(x) for x in (old, v))
         dstreams = torch.empty_like(streams)
-        # A row for each element of the batch: threads share none.
+        # Each element of the batch has a row of its own, for threads must not share one.
         drest, dsize = (new.new_zeros(batch, count, many) for _ in range(2))
         dcolumns = new.new_zeros(batch, many, width)
         arguments = (
@@ -270,7 +272,7 @@ class Connection(torch.autograd.Function):
             ctx.squash,
             width,
             rows_of(new),
-            found,
+            raw,
             inverse,
             weights,
             dh,

@@ -1,6 +1,6 @@
 """Parallel residual streams on the CPU in float32, token by token.
 
-Weights are read where they lie, by their strides, for they are columns of one product.
+Weights are not copied but read by their strides, for they are columns of one product.
 """
 
 from typing import Any
@@ -30,8 +30,11 @@ def _copy(address, start, step, out):
 
 @kernel
 def _read(weights, steps, streams, width, out, tokens, start, stop):
-    """out (B T, D); weights (B T or 1, S) with their strides, 0 from token to token where there is
-    one row of them; streams: addresses of X_s of token 0."""
+    """Fill in out (B T, D) from weights (B T or 1, S) and the streams.
+
+    steps: strides of the weights, 0 from token to token where there is one row of them; streams:
+    addresses of X_s of token 0.
+    """
     count = streams.size
     w = np.empty(count, np.float32)
     for r in range(start * tokens, stop * tokens):
@@ -43,7 +46,7 @@ def _read(weights, steps, streams, width, out, tokens, start, stop):
 
 @kernel
 def _read_backward(weights, steps, streams, width, grad, dweights, dstreams, tokens, start, stop):
-    """Adds to dweights (B T or B, S), and to dstreams (B T, S, D)."""
+    """Add to dweights (B T or B, S), and to dstreams (B T, S, D)."""
     count = streams.size
     w, dots = np.empty(count, np.float32), np.empty(count, np.float32)
     for r in range(start * tokens, stop * tokens):
@@ -60,7 +63,7 @@ def _read_backward(weights, steps, streams, width, grad, dweights, dstreams, tok
 
 @kernel
 def _write(mix, mix_steps, weights, steps, streams, v, width, out, tokens, start, stop):
-    """out (B T, S, D); mix (B T or 1, S, S), weights (B T or 1, S), v (B T, D)."""
+    """Fill in out (B T, S, D) from mix (B T or 1, S, S), weights (B T or 1, S) and v (B T, D)."""
     count = streams.size
     m = np.empty(count, np.float32)
     for r in range(start * tokens, stop * tokens):
@@ -92,7 +95,7 @@ def _write_backward(
     start,
     stop,
 ):
-    """Adds to dmix, dweights (B T or B, ...); sets dstreams and dv. grads: addresses of grad."""
+    """Add to dmix, dweights (B T or B, ...); set dstreams and dv. grads: addresses of grad."""
     count = streams.size
     dots, m = np.empty(count, np.float32), np.empty(count, np.float32)
     for r in range(start * tokens, stop * tokens):
@@ -115,8 +118,11 @@ def _write_backward(
 
 
 def _steps(weights: Tensor, own: int) -> tuple[Tensor, tuple[int, ...]]:
-    """Weights (B, T, ...) or (...), `own` last axes, and their strides: from token to token, 0
-    where all share them, then along their own axes."""
+    """Return weights (B, T, ...) or (...), with `own` last axes, and their strides.
+
+    The first stride is from token to token, 0 where all share them; the others are of the `own`
+    axes.
+    """
     if weights.dim() == own:
         return weights, (0, *weights.stride())
     batch, tokens = weights.shape[:2]
@@ -127,18 +133,18 @@ def _steps(weights: Tensor, own: int) -> tuple[Tensor, tuple[int, ...]]:
 
 
 def _zeros(weights: Tensor, steps: tuple[int, ...], streams: Tensor) -> Tensor:
-    """Where the gradient of weights adds up: by token, or by element of the batch."""
+    """Zeros to add the gradient of weights up in: by token, or by element of the batch."""
     shared = (len(streams),) if steps[0] == 0 else ()
     return weights.new_zeros(*shared, *weights.shape)
 
 
 def _summed(gradient: Tensor, steps: tuple[int, ...]) -> Tensor:
-    """Over the batch, where the weights are the same for all tokens."""
+    """The gradient of the weights, summed over the batch where all tokens share them."""
     return gradient if steps[0] else gradient.sum(0)
 
 
 class Read(torch.autograd.Function):
-    """(h, streams), the streams handed on."""
+    """Returns h, and the streams for the next reader."""
 
     @staticmethod
     def forward(ctx: Any, weights: Tensor, streams: Tensor):
@@ -167,7 +173,7 @@ class Read(torch.autograd.Function):
 
 
 class Write(torch.autograd.Function):
-    """mix streams + weights v."""
+    """Returns mix streams + weights v."""
 
     @staticmethod
     def forward(ctx: Any, mix: Tensor, streams: Tensor, weights: Tensor, v: Tensor):

@@ -9,13 +9,13 @@ from darbench.ops.norm import inverse_rms
 
 
 def mix_streams(weights: Tensor, streams: Tensor) -> Tensor:
-    """weights (..., R, S) @ streams (..., S, D) -> (..., R, D).
+    """Return weights (..., R, S) @ streams (..., S, D), (..., R, D).
 
-    In the streams' own precision, also under autocast: a residual stream rounded at every site
-    would no longer be one.
+    It is computed in the streams' own precision, also under autocast, for a residual stream must
+    not be rounded at every site.
     """
     device = streams.device.type
-    has_autocast = torch.amp.is_autocast_available(device)  # the meta device has none
+    has_autocast = torch.amp.is_autocast_available(device)  # false for the meta device
     with torch.autocast(device, enabled=False) if has_autocast else nullcontext():
         return weights.to(streams.dtype) @ streams
 
@@ -46,8 +46,8 @@ def hyper_connection(
         weights, v = written
         mix = weights[..., 1:-1].mT if weights.shape[-1] > 2 else None
         streams = write_streams(mix, streams, weights[..., -1], v)
-    found = normed_product(streams, product, eps)
-    weights = rest + size * (torch.tanh(found) if squash else found)
+    raw = normed_product(streams, product, eps)
+    weights = rest + size * (torch.tanh(raw) if squash else raw)
     return read_streams(weights[..., 0], streams), streams, weights
 
 

@@ -8,12 +8,12 @@ from torch import Tensor
 from darbench.ops.native.autograd import first_order
 from darbench.ops.native.kernels import F, kernel, over_batch, row, sigmoid
 
-COST = 8  # of an element, in multiply-adds
+COST = 8  # multiply-adds that take as long as an element
 
 
 @kernel
 def _forward(raw, size, bias, count, columns, read, write, logits, tokens, start, stop):
-    """read, write (B T, S) and logits (B T, K - 2 S) of raw (B T, K)."""
+    """Fill in read, write (B T, S) and logits (B T, K - 2 S) from raw (B T, K)."""
     size, bias, others = row(size, 0, 3), row(bias, 0, columns), columns - 2 * count
     for r in range(start * tokens, stop * tokens):
         x, out = row(raw, r * columns, columns), row(logits, r * others, others)
@@ -43,7 +43,7 @@ def _backward(
     start,
     stop,
 ):
-    """Sets draw (B T, K), adds to dsize (B, 3) and dbias (B, K)."""
+    """Set draw (B T, K), and add to dsize (B, 3) and dbias (B, K)."""
     size, others = row(size, 0, 3), columns - 2 * count
     for r in range(start * tokens, stop * tokens):
         b = r // tokens
@@ -65,7 +65,7 @@ def _backward(
 
 
 class Maps(torch.autograd.Function):
-    """(read, write, logits) of `darbench.ops.streams.manifold_maps`."""
+    """Returns (read, write, logits) as `darbench.ops.streams.manifold_maps` does."""
 
     @staticmethod
     def forward(ctx: Any, raw: Tensor, size: Tensor, bias: Tensor, count: int):
@@ -83,7 +83,7 @@ class Maps(torch.autograd.Function):
         raw, size, read, write = ctx.saved_tensors
         batch, tokens, columns = raw.shape
         draw = torch.empty_like(raw)
-        # A row for each element of the batch: threads share none.
+        # Each element of the batch has a row of its own, for threads must not share one.
         dsize, dbias = raw.new_zeros(batch, 3), raw.new_zeros(batch, columns)
         dread, dwrite, dlogits = dread.contiguous(), dwrite.contiguous(), dlogits.contiguous()
         arguments = (

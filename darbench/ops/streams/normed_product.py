@@ -1,4 +1,4 @@
-"""What parallel streams decide by: their norm and a product, on the CPU in float32, row by row."""
+"""The product of normed rows and a matrix, on the CPU in float32, row by row."""
 
 from typing import Any
 
@@ -20,7 +20,10 @@ from darbench.ops.native.kernels import (
 
 @kernel
 def _normed_product(x, columns, eps, features, out, inverse, start, stop):
-    """out (rows, K) and the inverse RMS of x (rows, D); columns: addresses of the matrix's."""
+    """Fill in out (rows, K) and the inverse RMS of x (rows, D).
+
+    columns: addresses of the matrix's columns.
+    """
     for r in range(start, stop):
         xr, o = row(x, r * features, features), row(out, r * columns.size, columns.size)
         total = F(0)
@@ -34,8 +37,10 @@ def _normed_product(x, columns, eps, features, out, inverse, start, stop):
 
 @kernel
 def _normed_product_backward(x, columns, features, out, inverse, grad, product, dx, start, stop):
-    """Sets product = grad / rms (rows, K), whose product with x is the matrix's gradient; adds
-    product @ matrix^T - (grad . out) / (rms^2 D) x to dx."""
+    """Set product, and add product @ matrix^T - (grad . out) / (rms^2 D) x to dx.
+
+    product = grad / rms (rows, K); its product with x is the matrix's gradient.
+    """
     count = columns.size
     for r in range(start, stop):
         o, g = row(out, r * count, count), row(grad, r * count, count)
@@ -52,7 +57,7 @@ def _normed_product_backward(x, columns, features, out, inverse, grad, product, 
 
 
 class NormedProduct(torch.autograd.Function):
-    """(RMSNorm(x) @ matrix, x), x handed on; a normed copy of x is never made."""
+    """Returns RMSNorm(x) @ matrix, and x for the next reader, without a normed copy of x."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, matrix: Tensor, eps: float):
@@ -77,5 +82,5 @@ class NormedProduct(torch.autograd.Function):
         arguments = x, rows_of(columns), features, out, inverse, grad, product, into
         rows, work = inverse.numel(), 2 * x.numel()
         over_batch(_normed_product_backward, arguments, rows, work, held=(columns,))
-        dcolumns = product.view(-1, len(columns)).mT @ x.view(-1, features)  # fast this way round
+        dcolumns = product.view(-1, len(columns)).mT @ x.view(-1, features)  # the faster order
         return into, dcolumns.mT, None
