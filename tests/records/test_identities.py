@@ -53,22 +53,22 @@ RECORDED = {
 }
 SOURCES = {
     "add": "6d348fcef8247003",
-    "attnres": "5b1e62af10b0b741",
-    "dar": "ff2c4c78254420e4",
+    "attnres": "28bc235365dd2bfd",
+    "dar": "7eb1b3ff9876afd0",
     "deepnorm": "c34e52dbcb1ac43a",
-    "delta_attnres": "4e78baf7fdba1be5",
+    "delta_attnres": "25d61fba1ad8f11d",
     "denseformer": "082860c9fc303e0a",
     "highway": "6b338f9b0ca668b5",
-    "hyper": "65ed18b145206d0f",
+    "hyper": "07b827268d44dffc",
     "layerscale": "3269fd8d514c4f0e",
-    "mgr": "5403128073823f95",
-    "mhc": "a893a3e576e4f6ea",
+    "mgr": "98c324604a571668",
+    "mhc": "b12ce7b9c59563c2",
     "mudd": "ae89b72c6e20bd21",
     "mvsplit": "8bee6082be65a30b",
     "rezero": "05c3fc789f0c21cd",
     "siamese": "9de8fb93337a474b",
     "static_scalars": "9a42ba24c58d3d82",
-    "unet": "0908c307e761d6de",
+    "unet": "e016437a85fd0512",
 }
 
 
