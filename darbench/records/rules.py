@@ -2,7 +2,7 @@
 
 All that is written here in capitals is part of the protocol hash. Raise RULES when a change to
 the code gives the same images or the same weights another number:
-tests/metrics/test_rules.py tells.
+tests/records/test_rules.py tells.
 """
 
 RULES = 3
