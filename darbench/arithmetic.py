@@ -16,7 +16,7 @@ ARITHMETIC = 1
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Of torch, on the CPU: which way a sum or a convolution goes depends on their number."""
+    """torch has one thread on the CPU: the order of a sum or a convolution depends on how many."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -26,14 +26,18 @@ def one_thread() -> Iterator[None]:
 
 
 def no_tf32() -> None:
-    """On a GPU, where convolutions in TF32 round a float32 to eleven bits."""
+    """Convolutions on a GPU keep all of float32, of which TF32 keeps eleven bits."""
     torch.backends.cudnn.allow_tf32 = False
 
 
 @contextmanager
 def plain_arithmetic(device: str) -> Iterator[None]:
-    """On the CPU one thread, of the metrics' linear algebra too: small models gain nothing from
-    more. On a GPU no TF32: rows of either device then differ by float32's rounding alone."""
+    """A trial computes with one thread on the CPU, in the metrics' linear algebra too, and without
+    TF32 on a GPU.
+
+    Small models gain nothing from more threads, and rows of either device differ by float32's
+    rounding alone.
+    """
     if device == "cpu":
         with one_thread(), threadpool_limits(1, user_api="blas"):
             yield

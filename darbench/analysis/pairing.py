@@ -16,9 +16,12 @@ _FIXED = {"audit_init": "initial values differ", "audit_generation": "generation
 
 
 def broken_pairs(entry: Entry, base: Entry) -> dict[int, list[str]]:
-    """Pair id -> what differs, for the pairs in the entry's split that are none."""
-    found = {pair: differences(a.curve, b.curve) for pair, (a, b) in _pairs(entry, base).items()}
-    return {pair: reasons for pair, reasons in found.items() if reasons}
+    """What differs, by pair id, for the pairs in the entry's split that are none."""
+    reasons = {
+        pair: differences(ours.curve, theirs.curve)
+        for pair, (ours, theirs) in _pairs(entry, base).items()
+    }
+    return {pair: texts for pair, texts in reasons.items() if texts}
 
 
 def differences(one: list[Row], two: list[Row]) -> list[str]:
@@ -37,7 +40,7 @@ def _models(rows: list[Row]) -> list[dict[str, Any]]:
 
 
 def pairing_mark(entry: Entry, base: Entry) -> str:
-    """What a reader is told about pairs that are left out; nothing where all are whole."""
+    """A note on the pairs that are left out; empty where all are whole."""
     broken = broken_pairs(entry, base)
     if not broken:
         return ""
@@ -47,8 +50,8 @@ def pairing_mark(entry: Entry, base: Entry) -> str:
 
 
 def arithmetic_mark(entry: Entry, base: Entry) -> str:
-    """What a reader is told about pairs whose trials different kernels computed; their numbers
-    differ by rounding, so they are compared all the same."""
+    """A note on pairs whose trials different kernels computed; empty where there are none. Their
+    numbers differ by rounding, so they are compared all the same."""
     differ = []
     for pair, (one, two) in _pairs(entry, base).items():
         ours, theirs = _arithmetic(one), _arithmetic(two)
@@ -65,7 +68,7 @@ def _arithmetic(trial: Outcome) -> set[int]:
 
 
 def _in_seeds(pairs: Collection[int], entry: Entry, base: Entry) -> str:
-    """` in seed 0, 2`; empty where those are all pairs of the two."""
+    """A phrase such as ` in seed 0, 2`; empty where those are all pairs of the two."""
     whole = set(pairs) == _pairs(entry, base).keys()
     return "" if whole else f" in seed {', '.join(map(str, sorted(pairs)))}"
 
@@ -76,13 +79,13 @@ def _pairs(entry: Entry, base: Entry) -> dict[int, tuple[Outcome, Outcome]]:
 
 
 def _audits(rows: list[Row], name: str) -> dict[int | None, set[str]]:
-    """Step up to which it was hashed -> the hashes of that name, one unless attempts disagree."""
-    found: dict[int | None, set[str]] = {}
+    """The hashes of that name by the step up to which they go, one unless attempts disagree."""
+    hashes: dict[int | None, set[str]] = {}
     for row in rows:
         if row[name] is not None:
             step = row["audit_step"] if name in _RUNNING else None
-            found.setdefault(step, set()).add(row[name])
-    return found
+            hashes.setdefault(step, set()).add(row[name])
+    return hashes
 
 
 def _differ(one: dict[int | None, set[str]], two: dict[int | None, set[str]]) -> bool:

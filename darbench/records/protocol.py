@@ -50,12 +50,12 @@ def protocol_hash(trial: Trial) -> str:
 
 
 def shipped_fingerprint(data: str) -> str | None:
-    """As recorded, of a dataset that ships; None for one of files."""
+    """The recorded fingerprint of a dataset that ships; None for one of files."""
     return _read(FINGERPRINTS).get(data)
 
 
 def _weights(extractor: str) -> str | None:
-    """The start of their sha256."""
+    """The start of the sha256 of the extractor's weights; None where it has none of its own."""
     path = WEIGHTS / f"{extractor}.json"
     return _read(path)["sha256"][:16] if path.is_file() else None
 

@@ -7,15 +7,14 @@ tests/records/test_rules.py tells.
 
 RULES = 3
 
-# Of the generator: fixed and padded, so that no sample depends on its batch; as many as the first
-# says, or as the second allows, where a sample has many tokens.
+# The generator's batch is fixed and padded, so that no sample depends on the others in it: as many
+# samples as the first says, or as the second allows, where a sample has many tokens.
 SAMPLE_BATCH, SAMPLE_TOKENS = 480, 30_720
-# Of the extractor: a convolution may round differently for another batch size; one size leaves
-# nothing to vary.
+# The extractor has one batch size: a convolution may round differently for another.
 FEATURE_BATCH = 64
 VALIDATION_BINS = 4  # of t
-# Of t at either end: what the validation loss leaves out, whatever the model predicts, and
-# sampling where a conversion is singular there. The official SiT's.
+# What the validation loss leaves out of t at either end, whatever the model predicts, and sampling
+# where a conversion is singular there: the official SiT's value.
 MARGIN = 1e-3
 ADAPTIVE_RTOL, ADAPTIVE_ATOL = 1e-3, 1e-6  # of the adaptive sampler, the official SiT's
 NEIGHBOURS = 3  # k of precision and recall

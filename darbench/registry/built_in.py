@@ -12,8 +12,8 @@ _TYPES = {each.__name__: each for each in (bool, int, float, str, NoneType)}
 
 
 def signatures() -> dict[str, Signature]:
-    """Of all routings by name; as they are on disk while nothing but the built-in ones is known
-    and their code has not changed."""
+    """The signatures of all routings by name; those kept on disk while nothing but the built-in
+    routings is known and their code has not changed."""
     if _others():
         return {name: signature(name) for name in ROUTINGS.names()}
     plain = remembered("signatures", None, _plain_signatures)

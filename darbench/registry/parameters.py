@@ -67,7 +67,7 @@ class Signature:
 
 
 def parameter(name: str, default: Any, hint: Any) -> Parameter:
-    """From a type annotation: a class, a union of classes, or a Literal of choices."""
+    """The parameter of a type annotation: a class, a union of classes, or a Literal of choices."""
     if get_origin(hint) is Literal:
         choices = get_args(hint)
         kinds = tuple({type(choice) for choice in choices})

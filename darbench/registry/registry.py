@@ -22,7 +22,7 @@ class Registry:
         self._made: dict[str, Callable] = {}
 
     def register(self, name: str, made: Callable) -> None:
-        """Make it known under `name`.
+        """Make a class or function known under `name`.
 
         The same source twice is a no-op; what is written again in the same place, as when a
         notebook cell runs anew, replaces the old. BadInput if the name is taken or is none.

@@ -55,7 +55,7 @@ class Declared:
 
 
 def read(folder: Path) -> Declared:
-    """Nothing where nothing was declared; BadInput if the file is not ours."""
+    """What was declared for the leaderboard, if anything; BadInput if the file is not ours."""
     path = folder / FILE
     try:
         return Declared(**json.loads(path.read_text()))

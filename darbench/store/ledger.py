@@ -128,13 +128,13 @@ def _await_orphans(folder: Path) -> None:
 
 
 def key(trial: Trial) -> Key:
-    """What a trial's rows are told by: another source of the routing or another protocol would
-    give other numbers, and what a search found does not stand for a confirmation."""
+    """What identifies a trial's rows: another source of the routing or another protocol would give
+    other numbers, and the result of a search does not stand for a confirmation."""
     return trial.id, trial.code_hash, protocol_hash(trial), trial.split
 
 
 def row_key(row: Mapping[str, Any]) -> Key:
-    """That of the row's trial."""
+    """The `key` of the trial that the row is of."""
     return row["trial_id"], row["variant_code_hash"], row["protocol_hash"], row["split"]
 
 
@@ -152,7 +152,7 @@ def attempts(rows: list[dict[str, Any]]) -> dict[str, int]:
 
 
 def outdated(rows: list[dict[str, Any]]) -> str:
-    """What a user is told of rows whose source hash is of an older form; empty without any."""
+    """A line for the user about rows whose source hash is of an older form; empty without any."""
     count = sum(map(is_outdated, rows))
     if not count:
         return ""

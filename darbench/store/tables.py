@@ -72,7 +72,7 @@ def _age(row: Mapping[str, Any]) -> tuple[int, str, str]:
 
 
 def _kind(values: list[Any]) -> pl.DataType:
-    """Of a column that a newer or patched writer added: numbers stay so, all else is text."""
+    """The type of a column that another writer added: numbers stay numbers, all else is text."""
     kinds = {type(value) for value in values if value is not None}
     if kinds == {bool}:
         return POLARS_TYPES["bool"]

@@ -48,7 +48,7 @@ class Audit:
 
     @classmethod
     def begin(cls, model: nn.Module) -> "Audit":
-        """`model` is as before training."""
+        """The audit of a model that has not been trained yet."""
         return cls({"audit_init": trunk_audit(model)})
 
     @classmethod
@@ -86,8 +86,8 @@ def thinned(items: Tensor) -> Tensor:
 
 
 def trunk_audit(model: nn.Module) -> str:
-    """Of names, shapes and values of all parameters but the routing's; before training, these are
-    the same for every routing of one backbone."""
+    """The hash of names, shapes and values of all parameters but the routing's; before training,
+    these are the same for every routing of one backbone."""
     digest = Digest()
     for name, values in model.named_parameters():
         if not name.startswith("routing."):
