@@ -14,8 +14,10 @@ from darbench.testing import check_routing
 
 
 def conformance(routing: str, overrides: Iterable[str] = ()) -> list[dict[str, Any]]:
-    """Results as plain values: of every routing that a file registers, in every setting."""
-    names = load_file(routing) if routing.endswith(".py") else [routing]
+    """Results as plain values. A routing by name is checked at the given parameters or its
+    defaults, the routings of a file also in every setting that their classes name."""
+    from_file = routing.endswith(".py")
+    names = load_file(routing) if from_file else [routing]
     if not names:
         raise BadInput(f"{routing}: registers encoders alone, and check is of routings")
     given, others = routing_parameters(overrides)
@@ -27,18 +29,17 @@ def conformance(routing: str, overrides: Iterable[str] = ()) -> list[dict[str, A
         return [
             {"routing": name, "params": params, **asdict(result)}
             for name in names
-            for params in _settings(name, given)
+            for params in (_settings(name) if from_file and not given else [given])
             for result in check_routing(ROUTINGS.get(name), signature(name).resolve(params))
         ]
     finally:
         torch.set_num_threads(threads)
 
 
-def _settings(name: str, given: dict[str, Any]) -> list[dict[str, Any]]:
-    """Those given, or else the defaults and what the class names besides, each once."""
+def _settings(name: str) -> list[dict[str, Any]]:
+    """The defaults and what the class names besides, each once."""
     chosen, resolved = [], []
-    named = getattr(ROUTINGS.get(name), "settings", ())
-    for params in [given] if given else [{}, *named]:
+    for params in [{}, *getattr(ROUTINGS.get(name), "settings", ())]:
         whole = signature(name).resolve(params)
         if whole not in resolved:
             chosen.append(params)

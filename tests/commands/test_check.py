@@ -55,6 +55,11 @@ def test_the_defaults_and_the_named_settings_are_checked_each_once(settings_of):
     assert settings_of("with_settings", named) == [{}, {"a": 0.5}, {"a": 2.0}]
 
 
+def test_a_routing_by_name_is_checked_at_its_defaults(settings_of):
+    settings_of("by_name", 'settings = ({"a": 0.5},)')
+    assert [r["params"] for r in check.conformance("by_name")] == [{}]
+
+
 def test_parameters_on_the_command_line_are_checked_alone(settings_of):
     named = 'settings = ({"a": 0.5},)'
     assert settings_of("with_parameters", named, ["params.a=3"]) == [{"a": 3}]
