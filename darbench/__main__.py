@@ -1,4 +1,4 @@
-"""`python -m darbench`."""
+"""The command line, as `python -m darbench`."""
 
 from darbench.cli import main
 

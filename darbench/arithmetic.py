@@ -1,8 +1,8 @@
-"""How a trial computes, so that the same trial gives the same numbers wherever it runs.
+"""Settings of arithmetic with which a trial gives the same numbers wherever it runs.
 
 ARITHMETIC is the version of the kernels in darbench.ops, those of the trunk among them. Raise it
 when a change to them moves a bit of what they compute: rows name it, pairs of different
-arithmetic are compared and marked, and nothing runs again for it. tests/test_arithmetic.py tells.
+arithmetic are compared and marked, and nothing is run again. tests/test_arithmetic.py notices.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ ARITHMETIC = 1
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """torch has one thread on the CPU: the order of a sum or a convolution depends on how many."""
+    """Use one thread of torch on the CPU: sums and convolutions depend on their number."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -26,17 +26,16 @@ def one_thread() -> Iterator[None]:
 
 
 def no_tf32() -> None:
-    """Convolutions on a GPU keep all of float32, of which TF32 keeps eleven bits."""
+    """Disable TF32 on a GPU, in which convolutions round a float32 to eleven bits."""
     torch.backends.cudnn.allow_tf32 = False
 
 
 @contextmanager
 def plain_arithmetic(device: str) -> Iterator[None]:
-    """A trial computes with one thread on the CPU, in the metrics' linear algebra too, and without
-    TF32 on a GPU.
+    """Use one thread on the CPU, and no TF32 on a GPU.
 
-    Small models gain nothing from more threads, and rows of either device differ by float32's
-    rounding alone.
+    Rows of the two devices then differ only by float32's rounding. The one thread is also for the
+    metrics' linear algebra; small models gain nothing from more.
     """
     if device == "cpu":
         with one_thread(), threadpool_limits(1, user_api="blas"):

@@ -1,4 +1,4 @@
-"""What was worked out before and is kept on disk, so that no command does it twice.
+"""A cache on disk of what was computed before, so that no command does it twice.
 
 `DARBENCH_CACHE` names the folder; otherwise it is `darbench` in the user's cache. A file may be
 deleted at any time, and is used only if its checksum holds; without a folder that can be written
@@ -20,29 +20,34 @@ from darbench.files import replacing
 
 
 def folder() -> Path:
-    """Where everything is kept that can be made anew."""
+    """Return the folder for everything that can be computed anew."""
     given = os.environ.get("DARBENCH_CACHE")
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return Path(given) if given else Path(home, "darbench")
 
 
 def remembered(what: str, key: Any, make: Callable[[], Any]) -> Any:
-    """`make()`, made of what JSON knows, or what it returned when it ran with an equal key, the
-    same code of darbench and the same packages beside it. What it raises is not kept."""
+    """Return `make()`, or what it returned before for an equal key.
+
+    The kept result is used only with the same code of darbench and the same packages. It must be
+    made of JSON's types. What `make` raises is not kept.
+    """
     name = f"{what}-{_hash([code(), key])}.json"
     path = folder() / name
     kept = _read(path)
     if kept is None:
         kept = json.dumps(make())
-        with suppress(OSError):  # a full or read-only disk is not worth a command
+        with suppress(OSError):  # a command goes on if the disk is full or read-only
             _write(path, kept)
     return json.loads(kept)
 
 
 @cache
 def code() -> str:
-    """The hash of all that a result depends on beside what a user gives: every file of darbench,
-    the versions of the packages that are installed, and Python's."""
+    """Return the hash of all that a result depends on besides what a user gives.
+
+    That is every file of darbench, and the versions of Python and of the installed packages.
+    """
     root = Path(str(files("darbench")))
     digest = hashlib.sha256(sys.version.encode())
     for path in sorted(root.rglob("*")):
@@ -55,7 +60,7 @@ def code() -> str:
 
 
 def _installed() -> Iterator[str]:
-    """NAME-VERSION of every installed package, read off the folders of their metadata."""
+    """Yield NAME-VERSION of every installed package, from the names of metadata folders."""
     for place in {*sys.path}:
         with suppress(OSError):
             for entry in os.scandir(place or "."):
@@ -64,7 +69,7 @@ def _installed() -> Iterator[str]:
 
 
 def _read(path: Path) -> str | None:
-    """The text after the checksum; None if there is no such file, or not as it was written."""
+    """Return the text after the checksum; None if the file is missing or damaged."""
     try:
         checksum, _, text = path.read_text(encoding="utf-8").partition("\n")
     except (OSError, UnicodeDecodeError):

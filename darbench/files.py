@@ -1,4 +1,4 @@
-"""Files that are replaced at once: a reader sees the old one or the new one, and no half."""
+"""Files that are replaced at once: a reader sees the old file or the new one, whole."""
 
 import os
 from collections.abc import Iterator
@@ -8,10 +8,10 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path, *, flush: bool = False) -> Iterator[Path]:
-    """Yield where to write, beside `path`; at the end that file becomes `path`.
+    """Yield a path in the same folder to write to; at the end that file becomes `path`.
 
-    After an error the old file stays, and nothing lies beside it. flush: the disk has the new
-    content before the name changes.
+    After an error the old file is unchanged, and the new one is deleted. flush: the disk has the
+    new content before the name changes.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:

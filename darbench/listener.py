@@ -1,9 +1,9 @@
-"""Progress of long work in one process, such as reading or encoding a data set."""
+"""Listeners to long work in one process, such as reading or encoding a data set."""
 
 from collections.abc import Callable
 
-CountListener = Callable[[int, int, str], None]  # (done, in all, what just happened, or "")
+CountListener = Callable[[int, int, str], None]  # called with (done, in all, event or "")
 
 
 def silent(done: int, total: int, event: str) -> None:
-    """A listener that tells nobody."""
+    """A listener that does nothing."""

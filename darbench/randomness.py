@@ -1,7 +1,7 @@
 """Counter-based random streams: every random number is a function of (seed, stream, index).
 
 Two variants of one pair id therefore see the same data order, noise, times and initial values,
-whatever the device, the batch split or the number of workers (common random numbers). The numbers
+for any device, batch split and number of workers (common random numbers). The numbers
 come from Philox 4x64 (Salmon et al., 2011) on the CPU, keyed by a hash of the three coordinates.
 """
 
@@ -16,10 +16,10 @@ DRAWN = "8aac67840cc0c719"  # hash of what `_draw` draws
 
 
 def stream(seed: int | str, name: str, index: int | str = 0) -> np.random.Generator:
-    """The generator of one cell of the stream `name`; index is a step, an epoch or a sample.
+    """Return the generator for one index of the stream `name`: a step, an epoch or a sample.
 
-    BadInput if this numpy draws other numbers than all results so far rest on: it keeps the bits
-    of a generator, but may change how distributions are made of them (NEP 19).
+    BadInput if this numpy draws other numbers than those behind all results so far: it keeps the
+    bits of a generator, but may change how distributions are made of them (NEP 19).
     """
     if _draw() != DRAWN:
         raise BadInput(
@@ -36,8 +36,10 @@ def _generator(seed: int | str, name: str, index: int | str) -> np.random.Genera
 
 @cache
 def _draw() -> str:
-    """Hash of some numbers of every distribution in use; normal ones but for their last digits,
-    which are the processor's."""
+    """Return the hash of some numbers of every distribution in use.
+
+    Normal numbers are hashed without their last digits, which depend on the processor.
+    """
     drawn = _generator(0, "drawn", 0)
     normal = (drawn.standard_normal(1000, dtype=kind) for kind in (np.float32, np.float64))
     parts = [
@@ -52,7 +54,7 @@ def _draw() -> str:
 def normal_per_index(
     seed: int | str, name: str, indices: range, shape: tuple[int, ...]
 ) -> np.ndarray:
-    """Standard normal noise (len(indices), *shape), float32, each row keyed by its own index."""
+    """Return normal noise (len(indices), *shape), float32, each row keyed by its index."""
     out = np.empty((len(indices), *shape), dtype=np.float32)
     for row, index in enumerate(indices):
         out[row] = stream(seed, name, index).standard_normal(shape, dtype=np.float32)

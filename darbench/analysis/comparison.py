@@ -1,4 +1,4 @@
-"""One entry against another, seed by seed: baseline, log ratios, paired effects."""
+"""Comparison of one entry with another, seed by seed: baseline, log ratios, paired effects."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,10 @@ BASELINE = "add"
 
 
 def baseline(entry: Entry, others: Iterable[Entry], rank_by: str) -> Entry | None:
-    """The `add` entry of the same backbone: with the same training, or else the strongest."""
+    """The `add` entry of the same backbone that an entry is compared with.
+
+    It has the same training where there is one, and is the strongest otherwise.
+    """
     if entry.head["routing"] == BASELINE:
         return entry
     adds = [e for e in others if e.head["routing"] == BASELINE and not e.stale]
@@ -23,8 +26,10 @@ def baseline(entry: Entry, others: Iterable[Entry], rank_by: str) -> Entry | Non
 def log_differences(
     ours: Mapping[int, Outcome], theirs: Mapping[int, Outcome], metric: str
 ) -> list[float]:
-    """log metric_ours - log metric_theirs, for every pair id in which both trials have the metric
-    and saw the same."""
+    """Return log metric_ours - log metric_theirs for every whole pair.
+
+    A pair is whole if both trials have the metric and agree in what they were trained on.
+    """
     both = ((ours[pair], theirs[pair]) for pair in sorted(ours.keys() & theirs.keys()))
     whole = ((a, b) for a, b in both if not differences(a.curve, b.curve))
     values = [(a.values.get(metric), b.values.get(metric)) for a, b in whole]
@@ -32,7 +37,7 @@ def log_differences(
 
 
 def effect_against(entry: Entry, other: Entry, metric: str) -> Effect | None:
-    """The paired effect in the split that the entry is judged on; None without a whole pair."""
+    """The paired effect in the split that the entry is judged by; None without a whole pair."""
     ours, theirs = (by_pair(e.of(entry.split)) for e in (entry, other))
     return paired_effect(log_differences(ours, theirs, metric))
 

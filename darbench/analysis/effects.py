@@ -21,7 +21,7 @@ _ROUNDING = 1e-12  # log differences below this come from floating point, not fr
 
 @dataclass(frozen=True)
 class Effect:
-    """A relative change: -0.02 is 2 % lower. One seed has no interval and no p value."""
+    """A relative change: -0.02 is 2 % lower. Of one seed there is no interval and no p value."""
 
     mean: float
     low: float | None
@@ -31,19 +31,19 @@ class Effect:
 
     @property
     def separated(self) -> bool:
-        """The interval exists and does not contain 0."""
+        """Whether the interval exists and does not contain 0."""
         return self.low is not None and not self.low <= 0 <= self.high
 
 
 def t_interval(draws: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and half width of the t interval over the last axis, which holds at least two draws."""
+    """Return mean and half width of the t interval over the last axis, of two draws or more."""
     n = draws.shape[-1]
     error = draws.std(axis=-1, ddof=1) / math.sqrt(n)
     return draws.mean(axis=-1), stats.t.ppf((1 + level) / 2, n - 1) * error
 
 
 def paired_effect(log_differences: Sequence[float]) -> Effect | None:
-    """The score of one variant from its log ratios, one per pair id; None without any."""
+    """Return the score of a variant from its log ratios, one per pair id; None without any."""
     d = np.asarray(log_differences, dtype=np.float64)
     if not np.isfinite(d).all():
         raise ValueError(f"log differences must be finite, got {list(log_differences)}")
@@ -63,7 +63,7 @@ def paired_effect(log_differences: Sequence[float]) -> Effect | None:
 
 
 def _p_value(d: np.ndarray) -> float:
-    """Two-sided, of mean 0. Draws that are all the same would divide by zero in the t test."""
+    """The two-sided p value of mean 0; the t test would divide by zero for equal draws."""
     if np.ptp(d) < _ROUNDING:
         return 1.0 if d[0] == 0 else 0.0
     return float(stats.ttest_1samp(d, 0.0).pvalue)
@@ -72,10 +72,10 @@ def _p_value(d: np.ndarray) -> float:
 def interpolate_log(
     flops: Sequence[float | None], values: Sequence[float | None], at: float
 ) -> float | None:
-    """The value at `at` FLOPs: log value, linear in log FLOPs between the neighbouring points.
+    """Return the value at `at` FLOPs: its log is linear in log FLOPs between two points.
 
-    None outside the measured range: a curve is never extrapolated. Points that are missing or
-    have no logarithm are left out. An end is hit when it is equal up to rounding.
+    None outside the measured range, for a curve is never extrapolated; an end counts as inside
+    up to rounding. Points that are missing or have no logarithm are left out.
     """
     points = sorted(
         (math.log(x), math.log(y))
@@ -92,11 +92,11 @@ def interpolate_log(
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's step-down adjustment (Holm, 1979); missing p values stay missing and do not count."""
-    known = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
+    """Adjust p values by Holm's step-down method (Holm, 1979); missing ones do not count."""
+    ordered = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
     adjusted: list[float | None] = [None] * len(p_values)
     largest = 0.0
-    for rank, (p, i) in enumerate(known):
-        largest = max(largest, min(1.0, (len(known) - rank) * p))
+    for rank, (p, i) in enumerate(ordered):
+        largest = max(largest, min(1.0, (len(ordered) - rank) * p))
         adjusted[i] = largest
     return adjusted

@@ -1,4 +1,4 @@
-"""Where the noise of a metric comes from, and how much of it two trials of a pair id share.
+"""The noise of a metric: where it comes from, and how much two trials of a pair id share.
 
 All standard deviations are of the log of the metric, so 0.01 is one percent.
 """
@@ -11,18 +11,18 @@ import numpy as np
 
 @dataclass(frozen=True, kw_only=True)
 class Components:
-    """Deviations of balanced random effects (Searle et al., Variance Components, 1992)."""
+    """The deviations of balanced random effects (Searle et al., Variance Components, 1992)."""
 
     trials: float  # standard deviation from trial to trial
-    redraws: float  # from redraw to redraw of one trial
+    redraws: float  # standard deviation from redraw to redraw of one trial
 
 
 def nested(draws: np.ndarray) -> Components:
-    """Components of draws (..., trials, redraws) when every trial has redraws of its own, pooled
-    over the leading axes.
+    """Return the components of draws (..., trials, redraws), each trial with its own redraws.
 
-    The variance between trials is that of their means less what the redraws account for; where
-    noise makes it negative it is 0. ValueError for fewer than two trials or redraws.
+    They are pooled over the leading axes. The variance between trials is that of their means less
+    the part that redraws explain; where noise makes it negative it is 0. ValueError for fewer
+    than two trials or redraws.
     """
     *_, k = _two_by_two(draws)
     within = draws.var(axis=-1, ddof=1).mean()
@@ -31,8 +31,10 @@ def nested(draws: np.ndarray) -> Components:
 
 
 def crossed(draws: np.ndarray) -> Components:
-    """Components as of `nested`, when all trials share their redraws: what a redraw adds to every
-    trial alike is part of `redraws`, and does not blur the trials."""
+    """Return the components, as `nested` does, of draws in which all trials share their redraws.
+
+    What a redraw adds to all trials alike counts as `redraws`, not as `trials`.
+    """
     n, k = _two_by_two(draws)
     by_trial, by_redraw = draws.mean(axis=-1), draws.mean(axis=-2)
     mean = draws.mean(axis=(-2, -1), keepdims=True)
@@ -56,17 +58,18 @@ def _root(variance: float) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Pairing:
-    """What sharing all random streams is worth."""
+    """How much less a difference varies because both trials share all random streams."""
 
     seed: float  # standard deviation of one trial over pair ids
-    pair: float  # of the difference between two trials of one pair id
-    correlation: float  # of two trials of one pair id
+    pair: float  # standard deviation of the difference between two trials of one pair id
+    correlation: float  # between two trials of one pair id
 
 
 def pairing(base: Sequence[float], others: np.ndarray) -> Pairing:
-    """The pairing of log metrics: `add` (pair ids,) and variants (variants, pair ids), pooled.
+    """Return the pairing of log metrics of `add` (pair ids,) and others (variants, pair ids).
 
-    pair^2 = 2 seed^2 (1 - correlation). ValueError for fewer than two pair ids.
+    It is pooled over variants, and pair^2 = 2 seed^2 (1 - correlation). ValueError for fewer than
+    two pair ids.
     """
     base, others = np.asarray(base, float), np.asarray(others, float)
     if base.size < 2 or others.shape != (len(others), base.size):

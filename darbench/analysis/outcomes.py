@@ -1,4 +1,4 @@
-"""What became of each trial and entry: status, values at exactly the budget, completeness.
+"""The outcome of each trial and entry: status, values at exactly the budget, completeness.
 
 An entry is one configuration under one source of its routing; its trials differ in the seed.
 """
@@ -18,7 +18,7 @@ from darbench.records.schema import is_outdated
 from darbench.store.ledger import FINISHED
 
 FAILURES = ("diverged", "oom", "timeout", "crashed")
-# An entry is judged on the first of these it has. Seeds that picked a winner never rank it.
+# An entry is judged by the first of these that it has. Seeds that picked a winner never rank it.
 SPLITS = ("confirm", "heldout", "control", "search")
 UNFINISHED = "unfinished"
 
@@ -27,10 +27,10 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """One trial. `values` are its metrics at the budget; empty unless it got there."""
+    """The outcome of one trial. `values` are its metrics at the budget, if it got there."""
 
     last: Row  # the row that says how the trial stands
-    status: str  # of the row schema, or unfinished
+    status: str  # as in the row schema, or unfinished
     curve: list[Row]  # the rows with measurements, in order of training FLOPs
     values: dict[str, float | None]
 
@@ -44,11 +44,12 @@ class Outcome:
 
 
 def outcome(rows: list[Row], budget: float | None) -> Outcome:
-    """The outcome of one trial, from its rows. The latest attempt that finished, or else the
-    latest, says how it ended; all of them are its curve.
+    """Return the outcome of one trial from its rows.
 
-    `COMPARED` metrics are interpolated at exactly the budget; the others, which may be zero or
-    negative, are those of the first checkpoint that reached it, at most one step later.
+    Its end is that of the latest attempt that finished, or else of the latest; its curve is made
+    of all attempts. `COMPARED` metrics are interpolated at exactly the budget; the others, which
+    may be zero or negative, are those of the first checkpoint that reached it, at most one step
+    later.
     """
     attempts: dict[int, list[Row]] = {}
     for row in rows:
@@ -57,7 +58,7 @@ def outcome(rows: list[Row], budget: float | None) -> Outcome:
         number: max(own, key=lambda row: (bool(row["final"]), row["step"] or 0))
         for number, own in attempts.items()
     }
-    # A run that was cut off does not undo one that finished.
+    # An attempt that was cut off does not undo one that finished.
     last = ends[max(ends, key=lambda number: (_finished(ends[number]), number))]
     status = last["status"] if last["final"] else UNFINISHED
     curve = [row for row in rows if row["status"] == "ok" and row["train_flops"]]
@@ -80,14 +81,14 @@ def _values_at(curve: list[Row], budget: float) -> dict[str, float | None]:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One configuration under one source, with every trial of it, in whatever split."""
+    """One configuration under one source of its routing, with its trials in all splits."""
 
     outcomes: tuple[Outcome, ...]
-    stale: bool  # of another source of the routing than the current one
+    stale: bool  # whether its source of the routing is not the current one
 
     @property
     def head(self) -> Row:
-        """A row to read from what all trials of the entry share."""
+        """A row from which to read what all trials of the entry share."""
         return self.outcomes[0].last
 
     @property
@@ -105,7 +106,7 @@ class Entry:
 
     @cached_property
     def trials(self) -> list[Outcome]:
-        """The trials of the split that the entry is judged on, by pair id."""
+        """The trials of the split that the entry is judged by, in the order of pair ids."""
         return self.of(self.split)
 
     def of(self, split: str) -> list[Outcome]:
@@ -128,11 +129,11 @@ class Entry:
 
 
 def entries(rows: Iterable[Row], budget: float | None, sources: Mapping[str, str]) -> list[Entry]:
-    """The entries of one section, oldest source of a configuration first.
+    """Return the entries of one section, oldest source of a configuration first.
 
-    sources: current code hash by routing. Of a routing that is not among them, or whose current
-    source has no results yet for a configuration, the newest results count as current, unless
-    they are older than source hashes of today's form.
+    sources: the current code hash by routing. Where a routing is not among them, or its current
+    source has no results for a configuration yet, the newest results count as current, unless
+    their source hashes are of an older form.
     """
 
     def trial(row: Row) -> tuple:
@@ -141,7 +142,7 @@ def entries(rows: Iterable[Row], budget: float | None, sources: Mapping[str, str
     grouped: dict[str, dict[str, list[list[Row]]]] = {}
     for (config, code, _, _), group in groupby(sorted(rows, key=trial), key=trial):
         grouped.setdefault(config, {}).setdefault(code, []).append(list(group))
-    found = []
+    made = []
     for by_code in grouped.values():
         by_age = sorted(by_code, key=lambda code: _newest(by_code[code]))
         routing = by_code[by_age[0]][0][0]["routing"]
@@ -149,8 +150,8 @@ def entries(rows: Iterable[Row], budget: float | None, sources: Mapping[str, str
         for code in by_age:
             outcomes = tuple(outcome(group, budget) for group in by_code[code])
             stale = code != current or is_outdated(outcomes[0].last)
-            found.append(Entry(outcomes=outcomes, stale=stale))
-    return found
+            made.append(Entry(outcomes=outcomes, stale=stale))
+    return made
 
 
 def _newest(trials: list[list[Row]]) -> str:

@@ -1,8 +1,8 @@
-"""Whether trials of one pair id really saw the same, as the audits in their rows say.
+"""The check that trials of one pair id really shared all random numbers, by their rows' audits.
 
-Variants cost different FLOPs, so their checkpoints lie at different steps: what entered training
-is compared wherever two rows were hashed up to the same step. An audit that either trial lacks
-says nothing.
+Variants cost different FLOPs, so their checkpoints lie at different steps: training data are
+compared wherever two rows were hashed up to the same step. An audit that one of the trials lacks
+is passed over.
 """
 
 import json
@@ -25,13 +25,15 @@ def broken_pairs(entry: Entry, base: Entry) -> dict[int, list[str]]:
 
 
 def differences(one: list[Row], two: list[Row]) -> list[str]:
-    """What two trials of one pair id did not share, by their rows. Backbones of different form
-    have different initial values and may be compared nevertheless."""
-    known = _RUNNING | _FIXED
+    """Return what two trials of one pair id did not share, by their rows.
+
+    Backbones of different form have different initial values and may be compared all the same.
+    """
+    audits = _RUNNING | _FIXED
     if _models(one) != _models(two):
-        del known["audit_init"]
+        del audits["audit_init"]
     return [
-        text for name, text in known.items() if _differ(_audits(one, name), _audits(two, name))
+        text for name, text in audits.items() if _differ(_audits(one, name), _audits(two, name))
     ]
 
 
@@ -40,7 +42,7 @@ def _models(rows: list[Row]) -> list[dict[str, Any]]:
 
 
 def pairing_mark(entry: Entry, base: Entry) -> str:
-    """A note on the pairs that are left out; empty where all are whole."""
+    """The mark on an entry of which pairs are left out; empty where all are whole."""
     broken = broken_pairs(entry, base)
     if not broken:
         return ""
@@ -50,8 +52,10 @@ def pairing_mark(entry: Entry, base: Entry) -> str:
 
 
 def arithmetic_mark(entry: Entry, base: Entry) -> str:
-    """A note on pairs whose trials different kernels computed; empty where there are none. Their
-    numbers differ by rounding, so they are compared all the same."""
+    """The mark on an entry whose pairs were computed by different kernels; empty without any.
+
+    Their numbers differ by rounding, so they are compared all the same.
+    """
     differ = []
     for pair, (one, two) in _pairs(entry, base).items():
         ours, theirs = _arithmetic(one), _arithmetic(two)
@@ -63,12 +67,12 @@ def arithmetic_mark(entry: Entry, base: Entry) -> str:
 
 
 def _arithmetic(trial: Outcome) -> set[int]:
-    """Versions of the kernels that computed the trial, one unless its attempts differ."""
+    """The versions of the kernels that computed the trial: one, unless its attempts differ."""
     return {row["arithmetic"] for row in trial.curve if row["arithmetic"] is not None}
 
 
 def _in_seeds(pairs: Collection[int], entry: Entry, base: Entry) -> str:
-    """A phrase such as ` in seed 0, 2`; empty where those are all pairs of the two."""
+    """A text such as ` in seed 0, 2`; empty where those are all pairs of the two."""
     whole = set(pairs) == _pairs(entry, base).keys()
     return "" if whole else f" in seed {', '.join(map(str, sorted(pairs)))}"
 
@@ -79,7 +83,7 @@ def _pairs(entry: Entry, base: Entry) -> dict[int, tuple[Outcome, Outcome]]:
 
 
 def _audits(rows: list[Row], name: str) -> dict[int | None, set[str]]:
-    """The hashes of that name by the step up to which they go, one unless attempts disagree."""
+    """The audits of that name by the step they reach; more than one where attempts disagree."""
     hashes: dict[int | None, set[str]] = {}
     for row in rows:
         if row[name] is not None:

@@ -1,4 +1,6 @@
-"""How many seeds an effect needs: the power of t tests on log ratios (Cohen, 1988, ch. 2).
+"""The number of seeds that an effect needs: the power of t tests on log ratios.
+
+See Cohen, 1988, ch. 2.
 
 Effects are relative changes of a metric, as fractions; noise is a standard deviation of its log.
 """
@@ -11,19 +13,19 @@ from scipy import optimize, stats
 from darbench.analysis.effects import LEVEL
 
 POWER = 0.8  # the chance to separate an effect that is there
-MOST = 1000  # seeds; beyond, a benchmark is the wrong instrument
-FAR = 1e6  # deviations; every effect of interest is smaller
+MOST = 1000  # seeds; an effect that needs more is too small for a benchmark
+FAR = 1e6  # standard deviations; every effect of interest is smaller
 _QUANTILES = (np.arange(2000) + 0.5) / 2000
 
 
 def power(
     shift: float, deviation: float, n: int, *, paired: bool = True, level: float = LEVEL
 ) -> float:
-    """The chance that a two-sided test separates a shift of the mean log ratio.
+    """Return the chance that a two-sided test separates a shift of the mean log ratio.
 
-    paired: `deviation` is that of the paired differences, of which there are n; otherwise that of
-    one trial, of which each side has n. One seed separates nothing. level: of confidence, as in
-    `stats`: 0.95 tests at 5 %.
+    If paired, `deviation` is that of the n paired differences, otherwise that of single trials, of
+    which each side has n. One seed separates nothing. level: of confidence, so that 0.95 tests at
+    5 %.
     """
     if n < 2:
         return 0.0
@@ -41,8 +43,9 @@ def power(
 def smallest_effect(
     deviation: float, n: int, *, paired: bool = True, level: float = LEVEL
 ) -> float:
-    """The relative change that n seeds separate with a chance of POWER; arguments as for `power`.
+    """Return the relative change that n seeds separate with a chance of POWER.
 
+    The other arguments are as for `power`.
     ValueError for fewer than two seeds.
     """
     if n < 2:
@@ -56,9 +59,9 @@ def smallest_effect(
 def seeds_needed(
     effect: float, deviation: float, *, paired: bool = True, level: float = LEVEL
 ) -> int | None:
-    """The fewest seeds that separate a relative change of that size; None beyond MOST.
+    """Return the fewest seeds that separate a relative change of that size; None above MOST.
 
-    Keywords as for `power`.
+    Keywords are as for `power`.
     """
     shift = math.log1p(effect)
     low, high = 1, MOST + 1  # power grows with n: bisect

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from darbench.records.setting import unsaid
+from darbench.records.setting import identity_defaults
 from darbench.records.settings import Training
 
 # Hydra's override grammar reads these strings literally, without quotes.
@@ -27,7 +27,7 @@ def reproduce_command(
     words = ["darbench", "train", *load, "--task", config["task"]["name"]]
     words += ["--routing", config["routing"], f"task.extractor={config['task']['extractor']}"]
     # The identity leaves some settings out, and the task may set them to other than the default.
-    config["training"] = unsaid(Training) | config["training"]
+    config["training"] = identity_defaults(Training) | config["training"]
     for group in ("params", "model", "training", "evaluation"):
         words += [f"{group}.{key}={_literal(v)}" for key, v in sorted(config[group].items())]
     return shlex.join([*words, "--seed", str(seed)])

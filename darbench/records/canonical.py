@@ -1,4 +1,4 @@
-"""One text for equal values, and its hash: what every identity is made of."""
+"""The canonical text of a value and its hash, of which every identity is made."""
 
 import hashlib
 import json
@@ -6,7 +6,10 @@ from typing import Any
 
 
 def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and no spaces: equal values have equal text. NaN is refused."""
+    """Return JSON with sorted keys and no spaces, so that equal values have equal text.
+
+    NaN is refused.
+    """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 

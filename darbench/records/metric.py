@@ -16,7 +16,7 @@ class Series:
 
     column: str
     doc: str
-    redrawn: str = ""  # the random numbers that differ between them: of `generation`, or `metric`
+    redrawn: str = ""  # the random numbers that differ: those of `generation` or of the `metric`
     shared: bool = False  # all trials are measured with the same draws
 
 
@@ -24,17 +24,17 @@ class Series:
 class Metric:
     """A number that is measured at a checkpoint, and how it is judged and written."""
 
-    name: str  # of its column, and what a user writes
-    title: str  # in the middle of a sentence
+    name: str  # the name of its column, and what a user writes
+    title: str  # as written in the middle of a sentence
     doc: str
     unit: str = ""
     better: str = LOWER
-    digits: int = 3  # significant ones, of a mean over seeds
-    # Always positive, and lower is better: interpolated at the budget, compared with `add` seed by
-    # seed as a log ratio, and fit to rank by.
+    digits: int = 3  # significant digits of a mean over seeds
+    # A compared metric is always positive, and lower is better: it is interpolated at the budget,
+    # compared with `add` seed by seed as a log ratio, and can be ranked by.
     compared: bool = False
     fid: str = ""  # the title in FID_FEATURES, of a distance that is named after its features
-    error: str = ""  # what its standard error is taken over; there is none unless this says it
+    error: str = ""  # what its standard error is taken over; empty where there is none
     series: tuple[Series, ...] = ()
 
     def __post_init__(self):
@@ -42,22 +42,22 @@ class Metric:
 
     @property
     def error_column(self) -> str:
-        """The column of its standard error; empty where there is none."""
+        """The column of the metric's standard error; empty where there is none."""
         return f"{self.name}_se" if self.error else ""
 
     def title_in(self, extractor: str) -> str:
-        """A Frechet distance is called FID only in the features that FID is defined on."""
+        """The title; a Frechet distance is called FID only in the features that define FID."""
         if not self.fid:
             return self.title
         return self.fid if extractor == FID_FEATURES else f"{self.title}({extractor})"
 
     def heading(self, extractor: str) -> str:
-        """The title at the start of a line; an abbreviation such as sFID stays what it is."""
+        """The title at the start of a line; an abbreviation such as sFID keeps its case."""
         title = self.title_in(extractor)
         return title if title != title.lower() else title.capitalize()
 
 
-# Of the weights.
+# Metrics of the weights.
 LOSSES = (
     Metric(
         name="train_loss",
@@ -84,7 +84,7 @@ LOSSES = (
         ),
     ),
 )
-# Of generated samples.
+# Metrics of generated samples.
 SCORES = (
     Metric(
         name="fd",

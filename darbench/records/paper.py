@@ -1,4 +1,4 @@
-"""What a BibTeX entry says of a paper beyond its arXiv number."""
+"""The facts of a paper's BibTeX entry besides its arXiv number."""
 
 from dataclasses import dataclass
 

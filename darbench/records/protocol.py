@@ -21,13 +21,13 @@ WEIGHTS = PACKAGE / "metrics" / "extractors" / "weights"
 
 
 def protocol(trial: Trial) -> dict[str, Any]:
-    """Name -> plain value; settings have the names that they are set by.
+    """Return the protocol as plain values by name; settings have the names they are set by.
 
-    Budget, depth, width and most of the recipe belong to the trial. Not so the EMA, whose weights
-    are measured, and the path: it decides which velocity the validation loss is of.
+    Budget, depth, width and most of the recipe belong to the trial. The EMA does not, for its
+    weights are measured, nor does the path, which decides the velocity in the validation loss.
     """
     task, training = trial.task, trial.training
-    # When a number is measured, and how often again, does not move it.
+    # When a number is measured, and how often, does not change it.
     measured = {k: v for k, v in trial.evaluation.identity().items() if k not in ASIDE}
     constants = {name.lower(): value for name, value in vars(rules).items() if name.isupper()}
     return {
@@ -50,12 +50,12 @@ def protocol_hash(trial: Trial) -> str:
 
 
 def shipped_fingerprint(data: str) -> str | None:
-    """The recorded fingerprint of a dataset that ships; None for one of files."""
+    """The recorded fingerprint of a dataset that ships; None for one that lies in files."""
     return _read(FINGERPRINTS).get(data)
 
 
 def _weights(extractor: str) -> str | None:
-    """The start of the sha256 of the extractor's weights; None where it has none of its own."""
+    """The start of the sha256 of an extractor's weights; None where none ship."""
     path = WEIGHTS / f"{extractor}.json"
     return _read(path)["sha256"][:16] if path.is_file() else None
 
@@ -66,7 +66,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Dotted names of what lies within mappings."""
+    """Yield the values within nested mappings, with dotted names."""
     if not isinstance(value, Mapping):
         yield name, value
         return

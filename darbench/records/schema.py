@@ -1,4 +1,4 @@
-"""The schema of a result row, and the row of a report.
+"""The schema of a result row, and the row made of a report.
 
 Nothing here imports a third-party package, as in darbench.records.
 """
@@ -14,7 +14,7 @@ from darbench.records.protocol import protocol, protocol_hash
 from darbench.records.trial import Report, Trial
 
 SCHEMA_VERSION = 2
-# Before, source hashes were of the text: no source has one of those, and the rows are stale.
+# In earlier versions a source hash was of the text: no source has it now, the rows are stale.
 CODE_HASHED_SINCE = 2
 
 
@@ -36,7 +36,7 @@ def _columns(kind: str, volatile: bool, **docs: str) -> tuple[Column, ...]:
 
 
 def _measured(metrics: Iterable[Metric]) -> Iterator[Column]:
-    """A column for each metric, and one beside it for its standard error."""
+    """Yield a column for each metric, and after it one for its standard error."""
     for metric in metrics:
         yield Column(name=metric.name, kind="float", doc=metric.doc, unit=metric.unit)
         if metric.error:
@@ -45,7 +45,7 @@ def _measured(metrics: Iterable[Metric]) -> Iterator[Column]:
 
 
 def _series(metrics: Iterable[Metric]) -> Iterator[Column]:
-    """The columns of several values of one metric."""
+    """Yield the columns that hold several values of one metric."""
     for metric in metrics:
         for series in metric.series:
             yield Column(name=series.column, kind="floats", doc=series.doc, unit=metric.unit)
@@ -149,14 +149,14 @@ COLUMNS: dict[str, Column] = {column.name: column for column in SCHEMA}
 
 
 def _finite(value: Any) -> Any:
-    """The value, or None in place of a number that is not finite, also within a list."""
+    """Return the value, with None in place of numbers that are not finite, also in a list."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return [_finite(item) for item in value] if isinstance(value, list) else value
 
 
 def row_hash(row: Mapping[str, Any]) -> str:
-    """Equal for two runs that measured the same, on whatever day and however fast.
+    """Return a hash that is equal for two runs that measured the same, whenever and how fast.
 
     A column that nothing filled leaves no trace, so that columns can come and go.
     """
@@ -165,14 +165,14 @@ def row_hash(row: Mapping[str, Any]) -> str:
 
 
 def is_outdated(row: Mapping[str, Any]) -> bool:
-    """Whether the row's source hash is of a form that no source has any more."""
+    """Whether the row's source hash is of an older form, which no source has now."""
     return (row["schema_version"] or SCHEMA_VERSION) < CODE_HASHED_SINCE
 
 
 def make_row(
     trial: Trial, report: Report, environment: Mapping[str, Any], *, leaderboard: str, attempt: int
 ) -> dict:
-    """The full row of one checkpoint: every column of SCHEMA, missing measurements as None."""
+    """Return the row of one checkpoint: all columns of SCHEMA, missing measurements as None."""
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
     row |= {
         "schema_version": SCHEMA_VERSION,

@@ -6,15 +6,15 @@ from copy import deepcopy
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-# Whether an identity says a field.
+# When an identity contains a field.
 ALWAYS = "always"
-IF_CHANGED = "if changed"  # it came later: trials that have its default keep the ids they had
-NEVER = "never"  # it does not decide the result
+IF_CHANGED = "if changed"  # for a later field: trials with its default keep their ids
+NEVER = "never"  # for a field that does not decide the result
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What a value must be. `holds` is given the value, and the settings that it is one of."""
+    """A condition on a setting; `holds` takes its value and the settings that it belongs to."""
 
     says: str
     holds: Callable[[Any, Any], bool]
@@ -23,18 +23,18 @@ class Rule:
         return Rule(f"{self.says}, or null", lambda v, s: v is None or self.holds(v, s))
 
 
-def setting(default: Any, *rules: Rule, doc: str, said: str = ALWAYS) -> Any:
-    """A dataclass field. `doc` is its line in docs/settings.md."""
-    metadata = {"doc": doc, "rules": rules, "said": said}
+def setting(default: Any, *rules: Rule, doc: str, in_identity: str = ALWAYS) -> Any:
+    """Return a dataclass field with rules; `doc` is its line in docs/settings.md."""
+    metadata = {"doc": doc, "rules": rules, "in_identity": in_identity}
     if isinstance(default, (list, dict)):
         return field(default_factory=lambda: deepcopy(default), metadata=metadata)
     return field(default=default, metadata=metadata)
 
 
 class Settings:
-    """What the dataclasses of settings have in common: every rule holds, and an identity."""
+    """A base for dataclasses of settings: it checks all rules and makes the identity."""
 
-    SECTION = ""  # the dotted name that they stand under; not annotated, for it is no field
+    SECTION = ""  # the dotted name of the group; without annotation, for it is no field
 
     def __post_init__(self):
         for each in fields(self):
@@ -43,11 +43,11 @@ class Settings:
                 _check(f"{self.SECTION}.{each.name}", value, rule, self)
 
     def identity(self) -> dict[str, Any]:
-        """What decides the result, as plain values."""
+        """Return the settings that decide the result, as plain values."""
         return {
             each.name: value.identity() if isinstance(value, Settings) else value
             for each in fields(self)
-            if _is_said(each, value := getattr(self, each.name))
+            if _is_identifying(each, value := getattr(self, each.name))
         }
 
 
@@ -59,14 +59,14 @@ def _check(name: str, value: Any, rule: Rule, settings: Settings) -> None:
         raise ValueError(f"{name}={shown}: must be {rule.says}")
 
 
-def _is_said(each: Any, value: Any) -> bool:
-    said = each.metadata.get("said", ALWAYS)
-    return said == ALWAYS or (said == IF_CHANGED and value != each.default)
+def _is_identifying(each: Any, value: Any) -> bool:
+    when = each.metadata.get("in_identity", ALWAYS)
+    return when == ALWAYS or (when == IF_CHANGED and value != each.default)
 
 
-def unsaid(cls: type) -> dict[str, Any]:
-    """The defaults that an identity does not say, by name of the field."""
-    later = (each for each in fields(cls) if each.metadata.get("said") == IF_CHANGED)
+def identity_defaults(cls: type) -> dict[str, Any]:
+    """Return, by name, the defaults that an identity leaves out."""
+    later = (each for each in fields(cls) if each.metadata.get("in_identity") == IF_CHANGED)
     return {each.name: each.default for each in later}
 
 

@@ -26,7 +26,7 @@ from darbench.records.setting import (
     setting,
 )
 
-# Names of what darbench.flow defines; a configuration is checked without torch.
+# These names repeat those in darbench.flow, for a configuration is checked without torch.
 OBJECTIVES = ("velocity", "noise", "score", "repa")
 PATHS = ("Linear", "GVP", "VP")
 WEIGHTINGS = ("none", "velocity", "likelihood")
@@ -39,7 +39,7 @@ LAST_STEPS = ("Mean", "Tweedie", "Euler", "none")
 
 @dataclass(frozen=True, kw_only=True)
 class Task(Settings):
-    """What is learnt and how it is judged; fixed for all variants of a comparison."""
+    """The data to learn and how a model is judged: the same for all variants of a comparison."""
 
     SECTION = "task"
 
@@ -50,25 +50,31 @@ class Task(Settings):
         doc="`digits`, `shapes`, `cifar10`, `latents`, or `image_folder_N` with N of 32, 64, 128, "
         "256",
     )
-    data_path: str = setting("", doc="folder of data that do not ship", said=NEVER)
-    fingerprint: str = setting("", doc="of those data; others are refused where it is given")
+    data_path: str = setting("", doc="folder of data that do not ship", in_identity=NEVER)
+    fingerprint: str = setting("", doc="hash of those data; where it is given, others are refused")
     extractor: str = setting(
         "???",
         doc="features of FD, KID, precision and recall: `digits-cnn`, `shapes-cnn` or "
         "`inception-v3-compat`",
     )
-    rank_by: str = setting("???", doc=" or ".join(f"`{name}`" for name in COMPARED), said=NEVER)
-    summary: str = setting("", doc="what `darbench list tasks` says of it", said=NEVER)
-    quick: tuple[str, ...] = setting((), doc="the overrides that `--quick` stands for", said=NEVER)
-    hours: dict[str, float] = setting({}, doc="of one trial of `add`, by hardware", said=NEVER)
-    # Metric -> {pairs, seed, pair, correlation}.
+    rank_by: str = setting(
+        "???", doc=" or ".join(f"`{name}`" for name in COMPARED), in_identity=NEVER
+    )
+    summary: str = setting("", doc="what `darbench list tasks` says of it", in_identity=NEVER)
+    quick: tuple[str, ...] = setting(
+        (), doc="the overrides that `--quick` stands for", in_identity=NEVER
+    )
+    hours: dict[str, float] = setting(
+        {}, doc="hours of one trial of `add`, by hardware", in_identity=NEVER
+    )
+    # A dictionary {pairs, seed, pair, correlation} for every metric.
     noise: dict[str, Any] = setting(
-        {}, doc="of `darbench noise-floor`, for `darbench plan`", said=NEVER
+        {}, doc="what `darbench noise-floor` measured, for `darbench plan`", in_identity=NEVER
     )
 
     @property
     def data_id(self) -> str:
-        """What ships is known by its name, what lies in files by their content."""
+        """The identity of the data: their name if they ship, otherwise their fingerprint."""
         return f"{self.data}@{self.fingerprint}" if self.fingerprint else self.data
 
     def identity(self) -> dict[str, Any]:
@@ -79,18 +85,18 @@ class Task(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class Model(Settings):
-    """The SiT backbone. `size` fills in depth, width and heads where they are not given."""
+    """The SiT backbone; `size` fills in depth, width and heads where they are not given."""
 
     SECTION = "model"
 
     size: str = setting(
         "nano",
         doc="`nano`, `S`, `B`, `L` or `XL`: depth, width and heads where they are not given",
-        said=NEVER,
+        in_identity=NEVER,
     )
     depth: int | None = setting(None, doc="blocks; each holds two sites")
-    width: int | None = setting(None, doc="of a token")
-    heads: int | None = setting(None, doc="must divide the width")
+    width: int | None = setting(None, doc="width of a token")
+    heads: int | None = setting(None, doc="attention heads; must divide the width")
     patch: int = setting(2, doc="side of a patch; must divide the item's")
     mlp_ratio: float = setting(4.0, POSITIVE, doc="width of the MLP over that of a token")
     learn_sigma: bool = setting(
@@ -103,13 +109,13 @@ class Model(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class Repa(Settings):
-    """Representation alignment, of training.objective=repa."""
+    """The settings of representation alignment, for training.objective=repa."""
 
     SECTION = "training.repa"
 
-    # 8 of 28 in the paper.
+    # The paper aligns after 8 of 28 blocks.
     layer: int = setting(4, at_least(1), doc="blocks before the aligned state; at most the depth")
-    coefficient: float = setting(0.5, POSITIVE, doc="of the alignment in the loss")
+    coefficient: float = setting(0.5, POSITIVE, doc="weight of the alignment in the loss")
     hidden: int | None = setting(
         None, at_least(1).or_null(), doc="width of the projector; twice the model's unless given"
     )
@@ -121,16 +127,16 @@ class Repa(Settings):
         None,
         at_least(1).or_null(),
         doc="side of the pictures that a timm encoder sees",
-        said=IF_CHANGED,
+        in_identity=IF_CHANGED,
     )
-    weights: str = setting("", doc="a `.safetensors` file, of a timm encoder")
-    # The hash of that file's content, or of the source of a registered encoder.
+    weights: str = setting("", doc="a `.safetensors` file with the weights of a timm encoder")
+    # The hash of the weights file, or of a registered encoder's source.
     fingerprint: str = setting(
-        "", doc="of the encoder; found when the space is composed", said=IF_CHANGED
+        "", doc="hash of the encoder; filled in when the space is resolved", in_identity=IF_CHANGED
     )
 
     def identity(self) -> dict[str, Any]:
-        """Weights are known by their fingerprint, or else by the name of their file."""
+        """Return the identity, in which weights are a fingerprint or else a file name."""
         values = super().identity()
         if self.fingerprint:
             del values["weights"]
@@ -138,14 +144,14 @@ class Repa(Settings):
         return values | {"weights": PurePath(self.weights).name}
 
 
-def _marks_increase(marks: tuple[float, ...], _: Any) -> bool:
-    inside = len(marks) > 1 and marks[0] > 0 and marks[-1] == 1.0
-    return inside and all(a < b for a, b in pairwise(marks))
+def _increase(checkpoints: tuple[float, ...], _: Any) -> bool:
+    inside = len(checkpoints) > 1 and checkpoints[0] > 0 and checkpoints[-1] == 1.0
+    return inside and all(a < b for a, b in pairwise(checkpoints))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Training(Settings):
-    """The recipe. `steps` are add-equivalent: the budget is steps x training FLOPs of an add step.
+    """The recipe of training. The budget is `steps` times the training FLOPs of a step of `add`.
 
     Checkpoint k is the first step whose cumulative training FLOPs reach checkpoints[k] x budget.
     """
@@ -155,19 +161,18 @@ class Training(Settings):
     steps: int = setting(
         500,
         at_least(1),
-        doc="of `add`: the budget is their FLOPs, and a dearer variant takes fewer",
+        doc="steps of `add`: the budget is their FLOPs, and a dearer variant takes fewer",
     )
     batch: int = setting(64, at_least(1), doc="samples a step")
-    # The gradients of the parts add up to that of the batch up to the rounding of `precision`, so
-    # it is no part of any id.
+    # It is no part of an id: the parts' gradients sum to the batch's, up to rounding.
     micro_batch: int | None = setting(
         None,
         at_least(1).or_null(),
         doc="samples in one forward, where the batch does not fit",
-        said=NEVER,
+        in_identity=NEVER,
     )
-    lr: float = setting(1e-4, POSITIVE, doc="of AdamW")
-    weight_decay: float = setting(0.0, ZERO_OR_MORE, doc="of AdamW")
+    lr: float = setting(1e-4, POSITIVE, doc="learning rate of AdamW")
+    weight_decay: float = setting(0.0, ZERO_OR_MORE, doc="weight decay of AdamW")
     warmup: int = setting(0, ZERO_OR_MORE, doc="steps of linear warm-up, then constant")
     ema: float = setting(
         0.9999, SHARE_BELOW_ONE, doc="decay of the averaged weights, which are what is evaluated"
@@ -184,13 +189,13 @@ class Training(Settings):
         ),
         doc="what the model predicts: `velocity`, `noise` or `score`; or `repa`, velocity with "
         "representation alignment",
-        said=IF_CHANGED,
+        in_identity=IF_CHANGED,
     )
     path: str = setting(
         "Linear",
         one_of(*PATHS),
-        doc="between noise and data: `Linear`, `GVP` or `VP`",
-        said=IF_CHANGED,
+        doc="path between noise and data: `Linear`, `GVP` or `VP`",
+        in_identity=IF_CHANGED,
     )
     weighting: str = setting(
         "none",
@@ -199,24 +204,26 @@ class Training(Settings):
             "none unless the objective is noise or score",
             lambda weighting, s: weighting == "none" or s.objective in ("noise", "score"),
         ),
-        doc="of a noise or a score over time: `none`, `velocity` or `likelihood`",
-        said=IF_CHANGED,
+        doc="how a noise or a score is weighted over time: `none`, `velocity` or `likelihood`",
+        in_identity=IF_CHANGED,
     )
     repa: Repa = Repa()
-    # Weights stay float32.
+    # Weights are float32 in either case.
     precision: str = setting(
         "float32",
         one_of(*PRECISIONS),
         doc="`float32`, or `bfloat16`: the forward under autocast; many times slower on an x86 "
         "CPU without AVX-512",
-        said=IF_CHANGED,
+        in_identity=IF_CHANGED,
     )
     checkpoints: tuple[float, ...] = setting(
         (0.25, 0.5, 1.0),
-        Rule("two or more, increasing, in (0, 1], the last 1.0", _marks_increase),
-        doc="fractions of the budget at which is measured; the last is 1.0",
+        Rule("two or more, increasing, in (0, 1], the last 1.0", _increase),
+        doc="fractions of the budget at which to measure; the last is 1.0",
     )
-    timeout_s: float = setting(3600.0, POSITIVE, doc="wall-clock limit of a trial", said=NEVER)
+    timeout_s: float = setting(
+        3600.0, POSITIVE, doc="wall-clock limit of a trial", in_identity=NEVER
+    )
 
     def identity(self) -> dict[str, Any]:
         values = super().identity()
@@ -231,26 +238,28 @@ class Training(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class Stochastic(Settings):
-    """How an SDE sampler goes; the defaults are those of the official SiT script."""
+    """The settings of an SDE sampler; the defaults are those of the official SiT script."""
 
     SECTION = "evaluation.sde"
 
     form: str = setting(
         "sigma",
         one_of(*DIFFUSIONS),
-        doc="of the diffusion: `constant`, `SBDM`, `sigma`, `linear`, `decreasing` or "
+        doc="form of the diffusion: `constant`, `SBDM`, `sigma`, `linear`, `decreasing` or "
         "`increasing-decreasing`",
     )
     norm: float = setting(1.0, ZERO_OR_MORE, doc="multiplies the diffusion")
     last_step: str = setting(
-        "Mean", one_of(*LAST_STEPS), doc="`Mean`, `Tweedie`, `Euler` or `none`"
+        "Mean",
+        one_of(*LAST_STEPS),
+        doc="kind of the last step: `Mean`, `Tweedie`, `Euler` or `none`",
     )
-    last_step_size: float = setting(0.04, PROPER_SHARE, doc="of it")
+    last_step_size: float = setting(0.04, PROPER_SHARE, doc="size of the last step")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation(Settings):
-    """The evaluation protocol. With the task it makes most of darbench.records.protocol."""
+    """The settings of evaluation; with the task they make most of darbench.records.protocol."""
 
     SECTION = "evaluation"
 
@@ -264,11 +273,12 @@ class Evaluation(Settings):
             f"{' or '.join(SDE_SAMPLERS)} where evaluation.sde is set",
             lambda sampler, s: sampler in SDE_SAMPLERS or s.sde == Stochastic(),
         ),
-        doc="of the ODE `euler`, `heun` or `adaptive`; of the SDE `euler_maruyama` or `heun_sde`",
+        doc="`euler`, `heun` or `adaptive` for the ODE; `euler_maruyama` or `heun_sde` for "
+        "the SDE",
     )
     sampler_steps: int = setting(
         8,
-        # An SDE's last step is one of its own kind.
+        # The last step of an SDE sampler is of another kind.
         Rule(
             "at least 2",
             lambda steps, s: (
@@ -276,9 +286,9 @@ class Evaluation(Settings):
             ),
         ),
         at_least(1),
-        doc="steps; of no use to `adaptive`",
+        doc="steps of the sampler; `adaptive` ignores them",
     )
-    sde: Stochastic = Stochastic()  # of SDE_SAMPLERS
+    sde: Stochastic = Stochastic()  # for SDE_SAMPLERS
     guidance: float = setting(
         1.0, at_least(1), doc="scale of classifier-free guidance; 1 is without"
     )
@@ -292,17 +302,17 @@ class Evaluation(Settings):
         40,
         Rule("between 0 and n_gen", lambda grid, s: 0 <= grid <= s.n_gen),
         doc="samples kept as a picture",
-        said=NEVER,
+        in_identity=NEVER,
     )
     redraws: int = setting(
         0,
         ZERO_OR_MORE,
-        doc="measure the final weights as often again with other random numbers",
-        said=IF_CHANGED,
+        doc="how often to measure the final weights again with other random numbers",
+        in_identity=IF_CHANGED,
     )
 
     def identity(self) -> dict[str, Any]:
-        """An ODE sampler has no use for `sde`."""
+        """Return the identity, without `sde` for an ODE sampler."""
         values = super().identity()
         if self.sampler not in SDE_SAMPLERS:
             del values["sde"]

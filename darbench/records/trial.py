@@ -1,4 +1,4 @@
-"""A trial, one configuration under one seed, and what it reports."""
+"""A trial, which is one configuration under one seed, and its reports."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,12 +14,12 @@ class Variant:
 
     routing: str
     params: Mapping[str, Any] = field(default_factory=dict)
-    label: str = ""  # how people call it; no part of any identity
+    label: str = ""  # its name for people; no part of any identity
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One configuration x one pair id: the unit that runs, is stored and is never run twice."""
+    """One configuration with one pair id: the unit that is run, stored, and never run twice."""
 
     task: Task
     model: Model
@@ -28,10 +28,10 @@ class Trial:
     variant: Variant
     pair_id: int
     split: str = "confirm"  # search | confirm | heldout | control
-    code_hash: str = ""  # of the routing's source; finished means id and code hash both match
+    code_hash: str = ""  # of the routing's source; a finished trial matches in id and code hash
 
     def configuration(self) -> dict:
-        """All that decides the result except the seed, as plain values."""
+        """Return all that decides the result except the seed, as plain values."""
         return {
             "task": self.task.identity(),
             "routing": self.variant.routing,
@@ -52,7 +52,7 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What a trial says at one checkpoint: measured columns of the row, and a picture."""
+    """The report of a trial at one checkpoint: measured columns of the row, and samples."""
 
     step: int
     final: bool

@@ -1,4 +1,4 @@
-"""Who is known by which name: routings, and encoders for representation alignment."""
+"""Routings, and encoders for representation alignment, by name."""
 
 from darbench.registry.built_in import is_built_in, signatures
 from darbench.registry.encoders import ENCODERS, register_encoder

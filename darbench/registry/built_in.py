@@ -1,4 +1,4 @@
-"""What is known of the built-in routings without importing them, which imports torch."""
+"""Facts of the built-in routings, without importing them, for that imports torch."""
 
 from types import NoneType
 from typing import Any
@@ -12,8 +12,10 @@ _TYPES = {each.__name__: each for each in (bool, int, float, str, NoneType)}
 
 
 def signatures() -> dict[str, Signature]:
-    """The signatures of all routings by name; those kept on disk while nothing but the built-in
-    routings is known and their code has not changed."""
+    """The signatures of all routings by name.
+
+    They are read from disk while there are none but the built-in routings, with unchanged code.
+    """
     if _others():
         return {name: signature(name) for name in ROUTINGS.names()}
     plain = remembered("signatures", None, _plain_signatures)
@@ -21,15 +23,17 @@ def signatures() -> dict[str, Signature]:
 
 
 def is_built_in(name: str) -> bool:
-    """Whether the routing of that name is a file of darbench; BadInput if there is none."""
+    """Whether the routing of that name is in a file of darbench; BadInput if there is none."""
     if not _others() and name in signatures():
         return True
     return ROUTINGS.get(name).__module__.partition(".")[0] == "darbench"
 
 
 def _others() -> bool:
-    """Whether routings may be known that no hash of darbench covers; where any are, the built-in
-    ones have been imported too."""
+    """Whether there may be routings that no hash of darbench covers.
+
+    Where there are, the built-in ones have been imported too.
+    """
     return bool(ROUTINGS) or bool(guests())
 
 

@@ -1,4 +1,4 @@
-"""Encoders for representation alignment that users bring along, by name."""
+"""Users' encoders for representation alignment, by name."""
 
 from collections.abc import Callable
 
@@ -9,12 +9,13 @@ ENCODERS = Registry("encoder")
 
 
 def register_encoder(name: str) -> Callable[[Callable], Callable]:
-    """Decorator: makes an encoder known as training.repa.encoder=NAME.
+    """Decorator that registers an encoder, for training.repa.encoder=NAME.
 
-    It is a function of x (B, C, H, W) in [-1, 1] that returns features (B, E, h, w); or a factory
-    of one: a class, such as a torch Module with its tensors as parameters or buffers, or a
-    function without arguments. A factory with the argument `weights` gets training.repa.weights.
-    Written anew in the same place it replaces the old one; BadInput if the name is taken.
+    An encoder is a function of x (B, C, H, W) in [-1, 1] that returns features (B, E, h, w), or a
+    factory of one: a class, such as a torch Module with its tensors as parameters or buffers, or
+    a function without arguments. A factory with the argument `weights` gets
+    training.repa.weights.
+    An encoder written again in the same place replaces the old one; BadInput if the name is taken.
     """
 
     def decorate(made: Callable) -> Callable:

@@ -29,18 +29,18 @@ def load_file(path: str | Path) -> list[str]:
     module.__file__ = str(path)
     linecache.checkcache(str(path))
     sys.modules[name] = module
-    if str(path.parent) not in sys.path:  # as in a script, its neighbours can be imported
+    if str(path.parent) not in sys.path:  # so that it can import its neighbours, as a script can
         sys.path.append(str(path.parent))
-    known = ROUTINGS.items()
+    before = ROUTINGS.items()
     try:
         exec(compile(source, str(path), "exec"), module.__dict__)
     except BadInput as error:
         raise BadInput(f"{path.name}: {error}") from None
     except Exception as error:
-        raise BadInput(f"{place(error, path)}: {type(error).__name__}: {error}") from error
+        raise BadInput(f"{line_of(error, path)}: {type(error).__name__}: {error}") from error
     made = [n for n, cls in ROUTINGS.items() if cls.__module__ == name]
     if not made and all(e.__module__ != name for _, e in ENCODERS.items()):
-        taken = ", ".join(n for n, cls in known if cls.__name__ in vars(module))
+        taken = ", ".join(n for n, cls in before if cls.__name__ in vars(module))
         raise BadInput(
             f"{path.name}: registers no routing of its own"
             + (f" ({taken} exists already)" if taken else "")
@@ -50,8 +50,8 @@ def load_file(path: str | Path) -> list[str]:
     return made
 
 
-def place(error: Exception, path: Path) -> str:
-    """file:line of the last frame in the user's file, or where its syntax fails."""
+def line_of(error: Exception, path: Path) -> str:
+    """Return file:line of the last frame in the user's file, or of its syntax error."""
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return f"{path.name}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)

@@ -1,4 +1,4 @@
-"""Search parameters of a routing: the keyword-only arguments of its constructor."""
+"""The search parameters of a routing: the keyword-only arguments of its constructor."""
 
 import math
 from collections.abc import Mapping
@@ -15,25 +15,25 @@ class Parameter:
 
     name: str
     default: Any
-    types: tuple[type, ...]  # none: whatever the constructor takes
+    types: tuple[type, ...]  # empty: any that the constructor takes
     choices: tuple[Any, ...] = ()
 
     @property
     def real(self) -> bool:
-        """A float, for which an integer will do."""
+        """Whether it is a float, for which an integer can be given."""
         return float in self.types and int not in self.types
 
     def read(self, value: Any) -> Any:
-        """The value as the constructor takes it; BadInput unless it is of the declared type and
-        among the declared choices.
+        """Return the value as the constructor takes it.
 
-        An integer for a float becomes one: 1 and 1.0 are the same configuration.
+        An integer for a float becomes a float: 1 and 1.0 are the same configuration. BadInput
+        unless the value has the declared type and is among the declared choices.
         """
         if self.choices:
-            # bool is an int to Python, not to a researcher.
+            # To Python a bool is an int, but not here.
             if not any(value == c and type(value) is type(c) for c in self.choices):
-                known = ", ".join(map(str, self.choices))
-                raise BadInput(f"{self.name}={value}: must be one of {known}")
+                choices = ", ".join(map(str, self.choices))
+                raise BadInput(f"{self.name}={value}: must be one of {choices}")
             return value
         if type(value) is int and self.real:
             return float(value)
@@ -61,13 +61,13 @@ class Signature:
         return self.parameters[key]
 
     def resolve(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """All parameters, the given ones checked and the others at their defaults."""
+        """Return all parameters: the given ones, which are checked, and defaults."""
         given = {key: self.parameter(key).read(value) for key, value in params.items()}
         return {key: given.get(key, p.default) for key, p in self.parameters.items()}
 
 
 def parameter(name: str, default: Any, hint: Any) -> Parameter:
-    """The parameter of a type annotation: a class, a union of classes, or a Literal of choices."""
+    """Make a parameter of a type annotation: a class, a union of classes, or a Literal."""
     if get_origin(hint) is Literal:
         choices = get_args(hint)
         kinds = tuple({type(choice) for choice in choices})

@@ -1,4 +1,4 @@
-"""A registry: who has which name, where it is written, and the hash of its source."""
+"""A registry: classes or functions by name, where they are written, and their source hashes."""
 
 import warnings
 from collections.abc import Callable, ItemsView, Mapping
@@ -9,64 +9,68 @@ from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from darbench.errors import BadInput, unknown
 from darbench.registry.source import file_of, source_hash
 
-GROUP = "darbench.routings"  # entry points of installed packages that offer routings
+GROUP = "darbench.routings"  # the entry points by which packages offer routings
 
 
 class Registry:
-    """Classes or functions of one kind by name: the built-in ones, those of installed packages,
-    and what a user's file, script or notebook registers."""
+    """Classes or functions of one kind by name.
+
+    They are the built-in ones, those of installed packages, and those that a user's file, script
+    or notebook registers.
+    """
 
     def __init__(self, kind: str, always: tuple[str, ...] = ()):
-        """`always` names modules that are part of the source of each of them."""
+        """Make an empty registry; `always` names modules that are part of each source."""
         self.kind, self.always = kind, always
         self._made: dict[str, Callable] = {}
 
     def register(self, name: str, made: Callable) -> None:
-        """Make a class or function known under `name`.
+        """Register a class or function under `name`.
 
-        The same source twice is a no-op; what is written again in the same place, as when a
-        notebook cell runs anew, replaces the old. BadInput if the name is taken or is none.
+        The same source twice is a no-op; one that is written again in the same place, as when a
+        notebook cell runs anew, replaces the old. BadInput if the name is taken or no identifier.
         """
         if not name.isidentifier():
             raise BadInput(f"{self.kind} name '{name}': use letters, digits and _")
-        known = self._made.get(name, made)
-        if _place(known) != _place(made) and not _same(known, made):
-            place = ".".join(_place(known))
-            raise BadInput(f"{self.kind} '{name}' exists already: {place}; choose another name")
+        old = self._made.get(name, made)
+        if _path(old) != _path(made) and not _same(old, made):
+            path = ".".join(_path(old))
+            raise BadInput(f"{self.kind} '{name}' exists already: {path}; choose another name")
         self._made[name] = made
 
     def __bool__(self) -> bool:
-        """Whether anything is known yet, without importing more."""
+        """Whether anything is registered yet; nothing more is imported."""
         return bool(self._made)
 
     def names(self) -> list[str]:
-        """All names in alphabetical order; built-in and installed ones are imported first."""
+        """Return all names in alphabetical order; built-in and installed ones are imported."""
         load_importable()
         return sorted(self._made)
 
     def items(self) -> ItemsView[str, Callable]:
-        """Everything by name, in alphabetical order."""
+        """Return everything by name, in alphabetical order."""
         return {name: self._made[name] for name in self.names()}.items()
 
     def get(self, name: str) -> Callable:
-        """What has this name; BadInput with near names if nothing has."""
+        """Return what has this name; BadInput with near names if nothing has."""
         names = self.names()
         if name not in names:
             raise unknown(self.kind, name, names)
         return self._made[name]
 
     def foreign(self) -> dict[str, Callable]:
-        """What another process gets by value only: that of a user's file, script or notebook.
+        """Return what a user's file, script or notebook has registered.
 
-        It can import what belongs to darbench and to packages with entry points.
+        Another process cannot import it, and must be sent it by value; the rest belongs to
+        darbench and to packages with entry points.
         """
         offering = {"darbench", *(_package(point) for point in guests())}
         return {
-            n: made for n, made in self.items() if _place(made)[0].split(".")[0] not in offering
+            n: made for n, made in self.items() if _path(made)[0].split(".")[0] not in offering
         }
 
     def adopt(self, made: Mapping[str, Callable]) -> None:
-        """Make what is `foreign` to another process known here."""
+        """Register what is `foreign` in another process."""
         load_importable()
         self._made.update(made)
 
@@ -78,7 +82,7 @@ class Registry:
 
 
 def guests() -> EntryPoints:
-    """What installed packages offer."""
+    """The entry points that installed packages offer."""
     return entry_points(group=GROUP)
 
 
@@ -101,7 +105,7 @@ def _package(point: EntryPoint) -> str:
     return point.module.partition(".")[0]
 
 
-def _place(made: Callable) -> tuple[str, str]:
+def _path(made: Callable) -> tuple[str, str]:
     return made.__module__, made.__qualname__
 
 

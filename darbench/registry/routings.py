@@ -1,4 +1,4 @@
-"""Routings by name, and the parameters that each can be searched over."""
+"""Routings by name, and their search parameters."""
 
 import inspect
 from collections.abc import Callable
@@ -9,12 +9,12 @@ from darbench.registry.parameters import Signature, parameter
 from darbench.registry.registry import Registry
 from darbench.registry.source import VERBS
 
-# The interface counts for every routing: its defaults decide numbers.
+# The base class is part of every routing's source: its defaults decide numbers.
 ROUTINGS = Registry("routing", always=("darbench.routing.base",))
 
 
 def register(name: str) -> Callable[[type], type]:
-    """Class decorator: makes a Routing known under `name`.
+    """Class decorator that registers a Routing under `name`.
 
     The same source twice is a no-op; a class defined again in the same place, as when a notebook
     cell runs anew, replaces the old one. BadInput if the name is taken, a verb is missing, or the
@@ -57,7 +57,7 @@ def _check_constructor(name: str, cls: type) -> None:
 
 
 def signature(name: str) -> Signature:
-    """What a search space must know of a routing; the constructor's keyword-only arguments."""
+    """The signature of a routing, which a search space is checked against."""
     init = ROUTINGS.get(name).__init__
     try:
         hints = get_type_hints(init)

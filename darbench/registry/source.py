@@ -1,7 +1,7 @@
 """Hashes of the source that a routing or an encoder computes with.
 
-They cover its file and those modules of darbench's routings that the file uses, and of an
-operator its definition alone: which kernel computes it is a matter of `darbench.arithmetic`.
+They cover its file, the modules of darbench.routing that the file uses, and the definitions of
+operators; which kernel computes an operator is a matter of `darbench.arithmetic`.
 """
 
 import ast
@@ -21,7 +21,7 @@ PACKAGE = Path(__file__).parents[1]
 
 
 def file_of(made: Callable) -> str:
-    """The file, or the notebook cell, in which a class or function is written."""
+    """Return the file, or the notebook cell, in which a class or function is written."""
     file = getattr(sys.modules.get(made.__module__), "__file__", None)
     if file:
         return file
@@ -30,7 +30,7 @@ def file_of(made: Callable) -> str:
 
 
 def source_hash(made: Callable, always: Iterable[str] = ()) -> str:
-    """The `text_hash` of the whole file in which a class or function is written."""
+    """Return the `text_hash` of the whole file in which a class or function is written."""
     filename = file_of(made)
     linecache.checkcache(filename)
     text = "".join(linecache.getlines(filename))
@@ -43,13 +43,15 @@ def source_hash(made: Callable, always: Iterable[str] = ()) -> str:
 
 
 def text_hash(text: str, always: Iterable[str] = ()) -> str:
-    """The hash of the code of a source and of what it uses; modules named in `always` count
-    whether or not they are imported."""
+    """Return the hash of the code of a source and of what it uses.
+
+    Modules named in `always` count whether or not they are imported.
+    """
     return content_hash([code_of(text), *(code_of(_text(m)) for m in used_modules(text, always))])
 
 
 def used_modules(text: str, always: Iterable[str] = ()) -> list[str]:
-    """The modules of darbench whose code decides what the source computes, in a fixed order."""
+    """Return the modules of darbench that decide what the source computes, in a fixed order."""
     used: set[str] = set()
     waiting = [*_imported(text), *always]
     while waiting:
@@ -62,17 +64,19 @@ def used_modules(text: str, always: Iterable[str] = ()) -> list[str]:
 
 @cache
 def _imported(text: str) -> frozenset[str]:
-    """Modules that count of those that a source imports."""
+    """The modules that a source imports and whose code counts."""
     try:
         tree = ast.parse(text)
-    except (SyntaxError, ValueError):  # a notebook cell with magic commands
+    except (SyntaxError, ValueError):  # such as a notebook cell with magic commands
         return frozenset()
     return frozenset(filter(None, map(_counting, _import_names(tree))))
 
 
 def _import_names(tree: ast.AST) -> Iterator[str]:
-    """Dotted names of imports: a, or a and a.b of `from a import b`; of an operator a alone, whose
-    functions may have the names of the modules that compute them."""
+    """Yield the dotted names of imports: a for `import a`, and a and a.b for `from a import b`.
+
+    For an operator only a is yielded: its functions may have the names of its modules.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -83,8 +87,11 @@ def _import_names(tree: ast.AST) -> Iterator[str]:
 
 
 def _counting(name: str) -> str | None:
-    """The module whose code counts where `name` is imported, if one does: not the package of all
-    routings, which imports every one of them, and for an operator its definition."""
+    """Return the module whose code counts where `name` is imported, or None.
+
+    For an operator it is the definition. The package of all routings does not count, for it
+    imports every one of them.
+    """
     if not name.startswith(("darbench.routing.", "darbench.ops.")):
         return None
     name = f"{name}.definition" if _is_operator(name) else name
@@ -92,7 +99,7 @@ def _counting(name: str) -> str | None:
 
 
 def _is_operator(name: str) -> bool:
-    """Whether it is a package within `darbench.ops`."""
+    """Whether `name` is a package within `darbench.ops`."""
     return name.startswith("darbench.ops.") and (_path(name) / "__init__.py").is_file()
 
 

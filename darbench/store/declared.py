@@ -1,5 +1,8 @@
-"""What the sweeps of a leaderboard have declared, beside its ledger: which seeds every
-configuration must have, which metric ranks it, and which source of a routing is current."""
+"""The declarations of a leaderboard's sweeps, in a file beside its ledger.
+
+They say which seeds a configuration must have, which metric ranks it, and which source of a
+routing is current.
+"""
 
 import json
 from collections.abc import Collection, Iterable, Mapping
@@ -14,12 +17,14 @@ FILE = "declared.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Declared:
-    command: str = ""  # of the last sweep
+    command: str = ""  # the command line of the last sweep
     seeds: Mapping[str, list[int]] = field(default_factory=dict)  # by configuration hash
-    # Metric by configuration hash; those of the last sweep stand last, in the file too.
+    # The metric by configuration hash; those of the last sweep come last, in the file too.
     rank_by: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)  # code hash by routing
-    files: Mapping[str, str] = field(default_factory=dict)  # of routings and encoders of users
+    files: Mapping[str, str] = field(
+        default_factory=dict
+    )  # of users' routings and encoders, by name
 
     def extended(
         self,
@@ -30,9 +35,10 @@ class Declared:
         sources: Mapping[str, str] | None = None,
         files: Mapping[str, str] | None = None,
     ) -> "Declared":
-        """This, and what another sweep declares: seeds are added, all else is replaced by name.
+        """Return this with the declarations of another sweep.
 
-        `rank_by` is of the configurations that `seeds` names.
+        Seeds are added, all else is replaced by name. `rank_by` is for the configurations in
+        `seeds`.
         """
         merged = {
             key: sorted({*self.seeds.get(key, ()), *seeds.get(key, ())})
@@ -49,13 +55,13 @@ class Declared:
         )
 
     def ranking(self, configurations: Collection[str]) -> str | None:
-        """The metric that the last sweep of any of them declared; None if none did."""
+        """Return the metric that the last sweep of any of them declared; None without one."""
         metrics = (self.rank_by[key] for key in reversed(self.rank_by) if key in configurations)
         return next(metrics, None)
 
 
 def read(folder: Path) -> Declared:
-    """What was declared for the leaderboard, if anything; BadInput if the file is not ours."""
+    """Read the declarations in a folder, none without a file; BadInput if it cannot be read."""
     path = folder / FILE
     try:
         return Declared(**json.loads(path.read_text()))

@@ -1,4 +1,4 @@
-"""Where a row was measured: versions, commit, processor."""
+"""The environment in which a row is measured: versions, commit, processor."""
 
 import os
 import platform
@@ -11,8 +11,10 @@ from typing import Any
 
 
 def environment(device: str, threads: int, gpu: str, arithmetic: int) -> dict[str, Any]:
-    """Provenance columns of a row written now; `gpu` is the name of the CUDA device, if any, and
-    `arithmetic` the version of the kernels."""
+    """Return the provenance columns of a row that is written now.
+
+    `gpu` is the name of the CUDA device, if any, and `arithmetic` the version of the kernels.
+    """
     return _static() | {
         "arithmetic": arithmetic,
         "device": device,
@@ -36,7 +38,7 @@ def _static() -> dict[str, Any]:
 
 
 def _git(*arguments: str) -> str | None:
-    """Output of git in darbench's own source tree; None for an installed wheel."""
+    """Return the output of git in darbench's source tree; None for an installed wheel."""
     tree = Path(__file__).parents[2]
     if not (tree / ".git").exists():
         return None

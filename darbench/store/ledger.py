@@ -1,4 +1,4 @@
-"""The append-only ledger: one JSON-lines file per worker, the truth all tables derive from."""
+"""The append-only ledger: a JSON-lines file per worker, from which all tables are derived."""
 
 import errno
 import fcntl
@@ -21,7 +21,7 @@ from darbench.store.converters import converted
 # tried again by the next sweep.
 FINISHED = ("ok", "diverged")
 ORPHANS_S = 30.0
-# Without these a line is no row.
+# A line without one of these is not a row.
 NEEDED = (
     "trial_id",
     "variant_code_hash",
@@ -41,13 +41,13 @@ Key = tuple[str, str, str, str]
 
 
 def append(path: Path, row: Mapping[str, Any]) -> None:
-    """One line, written at once and flushed to the disk; whole, or OSError and not at all."""
+    """Append a row as one line and flush it to the disk; OSError if not all of it fits."""
     line = (canonical_json(row) + "\n").encode()
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         written = os.write(descriptor, line)
-        if written < len(line):  # as when the disk is full
+        if written < len(line):  # for example because the disk is full
             os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
             raise OSError(errno.ENOSPC, f"{written} of {len(line)} bytes could be written", path)
         os.fsync(descriptor)
@@ -56,23 +56,23 @@ def append(path: Path, row: Mapping[str, Any]) -> None:
 
 
 def read_ledger(folder: Path) -> list[dict[str, Any]]:
-    """All rows of the folder's *.jsonl files, by file name and then in the order written.
+    """Return all rows of the folder's *.jsonl files, by file name and then as written.
 
     Every row has every column; rows of older schemas are converted. A last line without its end
-    is a write that was cut off; it is passed over. BadInput for a line that is no row elsewhere,
-    and for rows of a newer schema.
+    is a write that was cut off, and is passed over. BadInput for any other line that is not a
+    row, and for rows of a newer schema.
     """
     return [row for path in sorted(folder.glob("*.jsonl")) for row in _rows(path)]
 
 
 def latest(folder: Path, trial_id: str, attempt: int) -> dict[str, Any] | None:
-    """The last row that an attempt at a trial has left."""
+    """Return the last row that an attempt at a trial has written; None without any."""
     rows = (r for r in read_ledger(folder) if (r["trial_id"], r["attempt"]) == (trial_id, attempt))
     return max(rows, key=lambda row: (row["final"], row["step"]), default=None)
 
 
 def repair(folder: Path) -> list[str]:
-    """Cut torn last lines off; returns what was done, one line a file. The caller holds `lock`."""
+    """Cut off torn last lines, and return what was done, a line per file; needs the `lock`."""
     done = []
     for path in sorted(folder.glob("*.jsonl")):
         data = path.read_bytes()
@@ -86,7 +86,10 @@ def repair(folder: Path) -> list[str]:
 
 @contextmanager
 def lock(folder: Path) -> Iterator[None]:
-    """Only one sweep writes to a folder; BadInput if another one holds it or it is read-only."""
+    """Hold the lock of a folder, to which only one sweep may write.
+
+    BadInput if another one holds it, or if the folder is read-only.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / ".lock").open("w")
@@ -107,16 +110,16 @@ def lock(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def working(folder: Path) -> Iterator[None]:
-    """Held by a worker while it runs a trial: it may outlive a driver that was killed."""
+    """Mark the folder as in use while a worker runs a trial, which may outlive its driver."""
     with (folder / ".working").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_SH)
         yield
 
 
 def _await_orphans(folder: Path) -> None:
-    """What the workers of a killed sweep still write is waited for, or a trial would run twice.
+    """Wait for the workers of a killed sweep, or one of their trials would run twice.
 
-    Ray ends them within seconds; one that hangs is not waited for longer than ORPHANS_S.
+    Ray ends them within seconds; the wait for one that hangs ends after ORPHANS_S.
     """
     deadline = time.monotonic() + ORPHANS_S
     with (folder / ".working").open("w") as file:
@@ -128,23 +131,26 @@ def _await_orphans(folder: Path) -> None:
 
 
 def key(trial: Trial) -> Key:
-    """What identifies a trial's rows: another source of the routing or another protocol would give
-    other numbers, and the result of a search does not stand for a confirmation."""
+    """Return the key by which the rows of a trial are found.
+
+    Another source of the routing or another protocol gives other numbers, and a trial of a search
+    cannot replace one of a confirmation.
+    """
     return trial.id, trial.code_hash, protocol_hash(trial), trial.split
 
 
 def row_key(row: Mapping[str, Any]) -> Key:
-    """The `key` of the trial that the row is of."""
+    """Return the `key` of the trial to which a row belongs."""
     return row["trial_id"], row["variant_code_hash"], row["protocol_hash"], row["split"]
 
 
 def finished(rows: list[dict[str, Any]]) -> dict[Key, dict[str, Any]]:
-    """Last rows of finished trials by `key`: what need not run again."""
+    """Return the last rows of finished trials, which need not run again, by `key`."""
     return {row_key(row): row for row in rows if row["final"] and row["status"] in FINISHED}
 
 
 def attempts(rows: list[dict[str, Any]]) -> dict[str, int]:
-    """How often each trial has been started and left a row, by trial id."""
+    """Return how many attempts at each trial have written a row, by trial id."""
     counted: dict[str, int] = {}
     for row in rows:
         counted[row["trial_id"]] = max(counted.get(row["trial_id"], 0), row["attempt"])
@@ -152,7 +158,7 @@ def attempts(rows: list[dict[str, Any]]) -> dict[str, int]:
 
 
 def outdated(rows: list[dict[str, Any]]) -> str:
-    """A line for the user about rows whose source hash is of an older form; empty without any."""
+    """Return a note for users on rows whose source hash has an older form; empty without any."""
     count = sum(map(is_outdated, rows))
     if not count:
         return ""
@@ -183,7 +189,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _whole(row: dict[str, Any]) -> dict[str, Any]:
-    """The row with every column; KeyError if it lacks one without which a line is no row."""
+    """Return the row with every column; KeyError if it lacks one of NEEDED."""
     for name in NEEDED:
         row[name]
     return dict.fromkeys(COLUMNS) | row

@@ -1,4 +1,4 @@
-"""Rows as a polars table and as Parquet. The ledger is the truth; tables are rebuilt from it."""
+"""Rows as a polars table and as Parquet, which are always rebuilt from the ledger."""
 
 import json
 import math
@@ -39,11 +39,11 @@ _CELL = ("trial_id", "variant_code_hash", "split", "step")
 
 
 def to_frame(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
-    """The table of the rows: one row per measurement, in an order of its own.
+    """Return the table of the rows: one row per measurement, in a fixed order.
 
-    Of several rows for one step of a trial the last stays: highest attempt, then newest. Rows
-    written under another source hash of the variant stay beside it, and a failure does not
-    displace what was measured at the same step. The order of `rows` does not matter, so merging
+    Of several rows for one step of a trial the last is kept: the highest attempt, then the newest.
+    Rows with another source hash of the variant are kept too, and a failure does not replace a
+    measurement at the same step. The order of `rows` does not matter, so merging
     ledgers is commutative and idempotent. Unknown columns survive under x_*; numbers that are
     not finite become null.
     """
@@ -72,7 +72,7 @@ def _age(row: Mapping[str, Any]) -> tuple[int, str, str]:
 
 
 def _kind(values: list[Any]) -> pl.DataType:
-    """The type of a column that another writer added: numbers stay numbers, all else is text."""
+    """The type of a column that is not in the schema: a number, or else text."""
     kinds = {type(value) for value in values if value is not None}
     if kinds == {bool}:
         return POLARS_TYPES["bool"]
@@ -95,14 +95,17 @@ def _series(name: str, dtype: pl.DataType, values: list[Any]) -> pl.Series:
 
 
 def _finite(value: Any) -> Any:
-    """Floats for polars: integers widened, NaN and infinities to null; text is left to fail."""
+    """A float for polars: integers are widened, NaN and infinities become null.
+
+    Text is left as it is, for polars to refuse.
+    """
     if isinstance(value, (int, float)):
         return float(value) if math.isfinite(value) else None
     return value
 
 
 def write_parquet(frame: pl.DataFrame, path: Path) -> None:
-    """Replace the file; its metadata carry the schema version and, as JSON, the columns' units."""
+    """Write the file; its metadata hold the schema version and, as JSON, the columns' units."""
     units = {column.name: column.unit for column in SCHEMA if column.unit}
     metadata = {"schema_version": str(SCHEMA_VERSION), "units": json.dumps(units)}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -111,7 +114,7 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
 
 
 def load_results(name_or_path: str | Path, out: str | Path = "leaderboards") -> pl.DataFrame:
-    """All rows of a sweep, by its name under `out`, or by the path of its folder or file."""
+    """Return all rows of a sweep, given its name under `out`, or its folder or file."""
     path = _results_path(name_or_path, Path(out))
     if not path.is_file():
         raise BadInput(

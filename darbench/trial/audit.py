@@ -1,7 +1,7 @@
-"""What a trial really saw, as hashes in its rows: variants of one pair id must agree in them.
+"""Audits: hashes of a trial's random numbers, in which variants of one pair id must agree.
 
-They are of the values that entered the model, not of the seeds these came from, so a variant that
-shuffles otherwise or starts elsewhere is found out.
+They are made of the values that entered the model, not of their seeds, so they detect a variant
+that shuffles or starts differently.
 """
 
 import hashlib
@@ -11,32 +11,32 @@ from typing import Any
 
 from torch import Tensor, nn
 
-VALUES = 256  # of a training sample, and of a sample's noise, that are hashed at most
+VALUES = 256  # the most values of a training sample, and of its noise, that are hashed
 
 
 class Digest:
-    """Running hash of named sequences; how each is cut into pieces makes no difference."""
+    """A running hash of named sequences, which may be added in pieces of any size."""
 
     def __init__(self):
         self._parts: dict[str, hashlib._Hash] = {}
 
     def add(self, **parts: Tensor) -> None:
-        """The next items (B, ...) of each sequence."""
+        """Add the next items (B, ...) of each sequence."""
         for name, items in parts.items():
             own = self._parts.setdefault(name, hashlib.sha256())
             own.update(items.detach().cpu().contiguous().numpy())
 
     def hexdigest(self) -> str:
-        """16 hex digits, whatever the order in which the sequences came up."""
+        """Return 16 hex digits, which do not depend on the order of the sequences."""
         named = (f"{name}={own.hexdigest()}" for name, own in sorted(self._parts.items()))
         return hashlib.sha256("\n".join(named).encode()).hexdigest()[:16]
 
 
 @dataclass
 class Audit:
-    """The audit of a training run: of the trunk it starts from, and of the steps 1 to s.
+    """The audit of a training run: hashes of the trunk it starts from, and of the steps 1 to s.
 
-    Both digests are chains: each step's is made of the last one and of the step's batch. s is the
+    Those of the steps are chains: each is made of the last one and of the step's batch. s is the
     last power of two. Checkpoints of variants with different FLOPs lie at different steps, but
     powers of two are few: where theirs are the same, the digests are.
     """
@@ -48,20 +48,20 @@ class Audit:
 
     @classmethod
     def begin(cls, model: nn.Module) -> "Audit":
-        """The audit of a model that has not been trained yet."""
+        """Start the audit of a model before its first step."""
         return cls({"audit_init": trunk_audit(model)})
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> "Audit":
-        """The audit of a run that goes on where this state was saved."""
+        """Continue the audit of a run from a saved state."""
         return cls(**state | {"columns": dict(state["columns"])})
 
     def state(self) -> dict[str, Any]:
-        """Plain values, to be saved in the middle of a trial."""
+        """Return the state as plain values, which can be saved in the middle of a trial."""
         return asdict(self)
 
     def add(self, step: int, x1: Tensor, label: Tensor, x0: Tensor, t: Tensor) -> None:
-        """The batch of the next step; labels as they enter it, some dropped."""
+        """Add the batch of the next step; some of its labels are dropped already."""
         assert step == self.step + 1, f"step {step} after step {self.step}"
         self.step = step
         self.data = chained(self.data, x1=thinned(x1), label=label)
@@ -72,22 +72,27 @@ class Audit:
 
 
 def chained(last: str, **parts: Tensor) -> str:
-    """The digest of a step: of the last step's and of the parts of this one's batch."""
+    """Return the digest of a step, made of the last step's and of the parts of its batch."""
     digest = Digest()
     digest.add(**parts)
     return hashlib.sha256(f"{last}\n{digest.hexdigest()}".encode()).hexdigest()[:16]
 
 
 def thinned(items: Tensor) -> Tensor:
-    """Every k-th value of each item, (B, at most VALUES). k is odd, so that it comes by every
-    column of a picture; hashing costs a fraction of drawing the noise then."""
+    """Return every k-th value of each item, (B, at most VALUES).
+
+    k is odd, so that all columns of a picture occur. Hashing then takes a fraction of the time in
+    which the noise is drawn.
+    """
     values = items.flatten(1)
     return values[:, :: -(-values.shape[1] // VALUES) | 1]
 
 
 def trunk_audit(model: nn.Module) -> str:
-    """The hash of names, shapes and values of all parameters but the routing's; before training,
-    these are the same for every routing of one backbone."""
+    """Return the hash of names, shapes and values of all parameters but the routing's.
+
+    Before training these are the same for every routing of one backbone.
+    """
     digest = Digest()
     for name, values in model.named_parameters():
         if not name.startswith("routing."):

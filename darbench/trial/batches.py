@@ -12,7 +12,7 @@ from darbench.randomness import stream
 
 @dataclass
 class Batches:
-    """Training batches, each a function of (seed, step) alone."""
+    """Training batches, each of which is a function of (seed, step) alone."""
 
     dataset: Dataset
     batch: int
@@ -20,7 +20,7 @@ class Batches:
     seed: int
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """x1 (B, C, H, W), label (B,), x0 (B, C, H, W), t (B,) of this step, counted from 1."""
+        """Return x1 (B, C, H, W), label (B,), x0 (B, C, H, W) and t (B,); steps count from 1."""
         x1, label = self.dataset.train(
             self.seed, range((step - 1) * self.batch, step * self.batch)
         )

@@ -1,4 +1,4 @@
-"""The model of a trial."""
+"""The function that builds the model of a trial."""
 
 from dataclasses import asdict
 from functools import partial
@@ -12,7 +12,7 @@ from darbench.registry import ROUTINGS
 def build_model(
     routing: str, params: dict, model: Model, dataset: Dataset | Kind, seed: int
 ) -> SiT:
-    """A SiT of that configuration for that dataset; ValueError where they do not fit."""
+    """Return a SiT of this configuration for a dataset; ValueError where they do not fit."""
     channels, height, width = dataset.shape
     if height != width:
         raise ValueError(f"dataset {dataset.name}: images must be square, not {height}x{width}")

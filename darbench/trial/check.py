@@ -1,4 +1,4 @@
-"""Whether a trial can be built, measured and compared, asked before anything runs."""
+"""The check that a trial can be built, measured and compared, before anything runs."""
 
 import torch
 
@@ -11,9 +11,11 @@ from darbench.trial.recipe import make_objective
 
 
 def check(trial: Trial) -> None:
-    """ValueError if the trial cannot be built, measured or compared; nothing is allocated, and no
-    data are read but where their shape is that of the user's files. What a routing's own code
-    raises is passed on."""
+    """Raise ValueError if the trial cannot be built, measured or compared.
+
+    Nothing is allocated, and data are read only where the user's files decide their shape. What a
+    routing's own code raises is passed on.
+    """
     known = kind(trial.task.data)
     data = load(trial.task.data, trial.task.data_path) if known.files else known
     with torch.device("meta"):
@@ -41,8 +43,11 @@ def _check_evaluation(evaluation: Evaluation, training: Training) -> None:
 
 
 def check_scores(trial: Trial, data: Dataset | Kind) -> None:
-    """The extractor has its weights, reads such pictures, and neither side has fewer of them than
-    it has features."""
+    """Raise ValueError if the task cannot be scored.
+
+    The extractor must have its weights and read such pictures, and there must be as many generated
+    and as many reference pictures as it has features.
+    """
     chosen = extractor_kind(trial.task.extractor)
     if not chosen.ships:
         from darbench.metrics.extractors.extractor import extractor  # with torch-fidelity

@@ -1,4 +1,4 @@
-"""What a task's budget is in training FLOPs, and what steps and evaluation keep in memory."""
+"""The costs of a trial: training FLOPs, and the memory that steps and evaluation need."""
 
 from functools import partial
 
@@ -27,8 +27,10 @@ def add_model(trial: Trial, data: Dataset | Kind) -> SiT:
 def training_flops(
     trial: Trial, data: Dataset | Kind, objective: Objective
 ) -> tuple[float, float]:
-    """Training FLOPs of one step of the trial, and of one of `add` under the same recipe; nothing
-    is allocated. The objective's overhead is the same for both."""
+    """Return the training FLOPs of a step of the trial, and of `add` under the same recipe.
+
+    Nothing is allocated. The objective's overhead is the same for both.
+    """
     batch, shape, own = trial.training.batch, data.shape, trial.variant
     overhead = objective.step_flops(batch, shape)
 
@@ -40,7 +42,7 @@ def training_flops(
 
 
 def add_step_flops(trial: Trial, data: Dataset | Kind) -> float:
-    """Training FLOPs of one step of `add` under the trial's recipe; nothing is allocated."""
+    """Return the training FLOPs of a step of `add` in the trial's recipe; nothing is allocated."""
     with torch.device("meta"):
         model = add_model(trial, data)
     objective = make_objective(trial.training, model, seed=0)
@@ -49,7 +51,7 @@ def add_step_flops(trial: Trial, data: Dataset | Kind) -> float:
 
 
 def forward_flops(trial: Trial, data: Dataset | Kind) -> float:
-    """FLOPs of one forward pass of `add` over one item; nothing is allocated."""
+    """Return the FLOPs of a forward pass of `add` over one item; nothing is allocated."""
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
         model = add_model(trial, data)
         model(torch.empty(1, *data.shape), torch.empty(1), torch.zeros(1, dtype=torch.long))
@@ -57,7 +59,7 @@ def forward_flops(trial: Trial, data: Dataset | Kind) -> float:
 
 
 def sampling_flops(trial: Trial, data: Dataset | Kind) -> float | None:
-    """FLOPs of all samples of a trial of `add`; None where the sampler decides its steps."""
+    """Return the FLOPs of all samples of a trial of `add`; None for an adaptive sampler."""
     e = trial.evaluation
     if e.sampler == "adaptive":
         return None
@@ -67,16 +69,21 @@ def sampling_flops(trial: Trial, data: Dataset | Kind) -> float | None:
 
 
 def evaluations(e: Evaluation) -> int:
-    """How often a sampler of fixed steps asks for a velocity (NFE)."""
+    """Return how often a sampler with fixed steps evaluates the velocity (NFE)."""
     each = 1 if e.sampler in ("euler", "euler_maruyama") else 2
-    last = int(e.sampler in SDE_SAMPLERS and e.sde.last_step != "none")  # always takes one
+    last = int(
+        e.sampler in SDE_SAMPLERS and e.sde.last_step != "none"
+    )  # a last step takes one evaluation
     return each * (e.sampler_steps - last) + last
 
 
 def step_bytes(trial: Trial, data: Dataset | Kind) -> int:
-    """Memory that a training step of `add` needs at least: what every parameter has beside it, and
-    the tensors that the backward pass waits for. Temporary ones and an encoder's are left out;
-    on the CPU a real step of SiT-S/2 peaked at 1.2 (bfloat16) to 1.4 (float32) times this."""
+    """Return the least memory that a training step of `add` needs.
+
+    It counts parameters with their gradients and averages, and the tensors that are saved for the
+    backward pass, without temporary ones and an encoder's. On the CPU a real step of SiT-S/2
+    peaked at 1.2 (bfloat16) to 1.4 (float32) times this.
+    """
     parameters, one = _kept(trial, data, batch=1)
     each = _kept(trial, data, batch=2)[1] - one
     batch = min(trial.training.batch, trial.training.micro_batch or trial.training.batch)
@@ -84,11 +91,13 @@ def step_bytes(trial: Trial, data: Dataset | Kind) -> int:
 
 
 def evaluation_bytes(trial: Trial, data: Dataset | Kind) -> int:
-    """Memory of the host that evaluation needs at least, whatever the device: it scores all
-    pictures at once. The model's is left out; scoring alone peaked at 1.07 (large pictures) to 2.3
-    times this (small ones with many features)."""
+    """Return the least memory of the host that evaluation needs, on any device.
+
+    All pictures are scored at once. The model's memory is left out; scoring alone peaked at 1.07
+    (large pictures) to 2.3 times this (small ones with many features).
+    """
     extractor = extractor_kind(trial.task.extractor)
-    features = sum(extractor.widths.values())  # of a picture, in all layers
+    features = sum(extractor.widths.values())  # numbers per picture, in all layers
     n, real, picture = trial.evaluation.n_gen, data.n_references, data.picture_bytes
     held = picture * (2 * real + data.n_val)  # references as they are, and sorted
     making = held + picture * data.n_val + (4 + 8) * features * real  # from float32 to float64
@@ -104,8 +113,10 @@ def evaluation_bytes(trial: Trial, data: Dataset | Kind) -> int:
 
 
 def _kept(trial: Trial, data: Dataset | Kind, batch: int) -> tuple[int, int]:
-    """Parameters, and bytes kept for the backward pass of that batch, the parameters' not among
-    them: as autograd saves them, of tensors without content."""
+    """Return the number of parameters, and the bytes saved for the backward pass of a batch.
+
+    The bytes do not include the parameters. Autograd saves tensors without memory of their own.
+    """
     half = trial.training.precision == "bfloat16"
     kept: dict[int, torch.UntypedStorage] = {}
 

@@ -1,4 +1,4 @@
-"""Names of encoders, and which tasks can have one; known without their networks."""
+"""Names of encoders, and which tasks can have one; the networks are not loaded."""
 
 from darbench.errors import BadInput
 from darbench.metrics.extractors.catalogue import shipped
@@ -8,7 +8,7 @@ OTHERS = f"{TIMM}NAME with training.repa.weights=FILE, or one of your own"
 
 
 def default_encoder(extractor: str) -> str:
-    """The encoder of a task that is measured by this extractor: the same network."""
+    """Return the encoder of a task with this extractor: the same network."""
     if extractor not in shipped():
         raise BadInput(
             f"training.repa.encoder: a task measured by {extractor} has no default; give {OTHERS}"
@@ -17,7 +17,7 @@ def default_encoder(extractor: str) -> str:
 
 
 def need_pictures(channels: int) -> None:
-    """BadInput if items of so many channels are no pictures."""
+    """Raise BadInput if items with so many channels are not pictures."""
     if channels not in (1, 3):
         raise BadInput(
             f"training.objective=repa: an encoder sees images of 1 or 3 channels, not {channels}; "

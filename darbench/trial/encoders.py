@@ -14,25 +14,25 @@ from darbench.errors import BadInput, Missing, unknown
 from darbench.flow.repa import Encoder
 from darbench.metrics.extractors.small_cnn import DIGITS, SHAPES, SmallCNN
 from darbench.registry import ENCODERS
-from darbench.registry.files import place
+from darbench.registry.files import line_of
 from darbench.trial.encoder_names import OTHERS, TIMM, need_pictures
 
 SHIPPED = {cnn.name: cnn for cnn in (DIGITS, SHAPES)}
 
 
 def load_encoder(name: str | None, weights: str = "", size: int | None = None) -> Encoder:
-    """`digits-cnn` or `shapes-cnn`, which ship; `timm:NAME` with its weights in a safetensors
-    file, which sees pictures of its own size unless one is given; or a registered one.
+    """Return an encoder that ships (`digits-cnn`, `shapes-cnn`), `timm:NAME`, or a registered one.
 
-    BadInput if there is no such encoder, or its weights do not fit; Missing if they, or timm, are
-    not there.
+    `timm:NAME` has its weights in a safetensors file and sees pictures of its own size, unless one
+    is given. BadInput if there is no such encoder, or its weights do not fit; Missing if the
+    weights, or timm, are not there.
     """
-    if not name:  # composing a task fills its own in
+    if not name:  # resolving a task fills in its own
         raise BadInput(f"training.repa.encoder is empty; give {' or '.join([*SHIPPED, OTHERS])}")
     if name.startswith(TIMM):
         return TimmEncoder(name.removeprefix(TIMM), weights, size)
     if name in ENCODERS.names():
-        return _own(name, weights, size)
+        return _registered(name, weights, size)
     if name not in SHIPPED:
         raise unknown("encoder", name, [*SHIPPED, *ENCODERS.names(), f"{TIMM}NAME"])
     for key, value in (("weights", weights), ("size", size)):
@@ -42,19 +42,21 @@ def load_encoder(name: str | None, weights: str = "", size: int | None = None) -
 
 
 def try_encoder(encoder: Encoder, name: str, shape: tuple[int, int, int]) -> None:
-    """BadInput unless it makes a feature map of a blank picture (C, H, W), here and on the meta
-    device, where its FLOPs are counted."""
+    """Raise BadInput unless the encoder makes a feature map of a blank picture (C, H, W).
+
+    It must do so here and on the meta device, where its FLOPs are counted.
+    """
     if isinstance(encoder, nn.Module):
         encoder.eval().requires_grad_(False)
     where = f"training.repa.encoder={name}, of images of {_by(shape)}"
     with torch.no_grad():
-        features = _told(name, where, lambda: encoder(torch.zeros(1, *shape)))
+        features = _called(name, where, lambda: encoder(torch.zeros(1, *shape)))
         if not isinstance(features, Tensor) or features.dim() != 4 or len(features) != 1:
-            found = tuple(features.shape) if isinstance(features, Tensor) else type(features)
-            raise BadInput(f"{where}: must return (B, E, h, w) for B = 1, not {found}")
+            got = tuple(features.shape) if isinstance(features, Tensor) else type(features)
+            raise BadInput(f"{where}: must return (B, E, h, w) for B = 1, not {got}")
         twin = copy.deepcopy(encoder)
         twin = twin.to("meta") if isinstance(twin, nn.Module) else twin
-        _told(
+        _called(
             name,
             f"{where}: must run on the meta device too, with its tensors as parameters or "
             "buffers of a Module",
@@ -62,13 +64,13 @@ def try_encoder(encoder: Encoder, name: str, shape: tuple[int, int, int]) -> Non
         )
 
 
-def _own(name: str, weights: str, size: int | None) -> Encoder:
-    """Made as its user says; what it draws at random is the same every time."""
+def _registered(name: str, weights: str, size: int | None) -> Encoder:
+    """Return a registered encoder; random numbers that it draws are the same every time."""
     made = ENCODERS.get(name)
     where = f"training.repa.encoder={name}"
     if size:
         raise BadInput(f"{where}: sizes pictures itself, leave out training.repa.size")
-    takes = _told(name, where, lambda: inspect.signature(made).parameters)
+    takes = _called(name, where, lambda: inspect.signature(made).parameters)
     if weights and "weights" not in takes:
         raise BadInput(f"{where}: has no argument `weights`, leave out training.repa.weights")
     if not isinstance(made, type) and takes.keys() - {"weights"}:
@@ -76,26 +78,26 @@ def _own(name: str, weights: str, size: int | None) -> Encoder:
     given = {"weights": weights} if weights else {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return _told(name, where, lambda: made(**given))
+        return _called(name, where, lambda: made(**given))
 
 
-def _told(name: str, where: str, does: Callable[[], object]) -> object:
-    """What it returns; BadInput for what it raises, with the line of a user's file."""
+def _called(name: str, where: str, call: Callable[[], object]) -> object:
+    """Return what the call returns; BadInput for what it raises, with the user's line."""
     try:
-        return does()
+        return call()
     except BadInput:
         raise
     except Exception as error:
         own = name in ENCODERS.names()
-        line = f"{place(error, Path(ENCODERS.file_of(name)))}: " if own else ""
+        line = f"{line_of(error, Path(ENCODERS.file_of(name)))}: " if own else ""
         said = (str(error).strip() or "no message").splitlines()[0]
         raise BadInput(f"{where}: {line}{type(error).__name__}: {said}") from error
 
 
 class SmallEncoder(nn.Module):
-    """The convolutions of a network that measures: (B, C, H, W) -> (B, 64, H/4, W/4).
+    """The convolutions of an extractor that ships: (B, C, H, W) -> (B, 64, H/4, W/4).
 
-    BadInput for pictures unlike those that it was trained on.
+    BadInput for pictures of another shape than those it was trained on.
     """
 
     def __init__(self, cnn: SmallCNN):
@@ -126,8 +128,8 @@ def _by(shape: tuple[int, ...]) -> str:
 class TimmEncoder(nn.Module):
     """The last feature map of a timm network, with the normalisation it was made for.
 
-    size: side to which pictures are brought, the network's own unless given, such as 224 for
-    DINOv2 in REPA's paper, whose own is 518. Learnt positions are resampled to it, as timm does.
+    Pictures are resized to `size`, by default the network's own; REPA's paper gives DINOv2, whose
+    own is 518, pictures of 224. Learnt positions are resampled by timm.
     """
 
     def __init__(self, name: str, weights: str, size: int | None = None):
@@ -149,12 +151,12 @@ class TimmEncoder(nn.Module):
 
     @torch.no_grad()
     def _resize(self, name: str, size: int) -> None:
-        """BadInput if the network cannot see the whole of a picture of that size."""
+        """Change the network's size; BadInput if it cannot see the whole of such a picture."""
         patch = max(getattr(getattr(self.net, "patch_embed", None), "patch_size", (1,)))
         if size % patch:
             raise BadInput(f"training.repa.size={size}: must be a multiple of {patch}, its patch")
         try:
-            if hasattr(self.net, "set_input_size"):  # others take any size, or their own alone
+            if hasattr(self.net, "set_input_size"):  # others take any size, or only their own
                 self.net.set_input_size(img_size=self.size)
             self.eval()(torch.zeros(1, 3, *self.size))
         except Exception as error:
@@ -172,7 +174,7 @@ class TimmEncoder(nn.Module):
 
 
 def _load(net: nn.Module, weights: str) -> None:
-    """Strictly, but for the classifier, which an encoder does not have."""
+    """Load all weights but the classifier's, which an encoder does not have."""
     given, path = f"training.repa.weights={weights!r}", Path(weights)
     if not weights:
         raise Missing(f"{given}: give the path of a .safetensors file")
@@ -181,13 +183,13 @@ def _load(net: nn.Module, weights: str) -> None:
     if not path.exists():
         raise Missing(f"{given}: no such file")
     try:
-        found = net.load_state_dict(load_file(path), strict=False)
+        keys = net.load_state_dict(load_file(path), strict=False)
     except SafetensorError as error:
         raise BadInput(f"{given}: no safetensors file, or a damaged one: {error}") from None
     except (OSError, RuntimeError) as error:
         raise BadInput(f"{given}: {str(error).splitlines()[-1].strip()}") from None
     classifier = net.pretrained_cfg.get("classifier") or "head"
     heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
-    strange = [key for key in found.unexpected_keys if not key.startswith(heads)]
-    if found.missing_keys or strange:
-        raise BadInput(f"{given}: missing {found.missing_keys[:3]}, unexpected {strange[:3]}")
+    strange = [key for key in keys.unexpected_keys if not key.startswith(heads)]
+    if keys.missing_keys or strange:
+        raise BadInput(f"{given}: missing {keys.missing_keys[:3]}, unexpected {strange[:3]}")

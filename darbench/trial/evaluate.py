@@ -1,4 +1,4 @@
-"""What is measured of a model: its validation loss, and its samples against real images."""
+"""The evaluation of a model: its validation loss, and scores of its samples."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from darbench.trial.generate import Samples, generate
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evaluator:
-    """One protocol for one pair id. A `redraw` other than 0 takes random numbers of its own."""
+    """One protocol for one pair id; a `redraw` other than 0 has random numbers of its own."""
 
     evaluation: Evaluation
     dataset: Dataset
@@ -46,7 +46,7 @@ class Evaluator:
         return validation_loss(model, self.dataset, draws, self.device, self.transport, redraw)
 
     def samples(self, model: SiT, redraw: int = 0) -> Samples | None:
-        """None if any is not finite."""
+        """Return generated samples; None if any is not finite."""
         seed = f"{self.pair_id}.{redraw}" if redraw else self.pair_id
         return generate(model, self.dataset, self.evaluation, seed, self.device, self.transport)
 
@@ -54,9 +54,12 @@ class Evaluator:
         return score(samples.pictures, self.reference, samples.labels)
 
     def redraws(self, model: SiT, measured: dict[str, Any], samples: Samples) -> dict[str, Any]:
-        """The same weights measured with other random numbers. None stands for samples that are
-        not finite. Losses and distances begin with the number itself; distances to resampled
-        references do not, for the real reference is nearer to the samples than those are."""
+        """Measure the same weights again with other random numbers.
+
+        The lists of losses and distances begin with the first measurement; that of distances to
+        resampled references does not, for the real reference is nearer to the samples. None stands
+        for samples that are not finite.
+        """
         redraws = range(1, self.evaluation.redraws + 1)
         losses = (self.loss(model, redraw).total for redraw in redraws)
         again = (self.samples(model, redraw) for redraw in redraws)

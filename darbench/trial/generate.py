@@ -1,4 +1,4 @@
-"""Samples of a model, each a function of the seed and its own index."""
+"""Samples of a model, each of which is a function of the seed and its own index."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -21,12 +21,12 @@ from darbench.trial.audit import Digest, thinned
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Samples:
     pictures: np.ndarray  # uint8 (n, H, W, C) in the order of the sample index
-    labels: np.ndarray  # (n,), the classes they were made for
-    audit: str  # of labels and noise
+    labels: np.ndarray  # (n,), the classes that they were generated for
+    audit: str  # hash of labels and noise
 
     @property
     def collapsed(self) -> bool:
-        """All are one picture, or none shows more than one colour: no distance means anything."""
+        """Whether all pictures are equal, or each has one colour: then distances mean nothing."""
         alike = (self.pictures == self.pictures[:1]).all()
         return bool(alike or (self.pictures == self.pictures[:, :1, :1]).all())
 
@@ -40,10 +40,10 @@ def generate(
     device: str,
     transport: Transport = DEFAULT,
 ) -> Samples | None:
-    """n_gen samples; None if any is not finite, as an item or as a picture.
+    """Return n_gen samples; None if any is not finite, as an item or as a picture.
 
-    Noise is keyed by the sample's index, that of a stochastic step by the step too, and its label
-    is index mod classes, so a sample is the same whatever the batch it is made in.
+    Noise is keyed by the sample's index, in a stochastic step by the step too, and the label is
+    index mod classes, so that a sample is the same in any batch.
     """
     sampler, field = make_sampler(evaluation, transport), transport.velocity(model)
     audit, labels = Digest(), np.arange(evaluation.n_gen) % dataset.classes
@@ -67,6 +67,6 @@ def generate(
             return None
         try:
             pictures.append(dataset.decode(kept))
-        except FloatingPointError:  # finite latents may be far from all that were ever encoded
+        except FloatingPointError:  # finite latents may decode to what is not finite
             return None
     return Samples(pictures=np.concatenate(pictures), labels=labels, audit=audit.hexdigest())

@@ -1,4 +1,4 @@
-"""The weights of a trial as they learn: model, objective, optimizer, and the running average."""
+"""The weights of a trial while they learn: model, objective, optimizer, running average."""
 
 import copy
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ BETAS = (0.9, 0.999)
 
 
 class Learner:
-    """A model in training, and the average of its weights (EMA), which is what is measured."""
+    """A model in training, and the running average of its weights (EMA), which is evaluated."""
 
     def __init__(self, trial: Trial, dataset: Dataset, device: str):
         training, seed = trial.training, trial.pair_id
@@ -30,7 +30,7 @@ class Learner:
         self.ema = copy.deepcopy(self.model).requires_grad_(False).eval()
 
     def step(self, batch: tuple[Tensor, ...]) -> Tensor:
-        """One step on a batch (x1, label, x0, t); its mean loss before the step."""
+        """Make one step on a batch (x1, label, x0, t), and return the mean loss before it."""
         micro = self.training.micro_batch or len(batch[0])
         self.optimizer.zero_grad()
         here = (a.to(self.device, non_blocking=True) for a in batch)
@@ -42,7 +42,7 @@ class Learner:
         return loss
 
     def _backward(self, x1: Tensor, label: Tensor, x0: Tensor, t: Tensor) -> Tensor:
-        """Add the gradient of a part of the batch; returns the part of the loss."""
+        """Add the gradient of a part of the batch, and return its part of the loss."""
         half = self.training.precision == "bfloat16"
         with torch.autocast(self.device, torch.bfloat16, enabled=half):
             mean = self.objective(self.model, x1, label, x0, t).mean()
@@ -54,8 +54,10 @@ class Learner:
 def make_optimizer(
     model: SiT, training: Training, others: Iterable[nn.Parameter] = ()
 ) -> torch.optim.AdamW:
-    """AdamW; the routing declares its own groups, the trunk is one, together with `others`, which
-    learn with the model and are no part of it."""
+    """Return AdamW with the groups that the routing declares, and one for all else that learns.
+
+    That is the trunk, and `others`, which learn with the model but are not part of it.
+    """
     owned = {id(p) for p in model.routing.parameters()}
     learnt = [p for p in (*model.parameters(), *others) if p.requires_grad]
     trunk = [p for p in learnt if id(p) not in owned]
@@ -78,7 +80,7 @@ def make_optimizer(
 
 
 def warm_up(optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
-    """A learning rate that rises linearly over so many steps, and is constant after them."""
+    """Return a schedule that raises the learning rate linearly over `steps`, then keeps it."""
     return torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1.0, (step + 1) / (steps + 1))
     )
@@ -86,5 +88,5 @@ def warm_up(optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_sche
 
 @torch.no_grad()
 def update_ema(ema: nn.Module, model: nn.Module, decay: float) -> None:
-    """ema += (1 - decay) (model - ema), over all parameters, the routing's included."""
+    """Set ema += (1 - decay) (model - ema), for all parameters, the routing's included."""
     torch._foreach_lerp_(list(ema.parameters()), list(model.parameters()), 1 - decay)

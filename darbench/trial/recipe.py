@@ -1,4 +1,4 @@
-"""The flow and the objective that a recipe asks for."""
+"""The transport and the objective that a recipe names."""
 
 import math
 
@@ -10,17 +10,20 @@ from darbench.records.settings import Training
 
 
 def make_transport(training: Training) -> Transport:
-    """REPA adds to the velocity objective, as in its paper."""
+    """Return the transport; REPA adds to the velocity objective, as in its paper."""
     predicted = "velocity" if training.objective == "repa" else training.objective
     return Transport(PATHS[training.path], PREDICTIONS[predicted], WEIGHTINGS[training.weighting])
 
 
 def make_objective(training: Training, model: SiT, seed: int) -> Objective:
-    """ValueError if it does not fit the model."""
+    """Return the objective; ValueError if it does not fit the model."""
     transport = make_transport(training)
     if training.objective != "repa":
         return Objective(transport)
-    from darbench.trial.encoders import load_encoder, try_encoder  # with safetensors and networks
+    from darbench.trial.encoders import (  # imports safetensors and networks
+        load_encoder,
+        try_encoder,
+    )
 
     chosen = training.repa
     encoder = load_encoder(chosen.encoder, chosen.weights, chosen.size)

@@ -1,4 +1,4 @@
-"""One trial: train, and report at a fixed schedule in training FLOPs. Knows no Ray, no Optuna."""
+"""Training of one trial, with reports at fixed fractions of its budget in FLOPs."""
 
 import math
 import time
@@ -35,7 +35,7 @@ def train(trial: Trial, device: str = "cpu") -> Iterator[Report]:
 
 
 class Run:
-    """A trial under way: it learns step by step, and is measured at its checkpoints."""
+    """A trial in progress: it learns step by step, and is measured at its checkpoints."""
 
     def __init__(self, trial: Trial, device: str):
         reset_peak_memory(device)
@@ -45,13 +45,13 @@ class Run:
         self.batches = Batches(dataset, training.batch, training.label_dropout, trial.pair_id)
         self.learner = Learner(trial, dataset, device)
         objective = self.learner.objective
-        self.flops, self.add_flops = training_flops(trial, dataset, objective)  # of a step
+        self.flops, self.add_flops = training_flops(trial, dataset, objective)  # of one step
         self.checkpoints = checkpoint_steps(training, self.flops, self.add_flops)
         self.evaluator = Evaluator.of(trial, dataset, objective.transport, device)
         self.audit = Audit.begin(self.learner.model)
         self.timer = StepTimer(device)
         self.step_ms: list[float] = []
-        self.losses: list[Tensor] = []  # of the steps since the last checkpoint
+        self.losses: list[Tensor] = []  # since the last checkpoint
         self.eval_seconds = 0.0
 
     def step(self, step: int) -> None:
@@ -63,8 +63,11 @@ class Run:
         self.timer.mark()
 
     def report(self, step: int) -> Report:
-        """Evaluate the EMA weights; the clock of training stands still meanwhile, and no clock
-        counts the redraws, which other trials do not have."""
+        """Evaluate the EMA weights at a checkpoint.
+
+        Training time does not include it, and evaluation time does not include redraws, which
+        other trials do not have.
+        """
         evaluation = self.trial.evaluation
         self.step_ms += self.timer.restart()
         train_loss = torch.stack(self.losses).double().mean().item()
@@ -76,7 +79,9 @@ class Run:
         if final and samples is not None and evaluation.redraws:
             measured |= self.evaluator.redraws(self.learner.ema, measured, samples)
         measured |= self._compute(step) | self.audit.columns
-        grid = samples and samples.pictures[: evaluation.grid].copy()  # a view keeps them all
+        grid = (
+            samples and samples.pictures[: evaluation.grid].copy()
+        )  # a view would keep all pictures
         return Report(step=step, final=final, measured=measured, samples=grid)
 
     def _evaluate(self, step: int, train_loss: float) -> tuple[dict, Samples | None]:

@@ -18,9 +18,9 @@ from darbench.records.setting import (
     Rule,
     Settings,
     at_least,
+    identity_defaults,
     one_of,
     setting,
-    unsaid,
 )
 from darbench.records.settings import Evaluation, Model, Repa, Stochastic, Task, Training
 
@@ -39,14 +39,14 @@ class Outer(Settings):
     SECTION = "outer"
 
     count: int | None = setting(None, at_least(2).or_null(), doc="how many")
-    kind: str = setting("a", one_of("a", "b"), doc="which", said=IF_CHANGED)
+    kind: str = setting("a", one_of("a", "b"), doc="which", in_identity=IF_CHANGED)
     ends: tuple[int, ...] = setting(
         (0, 9),
         Rule("increasing", lambda ends, _: ends[0] < ends[-1]),
         Rule("even where kind is b", lambda ends, s: s.kind == "a" or ends[-1] % 2 == 0),
         doc="from and to",
     )
-    where: str = setting("", doc="a folder", said=NEVER)
+    where: str = setting("", doc="a folder", in_identity=NEVER)
     tags: list[str] = setting(["x"], doc="words")
     inner: Inner = field(default_factory=Inner)
 
@@ -97,14 +97,14 @@ def test_an_identity_leaves_out_what_decides_nothing_and_the_defaults_of_what_ca
         "inner": {"speed": 1.0},
     }
     assert Outer(kind="b", ends=(0, 8)).identity()["kind"] == "b"
-    assert unsaid(Outer) == {"kind": "a"}
+    assert identity_defaults(Outer) == {"kind": "a"}
     later = {
         "objective": "velocity",
         "path": "Linear",
         "weighting": "none",
         "precision": "float32",
     }
-    assert unsaid(Training) == later
+    assert identity_defaults(Training) == later
 
 
 def test_a_list_is_not_shared_between_two_settings():
