@@ -15,7 +15,7 @@ VALIDATION_BINS = 4  # equal bins of t
 # The part of t at either end that the validation loss leaves out, and that sampling leaves out
 # where a conversion is singular there; the value is that of the official SiT.
 MARGIN = 1e-3
-ADAPTIVE_RTOL, ADAPTIVE_ATOL = (1e-3, 1e-6)  # of the adaptive sampler, as in the official SiT
+ADAPTIVE_RTOL, ADAPTIVE_ATOL = 1e-3, 1e-6  # of the adaptive sampler, as in the official SiT
 NEIGHBOURS = 3  # k of precision and recall
 KERNEL_DEGREE = 3  # degree of the polynomial of KID
 KERNEL_LEAST = 4  # the fewest samples of a label for KID, where the shares of labels are set
