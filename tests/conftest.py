@@ -1,4 +1,4 @@
-"""Lies beside `builders`, so that tests in the folders below can import it by that name."""
+"""What holds for every test: threads, the interpreter of Triton, and a cache of the tests' own."""
 
 import os
 import sys
@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from darbench import cli
 from darbench.registry import ENCODERS, ROUTINGS
 
-if "PYTEST_XDIST_WORKER" in os.environ:
-    torch.set_num_threads(1)  # two processes share the machine
+torch.set_num_threads(1)  # the models are tiny, and two processes share the machine
 
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # read when triton is first imported
@@ -33,3 +33,17 @@ def own_registry(tmp_path, monkeypatch):
     for name, module in [*sys.modules.items()]:
         if tmp_path in Path(getattr(module, "__file__", None) or "/").parents:
             del sys.modules[name]
+
+
+@pytest.fixture
+def run(monkeypatch, capfd, tmp_path):
+    """The command line in this process and an empty folder: (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["darbench", *arguments])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        return left.value.code or 0, *capfd.readouterr()
+
+    return call

@@ -13,7 +13,7 @@ from darbench.metrics.extractors import catalogue
 from darbench.metrics.extractors import extractor as extractors
 from darbench.metrics.extractors.catalogue import ExtractorKind
 from darbench.metrics.extractors.classifier import Classifier
-from tests.datafiles import write_cifar10
+from tests.make.data import write_cifar10
 
 FEATURES = 8
 OVERRIDES = [

@@ -13,7 +13,7 @@ from darbench.commands.new import new
 from darbench.registry import ROUTINGS, signatures
 from darbench.search.load import load_space
 from darbench.store.ledger import append
-from tests.fake_rows import entry_rows
+from tests.make.rows import entry_rows
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

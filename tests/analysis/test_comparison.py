@@ -7,7 +7,7 @@ import pytest
 from darbench.analysis.comparison import baseline, by_pair, effect_against, log_differences
 from darbench.analysis.outcomes import entries
 from darbench.records.metric import METRICS
-from tests.fake_rows import BUDGET, entry_rows
+from tests.make.rows import BUDGET, entry_rows
 
 
 def made(*groups):

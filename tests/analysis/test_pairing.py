@@ -7,7 +7,7 @@ from scipy import stats
 from darbench.board.page import write_page
 from darbench.board.rank import rank, sections
 from darbench.store.tables import to_frame
-from tests.fake_rows import entry_rows, seed_level
+from tests.make.rows import entry_rows, seed_level
 
 AUDITS = {
     "audit_init": "initial values differ",

@@ -10,7 +10,7 @@ from darbench.board.entry_row import EntryRow, Standing, to_frame
 from darbench.board.rank import rank
 from darbench.records.metric import METRICS
 from darbench.store import tables
-from tests.fake_rows import entry_rows
+from tests.make.rows import entry_rows
 
 
 @pytest.fixture(scope="module")

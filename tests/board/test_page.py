@@ -21,7 +21,8 @@ from darbench.records.protocol import protocol
 from darbench.records.settings import Evaluation
 from darbench.store.ledger import append
 from darbench.store.tables import load_results, to_frame
-from tests.fake_rows import BUDGET, entry_rows, failed_row, make_trial
+from tests.make.rows import BUDGET, entry_rows, failed_row
+from tests.make.trials import toy_trial
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 
@@ -64,7 +65,7 @@ def sweep_rows():
 
 
 def test_everything_a_user_names_is_escaped(tmp_path):
-    crash = failed_row(make_trial("mhc", 0, label=EVIL), "crashed", EVIL)
+    crash = failed_row(toy_trial("mhc", 0, label=EVIL), "crashed", EVIL)
     rows = entry_rows("dar", label=EVIL, params={"mode": EVIL})
     text = render(tmp_path, entry_rows("add"), rows, [crash], name=EVIL, in_progress=EVIL)
     parsed = Parsed(text)
@@ -143,7 +144,7 @@ def test_an_incomplete_entry_is_shown_grey_and_unranked(tmp_path):
 
 
 def test_a_section_where_everything_failed(tmp_path):
-    crashes = [failed_row(make_trial("dar", p), "oom", "9 GB wanted") for p in range(2)]
+    crashes = [failed_row(toy_trial("dar", p), "oom", "9 GB wanted") for p in range(2)]
     parsed = Parsed(render(tmp_path, crashes))
     assert "9 GB wanted" in parsed.text and "Nothing is ranked yet" in parsed.text
 
@@ -154,12 +155,12 @@ def test_samples_are_of_the_lowest_seed_that_most_variants_have(tmp_path):
     pictures = [("add", 0, 10), ("add", 1, 20), ("dar", 1, 30), ("add", 2, 40), ("dar", 2, 50)]
     for routing, pair, grey in pictures:
         params = {"span": 4} if routing == "dar" else {}
-        trial = make_trial(routing, pair, params=params)
+        trial = toy_trial(routing, pair, params=params)
         Image.new("L", (4, 4), grey).save(samples / f"{trial.id}.png")
     parsed = Parsed(render(tmp_path, *sweep_rows()))
     shown = [attrs for tag, attrs in parsed.tags if tag == "img"]
     assert [image["alt"] for image in shown] == ["Samples of dar", "Samples of add"]
-    wanted = [make_trial("dar", 1, params={"span": 4}), make_trial("add", 1)]
+    wanted = [toy_trial("dar", 1, params={"span": 4}), toy_trial("add", 1)]
     assert [i["src"] for i in shown] == [cells.picture(samples / f"{t.id}.png") for t in wanted]
     assert all(image["loading"] == "lazy" for image in shown)
 
@@ -175,7 +176,7 @@ def test_the_same_rows_make_the_same_page(tmp_path):
 def test_labels_that_occur_twice_are_told_apart(tmp_path):
     text = render(tmp_path, *(entry_rows("dar", label="d", params={"span": s}) for s in (2, 4)))
     for span in (2, 4):
-        assert f"d · {make_trial('dar', params={'span': span}).config_hash[:6]}" in text
+        assert f"d · {toy_trial('dar', params={'span': span}).config_hash[:6]}" in text
 
 
 @pytest.mark.parametrize(
@@ -205,7 +206,7 @@ def test_labels_that_occur_twice_are_told_apart(tmp_path):
     ],
 )
 def test_the_command_gives_hydra_the_very_values(value):
-    trial = make_trial("dar", params={"value": value})
+    trial = toy_trial("dar", params={"value": value})
     words = shlex.split(reproduce_command(json.dumps(trial.configuration()), seed=2))
     assert words[:6] == ["darbench", "train", "--task", "toy", "--routing", "dar"]
     assert words[-2:] == ["--seed", "2"]
@@ -229,7 +230,7 @@ def facts(text):
 
 def test_the_card_holds_the_protocol_name_by_name(tmp_path):
     (card,) = facts(render(tmp_path, *sweep_rows()))
-    wanted = {name: str(value) for name, value in protocol(make_trial()).items()}
+    wanted = {name: str(value) for name, value in protocol(toy_trial()).items()}
     assert wanted.items() <= card.items()
     assert card.keys() - wanted.keys() == {
         "reference images",

@@ -10,7 +10,8 @@ from darbench.board.rank import rank, sections
 from darbench.errors import BadInput
 from darbench.store.declared import Declared
 from darbench.store.tables import to_frame
-from tests.fake_rows import BUDGET, entry_rows, failed_row, make_trial, seed_level, trial_rows
+from tests.make.rows import BUDGET, entry_rows, failed_row, seed_level, trial_rows
+from tests.make.trials import toy_trial
 
 
 def board(*groups, **keywords):
@@ -72,8 +73,8 @@ def test_ranking_by_fd_uses_fd():
 
 def test_the_last_sweep_says_what_ranks_its_sections():
     rows = [*entry_rows("add"), *entry_rows("dar"), *entry_rows("mhc", lr=1e-2, budget=9e12)]
-    add, dar = make_trial("add").config_hash, make_trial("dar").config_hash
-    mhc = make_trial("mhc", lr=1e-2).config_hash
+    add, dar = toy_trial("add").config_hash, toy_trial("dar").config_hash
+    mhc = toy_trial("mhc", lr=1e-2).config_hash
     declared = Declared().extended({add: [0], dar: [0]}, rank_by="fd")
 
     def metrics(declared):
@@ -123,7 +124,7 @@ def test_a_missing_seed_leaves_the_entry_without_score_below_the_ranked():
     leaderboard = board(
         entry_rows("add"),
         entry_rows("dar", (0, 1), ratio=0.5),
-        trial_rows(make_trial("dar", 2), level=0.1, until=0.5),
+        trial_rows(toy_trial("dar", 2), level=0.1, until=0.5),
     )
     dar = of(leaderboard, "dar")
     assert leaderboard.frame["label"].to_list() == ["add", "dar"]
@@ -138,14 +139,14 @@ def test_a_missing_seed_leaves_the_entry_without_score_below_the_ranked():
 def test_seeds_declared_in_advance_keep_a_running_board_from_ranking():
     rows = (entry_rows("add", (0,)), entry_rows("dar", (0,)))
     assert board(*rows).frame["rank"].to_list() == [1, 2]
-    seeds = {make_trial(r).config_hash: [0, 1, 2] for r in ("add", "dar")}
+    seeds = {toy_trial(r).config_hash: [0, 1, 2] for r in ("add", "dar")}
     early = board(*rows, declared=Declared(seeds=seeds))
     assert early.frame["rank"].to_list() == [None, None]
     assert early.frame["mark"].to_list() == ["incomplete 1/3"] * 2
 
 
 def test_a_failed_seed_counts_and_is_never_averaged_over():
-    crash = failed_row(make_trial("dar", 2), "diverged", "loss is NaN at step 12", step=12)
+    crash = failed_row(toy_trial("dar", 2), "diverged", "loss is NaN at step 12", step=12)
     leaderboard = board(entry_rows("add"), entry_rows("dar", (0, 1), ratio=0.5), [crash])
     dar = of(leaderboard, "dar")
     assert (dar["score"], dar["failures"], dar["trials"]) == (None, 1, 3)
@@ -154,7 +155,7 @@ def test_a_failed_seed_counts_and_is_never_averaged_over():
 
 
 def test_a_trial_that_failed_first_and_went_on_has_not_failed():
-    trial = make_trial("dar", 2)
+    trial = toy_trial("dar", 2)
     crash = failed_row(trial, "crashed", "worker died", step=200)
     rest = [r for r in trial_rows(trial, level=seed_level(2), attempt=2) if r["step"] == 400]
     start = [r for r in trial_rows(trial, level=seed_level(2)) if r["step"] < 400]
@@ -165,7 +166,7 @@ def test_a_trial_that_failed_first_and_went_on_has_not_failed():
 
 
 def test_a_crashed_trial_that_is_running_again_is_unfinished():
-    trial = make_trial("dar", 2)
+    trial = toy_trial("dar", 2)
     crash = failed_row(trial, "crashed", "worker died", step=300)
     again = trial_rows(trial, level=seed_level(2), attempt=2, until=0.5)
     leaderboard = board(entry_rows("add"), entry_rows("dar", (0, 1)), [crash], again)
@@ -174,7 +175,7 @@ def test_a_crashed_trial_that_is_running_again_is_unfinished():
 
 
 def test_a_crash_before_the_budget_was_known_lands_in_its_section():
-    crashes = [failed_row(make_trial("dar", p), "oom", "out of memory") for p in range(3)]
+    crashes = [failed_row(toy_trial("dar", p), "oom", "out of memory") for p in range(3)]
     leaderboard = board(entry_rows("add"), crashes)
     dar = of(leaderboard, "dar")
     assert (dar["failures"], dar["val_loss"], dar["mark"]) == (3, None, "incomplete 0/3")
@@ -184,7 +185,7 @@ def test_a_crash_before_the_budget_was_known_lands_in_its_section():
 
 def test_a_crash_is_not_laid_to_another_objective():
     """Representation alignment costs FLOPs of its own, so its budget is another."""
-    trial = make_trial("dar", 0)
+    trial = toy_trial("dar", 0)
     aligned = replace(trial, training=replace(trial.training, objective="repa"))
     crash = failed_row(aligned, "oom", "out of memory")
     found = sections(to_frame([*entry_rows("add"), *entry_rows("dar"), crash]))
@@ -286,14 +287,14 @@ def test_a_source_that_was_gone_back_to_is_the_current_one():
 
 
 def test_a_run_that_was_cut_off_does_not_undo_one_that_finished():
-    again = trial_rows(make_trial("add", 0), until=0.5, attempt=2)
+    again = trial_rows(toy_trial("add", 0), until=0.5, attempt=2)
     (add,) = board(entry_rows("add", (0,)), again).frame.to_dicts()
     assert (add["rank"], add["seeds"], add["mark"]) == (1, 1, "")
 
 
 def test_the_seeds_of_another_budget_are_none_of_this_one():
-    short = make_trial("add", 0, lr=1e-3)
-    seeds = {short.config_hash: [0, 1, 2], make_trial("add").config_hash: [0]}
+    short = toy_trial("add", 0, lr=1e-3)
+    seeds = {short.config_hash: [0, 1, 2], toy_trial("add").config_hash: [0]}
     longer = entry_rows("add", (0,))
     both = sections(
         to_frame([*longer, *trial_rows(short, budget=BUDGET / 4)]), Declared(seeds=seeds)

@@ -8,45 +8,11 @@ from pathlib import Path
 import pytest
 
 import darbench
-from darbench import cli
 from darbench.cli.app import app
 from darbench.search.sweep import SweepResult
 from darbench.store import ledger
-from tests.datafiles import write_latents
-
-HEAD = "defaults: [{darbench: sweep}, {task: digits-nano}, _self_]\n"
-TINY = """
-model: {depth: 2, width: 8, heads: 2}
-training: {steps: 3, batch: 8, checkpoints: [0.5, 1.0]}
-evaluation: {n_gen: 72, sampler: euler, sampler_steps: 1, val_draws: 1, grid: 12, fd_from: 0.5}
-"""
-OVERRIDES = [
-    "model.depth=2",
-    "model.width=8",
-    "model.heads=2",
-    "training.steps=3",
-    "training.batch=8",
-    "training.checkpoints=[0.5,1.0]",
-    "evaluation.n_gen=72",
-    "evaluation.sampler_steps=1",
-    "evaluation.val_draws=1",
-    "evaluation.fd_from=0.5",
-    "evaluation.grid=12",
-]
-
-
-@pytest.fixture
-def run(monkeypatch, capfd, tmp_path):
-    """Run the command line in this process: (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["darbench", *arguments])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        return left.value.code or 0, *capfd.readouterr()
-
-    return call
+from tests.make.data import write_latents
+from tests.make.spaces import HEAD, OVERRIDES
 
 
 def as_a_process(*arguments: str, **keywords) -> subprocess.CompletedProcess:

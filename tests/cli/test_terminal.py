@@ -9,20 +9,10 @@ from textwrap import dedent
 from rich.console import Console
 
 from darbench.cli import terminal as display
-from darbench.records.settings import Evaluation, Model, Task, Training
-from darbench.records.trial import Trial, Variant
 from darbench.search.progress import Progress
+from tests.make.trials import toy_trial
 
-
-def trial(label="add", seed=0) -> Trial:
-    return Trial(
-        task=Task(name="toy"),
-        model=Model(depth=1, width=4, heads=1),
-        training=Training(),
-        evaluation=Evaluation(),
-        variant=Variant(routing="add", label=label),
-        pair_id=seed,
-    )
+ADD = toy_trial(label="add")
 
 
 def progress(**counts) -> Progress:
@@ -36,8 +26,8 @@ def ok(value: float | None) -> dict:
 def test_progress_counts_by_the_last_row(monkeypatch):
     p = progress(_started=100.0)
     assert (p.left, p.seconds_left) == (8, None)
-    p.ended(trial(), ok(0.5))
-    p.ended(trial(), {"status": "crashed", "error": "boom"})
+    p.ended(ADD, ok(0.5))
+    p.ended(ADD, {"status": "crashed", "error": "boom"})
     assert (p.done, p.failed, p.left) == (1, 1, 6)
     assert p.event == "crashed: add, seed 0: boom"
     monkeypatch.setattr("time.monotonic", lambda: 130.0)
@@ -46,16 +36,16 @@ def test_progress_counts_by_the_last_row(monkeypatch):
 
 def test_the_best_so_far_is_a_mean_over_seeds():
     p = progress()
-    p.ended(trial("a", 0), ok(0.1))
-    p.ended(trial("b", 0), ok(0.4))
+    p.ended(toy_trial(label="a"), ok(0.1))
+    p.ended(toy_trial(label="b"), ok(0.4))
     assert p.best == ("a", 0.1)
-    p.ended(trial("a", 1), ok(0.9))
+    p.ended(toy_trial(label="a", pair_id=1), ok(0.9))
     assert p.best == ("b", 0.4)
 
 
 def test_a_metric_that_was_not_measured_is_said():
     p = progress()
-    p.ended(trial(), ok(None))
+    p.ended(ADD, ok(None))
     assert p.done == 1 and p.best is None
     assert p.event == "done: add, seed 0: val_loss was not measured"
 
@@ -68,7 +58,7 @@ def rendered(p: Progress) -> str:
 
 def test_the_status_shows_counts_best_and_time_left():
     p = progress(running=2)
-    p.ended(trial("add [depth=6]"), ok(0.25))
+    p.ended(toy_trial(label="add [depth=6]"), ok(0.25))
     text = rendered(p)
     assert "3/10, 2 running, about 0:0" in text
     assert "add [depth=6]: val_loss 0.2500" in text
@@ -85,7 +75,7 @@ def test_without_a_terminal_every_event_is_one_plain_line(capsys):
         p = progress()
         p.event = "started: add [depth=6], seed 0"
         listener(p)
-        p.ended(trial(), {"status": "oom", "error": "too large"})
+        p.ended(ADD, {"status": "oom", "error": "too large"})
         listener(p)
     assert capsys.readouterr().out.splitlines() == [
         "[2/10] started: add [depth=6], seed 0",

@@ -11,7 +11,7 @@ from darbench.data import load, published
 from darbench.errors import BadInput
 from darbench.metrics.extractors import inception
 from darbench.search import machine
-from tests.datafiles import write_cifar10, write_latents
+from tests.make.data import write_cifar10, write_latents
 
 SMALL = ["model.depth=2", "training.steps=2", "training.batch=2"]
 

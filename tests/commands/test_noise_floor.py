@@ -19,21 +19,9 @@ from darbench.errors import BadInput
 from darbench.records.metric import METRICS, Metric, Series
 from darbench.search.sweep import checked_space, sweep
 from darbench.store import ledger
-from tests.commands.test_sensitivity import run_cli
-from tests.spaces import row_of
+from tests.make.rows import last_row
+from tests.make.spaces import OVERRIDES
 
-TINY = [
-    "model.depth=2",
-    "model.width=8",
-    "model.heads=2",
-    "training.steps=4",
-    "training.batch=8",
-    "training.checkpoints=[0.5,1.0]",
-    "evaluation.n_gen=72",
-    "evaluation.sampler_steps=1",
-    "evaluation.val_draws=1",
-    "evaluation.redraws=2",
-]
 MANY = f"seeds={list(range(400))}"
 
 
@@ -48,7 +36,7 @@ def made(space, training=0.02, generation=0.01, metric=0.005, own=0.01) -> list[
             level = seeds[seed] + own * rng.normal()
             losses = np.exp(level + shared)
             drawn = np.exp(level + generation * rng.normal(size=5))
-            row = row_of(space.trial(configuration, seed, "confirm"), losses[0])
+            row = last_row(space.trial(configuration, seed, "confirm"), losses[0])
             rows.append(
                 row
                 | {
@@ -185,11 +173,11 @@ def test_the_board_separates_what_was_planned_for(card, tmp_path, variants):
     assert separated(n - 1) < POWER - 0.01
 
 
-def test_a_plan_says_its_level(card, tmp_path, monkeypatch, capfd):
+def test_a_plan_says_its_level(card, run, tmp_path):
     ask = ["plan", "--effect", "1%", "--variants", "10", "--out", str(tmp_path)]
-    _, text = run_cli(monkeypatch, capfd, *ask)
+    _, text, _ = run(*ask)
     assert "with a chance of 80% (level 0.5% for each variant):" in text
-    _, plain = run_cli(monkeypatch, capfd, *ask, "--json")
+    _, plain, _ = run(*ask, "--json")
     assert json.loads(plain)["significance"] == 0.005
 
 
@@ -294,10 +282,10 @@ def test_an_unknown_metric_is_refused(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_floor_is_measured_once_and_planned_from(tmp_path, monkeypatch, capfd):
-    monkeypatch.chdir(tmp_path)
-    arguments = ["noise-floor", "--task", "digits-nano", *TINY, "seeds=[0,1]", "--workers", "1"]
-    code, out = run_cli(monkeypatch, capfd, *arguments, "--json")
+def test_a_floor_is_measured_once_and_planned_from(run, tmp_path):
+    overrides = [*OVERRIDES, "evaluation.redraws=2", "seeds=[0,1]"]
+    arguments = ["noise-floor", "--task", "digits-nano", *overrides, "--workers", "1"]
+    code, out, _ = run(*arguments, "--json")
     found = json.loads(out)
     assert code == 0 and found["outcome"]["done"] == 6
     rows = ledger.read_ledger(tmp_path / "leaderboards" / "noise-floor-digits-nano" / "ledger")
@@ -307,11 +295,9 @@ def test_a_floor_is_measured_once_and_planned_from(tmp_path, monkeypatch, capfd)
             assert len(set(row[column])) == 3 and row[column][0] == row[value]
         assert len({row["fd"], *row["fd_reference_redraws"]}) == 3
     assert all(row["fd_redraws"] is None for row in rows if not row["final"])
-    code, out = run_cli(monkeypatch, capfd, *arguments)
+    code, out, _ = run(*arguments)
     assert code == 0 and "correlation of pairs" in out and "6 finished earlier" in out
-    code, out = run_cli(
-        monkeypatch, capfd, "plan", "--effect", "5%", "--metric", "fd", *arguments[3:-2]
-    )
+    code, out, _ = run("plan", "--effect", "5%", "--metric", "fd", *overrides)
     assert code == 0 and "paired seeds" in out and "noise-floor-digits-nano" in out
 
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from darbench import cli
 from darbench.cli.tables import left_out
 from darbench.commands import sensitivity as module
 from darbench.commands.sensitivity import SHUT, SPACE, Sensitivity, judge
@@ -17,18 +16,12 @@ from darbench.registry.files import load_file
 from darbench.search.load import load_space
 from darbench.search.sweep import checked_space, sweep
 from darbench.trial.train import train
-from tests.spaces import row_of
+from tests.make.rows import last_row
+from tests.make.spaces import OVERRIDES
 
 TINY = [
-    "model.depth=2",
-    "model.width=8",
-    "model.heads=2",
+    *OVERRIDES,
     "training.steps=4",
-    "training.batch=8",
-    "training.checkpoints=[0.5,1.0]",
-    "evaluation.n_gen=72",
-    "evaluation.sampler_steps=1",
-    "evaluation.val_draws=1",
     "seeds=[0,1]",
     "controls=[{routing: add},{routing: add,model: {depth: 1},label: half the blocks},"
     "{routing: shut,label: upper half shut}]",
@@ -61,12 +54,12 @@ def rows_with(spaces, noise=0.0, **effects: float) -> list[dict]:
             trial = once.trial(configuration, seed, "confirm")
             shift = effects.get(configuration.variant.label, 0.0)
             value = 0.4 * np.exp(0.01 * seed + shift + noise * rng.normal())
-            rows.append(row_of(trial, value) | {"train_flops": 4.0, "budget_flops": 4.0})
+            rows.append(last_row(trial, value) | {"train_flops": 4.0, "budget_flops": 4.0})
     for seed in twice.seeds:
         trial = twice.trial(next(twice.grid()), seed, "confirm")
         for flops, name in ((2.0, "half"), (4.0, "same"), (8.0, "twice")):
             value = 0.4 * np.exp(0.01 * seed + effects.get(name, 0.0) + noise * rng.normal())
-            row = row_of(trial, value) | {"train_flops": flops, "budget_flops": 8.0}
+            row = last_row(trial, value) | {"train_flops": flops, "budget_flops": 8.0}
             rows.append(row | {"step": int(flops), "final": flops == 8})
     return rows
 
@@ -172,11 +165,10 @@ def test_shut_is_no_built_in_routing():
 
 
 @pytest.mark.slow
-def test_the_controls_run_are_judged_and_found_again(tmp_path, monkeypatch, capfd):
-    monkeypatch.chdir(tmp_path)
+def test_the_controls_run_are_judged_and_found_again(run, tmp_path):
     arguments = ["sensitivity", "--task", "digits-nano", *TINY, "--workers", "1"]
     for again in (False, True):
-        code, out = run_cli(monkeypatch, capfd, *arguments, "--json")
+        code, out, _ = run(*arguments, "--json")
         found = json.loads(out)
         assert code == (0 if found["resolved"] else 1)
         names = [control["name"] for control in found["controls"]]
@@ -189,7 +181,7 @@ def test_the_controls_run_are_judged_and_found_again(tmp_path, monkeypatch, capf
         assert all(control["effects"]["fd"]["n"] == 2 for control in found["controls"])
         done = [outcome["done"] for outcome in found["outcomes"]]
         assert done == ([0, 0] if again else [6, 2])
-    code, out = run_cli(monkeypatch, capfd, *arguments)
+    code, out, _ = run(*arguments)
     assert "half the compute" in out and "leaderboard:" in out
     # Common random numbers: the first half of a run does not know how long it will go on.
     rows = module.ledger.read_ledger(tmp_path / "leaderboards" / "controls-digits-nano" / "ledger")
@@ -198,10 +190,3 @@ def test_the_controls_run_are_judged_and_found_again(tmp_path, monkeypatch, capf
         short, long = (r for r in add if r["pair_id"] == seed)
         assert short["budget_flops"] != long["budget_flops"]
         assert (short["val_loss"], short["fd"]) == (long["val_loss"], long["fd"])
-
-
-def run_cli(monkeypatch, capfd, *arguments: str) -> tuple[int, str]:
-    monkeypatch.setattr("sys.argv", ["darbench", *arguments])
-    with pytest.raises(SystemExit) as left:
-        cli.main()
-    return left.value.code or 0, capfd.readouterr().out

@@ -8,16 +8,7 @@ from PIL import Image
 from darbench.data import kind, load
 from darbench.data.base import to_model_range
 from darbench.errors import BadInput
-
-
-def write_images(folder, classes=3, each=10, size=(40, 36), seed=0):
-    """Write images as PNG and JPEG, each of its own noise."""
-    rng = np.random.default_rng(seed)
-    for name in "abcdefgh"[:classes]:
-        (folder / name).mkdir(parents=True)
-        for i in range(each):
-            pixels = rng.integers(0, 256, (size[1], size[0], 3), np.uint8)
-            Image.fromarray(pixels).save(folder / name / f"{i}.{'png' if i % 2 else 'JPG'}", "PNG")
+from tests.make.data import write_images
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from darbench.records.settings import Evaluation, Model
 from darbench.trial.batches import Batches
 from darbench.trial.build import build_model
 from darbench.trial.generate import generate
-from tests.data.test_image_folder import write_images
+from tests.make.data import write_images
 
 SIZE, SHARD = 16, 8
 

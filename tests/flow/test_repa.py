@@ -6,7 +6,8 @@ from darbench.flow.path import PATHS
 from darbench.flow.repa import Repa
 from darbench.flow.transport import DEFAULT, PREDICTIONS, Transport
 from darbench.model.tap import tap
-from tests.builders import SETTINGS, images, name_of, randomise, sit
+from darbench.testing.inputs import images, randomise
+from tests.make.models import SETTINGS, name_of, sit
 
 
 def encoder(x):

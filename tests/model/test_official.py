@@ -9,7 +9,8 @@ from darbench.model.official import load_official, to_official
 from darbench.model.sit import SiT
 from darbench.model.sizes import SIZES
 from darbench.registry import ROUTINGS
-from tests.builders import SETTINGS, images, name_of, randomise, randomise_trunk, sit
+from darbench.testing.inputs import images, randomise, randomise_trunk
+from tests.make.models import SETTINGS, name_of, sit
 from tests.model import record_official_model as recorded
 
 OFFICIAL = json.loads(recorded.RECORD.read_text())

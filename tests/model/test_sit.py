@@ -11,7 +11,8 @@ from darbench.model.sizes import SIZES
 from darbench.model.sublayers import GATES, Attention, Block, Mlp, modulate
 from darbench.registry import ROUTINGS
 from darbench.routing.base import Routing
-from tests.builders import SETTINGS, images, name_of, randomise, randomise_trunk, routing_of, sit
+from darbench.testing.inputs import images, randomise, randomise_trunk
+from tests.make.models import SETTINGS, name_of, routing_of, sit
 
 
 def imagenet(size, patch=2, learn_sigma=True, setting=("add", {})):

@@ -3,7 +3,8 @@ import torch
 
 from darbench.model.tap import tap
 from darbench.routing.base import Cond
-from tests.builders import SETTINGS, images, name_of, randomise, sit
+from darbench.testing.inputs import images, randomise
+from tests.make.models import SETTINGS, name_of, sit
 
 
 def reads_of(model, x, t, label):

@@ -6,6 +6,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from darbench.ops.depth_attention import depth_attention, source
 from darbench.ops.norm import inverse_rms
+from tests.ops.depth import queries
 
 SHAPES = [(1, 1, 1, 4), (2, 3, 5, 16), (1, 63, 7, 60), (3, 2, 18, 8)]  # batch, tokens, sources, D
 
@@ -15,17 +16,6 @@ def sources(batch, tokens, count, width, dtype=torch.float64):
     shape = (count, batch, tokens, width)
     v = torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype)
     return [x.clone().requires_grad_() for x in v]
-
-
-def queries(batch, tokens, width, form):
-    shape = {
-        "one": (width,),
-        "per sample": (batch, 1, width),
-        "per token": (batch, tokens, width),
-    }[form]
-    generator = torch.Generator().manual_seed(1)
-    q = 3 * torch.randn(shape, generator=generator, dtype=torch.float64)
-    return q.requires_grad_()
 
 
 def attend(query, values, eps=1e-6):

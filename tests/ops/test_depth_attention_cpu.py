@@ -10,7 +10,7 @@ from torch import nn
 from darbench.ops import native
 from darbench.ops.depth_attention import depth_attention, graph, key_norm, source
 from darbench.ops.norm import inverse_rms
-from tests.ops.test_depth_attention import queries
+from tests.ops.depth import FORMS, distance, outputs, queries
 
 # batch, tokens, sources, width, heads
 SHAPES = [
@@ -20,13 +20,6 @@ SHAPES = [
     (2, 3, 57, 1152, 1),
     (2, 9, 5, 60, 3),
 ]
-FORMS = ["one", "per sample", "per token"]
-
-
-def outputs(count: int, shape: tuple[int, ...]) -> list[torch.Tensor]:
-    generator = torch.Generator().manual_seed(count)
-    sizes = torch.logspace(-1, 1, count, dtype=torch.float64)
-    return [s * torch.randn(shape, generator=generator, dtype=torch.float64) for s in sizes]
 
 
 def readers(values, query, heads, dtype):
@@ -39,11 +32,6 @@ def readers(values, query, heads, dtype):
         out.append(h)
     weighted = sum((h * torch.cos(torch.arange(h.numel())).view(h.shape)).sum() for h in out)
     return out, torch.autograd.grad(weighted, [query, *values])
-
-
-def distance(found, wanted):
-    pairs = [(a.double(), b) for a, b in zip(found, wanted, strict=True) if b.norm() > 1e-9]
-    return max(((a - b).norm() / b.norm()).item() for a, b in pairs)
 
 
 @pytest.mark.parametrize("form", FORMS)

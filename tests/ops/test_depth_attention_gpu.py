@@ -14,8 +14,7 @@ import torch
 from darbench.ops.depth_attention import definition, eager, graph, source
 from darbench.ops.depth_attention.backends import takes
 from darbench.ops.norm import inverse_rms
-from tests.ops.test_depth_attention import queries
-from tests.ops.test_depth_attention_cpu import FORMS, distance, outputs
+from tests.ops.depth import FORMS, distance, outputs, queries
 
 pytest.importorskip("triton")
 gpu = import_module("darbench.ops.depth_attention.gpu")

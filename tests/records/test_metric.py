@@ -36,7 +36,7 @@ from darbench.search.compose import compose_space
 from darbench.search.space import build_space
 from darbench.registry import Signature
 from darbench.store.tables import to_frame
-from tests.fake_rows import entry_rows
+from tests.make.rows import entry_rows
 
 rows = []
 for routing, ratio in (("add", 1.0), ("dar", 0.5)):

@@ -11,18 +11,11 @@ from darbench.metrics.extractors.inception import SHA256
 from darbench.metrics.extractors.small_cnn import DIGITS, SHAPES
 from darbench.records import rules
 from darbench.records.protocol import FINGERPRINTS, _read, protocol, protocol_hash
-from darbench.records.settings import Evaluation, Model, Stochastic, Task, Training
-from darbench.records.trial import Trial, Variant
+from darbench.records.settings import Evaluation, Model, Stochastic, Training
+from darbench.records.trial import Variant
+from tests.make.trials import toy_trial
 
-TRIAL = Trial(
-    task=Task(name="toy", data="digits", extractor="digits-cnn", rank_by="val_loss"),
-    model=Model(depth=2, width=8, heads=2),
-    training=Training(),
-    evaluation=Evaluation(),
-    variant=Variant(routing="add", label="add"),
-    pair_id=3,
-    code_hash="c",
-)
+TRIAL = toy_trial(pair_id=3)
 
 
 def of(**changes):

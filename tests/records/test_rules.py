@@ -16,7 +16,7 @@ from darbench.randomness import stream
 from darbench.records.rules import RULES
 from darbench.records.settings import Evaluation
 from darbench.trial.generate import generate
-from tests.builders import sit
+from tests.make.models import sit
 
 GOLDEN = {
     3: {

@@ -3,18 +3,10 @@ import math
 import pytest
 
 from darbench.records.schema import COLUMNS, SCHEMA, make_row, row_hash
-from darbench.records.settings import Evaluation, Model, Task, Training
-from darbench.records.trial import Report, Trial, Variant
+from darbench.records.trial import Report
+from tests.make.trials import toy_trial
 
-TRIAL = Trial(
-    task=Task(name="toy", data="digits", extractor="digits-cnn", rank_by="val_loss"),
-    model=Model(depth=2, width=8, heads=2),
-    training=Training(),
-    evaluation=Evaluation(),
-    variant=Variant(routing="add", label="add"),
-    pair_id=3,
-    code_hash="c",
-)
+TRIAL = toy_trial(pair_id=3)
 
 
 def row(environment=None, *, attempt=1, board="b", final=True, **measured) -> dict:

@@ -1,85 +1,73 @@
-"""docs/settings.md is what docs/settings.py writes, and names every value that is a name."""
+"""Which settings are refused, and by which name."""
 
-import re
-import runpy
-from pathlib import Path
+import math
 
 import pytest
-import yaml
-from omegaconf import OmegaConf
 
-from darbench import data, registry
-from darbench.metrics.extractors import extractor as extractors
-from darbench.model.sizes import SIZES
-from darbench.records import settings
-from darbench.records.metric import COMPARED
-from darbench.search.compose import SweepConfig
-from darbench.search.load import load_space
-from darbench.search.space import ENTRY_KEYS
-
-PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
-ROWS = {
-    key: (default, what)
-    for key, default, what in re.findall(
-        r"^\| `([\w.]+)` \| `(.*?)` \| (.*) \|$", PAGE.read_text(), re.MULTILINE
-    )
-}
-NAMES = {
-    "sampler": ("grid", "random", "tpe"),
-    "variants": ENTRY_KEYS,
-    "task.data": {re.sub(r"_\d+$", "_N", name) for name in data.catalogue.names()},
-    "task.extractor": extractors._EXTRACTORS,
-    "task.rank_by": COMPARED,
-    "model.size": SIZES,
-    "training.objective": settings.OBJECTIVES,
-    "training.path": settings.PATHS,
-    "training.weighting": settings.WEIGHTINGS,
-    "training.precision": settings.PRECISIONS,
-    "evaluation.sampler": (*settings.ODE_SAMPLERS, *settings.SDE_SAMPLERS),
-    "evaluation.sde.form": settings.DIFFUSIONS,
-    "evaluation.sde.last_step": settings.LAST_STEPS,
-}
+from darbench.records.settings import Evaluation, Model, Repa, Stochastic, Training
 
 
-def settings() -> dict:
-    """Every setting by its dotted name, with its default as plain values."""
-    plain = OmegaConf.to_container(OmegaConf.structured(SweepConfig))
-
-    def walk(node, prefix=""):
-        for key, value in node.items():
-            if isinstance(value, dict) and value:
-                yield from walk(value, f"{prefix}{key}.")
-            else:
-                yield prefix + key, value
-
-    return dict(walk(plain))
-
-
-def test_the_page_is_made_of_the_fields():
-    made = runpy.run_path(str(PAGE.with_suffix(".py")))["page"]()
-    assert PAGE.read_text() == made, "run: python docs/settings.py"
-
-
-def test_every_setting_is_named_with_its_default():
-    assert list(ROWS) == list(settings())
-    for key, value in settings().items():
-        assert yaml.safe_load(ROWS[key][0]) == value, key
-
-
-@pytest.mark.parametrize("key", NAMES)
-def test_every_value_that_is_a_name_is_named(key):
-    said = set(re.findall(r"`([\w-]+)`", ROWS[key][1]))
-    assert said >= set(NAMES[key])
-
-
-def test_the_line_of_variants_is_one_the_command_line_takes():
-    (given,) = re.findall(r"'(variants=.*?)'", PAGE.read_text())
-    found = load_space("dar_variants", [given], registry.signatures())
-    assert [entry.signature.name for entry in found.entries] == ["add", "dar"]
+@pytest.mark.parametrize(
+    ("cls", "name", "value"),
+    [
+        (Training, "steps", 0),
+        (Training, "batch", 0),
+        (Training, "lr", 0.0),
+        (Training, "lr", math.inf),
+        (Training, "weight_decay", -1.0),
+        (Training, "warmup", -1),
+        (Training, "ema", 1.0),
+        (Training, "label_dropout", 1.0),
+        (Training, "timeout_s", 0.0),
+        (Training, "timeout_s", math.inf),
+        (Training, "checkpoints", (0.5, 0.5, 1.0)),
+        (Training, "checkpoints", (0.0, 1.0)),
+        (Evaluation, "n_gen", 1),
+        (Evaluation, "sampler", "euhler"),
+        (Evaluation, "sampler_steps", 0),
+        (Evaluation, "guidance", 0.5),
+        (Evaluation, "guidance", math.nan),
+        (Evaluation, "fd_from", 1.5),
+        (Evaluation, "val_draws", 0),
+        (Evaluation, "grid", -1),
+        (Model, "mlp_ratio", 0.0),
+        (Training, "objective", "repo"),
+        (Training, "path", "linear"),
+        (Training, "weighting", "likely"),
+        (Training, "weighting", "likelihood"),
+    ],
+)
+def test_values_that_make_no_sense_are_refused_by_name(cls, name, value):
+    with pytest.raises(ValueError, match=rf"^{cls.__name__.lower()}\.{name}="):
+        cls(**{name: value})
 
 
-def test_no_setting_is_named_elsewhere_that_is_none():
-    for text in (PAGE, *PAGE.parent.glob("*.md"), PAGE.parents[1] / "README.md"):
-        sections = r"(?:task|model|training|evaluation|confirm)"
-        for key in re.findall(rf"\b({sections}\.[a-z_]+(?:\.[a-z_]+)*)(?==)", text.read_text()):
-            assert key in settings(), f"{text.name}: {key}"
+@pytest.mark.parametrize(
+    ("cls", "prefix", "name", "value"),
+    [
+        (Repa, "training.repa", "layer", 0),
+        (Repa, "training.repa", "coefficient", 0.0),
+        (Repa, "training.repa", "hidden", 0),
+        (Repa, "training.repa", "size", 0),
+        (Stochastic, "evaluation.sde", "form", "sbdm"),
+        (Stochastic, "evaluation.sde", "norm", -1.0),
+        (Stochastic, "evaluation.sde", "last_step", "mean"),
+        (Stochastic, "evaluation.sde", "last_step_size", 1.0),
+    ],
+)
+def test_settings_within_settings_are_refused_by_their_whole_name(cls, prefix, name, value):
+    with pytest.raises(ValueError, match=rf"^{prefix}\.{name}="):
+        cls(**{name: value})
+
+
+def test_settings_without_effect_are_refused():
+    with pytest.raises(ValueError, match=r"^training\.objective=velocity: must be repa where"):
+        Training(repa=Repa(layer=3))
+    with pytest.raises(ValueError, match=r"^evaluation\.sampler=heun: must be euler_maruyama or"):
+        Evaluation(sde=Stochastic(form="linear"))
+
+
+def test_the_last_step_of_an_sde_is_one_of_its_steps():
+    with pytest.raises(ValueError, match="sampler_steps=1: must be at least 2"):
+        Evaluation(sampler="heun_sde", sampler_steps=1)
+    Evaluation(sampler="heun_sde", sampler_steps=1, sde=Stochastic(last_step="none"))

@@ -1,97 +1,122 @@
-import math
+"""What the identity of a trial is made of."""
+
+import dataclasses
+import pickle
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darbench.records.canonical import canonical_json, content_hash
-from darbench.records.settings import Evaluation, Model, Repa, Stochastic, Training
+from darbench.records.settings import Repa, Stochastic, Training
+from darbench.records.trial import Variant
+from tests.make.trials import toy_trial
 
-plain = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-@given(st.dictionaries(st.text(), plain, max_size=4))
-def test_equal_values_have_equal_text_whatever_their_order(value):
-    backwards = dict(reversed(value.items()))
-    assert canonical_json(backwards) == canonical_json(value)
-    assert content_hash(backwards) == content_hash(value)
-    assert canonical_json(value).isascii()
-
-
-def test_what_json_cannot_say_is_refused():
-    with pytest.raises(ValueError, match="JSON"):
-        canonical_json({"x": math.nan})
-
-
-@pytest.mark.parametrize(
-    ("cls", "name", "value"),
-    [
-        (Training, "steps", 0),
-        (Training, "batch", 0),
-        (Training, "lr", 0.0),
-        (Training, "lr", math.inf),
-        (Training, "weight_decay", -1.0),
-        (Training, "warmup", -1),
-        (Training, "ema", 1.0),
-        (Training, "label_dropout", 1.0),
-        (Training, "timeout_s", 0.0),
-        (Training, "timeout_s", math.inf),
-        (Training, "checkpoints", (0.5, 0.5, 1.0)),
-        (Training, "checkpoints", (0.0, 1.0)),
-        (Evaluation, "n_gen", 1),
-        (Evaluation, "sampler", "euhler"),
-        (Evaluation, "sampler_steps", 0),
-        (Evaluation, "guidance", 0.5),
-        (Evaluation, "guidance", math.nan),
-        (Evaluation, "fd_from", 1.5),
-        (Evaluation, "val_draws", 0),
-        (Evaluation, "grid", -1),
-        (Model, "mlp_ratio", 0.0),
-        (Training, "objective", "repo"),
-        (Training, "path", "linear"),
-        (Training, "weighting", "likely"),
-        (Training, "weighting", "likelihood"),
-    ],
-)
-def test_values_that_make_no_sense_are_refused_by_name(cls, name, value):
-    with pytest.raises(ValueError, match=rf"^{cls.__name__.lower()}\.{name}="):
-        cls(**{name: value})
+TRIAL = toy_trial("dar", params={"span": 4, "query": "static"}, label="dar")
+NO_IDENTITY = {
+    "task": {"data_path", "hours", "noise", "rank_by", "summary", "quick"},
+    "model": {"size"},
+    "training": {"micro_batch", "timeout_s"},
+    "evaluation": {"grid"},
+    "variant": {"label"},
+}
+OTHER = {
+    str: "other",
+    int: 41,
+    float: 0.77,
+    bool: True,
+    type(None): 3,
+    tuple: (0.9, 1.0),
+    dict: {"span": 5, "query": "static"},
+}
+ALLOWED = {
+    "sampler": "euler",
+    "fd_from": 0.25,
+    "guidance": 1.5,
+    "ema": 0.5,
+    "precision": "bfloat16",
+    "objective": "noise",
+    "path": "GVP",
+    "weighting": "velocity",
+    "repa": Repa(coefficient=0.25),
+    "sde": Stochastic(form="linear"),
+}
+# Without which a field must be left alone.
+NEEDS = {
+    "weighting": {"objective": "noise"},
+    "repa": {"objective": "repa"},
+    "sde": {"sampler": "euler_maruyama"},
+}
+FIELDS = [
+    (room, field.name)
+    for room in NO_IDENTITY
+    for field in dataclasses.fields(getattr(TRIAL, room))
+]
 
 
-@pytest.mark.parametrize(
-    ("cls", "prefix", "name", "value"),
-    [
-        (Repa, "training.repa", "layer", 0),
-        (Repa, "training.repa", "coefficient", 0.0),
-        (Repa, "training.repa", "hidden", 0),
-        (Repa, "training.repa", "size", 0),
-        (Stochastic, "evaluation.sde", "form", "sbdm"),
-        (Stochastic, "evaluation.sde", "norm", -1.0),
-        (Stochastic, "evaluation.sde", "last_step", "mean"),
-        (Stochastic, "evaluation.sde", "last_step_size", 1.0),
-    ],
-)
-def test_settings_within_settings_are_refused_by_their_whole_name(cls, prefix, name, value):
-    with pytest.raises(ValueError, match=rf"^{prefix}\.{name}="):
-        cls(**{name: value})
+@pytest.mark.parametrize(("room", "name"), FIELDS)
+def test_an_id_changes_with_what_decides_the_result_and_with_nothing_else(room, name):
+    part = dataclasses.replace(getattr(TRIAL, room), **NEEDS.get(name, {}))
+    value = ALLOWED[name] if name in ALLOWED else OTHER[type(getattr(part, name))]
+    trial = dataclasses.replace(TRIAL, **{room: part})
+    other = dataclasses.replace(TRIAL, **{room: dataclasses.replace(part, **{name: value})})
+    assert other != trial
+    assert (other.id == trial.id) == (name in NO_IDENTITY[room])
+    assert (other.config_hash == trial.config_hash) == (name in NO_IDENTITY[room])
 
 
-def test_settings_without_effect_are_refused():
-    with pytest.raises(ValueError, match=r"^training\.objective=velocity: must be repa where"):
-        Training(repa=Repa(layer=3))
-    with pytest.raises(ValueError, match=r"^evaluation\.sampler=heun: must be euler_maruyama or"):
-        Evaluation(sde=Stochastic(form="linear"))
+def test_fields_that_came_later_leave_older_ids_alone():
+    """Their defaults say what used to be the only way, so they are not spelled out."""
+    configuration = TRIAL.configuration()
+    assert set(configuration["training"]) == {
+        "steps",
+        "batch",
+        "lr",
+        "weight_decay",
+        "warmup",
+        "ema",
+        "label_dropout",
+        "checkpoints",
+    }
+    assert set(configuration["evaluation"]) == {
+        "n_gen",
+        "sampler",
+        "sampler_steps",
+        "guidance",
+        "fd_from",
+        "val_draws",
+    }
 
 
-def test_the_last_step_of_an_sde_is_one_of_its_steps():
-    with pytest.raises(ValueError, match="sampler_steps=1: must be at least 2"):
-        Evaluation(sampler="heun_sde", sampler_steps=1)
-    Evaluation(sampler="heun_sde", sampler_steps=1, sde=Stochastic(last_step="none"))
+def test_where_the_weights_of_an_encoder_lie_is_no_part_of_an_id():
+    def the_id(weights):
+        repa = Repa(encoder="timm:resnet18", weights=weights)
+        training = Training(objective="repa", repa=repa)
+        return dataclasses.replace(TRIAL, training=training).id
+
+    assert the_id("/here/a.safetensors") == the_id("/there/a.safetensors")
+    assert the_id("/here/a.safetensors") != the_id("/here/b.safetensors")
+
+
+def test_the_size_of_an_encoder_is_part_of_an_id_where_it_is_given():
+    def the_id(**size):
+        repa = Repa(encoder="timm:vit_tiny_patch16_224", weights="a.safetensors", **size)
+        training = Training(objective="repa", repa=repa)
+        assert ("size" in training.identity()["repa"]) == (size.get("size") is not None)
+        return dataclasses.replace(TRIAL, training=training).id
+
+    assert the_id() == the_id(size=None) != the_id(size=224) != the_id(size=96)
+
+
+def test_split_and_source_are_no_part_of_an_id_but_the_seed_is():
+    replaced = dataclasses.replace(TRIAL, split="search", code_hash="d")
+    assert replaced.id == TRIAL.id
+    assert dataclasses.replace(TRIAL, pair_id=1).id != TRIAL.id
+
+
+@given(st.integers(1, 9), st.permutations(["query", "span", "history"]), st.integers(0, 2**63 - 1))
+def test_a_trial_survives_the_way_to_a_worker(span, order, seed):
+    params = {"query": "static", "span": span, "history": "full"}
+    variant = Variant(routing="dar", params={key: params[key] for key in order}, label="é")
+    trial = dataclasses.replace(TRIAL, variant=variant, pair_id=seed)
+    back = pickle.loads(pickle.dumps(trial))
+    assert back == trial and back.id == trial.id

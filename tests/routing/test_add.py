@@ -1,6 +1,7 @@
 import torch
 
-from tests.builders import outputs, reads, routing_of
+from darbench.testing.inputs import outputs, reads
+from tests.make.models import routing_of
 
 
 def test_every_reader_sees_the_sum_of_all_that_came_before():

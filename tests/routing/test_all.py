@@ -11,18 +11,8 @@ import torch
 
 from darbench.registry import ROUTINGS, signature
 from darbench.routing.base import Routing
-from tests.builders import (
-    SETTINGS,
-    conditions,
-    images,
-    name_of,
-    outputs,
-    randomise,
-    randomise_trunk,
-    reads,
-    routing_of,
-    sit,
-)
+from darbench.testing.inputs import conditions, images, outputs, randomise, randomise_trunk, reads
+from tests.make.models import SETTINGS, name_of, routing_of, sit
 
 every_setting = pytest.mark.parametrize("setting", SETTINGS, ids=name_of)
 

@@ -2,7 +2,8 @@ import pytest
 import torch
 from attn_res import AttnResOperator
 
-from tests.builders import outputs, randomise, reads, routing_of
+from darbench.testing.inputs import outputs, randomise, reads
+from tests.make.models import routing_of
 from tests.routing.by_attention import attend
 from tests.routing.source_sets import source_sets
 

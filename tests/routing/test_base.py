@@ -9,7 +9,8 @@ from darbench.routing.dar import Dar
 from darbench.routing.hyper import Hyper
 from darbench.routing.mhc import ManifoldHyper
 from darbench.testing import check_routing
-from tests.builders import conditions, images, outputs, randomise, reads, sit
+from darbench.testing.inputs import conditions, images, outputs, randomise, reads
+from tests.make.models import sit
 
 HANDING_ON = [AttnRes, Dar, Hyper, ManifoldHyper]
 

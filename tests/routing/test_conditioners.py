@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from darbench.routing.conditioners import CONDITIONERS
-from tests.builders import conditions, outputs, randomise, reads, routing_of
+from darbench.testing.inputs import conditions, outputs, randomise, reads
+from tests.make.models import routing_of
 
 READERS, WIDTH, BATCH = 5, 16, 3
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from tests.builders import conditions, outputs, randomise, reads, routing_of
+from darbench.testing.inputs import conditions, outputs, randomise, reads
+from tests.make.models import routing_of
 from tests.routing.by_attention import attend
 from tests.routing.source_sets import source_sets
 

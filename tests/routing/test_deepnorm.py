@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch.nn.functional import layer_norm
 
-from tests.builders import outputs, reads, routing_of
+from darbench.testing.inputs import outputs, reads
+from tests.make.models import routing_of
 
 
 def deepnorm(alpha=None, sites=8):

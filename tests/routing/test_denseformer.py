@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from tests.builders import outputs, randomise, reads, routing_of
+from darbench.testing.inputs import outputs, randomise, reads
+from tests.make.models import routing_of
 
 PERIOD_DILATION = [(1, 1), (1, 2), (1, 4), (3, 1), (3, 2), (2, 3), (4, 5)]
 

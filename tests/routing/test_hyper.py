@@ -3,7 +3,8 @@ import torch
 from hyper_connections import HyperConnections
 
 from darbench.routing import hyper
-from tests.builders import outputs, randomise, reads, routing_of
+from darbench.testing.inputs import outputs, randomise, reads
+from tests.make.models import routing_of
 
 PARAMS = [
     {"dynamic": False, "streams": 1},

@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from tests.builders import outputs, randomise, reads, routing_of
+from darbench.testing.inputs import outputs, randomise, reads
+from tests.make.models import routing_of
 from tests.routing.by_attention import attend
 
 

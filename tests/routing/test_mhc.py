@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import softmax
 
-from tests.builders import outputs, randomise, reads, routing_of
+from darbench.testing.inputs import outputs, randomise, reads
+from tests.make.models import routing_of
 
 SINKHORN = {"streams": 4}
 PERMUTATIONS = {"streams": 3, "form": "permutations"}

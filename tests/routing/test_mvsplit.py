@@ -1,6 +1,7 @@
 import torch
 
-from tests.builders import outputs, randomise, reads, routing_of
+from darbench.testing.inputs import outputs, randomise, reads
+from tests.make.models import routing_of
 
 
 def mvsplit(**params):

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from tests.builders import outputs, randomise, reads, routing_of, sit
+from darbench.testing.inputs import outputs, randomise, reads
+from tests.make.models import routing_of, sit
 
 every_share = pytest.mark.parametrize("share", ["block", "sublayer"])
 

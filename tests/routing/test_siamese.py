@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from tests.builders import outputs, randomise, reads, routing_of
+from darbench.testing.inputs import outputs, randomise, reads
+from tests.make.models import routing_of
 
 EPS = 1e-6
 

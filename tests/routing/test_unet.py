@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from darbench.routing.unet import partners
-from tests.builders import outputs, randomise, reads, routing_of
+from darbench.testing.inputs import outputs, randomise, reads
+from tests.make.models import routing_of
 
 PAPERS = {  # blocks counted from 0; even: HunyuanDiT, odd: U-ViT
     1: {},

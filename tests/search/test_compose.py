@@ -17,7 +17,7 @@ from darbench.search.files import cards, spaces_folder, tasks_folder
 from darbench.search.load import build_trial, load_space, load_trial
 from darbench.search.resolve import find_encoder
 from darbench.trial.check import check
-from tests.spaces import HEAD, load, write
+from tests.make.spaces import HEAD, load, write
 
 SIGNATURES = registry.signatures()
 

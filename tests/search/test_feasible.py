@@ -9,7 +9,7 @@ from darbench.registry import ROUTINGS
 from darbench.routing.add import Add
 from darbench.search import feasible
 from darbench.search.feasible import require_feasible
-from tests.builders import tiny
+from tests.make.trials import tiny_trial
 
 
 @pytest.fixture
@@ -25,9 +25,9 @@ def tried(monkeypatch, tmp_path):
 
 def test_trials_of_shipped_parts_are_tried_once(tried):
     for _ in range(2):
-        require_feasible([("one", tiny("add")), ("two", tiny("dar"))])
+        require_feasible([("one", tiny_trial("add")), ("two", tiny_trial("dar"))])
     assert tried == ["add", "dar"]
-    require_feasible([("one", tiny("add", batch=9)), ("two", tiny("dar"))])
+    require_feasible([("one", tiny_trial("add", batch=9)), ("two", tiny_trial("dar"))])
     assert tried == ["add", "dar"] * 2
 
 
@@ -35,7 +35,7 @@ def test_a_routing_of_ones_own_is_tried_every_time(tried, monkeypatch):
     monkeypatch.setattr(ROUTINGS, "_made", dict(ROUTINGS.items()))
     ROUTINGS.adopt({"mine": type("Mine", (Add,), {"__module__": __name__})})
     for _ in range(2):
-        require_feasible([("one", tiny("add")), ("two", tiny("mine"))])
+        require_feasible([("one", tiny_trial("add")), ("two", tiny_trial("mine"))])
     assert tried == ["add", "mine"] * 2
 
 
@@ -44,7 +44,7 @@ def test_a_routing_of_ones_own_is_tried_every_time(tried, monkeypatch):
     [{"data": "cifar10", "data_path": "/somewhere"}, {"extractor": "inception-v3-compat"}],
 )
 def test_what_depends_on_a_users_files_is_tried_every_time(tried, changes):
-    trial = tiny("add")
+    trial = tiny_trial("add")
     trial = replace(trial, task=replace(trial.task, **changes))
     for _ in range(2):
         require_feasible([("one", trial)])
@@ -55,12 +55,12 @@ def test_a_refusal_names_the_configuration_and_is_not_remembered(monkeypatch, tm
     monkeypatch.setenv("DARBENCH_CACHE", str(tmp_path / "cache"))
     for _ in range(2):
         with pytest.raises(BadInput, match="two: span=0: must be at least 1"):
-            require_feasible([("one", tiny("add", fd_from=0.5)), ("two", bad())])
+            require_feasible([("one", tiny_trial("add", fd_from=0.5)), ("two", bad())])
     assert not (tmp_path / "cache").exists()
 
 
 def bad():
-    return tiny("dar", params={"span": 0}, fd_from=0.5)
+    return tiny_trial("dar", params={"span": 0}, fd_from=0.5)
 
 
 def test_a_fault_in_a_routing_is_told_with_its_line(monkeypatch):
@@ -70,4 +70,4 @@ def test_a_fault_in_a_routing_is_told_with_its_line(monkeypatch):
     monkeypatch.setattr(feasible, "_is_shipped", lambda trial: False)
     monkeypatch.setattr("darbench.trial.check.check", broken)
     with pytest.raises(BadInput, match="one: RuntimeError: broken"):
-        require_feasible([("one", tiny("add"))])
+        require_feasible([("one", tiny_trial("add"))])

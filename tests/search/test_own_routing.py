@@ -9,7 +9,7 @@ import pytest
 
 import darbench
 from darbench.commands.new import TEMPLATE
-from tests.spaces import TINY, write
+from tests.make.spaces import TINY, write
 
 MINE = TEMPLATE.format(name="mine", cls="Mine", file="mine.py", title="Mine")
 ADD = "seeds: [0]\nvariants: [{routing: add}]\n" + TINY

@@ -9,7 +9,8 @@ from darbench.records import rules
 from darbench.search.domains import Range
 from darbench.search.propose import Exhausted, proposer
 from darbench.store import ledger
-from tests.spaces import load, row_of
+from tests.make.rows import last_row
+from tests.make.spaces import load
 
 GRID = """
 seeds: [0, 1]
@@ -47,7 +48,7 @@ def drive(proposing, rows, *, value=objective, limit=None, status=lambda trial: 
             trial = proposing.next()
         except Exhausted:
             break
-        row = row_of(trial, value(trial), status=status(trial), created=f"{len(rows):09}")
+        row = last_row(trial, value(trial), status=status(trial), created=f"{len(rows):09}")
         proposing.tell(trial, row)
         rows.append(row)
         ran.append(trial)
@@ -75,9 +76,9 @@ def test_a_grid_goes_on_where_it_was_and_tries_failures_again(tmp_path):
     again = proposer(space, rows)
     assert (again.total, again.skipped) == (6, 3)
     crashed.append(again.next())
-    rows.append(row_of(crashed[0], None, status="crashed"))
+    rows.append(last_row(crashed[0], None, status="crashed"))
     diverged.append(again.next())
-    rows.append(row_of(diverged[0], None, status="diverged"))
+    rows.append(last_row(diverged[0], None, status="diverged"))
     last = drive(proposer(space, rows), rows)
     ids = [t.id for t in first + diverged + last]
     assert len(ids) == len(set(ids)) == 6
@@ -109,7 +110,7 @@ def test_a_configuration_that_stands_twice_runs_once(tmp_path):
 
 def test_a_trial_is_found_again_by_its_rows(tmp_path):
     trial = next(iter(drive(proposer(load(tmp_path, GRID), []), [], limit=1)))
-    assert ledger.key(trial) == ledger.row_key(row_of(trial))
+    assert ledger.key(trial) == ledger.row_key(last_row(trial))
 
 
 @pytest.mark.parametrize("text", [GRID, STUDY])
@@ -139,10 +140,10 @@ def test_a_study_is_told_the_mean_once_all_seeds_are_in(tmp_path):
     proposing = proposer(load(tmp_path, STUDY, "trials=1"), [])
     first, second = proposing.next(), proposing.next()
     assert proposing.next() is None
-    proposing.tell(first, row_of(first, 1.0))
+    proposing.tell(first, last_row(first, 1.0))
     assert proposing.next() is None
     assert [t.state for t in proposing._study.trials] == [TrialState.RUNNING]
-    proposing.tell(second, row_of(second, 3.0))
+    proposing.tell(second, last_row(second, 3.0))
     assert [t.value for t in proposing._study.trials] == [2.0]
 
 
@@ -150,8 +151,8 @@ def test_a_study_is_told_the_mean_once_all_seeds_are_in(tmp_path):
 def test_a_failed_seed_fails_the_configuration(tmp_path, lost):
     proposing = proposer(load(tmp_path, STUDY, "trials=1"), [])
     first, second = proposing.next(), proposing.next()
-    proposing.tell(first, None if lost == "no row" else row_of(first, None, status=lost))
-    proposing.tell(second, row_of(second, 0.1))
+    proposing.tell(first, None if lost == "no row" else last_row(first, None, status=lost))
+    proposing.tell(second, last_row(second, 0.1))
     assert [t.state.name for t in proposing._study.trials] == ["FAIL"]
     assert {t.variant.routing for t in drive(proposing, [])} == {"add"}
 
@@ -200,7 +201,7 @@ def test_trials_that_were_running_when_a_study_died_are_run(tmp_path):
     proposing = proposer(space, [])
     one, other = proposing.next(), proposing.next()
     proposing.next()
-    rows = [row_of(other)]  # of the first configuration, whose other seed never ended
+    rows = [last_row(other)]  # of the first configuration, whose other seed never ended
     again = searched(drive(proposer(space, rows), rows))
     assert again[0].id == one.id
     assert other.id not in {t.id for t in again}
@@ -270,7 +271,7 @@ def test_several_workers_get_different_trials(tmp_path, sampler):
                 break
         if trial is None:
             ended = running.pop()
-            proposing.tell(ended, row_of(ended, objective(ended)))
+            proposing.tell(ended, last_row(ended, objective(ended)))
             continue
         assert trial.id not in ids
         ids.add(trial.id)

@@ -8,7 +8,8 @@ import pytest
 import darbench
 from darbench.board.build import build
 from darbench.store import ledger
-from tests.spaces import TINY, load, row_of, write
+from tests.make.rows import last_row
+from tests.make.spaces import TINY, load, write
 
 TWO = "seeds: [0, 1]\nvariants: [{routing: add}, {routing: denseformer}]\n" + TINY
 MEASURED = {"add": (0.5, 9.0), "denseformer": (0.6, 8.0)}  # validation loss, FD
@@ -21,7 +22,7 @@ def swept(tmp_path):
     for configuration in space.grid():
         loss, fd = MEASURED[configuration.variant.routing]
         for seed in space.seeds:
-            row = row_of(space.trial(configuration, seed, "confirm"))
+            row = last_row(space.trial(configuration, seed, "confirm"))
             row |= {"val_loss": loss, "fd": fd, "train_flops": 1e9, "budget_flops": 1e9}
             ledger.append(tmp_path / "mine" / "ledger" / "made.jsonl", row)
     return write(tmp_path, TWO), tmp_path

@@ -1,16 +1,9 @@
-import dataclasses
-import pickle
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from darbench.errors import BadInput
-from darbench.records.settings import Evaluation, Model, Repa, Stochastic, Task, Training
-from darbench.records.trial import Trial, Variant
 from darbench.registry import signature
 from darbench.search.domains import Choices, Range
-from tests.spaces import load
+from tests.make.spaces import load
 
 
 def configurations(folder, variants: str) -> list[tuple[str, dict]]:
@@ -162,116 +155,6 @@ def test_an_endless_range_cannot_be_walked(tmp_path):
         list(space.grid())
 
 
-TRIAL = Trial(
-    task=Task(name="toy", data="digits", extractor="digits-cnn", rank_by="val_loss"),
-    model=Model(depth=2, width=8, heads=2),
-    training=Training(),
-    evaluation=Evaluation(),
-    variant=Variant(routing="dar", params={"span": 4, "query": "static"}, label="dar"),
-    pair_id=0,
-    code_hash="c",
-)
-NO_IDENTITY = {
-    "task": {"data_path", "hours", "noise", "rank_by", "summary", "quick"},
-    "model": {"size"},
-    "training": {"micro_batch", "timeout_s"},
-    "evaluation": {"grid"},
-    "variant": {"label"},
-}
-OTHER = {
-    str: "other",
-    int: 41,
-    float: 0.77,
-    bool: True,
-    type(None): 3,
-    tuple: (0.9, 1.0),
-    dict: {"span": 5, "query": "static"},
-}
-ALLOWED = {
-    "sampler": "euler",
-    "fd_from": 0.25,
-    "guidance": 1.5,
-    "ema": 0.5,
-    "precision": "bfloat16",
-    "objective": "noise",
-    "path": "GVP",
-    "weighting": "velocity",
-    "repa": Repa(coefficient=0.25),
-    "sde": Stochastic(form="linear"),
-}
-# Without which a field must be left alone.
-NEEDS = {
-    "weighting": {"objective": "noise"},
-    "repa": {"objective": "repa"},
-    "sde": {"sampler": "euler_maruyama"},
-}
-FIELDS = [
-    (room, field.name)
-    for room in NO_IDENTITY
-    for field in dataclasses.fields(getattr(TRIAL, room))
-]
-
-
-@pytest.mark.parametrize(("room", "name"), FIELDS)
-def test_an_id_changes_with_what_decides_the_result_and_with_nothing_else(room, name):
-    part = dataclasses.replace(getattr(TRIAL, room), **NEEDS.get(name, {}))
-    value = ALLOWED[name] if name in ALLOWED else OTHER[type(getattr(part, name))]
-    trial = dataclasses.replace(TRIAL, **{room: part})
-    other = dataclasses.replace(TRIAL, **{room: dataclasses.replace(part, **{name: value})})
-    assert other != trial
-    assert (other.id == trial.id) == (name in NO_IDENTITY[room])
-    assert (other.config_hash == trial.config_hash) == (name in NO_IDENTITY[room])
-
-
-def test_fields_that_came_later_leave_older_ids_alone():
-    """Their defaults say what used to be the only way, so they are not spelled out."""
-    configuration = TRIAL.configuration()
-    assert set(configuration["training"]) == {
-        "steps",
-        "batch",
-        "lr",
-        "weight_decay",
-        "warmup",
-        "ema",
-        "label_dropout",
-        "checkpoints",
-    }
-    assert set(configuration["evaluation"]) == {
-        "n_gen",
-        "sampler",
-        "sampler_steps",
-        "guidance",
-        "fd_from",
-        "val_draws",
-    }
-
-
-def test_where_the_weights_of_an_encoder_lie_is_no_part_of_an_id():
-    def the_id(weights):
-        repa = Repa(encoder="timm:resnet18", weights=weights)
-        training = Training(objective="repa", repa=repa)
-        return dataclasses.replace(TRIAL, training=training).id
-
-    assert the_id("/here/a.safetensors") == the_id("/there/a.safetensors")
-    assert the_id("/here/a.safetensors") != the_id("/here/b.safetensors")
-
-
-def test_the_size_of_an_encoder_is_part_of_an_id_where_it_is_given():
-    def the_id(**size):
-        repa = Repa(encoder="timm:vit_tiny_patch16_224", weights="a.safetensors", **size)
-        training = Training(objective="repa", repa=repa)
-        assert ("size" in training.identity()["repa"]) == (size.get("size") is not None)
-        return dataclasses.replace(TRIAL, training=training).id
-
-    assert the_id() == the_id(size=None) != the_id(size=224) != the_id(size=96)
-
-
-def test_split_and_source_are_no_part_of_an_id_but_the_seed_is():
-    replaced = dataclasses.replace(TRIAL, split="search", code_hash="d")
-    assert replaced.id == TRIAL.id
-    assert dataclasses.replace(TRIAL, pair_id=1).id != TRIAL.id
-
-
 def test_an_id_ignores_order_and_defaults_spelled_out(tmp_path):
     def the_id(variant):
         space = load(tmp_path, f"variants: [{variant}]")
@@ -283,15 +166,6 @@ def test_an_id_ignores_order_and_defaults_spelled_out(tmp_path):
     assert the_id("{routing: dar, params: {lr_mult: 1}}") == plain
     assert the_id("{routing: dar, model: {depth: 12, mlp_ratio: 4}}") == plain
     assert the_id("{routing: dar, params: {span: 5}}") != plain
-
-
-@given(st.integers(1, 9), st.permutations(["query", "span", "history"]), st.integers(0, 2**63 - 1))
-def test_a_trial_survives_the_way_to_a_worker(span, order, seed):
-    params = {"query": "static", "span": span, "history": "full"}
-    variant = Variant(routing="dar", params={key: params[key] for key in order}, label="é")
-    trial = dataclasses.replace(TRIAL, variant=variant, pair_id=seed)
-    back = pickle.loads(pickle.dumps(trial))
-    assert back == trial and back.id == trial.id
 
 
 def test_domains_know_their_members():

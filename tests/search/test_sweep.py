@@ -19,7 +19,7 @@ from darbench.errors import BadInput
 from darbench.search import sweep as module
 from darbench.search.sweep import preview
 from darbench.store import ledger
-from tests.spaces import TINY, write
+from tests.make.spaces import OVERRIDES, TINY, write
 
 TWO = "seeds: [0]\nvariants: [{routing: add}, {routing: denseformer}]\n" + TINY
 LONG = ("seeds=[0,1]", "training.steps=150", "training.checkpoints=[0.1,0.5,1.0]")
@@ -136,10 +136,7 @@ def test_a_trial_on_its_own_measures_what_the_sweep_measured(swept, tmp_path):
     from darbench.commands.train import train_one
 
     _, folder, _, _ = swept
-    tiny = ["model={depth: 2, width: 8, heads: 2}", "training={steps: 3, batch: 8}"]
-    tiny += ["training.checkpoints=[0.5,1.0]", "evaluation.n_gen=72", "evaluation.sampler=euler"]
-    tiny += ["evaluation.sampler_steps=1", "evaluation.val_draws=1", "evaluation.fd_from=0.5"]
-    alone = train_one("add", "digits-nano", tiny, out=tmp_path)
+    alone = train_one("add", "digits-nano", OVERRIDES, out=tmp_path)
     together = [row for row in rows_of(folder) if row["routing"] == "add"]
     assert [row["row_hash"] for row in alone] == [row["row_hash"] for row in together]
 

@@ -13,7 +13,7 @@ from darbench.records.trial import Report
 from darbench.search import worker
 from darbench.search.worker import RowWriter, failure, run_trial, save_grid
 from darbench.store import ledger
-from tests.spaces import tiny_trial
+from tests.make.trials import TINY, tiny_trial
 
 
 def last_row(writer, trial):
@@ -21,7 +21,7 @@ def last_row(writer, trial):
 
 
 def test_rows_are_in_the_ledger_before_anything_else_happens(tmp_path):
-    trial, writer = tiny_trial(tmp_path), RowWriter(folder=tmp_path / "out")
+    trial, writer = tiny_trial(grid=12), RowWriter(folder=tmp_path / "out")
     for count, row in enumerate(run_trial(trial, writer), start=1):
         assert ledger.read_ledger(writer.folder / "ledger")[-1] == row
         assert len(ledger.read_ledger(writer.folder / "ledger")) == count
@@ -32,7 +32,7 @@ def test_rows_are_in_the_ledger_before_anything_else_happens(tmp_path):
 
 
 def test_a_trial_reproduces_to_the_bit(tmp_path):
-    trial = tiny_trial(tmp_path)
+    trial = tiny_trial()
     hashes = [
         [row["row_hash"] for row in run_trial(trial, RowWriter(folder=tmp_path / name), attempt)]
         for name, attempt in (("a", 1), ("b", 2))
@@ -41,14 +41,14 @@ def test_a_trial_reproduces_to_the_bit(tmp_path):
 
 
 def test_a_picture_that_cannot_be_saved_fails_no_trial(tmp_path):
-    trial, writer = tiny_trial(tmp_path), RowWriter(folder=tmp_path / "out")
+    trial, writer = tiny_trial(), RowWriter(folder=tmp_path / "out")
     writer.folder.mkdir()
     (writer.folder / "samples").write_text("in the way")
     assert [row["status"] for row in run_trial(trial, writer)] == ["ok", "ok"]
 
 
 def test_an_exception_becomes_the_last_row(tmp_path):
-    trial = tiny_trial(tmp_path)
+    trial = tiny_trial()
     trial = dataclasses.replace(trial, task=dataclasses.replace(trial.task, data="nowhere"))
     writer = RowWriter(folder=tmp_path / "out")
     (row,) = run_trial(trial, writer, attempt=3)
@@ -57,7 +57,7 @@ def test_an_exception_becomes_the_last_row(tmp_path):
 
 
 def test_a_model_too_large_for_the_memory_is_an_oom(tmp_path):
-    trial = tiny_trial(tmp_path, "model.mlp_ratio=1e12")
+    trial = tiny_trial(model=dataclasses.replace(TINY, mlp_ratio=1e12))
     (row,) = run_trial(trial, RowWriter(folder=tmp_path / "out"))
     assert (row["status"], row["step"]) == ("oom", 0)
 
@@ -76,7 +76,7 @@ def test_a_failure_keeps_the_step_that_was_reached(tmp_path, monkeypatch, error,
         raise error
 
     monkeypatch.setattr(worker, "train", train)
-    trial, writer = tiny_trial(tmp_path), RowWriter(folder=tmp_path / "out")
+    trial, writer = tiny_trial(), RowWriter(folder=tmp_path / "out")
     first, last = run_trial(trial, writer)
     assert (first["status"], first["final"]) == ("ok", False)
     assert (last["status"], last["step"], last["final"]) == (status, 2, True)
@@ -85,14 +85,14 @@ def test_a_failure_keeps_the_step_that_was_reached(tmp_path, monkeypatch, error,
 
 
 def test_a_loss_that_explodes_is_diverged_and_final(tmp_path):
-    trial = tiny_trial(tmp_path, "training.lr=1e30", "training.steps=20")
+    trial = tiny_trial(lr=1e30, steps=20)
     rows = [*run_trial(trial, RowWriter(folder=tmp_path / "out"))]
     assert (rows[-1]["status"], rows[-1]["final"]) == ("diverged", True)
 
 
 def hang(tmp_path, before: str) -> tuple[int, dict]:
     """Exit code and last row of a process that hangs within a watchdog of 0.3 s."""
-    trial = tiny_trial(tmp_path, "training.timeout_s=0.3")
+    trial = tiny_trial(timeout_s=0.3)
     code = f"""
     import pickle, time
     from pathlib import Path
@@ -122,10 +122,7 @@ def test_a_timeout_keeps_the_step_that_was_reached(tmp_path):
 
 
 def test_a_watchdog_lets_a_trial_in_time_be(tmp_path):
-    trial, writer = (
-        tiny_trial(tmp_path, "training.timeout_s=0.2"),
-        RowWriter(folder=tmp_path / "out"),
-    )
+    trial, writer = tiny_trial(timeout_s=0.2), RowWriter(folder=tmp_path / "out")
     with worker.watchdog(trial, writer, 1):
         pass
     assert last_row(writer, trial) is None

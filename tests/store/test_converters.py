@@ -16,7 +16,7 @@ from darbench.records.schema import COLUMNS, SCHEMA_VERSION, is_outdated
 from darbench.store import ledger
 from darbench.store.converters import CONVERTERS
 from darbench.store.tables import load_results, to_frame
-from tests.fake_rows import entry_rows
+from tests.make.rows import entry_rows
 
 OLD = Path(__file__).parent / "schema1.jsonl"
 

@@ -9,25 +9,15 @@ import polars as pl
 import pytest
 
 from darbench.errors import BadInput
-from darbench.records.schema import COLUMNS, SCHEMA_VERSION, make_row
-from darbench.records.settings import Evaluation, Model, Task, Training
-from darbench.records.trial import Report, Trial, Variant
+from darbench.records.schema import COLUMNS, SCHEMA_VERSION
 from darbench.store.tables import POLARS_SCHEMA, load_results, to_frame, write_parquet
+from tests.make.rows import row_of
+from tests.make.trials import toy_trial
 
 
-def row(step=1, *, pair_id=0, code="c0", attempt=1, created="2031-01-01T00:00:00", **measured):
-    trial = Trial(
-        task=Task(name="toy", data="digits", extractor="digits-cnn", rank_by="val_loss"),
-        model=Model(depth=2, width=8, heads=2),
-        training=Training(),
-        evaluation=Evaluation(),
-        variant=Variant(routing="add", label="add"),
-        pair_id=pair_id,
-        code_hash=code,
-    )
-    report = Report(step=step, final=False, measured=measured)
-    environment = {"created_utc": created}
-    return make_row(trial, report, environment, leaderboard="toy", attempt=attempt)
+def row(step=1, *, pair_id=0, code="c0", created="2031-01-01T00:00:00", **more):
+    trial = toy_trial(pair_id=pair_id, code=code)
+    return row_of(trial, step=step, final=False, created=created, **more)
 
 
 def test_every_column_has_its_type_even_in_an_empty_table():

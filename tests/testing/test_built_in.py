@@ -3,7 +3,7 @@
 import pytest
 
 from darbench.testing import CHECKS, check_routing
-from tests.builders import SETTINGS, name_of
+from tests.make.models import SETTINGS, name_of
 
 CAPTURED = [
     ("add", {}),

@@ -14,7 +14,8 @@ from darbench.registry import ROUTINGS
 from darbench.routing.add import Add
 from darbench.trial import audit, batches, generate, train
 from darbench.trial.audit import VALUES, Audit, Digest, thinned, trunk_audit
-from tests.builders import TINY, sit, tiny
+from tests.make.models import sit
+from tests.make.trials import TINY, tiny_trial
 
 BUILT_IN = [n for n, c in ROUTINGS.items() if c.__module__.startswith("darbench.")]
 TRAINING = ("audit_data", "audit_noise")
@@ -22,7 +23,7 @@ EVERY = ("audit_init", *TRAINING, "audit_generation")
 
 
 def small(routing="add", pair_id=0, **changes):
-    return tiny(routing, pair_id=pair_id, steps=4, fd_from=0.5, **changes)
+    return tiny_trial(routing, pair_id=pair_id, steps=4, fd_from=0.5, **changes)
 
 
 def audits(trial):
@@ -60,7 +61,7 @@ def test_every_routing_of_a_pair_id_sees_the_same_and_of_another_all_else(routin
 def test_a_checkpoint_has_the_audit_of_the_last_power_of_two(add):
     steps = {key[1] for key in add if isinstance(key, tuple)}
     assert steps == {2, 4}
-    run = train.Run(tiny(steps=7), "cpu")
+    run = train.Run(tiny_trial(steps=7), "cpu")
     sealed = []
     for step in range(1, 8):
         run.step(step)
@@ -70,7 +71,7 @@ def test_a_checkpoint_has_the_audit_of_the_last_power_of_two(add):
 
 
 def test_an_audit_saved_in_the_middle_of_a_trial_goes_on_to_the_same_digests():
-    run = train.Run(tiny(steps=7), "cpu")
+    run = train.Run(tiny_trial(steps=7), "cpu")
     batches = {step: run.batches(step) for step in range(1, 9)}
     whole = Audit.begin(run.learner.model)
     for step, batch in batches.items():
@@ -89,7 +90,7 @@ def test_an_audit_saved_in_the_middle_of_a_trial_goes_on_to_the_same_digests():
 
 
 def test_a_digest_is_of_every_step_before_it_and_of_their_order():
-    run = train.Run(tiny(steps=7), "cpu")
+    run = train.Run(tiny_trial(steps=7), "cpu")
     one, two, three, four = (run.batches(step) for step in (1, 2, 3, 4))
 
     def digests(*batches):
@@ -285,7 +286,7 @@ def test_generation_noise_of_a_batch_is_found_out(monkeypatch, add):
 
 
 def test_no_audit_of_generation_where_nothing_was_generated():
-    first, last = train.train(tiny())
+    first, last = train.train(tiny_trial())
     assert "audit_generation" not in first.measured and "audit_generation" in last.measured
 
 

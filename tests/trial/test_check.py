@@ -8,13 +8,13 @@ from darbench.data import kind, load
 from darbench.records.settings import Repa
 from darbench.trial.build import build_model
 from darbench.trial.check import check, check_scores
-from tests.builders import DIGITS, TINY, tiny
+from tests.make.trials import DIGITS, TINY, tiny_trial
 
 aligned = partial(Repa, encoder="digits-cnn")  # as a composed task has it
 
 
 def test_a_good_trial_passes_the_check():
-    check(tiny("dar", fd_from=0.5))
+    check(tiny_trial("dar", fd_from=0.5))
 
 
 @pytest.mark.parametrize(
@@ -30,12 +30,12 @@ def test_a_good_trial_passes_the_check():
 )
 def test_a_trial_that_cannot_run_is_refused(change, message):
     with pytest.raises(ValueError, match=message):
-        check(tiny(**change))
+        check(tiny_trial(**change))
 
 
 def test_a_layer_that_the_model_lacks_is_refused_before_training():
     with pytest.raises(ValueError, match="layer=3: must be between 1 and the depth, 2"):
-        check(tiny(fd_from=0.5, objective="repa", repa=aligned(layer=3)))
+        check(tiny_trial(fd_from=0.5, objective="repa", repa=aligned(layer=3)))
 
 
 def test_images_must_be_square():
@@ -48,7 +48,7 @@ def test_images_must_be_square():
 @pytest.mark.parametrize("extractor", ["shapes-cnn", "digits-cnn"])
 def test_an_extractor_that_reads_other_pictures_is_refused(extractor):
     task = replace(DIGITS, data="digits" if extractor == "shapes-cnn" else "shapes")
-    trial = replace(tiny(fd_from=0.5), task=replace(task, extractor=extractor))
+    trial = replace(tiny_trial(fd_from=0.5), task=replace(task, extractor=extractor))
     with pytest.raises(ValueError, match=rf"task.extractor={extractor}: reads images of \d+ x"):
         check(trial)
 
@@ -60,17 +60,17 @@ def test_no_data_are_loaded_and_no_features_extracted(monkeypatch):
     monkeypatch.setattr("darbench.trial.check.load", refuse)
     monkeypatch.setattr("darbench.metrics.extractors.extractor.extract", refuse)
     monkeypatch.setattr("darbench.metrics.extractors.extractor.extractor", refuse)
-    check(tiny(fd_from=0.5))
+    check(tiny_trial(fd_from=0.5))
 
 
 def test_fewer_reference_images_than_features_are_refused():
     few = replace(kind("digits"), n_references=63)
     with pytest.raises(ValueError, match=r"needs 64 reference images at least.*digits has 63"):
-        check_scores(tiny(fd_from=0.5), few)
+        check_scores(tiny_trial(fd_from=0.5), few)
 
 
 def test_an_extractor_without_its_weights_is_refused(monkeypatch, tmp_path):
     monkeypatch.setenv("DARBENCH_INCEPTION", str(tmp_path / "none.pth"))
-    trial = replace(tiny(fd_from=0.5), task=replace(DIGITS, extractor="inception-v3-compat"))
+    trial = replace(tiny_trial(fd_from=0.5), task=replace(DIGITS, extractor="inception-v3-compat"))
     with pytest.raises(ValueError, match=r"no InceptionV3 weights at .*none.pth"):
         check(trial)

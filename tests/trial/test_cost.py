@@ -14,6 +14,7 @@ from darbench.search.load import build_trial
 from darbench.trial.build import build_model
 from darbench.trial.cost import BYTES_A_PARAMETER, add_step_flops, evaluation_bytes, step_bytes
 from darbench.trial.train import train
+from tests.make.spaces import OVERRIDES
 
 
 def card(task, overrides):
@@ -21,17 +22,9 @@ def card(task, overrides):
 
 
 def test_the_budget_is_that_of_a_run():
-    overrides = [
-        "model.depth=2",
-        "training.steps=2",
-        "evaluation.n_gen=72",
-        "evaluation.sampler_steps=1",
-        "training.checkpoints=[0.5,1.0]",
-        "evaluation.val_draws=1",
-    ]
-    trial = card("digits-nano", overrides)
+    trial = card("digits-nano", OVERRIDES)
     *_, last = train(trial)
-    assert last.measured["budget_flops"] == 2 * add_step_flops(trial, kind("digits"))
+    assert last.measured["budget_flops"] == 3 * add_step_flops(trial, kind("digits"))
 
 
 @pytest.mark.parametrize(

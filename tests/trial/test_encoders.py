@@ -14,7 +14,7 @@ from darbench.flow.repa import Repa
 from darbench.flow.transport import DEFAULT
 from darbench.metrics.extractors.small_cnn import DIGITS, SHAPES
 from darbench.trial.encoders import load_encoder
-from tests.builders import sit
+from tests.make.models import sit
 
 IMAGES = load("digits").val_images[:5]
 

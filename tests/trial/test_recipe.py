@@ -6,7 +6,7 @@ from darbench.flow.transport import DEFAULT, PREDICTIONS, WEIGHTINGS, Objective
 from darbench.records.settings import Repa as RepaSettings
 from darbench.records.settings import Training
 from darbench.trial.recipe import make_objective, make_transport
-from tests.builders import sit
+from tests.make.models import sit
 
 
 def test_the_default_recipe_is_the_velocity_on_the_linear_path():

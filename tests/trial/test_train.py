@@ -26,14 +26,15 @@ from darbench.trial.generate import generate
 from darbench.trial.learner import make_optimizer
 from darbench.trial.schedule import checkpoint_steps
 from darbench.trial.train import Run
-from tests.builders import DIGITS, TINY, sit, tiny
-from tests.fake_rows import PYTHON_TYPES
+from tests.make.models import sit
+from tests.make.rows import PYTHON_TYPES
+from tests.make.trials import DIGITS, TINY, tiny_trial
 
 aligned = partial(Repa, encoder="digits-cnn")  # as a composed task has it
 
 
 def begin(*args, **kwargs):
-    return Run(tiny(*args, **kwargs), "cpu")
+    return Run(tiny_trial(*args, **kwargs), "cpu")
 
 
 # The schedule in FLOPs
@@ -327,12 +328,12 @@ def test_samples_that_are_not_finite_are_none(value):
 @pytest.fixture(scope="module")
 def reports():
     nano = resolve(Model(size="nano"))
-    trial = tiny("dar", model=nano, params={"query": "static_t"}, fd_from=0.4)
+    trial = tiny_trial("dar", model=nano, params={"query": "static_t"}, fd_from=0.4)
     return list(trainer.train(trial))
 
 
 def test_a_trial_reports_at_its_checkpoints_and_ends_with_the_final_one(reports):
-    run = Run(tiny("dar", model=resolve(Model(size="nano"))), "cpu")
+    run = Run(tiny_trial("dar", model=resolve(Model(size="nano"))), "cpu")
     assert [r.step for r in reports] == run.checkpoints
     assert [r.final for r in reports] == [False, True]
     assert run.flops > run.add_flops
@@ -377,7 +378,9 @@ def test_a_report_holds_the_columns_of_a_row_with_finite_numbers(reports):
 
 
 def test_a_report_counts_what_was_done(reports):
-    run = Run(tiny("dar", model=resolve(Model(size="nano")), params={"query": "static_t"}), "cpu")
+    run = Run(
+        tiny_trial("dar", model=resolve(Model(size="nano")), params={"query": "static_t"}), "cpu"
+    )
     parameters = 25 * 2 * 32 + 32**2
     for report in reports:
         m = report.measured
@@ -395,7 +398,7 @@ def test_a_report_counts_what_was_done(reports):
 
 
 def test_the_picture_is_the_first_samples():
-    run = Run(tiny(fd_from=0.0), "cpu")
+    run = Run(tiny_trial(fd_from=0.0), "cpu")
     run.step(1)
     picture = run.report(1).samples
     assert picture.dtype == np.uint8
@@ -405,7 +408,7 @@ def test_the_picture_is_the_first_samples():
 
 def test_the_same_trial_measures_the_same_numbers_again():
     timed = {"train_seconds", "eval_seconds", "step_ms_p50", "step_ms_p95", "peak_mem_bytes"}
-    runs = [list(trainer.train(tiny("hyper", pair_id=3))) for _ in range(2)]
+    runs = [list(trainer.train(tiny_trial("hyper", pair_id=3))) for _ in range(2)]
     for one, two in zip(*runs, strict=True):
         assert {k: v for k, v in one.measured.items() if k not in timed} == {
             k: v for k, v in two.measured.items() if k not in timed
@@ -425,18 +428,20 @@ def test_the_training_loss_is_the_mean_since_the_last_checkpoint():
 
 
 def test_a_trial_learns():
-    first, last = trainer.train(tiny(steps=60, batch=32, checkpoints=(0.02, 1.0)))
+    first, last = trainer.train(tiny_trial(steps=60, batch=32, checkpoints=(0.02, 1.0)))
     assert last.measured["val_loss"] < 0.7 * first.measured["val_loss"]
 
 
 def test_a_trial_can_be_left_at_any_report():
-    trial = trainer.train(tiny())
+    trial = trainer.train(tiny_trial())
     assert not next(trial).final
     trial.close()
 
 
 def test_a_loss_that_is_not_finite_ends_the_trial_as_diverged():
-    (*_, last) = found = list(trainer.train(tiny(lr=1e30, steps=50, checkpoints=(0.1, 0.5, 1.0))))
+    (*_, last) = found = list(
+        trainer.train(tiny_trial(lr=1e30, steps=50, checkpoints=(0.1, 0.5, 1.0)))
+    )
     assert len(found) == 1 and last.step == 5 and last.final
     assert last.measured["status"] == "diverged"
     assert "not finite by step 5" in last.measured["error"]
@@ -445,7 +450,7 @@ def test_a_loss_that_is_not_finite_ends_the_trial_as_diverged():
 
 
 def test_samples_that_are_not_finite_end_the_trial_as_diverged():
-    *_, last = trainer.train(tiny(guidance=1e300))
+    *_, last = trainer.train(tiny_trial(guidance=1e300))
     assert last.final and last.measured["status"] == "diverged"
     assert "samples are not finite at step 3" in last.measured["error"]
 
@@ -463,7 +468,7 @@ def test_samples_that_show_nothing_end_the_trial_as_diverged(monkeypatch, pictur
     monkeypatch.setattr(
         type(load("digits")), "decode", lambda self, x: pictures(len(x)).astype(np.uint8)
     )
-    *_, last = trainer.train(tiny())
+    *_, last = trainer.train(tiny_trial())
     assert last.final and last.measured["status"] == "diverged"
     assert "samples show nothing at step 3" in last.measured["error"]
     assert "fd" not in last.measured
@@ -561,7 +566,7 @@ def test_repa_starts_and_sees_what_the_velocity_objective_does():
     ],
 )
 def test_every_objective_path_and_sampler_makes_a_trial(changes):
-    trial = tiny("dar", steps=20, sampler_steps=5, checkpoints=(0.05, 1.0), **changes)
+    trial = tiny_trial("dar", steps=20, sampler_steps=5, checkpoints=(0.05, 1.0), **changes)
     first, last = trainer.train(trial)
     assert last.measured["status"] == "ok" and math.isfinite(last.measured["fd"])
     assert last.measured["val_loss"] < first.measured["val_loss"]
@@ -590,7 +595,7 @@ def test_a_stochastic_sample_is_its_own_noise_at_every_step(trained):
 
 def test_colour_images_without_end_train_and_are_scored():
     shapes = replace(DIGITS, name="shapes-nano", data="shapes", extractor="shapes-cnn")
-    trial = replace(tiny(model=replace(TINY, patch=4), fd_from=0.5), task=shapes)
+    trial = replace(tiny_trial(model=replace(TINY, patch=4), fd_from=0.5), task=shapes)
     check(trial)
     *_, last = trainer.train(trial)
     assert last.final and last.measured["status"] == "ok"

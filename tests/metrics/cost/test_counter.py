@@ -7,7 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from darbench.metrics.cost import overhead
 from darbench.metrics.cost.counter import ForwardCounter
 from darbench.registry import ROUTINGS
-from tests.builders import SETTINGS
+from tests.make.models import SETTINGS
 
 
 @pytest.mark.parametrize(("name", "params"), SETTINGS)

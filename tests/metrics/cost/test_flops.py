@@ -7,7 +7,7 @@ from torch import nn
 from darbench.metrics.cost.flops import step_flops
 from darbench.model.sizes import SIZES
 from darbench.testing.cost import ElementwiseCounter, counted_per_token
-from tests.builders import SETTINGS, name_of, routing_of, sit
+from tests.make.models import SETTINGS, name_of, routing_of, sit
 
 
 def forward_of_add(depth, d, tokens, patch_values, out_values):

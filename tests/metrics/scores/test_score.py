@@ -18,7 +18,7 @@ from darbench.metrics.scores.kernel import kernel_distance
 from darbench.metrics.scores.reference import reference
 from darbench.metrics.scores.score import score
 from darbench.records.schema import COLUMNS
-from tests.fake_rows import PYTHON_TYPES
+from tests.make.rows import PYTHON_TYPES
 
 KEYS = {
     "fd",

@@ -1,40 +1,49 @@
-"""Rows of sweeps that never ran: exact power laws, so that every number of a board is known."""
+"""Rows of trials that never ran: exact power laws, so that every number of a board is known."""
 
 from darbench.records.schema import make_row
-from darbench.records.settings import Evaluation, Model, Task, Training
-from darbench.records.trial import Report, Trial, Variant
+from darbench.records.trial import Report, Trial
+from tests.make.trials import STEPS, toy_trial
 
 BUDGET = 4e12  # training FLOPs
-STEPS = 400
 # What a column of that kind holds.
 PYTHON_TYPES = {"str": str, "int": int, "float": float, "bool": bool, "floats": list}
+MACHINE = {
+    "device": "cpu",
+    "hw_class": "toy-cpu",
+    "threads": 1,
+    "python": "3.12.0",
+    "torch": "2.14.1",
+    "darbench_version": "0.1.0",
+    "git_sha": "0123abcd",
+    "git_dirty": False,
+}
 
 
-def make_trial(
-    routing: str = "add",
-    pair_id: int = 0,
+def row_of(
+    trial: Trial,
     *,
-    label: str = "",
-    params: dict | None = None,
-    code: str = "c0",
-    split: str = "confirm",
-    lr: float = 6e-3,
-    depth: int = 2,
-    extractor: str = "digits-cnn",
-    rank_by: str = "val_loss",
-    data: str = "digits",
-    evaluation: Evaluation | None = None,
-) -> Trial:
-    return Trial(
-        task=Task(name="toy", data=data, extractor=extractor, rank_by=rank_by),
-        model=Model(depth=depth, width=8, heads=2),
-        training=Training(steps=STEPS, lr=lr),
-        evaluation=evaluation or Evaluation(),
-        variant=Variant(routing=routing, params=params or {}, label=label),
-        pair_id=pair_id,
-        split=split,
-        code_hash=code,
-    )
+    step: int = 1,
+    final: bool = True,
+    attempt: int = 1,
+    created: str = "2031-05-01T10:00:00",
+    environment: dict | None = None,
+    **measured,
+) -> dict:
+    """The row of one checkpoint, whose other columns are `measured`."""
+    report = Report(step=step, final=final, measured=measured)
+    machine = MACHINE | {"created_utc": created} | (environment or {})
+    return make_row(trial, report, machine, leaderboard="toy", attempt=attempt)
+
+
+def last_row(trial: Trial, value: float | None = 0.5, *, status: str = "ok", **keywords) -> dict:
+    """The last row of a trial that reached this value of every metric, or failed."""
+    error = None if status == "ok" else "made up"
+    return row_of(trial, val_loss=value, fd=value, status=status, error=error, **keywords)
+
+
+def failed_row(trial: Trial, status: str, error: str, **keywords) -> dict:
+    created = "2031-05-01T11:00:00"
+    return row_of(trial, **{"step": 0, "created": created} | keywords, status=status, error=error)
 
 
 def trial_rows(
@@ -43,26 +52,15 @@ def trial_rows(
     level: float = 1.0,
     cost: float = 1.0,
     budget: float = BUDGET,
-    created: str = "2031-05-01T10:00:00",
     until: float = 1.0,
     attempt: int = 1,
+    created: str = "2031-05-01T10:00:00",
     **environment,
 ) -> list[dict]:
     """val_loss = level * (flops / budget) ** -0.1 and fd = 20 * level * (flops / budget) ** -0.5.
 
     A step costs `cost` times a step of add; checkpoint k is the first step that reaches it.
     """
-    machine = {
-        "device": "cpu",
-        "hw_class": "toy-cpu",
-        "threads": 1,
-        "python": "3.12.0",
-        "torch": "2.14.1",
-        "darbench_version": "0.1.0",
-        "git_sha": "0123abcd",
-        "git_dirty": False,
-        "created_utc": created,
-    } | environment
     rows = []
     per_step = budget / STEPS * cost
     for mark in (0.25, 0.5, 1.0):
@@ -85,17 +83,10 @@ def trial_rows(
                 "precision": 0.7,
                 "recall": 0.6,
             }
-        final = mark == 1.0
+        when = {"attempt": attempt, "created": created, "environment": environment}
         if mark <= until:
-            report = Report(step=step, final=final, measured=measured)
-            rows.append(make_row(trial, report, machine, leaderboard="toy", attempt=attempt))
+            rows.append(row_of(trial, step=step, final=mark == 1.0, **when, **measured))
     return rows
-
-
-def failed_row(trial: Trial, status: str, error: str, *, step: int = 0, attempt: int = 1) -> dict:
-    report = Report(step=step, final=True, measured={})
-    environment = {"created_utc": "2031-05-01T11:00:00", "status": status, "error": error}
-    return make_row(trial, report, environment, leaderboard="toy", attempt=attempt)
 
 
 def seed_level(pair_id: int) -> float:
@@ -113,12 +104,12 @@ def entry_rows(
 ) -> list[dict]:
     """Rows of a variant that is `ratio` times add on every seed, with a wobble over the seeds.
 
-    Keywords of make_trial and trial_rows pass through.
+    Keywords of toy_trial and trial_rows pass through.
     """
     names = ("label", "params", "code", "split", "lr", "depth", "extractor", "data", "evaluation")
     of_trial = {k: keywords.pop(k) for k in names if k in keywords}
     rows = []
     for pair in pairs:
         level = seed_level(pair) * ratio * (1 + wobble * (pair - 1))
-        rows += trial_rows(make_trial(routing, pair, **of_trial), level=level, **keywords)
+        rows += trial_rows(toy_trial(routing, pair, **of_trial), level=level, **keywords)
     return rows

@@ -18,6 +18,16 @@ def write_cifar10(folder, train=40, test=8):
         (folder / f"{name}.bin").write_bytes(records.tobytes())
 
 
+def write_images(folder, classes=3, each=10, size=(40, 36), seed=0):
+    """Write images as PNG and JPEG, each of its own noise."""
+    rng = np.random.default_rng(seed)
+    for name in "abcdefgh"[:classes]:
+        (folder / name).mkdir(parents=True)
+        for i in range(each):
+            pixels = rng.integers(0, 256, (size[1], size[0], 3), np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{i}.{'png' if i % 2 else 'JPG'}", "PNG")
+
+
 def write_latents(folder, each=5):
     """What `darbench prepare imagenet` writes: 4 x 8 x 8 latents of two classes, and their tiny
     random autoencoder."""
