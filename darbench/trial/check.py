@@ -4,6 +4,7 @@ import torch
 
 from darbench.data import Dataset, Kind, kind, load
 from darbench.metrics.extractors.catalogue import extractor_kind
+from darbench.model.outline import Outline
 from darbench.records.settings import Evaluation, Training
 from darbench.records.trial import Trial
 from darbench.trial.build import build_model
@@ -18,7 +19,7 @@ def check(trial: Trial) -> None:
     """
     known = kind(trial.task.data)
     data = load(trial.task.data, trial.task.data_path) if known.files else known
-    with torch.device("meta"):
+    with torch.device("meta"), Outline():
         model = build_model(
             trial.variant.routing, dict(trial.variant.params), trial.model, data, seed=0
         )

@@ -4,13 +4,13 @@ from functools import partial
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils.flop_counter import FlopCounterMode
 
 from darbench.data import Dataset, Kind
 from darbench.flow.transport import Objective
 from darbench.metrics.cost.flops import step_flops
 from darbench.metrics.extractors.catalogue import extractor_kind
 from darbench.metrics.scores.neighbours import block_bytes
+from darbench.model.outline import Outline
 from darbench.model.sit import SiT
 from darbench.records.settings import SDE_SAMPLERS, Evaluation
 from darbench.records.trial import Trial
@@ -52,10 +52,10 @@ def add_step_flops(trial: Trial, data: Dataset | Kind) -> float:
 
 def forward_flops(trial: Trial, data: Dataset | Kind) -> float:
     """Return the FLOPs of a forward pass of `add` over one item; nothing is allocated."""
-    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+    with torch.device("meta"), Outline() as outline:
         model = add_model(trial, data)
         model(torch.empty(1, *data.shape), torch.empty(1), torch.zeros(1, dtype=torch.long))
-    return float(counter.get_total_flops())
+    return float(outline.flops)
 
 
 def sampling_flops(trial: Trial, data: Dataset | Kind) -> float | None:

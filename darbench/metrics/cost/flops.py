@@ -3,16 +3,16 @@
 from collections.abc import Callable
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
+from darbench.model.outline import Outline
 from darbench.model.sit import SiT
 
 
 def step_flops(build: Callable[[], SiT], batch: int, shape: tuple[int, int, int]) -> float:
     """Training FLOPs of one optimiser step, 2 per multiply-add, forward and backward.
 
-    Matrix multiplications and attention are counted by torch's FlopCounterMode on the meta device
-    (on the CPU it counts no attention); the routing adds its formula for the rest, whose backward
+    Matrix multiplications and attention are counted by torch's formulas on the meta device (on the
+    CPU there is none for attention); the routing adds its formula for the rest, whose backward
     is taken as twice the forward. The trunk's own element-wise work, the same for every routing,
     the optimiser and the EMA are not counted. shape: (C, H, W).
     """
@@ -20,8 +20,8 @@ def step_flops(build: Callable[[], SiT], batch: int, shape: tuple[int, int, int]
         model = build()
         x = torch.empty(batch, *shape)
         t, label = torch.empty(batch), torch.zeros(batch, dtype=torch.long)
-        with FlopCounterMode(display=False) as counter:
+        with Outline() as outline:
             model(x, t, label).sum().backward()
     tokens = model.pos_embed.shape[1]
     elementwise = 3 * batch * model.routing.elementwise_flops(tokens)
-    return float(counter.get_total_flops() + elementwise)
+    return float(outline.flops + elementwise)

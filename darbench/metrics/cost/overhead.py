@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from darbench.metrics.cost.counter import ForwardCounter
+from darbench.model.outline import Outline
 from darbench.model.sizes import SIZES
 from darbench.routing.base import Cond, Routing
 
@@ -27,10 +27,10 @@ def overhead(cls: type[Routing], params: Mapping[str, Any], size: str) -> Overhe
     """The overhead of a routing, measured without a trunk on the meta device: nothing is
     allocated."""
     depth, width, _ = SIZES[size.partition("/")[0]]
-    with torch.no_grad(), torch.device("meta"), ForwardCounter() as counter:
+    with torch.no_grad(), torch.device("meta"), Outline(few=0) as outline:
         routing = cls(2 * depth, width, **params)
         _walk(routing, torch.empty(1, TOKENS, width))
-    own = counter.total + routing.elementwise_flops(TOKENS)
+    own = outline.flops + routing.elementwise_flops(TOKENS)
     additions = 2 * depth * TOKENS * width
     return Overhead(
         parameters=sum(p.numel() for p in routing.parameters()),
