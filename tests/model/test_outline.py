@@ -9,7 +9,8 @@ from darbench.metrics.cost import overhead
 from darbench.model.outline import Outline
 from darbench.registry import ROUTINGS
 from darbench.trial.build import build_model
-from tests.builders import SETTINGS, TINY
+from tests.make.models import SETTINGS
+from tests.make.trials import TINY
 
 FEW = [0, 2**12, 2**30]  # nothing, some, and everything on the CPU
 
