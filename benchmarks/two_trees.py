@@ -3,7 +3,7 @@
     python benchmarks/two_trees.py BEFORE [AFTER] [--shape nano S/2] [--width 0.02]
 
 A process of each checkout holds the same model; they take turns (A B B A ...), one thread each,
-only one of them working. A ratio is the time of AFTER's turn over that of BEFORE's turn next to it,
+only one of them working. A ratio is the time of AFTER's turn over that of BEFORE's next to it,
 and the interval is the exact 95 % one of the median, from order statistics. Two processes may
 differ by 2 % for as long as they live, whatever they run, so a new pair comes every few rounds.
 Rounds go on until the interval is `--width` wide or `--most` rounds are done. Exit code 1 if an
