@@ -1,9 +1,12 @@
-"""The command line: `app` takes arguments, `terminal` shows progress, `tables` and `texts` show
-results, `entry` ends it."""
+"""The command line.
+
+`app` takes arguments, `terminal` shows progress, `tables` and `texts` show results, and `entry`
+sets the exit code.
+"""
 
 
 def main() -> None:
-    """Entry point of the console script."""
+    """Run the command line; this is the entry point of the console script."""
     from darbench.cli.entry import main as run
 
     run()

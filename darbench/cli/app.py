@@ -1,4 +1,4 @@
-"""The command line: argv to one call per verb. Heavy imports stay inside the verbs."""
+"""The verbs of the command line, with one call each; heavy imports stay inside them."""
 
 import json
 import shlex
@@ -50,7 +50,7 @@ def list_(
     load: o.Load = None,
     as_json: o.Json = False,
 ) -> None:
-    """What there is: routings, search spaces, tasks."""
+    """List the routings, search spaces or tasks that there are."""
     from darbench.cli.texts import listing_text
     from darbench.commands.listing import LISTINGS
 
@@ -66,7 +66,7 @@ def describe(
     name: Annotated[str, typer.Argument(help="A routing, search space or task.")],
     load: o.Load = None,
 ) -> None:
-    """Equations, parameters and paper of a routing; the card of a space or task."""
+    """Print equations, parameters and paper of a routing, or the card of a space or task."""
     from darbench.commands import describe as command
 
     _load(load)
@@ -81,7 +81,7 @@ def doctor(
     load: o.Load = None,
     as_json: o.Json = False,
 ) -> None:
-    """What is missing to run a task here, and the step that gets it; without a task, in general.
+    """Say what is missing to run a task here, and how to get it; without a task, in general.
 
     Exit code 0 if all that is needed is there, 1 if something is missing.
     """
@@ -101,7 +101,7 @@ def doctor(
 def cite(
     names: Annotated[list[str], typer.Argument(metavar="ROUTING...")], load: o.Load = None
 ) -> None:
-    """BibTeX of the papers behind the routings, the model (sit) and its alignment (repa)."""
+    """Print BibTeX of the papers of routings, of the model (sit) and of alignment (repa)."""
     from darbench.commands import cite as command
 
     _load(load)
@@ -110,7 +110,7 @@ def cite(
 
 @app.command(epilog="Example:  darbench new my_routing")
 def new(
-    name: Annotated[str, typer.Argument(help="Of the routing, and of its file.")],
+    name: Annotated[str, typer.Argument(help="Name of the routing, and of its file.")],
     out: Annotated[Path, typer.Option(help="Folder of the file.")] = Path("."),
 ) -> None:
     """Write a routing of your own to start from: NAME.py, commented, 20 lines."""
@@ -126,7 +126,7 @@ def check(
     overrides: o.Parameters = None,
     as_json: o.Json = False,
 ) -> None:
-    """Hold a routing against the contract; say what is wrong with it and how to mend it."""
+    """Check a routing against the contract; say what is wrong with it and how to mend it."""
     from darbench.cli.texts import checks_text
     from darbench.commands.check import conformance
 
@@ -148,7 +148,7 @@ def prepare(
     device: o.Device = "auto",
     as_json: o.Json = False,
 ) -> None:
-    """Encode a folder of images into latents to train on; run again, it goes on where it was."""
+    """Encode a folder of images into latents to train on; if run again, it continues."""
     from darbench.cli.terminal import counting
     from darbench.cli.texts import prepared_text
     from darbench.commands import prepare as command
@@ -243,7 +243,7 @@ def sensitivity(
     dry_run: o.DryRun = False,
     as_json: o.Json = False,
 ) -> None:
-    """Whether the task tells apart what is known to differ: its controls against add.
+    """Test whether a task resolves known differences: its controls against add.
 
     Exit code 1 if a control is not resolved on the side where it must be.
     """
@@ -268,7 +268,7 @@ def noise_floor(
     dry_run: o.DryRun = False,
     as_json: o.Json = False,
 ) -> None:
-    """How much of a difference on the task is chance, and how much of that pairs share."""
+    """Measure how much of a difference on the task is chance, and how much pairs share."""
     from darbench.cli.tables import noise_floor_text
     from darbench.commands import noise_floor as command
 
@@ -281,7 +281,7 @@ def noise_floor(
 
 
 def _show_previews(space: Path, designs: Iterable[list[str]], out: Path, as_json: bool) -> None:
-    """What the sweeps of a space with each of these overrides would run."""
+    """Show what the sweeps of a space with each of these lists of overrides would run."""
     from darbench.cli.texts import preview_text
     from darbench.search.sweep import preview
 
@@ -292,7 +292,7 @@ def _show_previews(space: Path, designs: Iterable[list[str]], out: Path, as_json
 def _judge(
     measure: Callable, text: Callable, words: list[str], where: dict[str, Any], as_json: bool
 ) -> None:
-    """Run the sweeps that a task is judged by, and show the judgement."""
+    """Run the sweeps by which a task is judged, and show the result."""
     from darbench.cli.terminal import listening
     from darbench.search import sweep as sweeps
 
@@ -314,7 +314,7 @@ def plan(
     out: o.Out = RESULTS,
     as_json: o.Json = False,
 ) -> None:
-    """Seeds and hours that an effect needs, from the measured noise of the task."""
+    """Say how many seeds and hours an effect needs, from the measured noise of the task."""
     from darbench.cli.tables import plan_text
     from darbench.commands import plan as command
 
@@ -337,7 +337,7 @@ def board(
 
 
 def _load(files: list[Path] | None) -> list[str]:
-    """Run the files the user names; the routings they register."""
+    """Run the user's files, and return the names of the routings that they register."""
     if not files:
         return []
     from darbench.registry.files import load_file
@@ -348,7 +348,7 @@ def _load(files: list[Path] | None) -> list[str]:
 def _show(
     plain: Any, text: Callable[[], str], as_json: bool, *, indent: int | None = None
 ) -> None:
-    """Print what a verb found, as one JSON document or as text for people."""
+    """Print the result of a verb, as one JSON document or as text for people."""
     print(json.dumps(plain, indent=indent, default=str) if as_json else text())
 
 

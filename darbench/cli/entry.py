@@ -1,4 +1,4 @@
-"""What ends a command as which exit code: bad input is one line, never a traceback."""
+"""The exit codes of commands: bad input is one line, never a traceback."""
 
 import os
 import signal
@@ -10,9 +10,8 @@ from darbench.errors import BadInput
 
 
 def main() -> NoReturn:
-    """Run the command line of this process; bad input ends it with exit code 2, an interruption
-    with 130."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's Ctrl-C
+    """Run the command line; the exit code is 2 for bad input, 130 after an interruption."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler interrupts with it
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()
@@ -23,11 +22,11 @@ def main() -> NoReturn:
         code = _complain(named, EXIT_BAD_INPUT)
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
-    except BrokenPipeError:  # the reader has seen enough; nor can the rest be written at exit
+    except BrokenPipeError:  # the reader closed the pipe; at exit nothing may be flushed to it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_FAILED
     except Exception as error:
-        if not hasattr(error, "format_message"):  # the mark of a usage error of Typer's
+        if not hasattr(error, "format_message"):  # only usage errors of Typer have it
             raise
         code = _complain(error.format_message(), EXIT_BAD_INPUT)
     if code == EXIT_INTERRUPTED:

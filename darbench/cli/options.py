@@ -12,7 +12,7 @@ Overrides = Annotated[
     typer.Argument(help="Hydra overrides, such as training.steps=200 or seeds=[0,1]."),
 ]
 Parameters = Annotated[
-    list[str] | None, typer.Argument(help="Its parameters, such as params.span=2.")
+    list[str] | None, typer.Argument(help="Parameters of the routing, such as params.span=2.")
 ]
 Task = Annotated[str, typer.Option(help="A name of `darbench list tasks`.")]
 AnyTask = Annotated[str | None, typer.Argument(help="A name of `darbench list tasks`.")]
@@ -40,4 +40,4 @@ Processes = Annotated[
 ]
 Effect = Annotated[str, typer.Option(help="Relative change to be seen, such as 2% or 0.02.")]
 Metric = Annotated[str, typer.Option(help=f"{' or '.join(COMPARED)}; default: the task's own.")]
-Variants = Annotated[int, typer.Option(min=1, help="Compared with add, each.")]
+Variants = Annotated[int, typer.Option(min=1, help="Number of variants compared with add.")]

@@ -1,4 +1,4 @@
-"""What `sensitivity`, `noise-floor` and `plan` print: effects, deviations, seeds."""
+"""The tables of `sensitivity`, `noise-floor` and `plan`: effects, deviations, seeds."""
 
 from collections.abc import Iterator, Mapping
 
@@ -12,35 +12,36 @@ from darbench.commands.plan import Plan
 from darbench.commands.sensitivity import Sensitivity
 from darbench.records.metric import COMPARED, METRICS
 
-MISSING = "-"
+NO_VALUE = "-"
 
 
-def sensitivity_text(found: Sensitivity, again: str) -> str:
-    """`again` is the command that goes on where an interruption ended the sweeps."""
-    shown = [render(sensitivity_table(found))] if found.measured else []
-    left = left_out({control.name: control.unpaired for control in found.controls})
-    *before, last = found.outcomes
+def sensitivity_text(result: Sensitivity, again: str) -> str:
+    """Return the result as text; `again` is the command that continues interrupted sweeps."""
+    shown = [render(sensitivity_table(result))] if result.measured else []
+    left = left_out({control.name: control.unpaired for control in result.controls})
+    *before, last = result.outcomes
     return "\n".join([*shown, *left, *map(counts, before), closing(last, again)])
 
 
-def sensitivity_table(found: Sensitivity) -> Table:
-    metrics = [found.rank_by, *(m for m in COMPARED if m != found.rank_by)]
-    names = (f"{METRICS[metric].title_in(found.extractor)}, %" for metric in metrics)
+def sensitivity_table(result: Sensitivity) -> Table:
+    metrics = [result.rank_by, *(m for m in COMPARED if m != result.rank_by)]
+    names = (f"{METRICS[metric].title_in(result.extractor)}, %" for metric in metrics)
     table = _table("control", "must be", *names, "")
-    for control in found.controls:
+    for control in result.controls:
         table.add_row(
             control.name,
             "better" if control.better else "worse",
             *(_effect(control.effects[m]) for m in metrics),
-            "resolved" if control.resolved(found.rank_by) else "NOT RESOLVED",
+            "resolved" if control.resolved(result.rank_by) else "NOT RESOLVED",
         )
     return table
 
 
 def left_out(unpaired: Mapping[str, Mapping[int, list[str]]]) -> Iterator[str]:
-    """A line for each variant some of whose trials saw something else than `add` did.
+    """Yield a line for each variant with trials that are not paired with `add`.
 
-    unpaired: name -> pair id -> what differs."""
+    unpaired: what differs, by name and pair id.
+    """
     for name, broken in unpaired.items():
         if broken:
             seeds = ", ".join(map(str, sorted(broken)))
@@ -48,27 +49,27 @@ def left_out(unpaired: Mapping[str, Mapping[int, list[str]]]) -> Iterator[str]:
             yield f"left out, not paired with add: {name} in seed {seeds}: {what}"
 
 
-def noise_floor_text(found: NoiseFloor, again: str) -> str:
-    """`again` is the command that goes on where an interruption ended the sweep."""
-    shown = [render(noise_table(found))] if found.measured else []
-    return "\n".join([*shown, *left_out(found.unpaired), closing(found.outcome, again)])
+def noise_floor_text(result: NoiseFloor, again: str) -> str:
+    """Return the result as text; `again` is the command that continues an interrupted sweep."""
+    shown = [render(noise_table(result))] if result.measured else []
+    return "\n".join([*shown, *left_out(result.unpaired), closing(result.outcome, again)])
 
 
-def noise_table(found: NoiseFloor) -> Table:
-    table = _table("", *(METRICS[metric].title_in(found.extractor) for metric in found.floors))
-    for name, cells in _noise_rows(found):
+def noise_table(result: NoiseFloor) -> Table:
+    table = _table("", *(METRICS[metric].title_in(result.extractor) for metric in result.floors))
+    for name, cells in _noise_rows(result):
         table.add_row(name, *cells)
     return table
 
 
-def _noise_rows(found: NoiseFloor) -> Iterator[tuple[str, list[str]]]:
-    floors = found.floors.values()
+def _noise_rows(result: NoiseFloor) -> Iterator[tuple[str, list[str]]]:
+    floors = result.floors.values()
     yield "pair ids", [str(f.pairs) for f in floors]
     yield "training seed", [_percent(f.training) for f in floors]
     yield "generation noise", [_percent(f.generation) for f in floors]
     yield "the metric's own draws", [_percent(f.metric) for f in floors]
     yield "one trial, over pair ids", [_percent(f.pairing and f.pairing.seed) for f in floors]
-    shared = [f"{f.pairing.correlation:.2f}" if f.pairing else MISSING for f in floors]
+    shared = [f"{f.pairing.correlation:.2f}" if f.pairing else NO_VALUE for f in floors]
     yield "correlation of pairs", shared
     yield "difference within pairs", [_percent(f.pairing and f.pairing.pair) for f in floors]
     for n in (3, 5, 10):
@@ -79,31 +80,31 @@ def _noise_rows(found: NoiseFloor) -> Iterator[tuple[str, list[str]]]:
 
 def _smallest(floor: Floor, n: int, *, paired: bool) -> str:
     if floor.pairing is None:
-        return MISSING
+        return NO_VALUE
     deviation = floor.pairing.pair if paired else floor.pairing.seed
     return _percent(smallest_effect(deviation, n, paired=paired))
 
 
-def plan_text(found: Plan) -> str:
-    name = METRICS[found.metric].title_in(found.extractor)
-    seen = f"{found.effect:.3g}" if abs(found.effect) < 1e-3 else f"{found.effect:.2%}"
-    level = f"level {100 * found.significance:.2g}%"
+def plan_text(result: Plan) -> str:
+    name = METRICS[result.metric].title_in(result.extractor)
+    seen = f"{result.effect:.3g}" if abs(result.effect) < 1e-3 else f"{result.effect:.2%}"
+    level = f"level {100 * result.significance:.2g}%"
     head = f"to see {seen} in {name} with a chance of {POWER:.0%} ({level} for each variant):"
-    if found.paired is None:
-        return f"{head} more than {MOST} paired seeds\n{_noise_text(found)}"
-    unpaired = found.unpaired if found.unpaired is not None else f"more than {MOST}"
-    time = "no trial has been timed yet" if found.hours is None else f"{found.hours:.2g} hours"
+    if result.paired is None:
+        return f"{head} more than {MOST} paired seeds\n{_noise_text(result)}"
+    unpaired = result.unpaired if result.unpaired is not None else f"more than {MOST}"
+    time = "no trial has been timed yet" if result.hours is None else f"{result.hours:.2g} hours"
     return (
-        f"{head}\n{found.paired} paired seeds ({unpaired} if unpaired), {found.trials} trials "
-        f"with those of add: {time}, one after another\n{_noise_text(found)}"
+        f"{head}\n{result.paired} paired seeds ({unpaired} if unpaired), {result.trials} trials "
+        f"with those of add: {time}, one after another\n{_noise_text(result)}"
     )
 
 
-def _noise_text(found: Plan) -> str:
-    few = ": a rough estimate, which more seeds of noise-floor mend" if found.pairs < 5 else ""
+def _noise_text(result: Plan) -> str:
+    few = ": a rough estimate, which more seeds of noise-floor mend" if result.pairs < 5 else ""
     return (
-        f"paired differences vary by {found.deviation:.2%}, over {found.pairs} pair ids{few}; "
-        f"from {found.source}"
+        f"paired differences vary by {result.deviation:.2%}, over {result.pairs} pair ids{few}; "
+        f"from {result.source}"
     )
 
 
@@ -116,7 +117,7 @@ def _table(*columns: str) -> Table:
 
 def _effect(effect: Effect | None) -> str:
     if effect is None:
-        return MISSING
+        return NO_VALUE
     if effect.low is None:
         return f"{100 * effect.mean:+.2f} (one seed)"
     low, high = 100 * effect.low, 100 * effect.high
@@ -124,4 +125,4 @@ def _effect(effect: Effect | None) -> str:
 
 
 def _percent(value: float | None) -> str:
-    return MISSING if value is None else f"{value:.2%}"
+    return NO_VALUE if value is None else f"{value:.2%}"

@@ -1,4 +1,4 @@
-"""Progress on the terminal, of a sweep or a count; without a terminal, a plain line per event."""
+"""The progress of a sweep or a count: a bar on a terminal, otherwise a line per event."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,12 +12,12 @@ from rich.text import Text
 
 from darbench.search.progress import Listener, Progress
 
-SMALL_NEWS = ("started:", "step ")  # shown on the status line, not kept in the scrollback
+STATUS_ONLY = ("started:", "step ")  # events that are not kept in the scrollback
 
 
 @contextmanager
 def listening(*, quiet: bool) -> Iterator[Listener]:
-    """A listener for `darbench.search.sweep`; quiet says nothing at all."""
+    """Yield a listener for `darbench.search.sweep`; quiet prints nothing."""
     console = Console(stderr=quiet)
     if quiet:
         yield lambda progress: None
@@ -27,7 +27,7 @@ def listening(*, quiet: bool) -> Iterator[Listener]:
         with Live(console=console, refresh_per_second=4, transient=True) as live:
 
             def listen(progress: Progress) -> None:
-                if not progress.event.startswith(SMALL_NEWS):
+                if not progress.event.startswith(STATUS_ONLY):
                     console.print(progress.event, highlight=False, markup=False)
                 live.update(_status(progress))
 
@@ -36,8 +36,7 @@ def listening(*, quiet: bool) -> Iterator[Listener]:
 
 @contextmanager
 def counting(what: str, *, quiet: bool) -> Iterator[Callable[[int, int, str], None]]:
-    """A listener that is told how many are done, how many there are, and what just happened, or
-    nothing if that is no news."""
+    """Yield a listener for a count: it takes (done, in all, event or an empty text)."""
     console = Console(stderr=quiet)
     if quiet:
         yield lambda done, total, event: None
@@ -60,7 +59,7 @@ def _print(progress: Progress) -> None:
 
 
 def _say(line: str) -> None:
-    with suppress(BrokenPipeError):  # whoever read this is gone; the work goes on
+    with suppress(BrokenPipeError):  # the reader closed the pipe; the work goes on
         print(line, flush=True)
 
 
@@ -71,7 +70,7 @@ def _status(progress: Progress) -> Table:
         ProgressBar(total=max(1, progress.total), completed=ended, width=30),
         f"{_count(progress)}, {progress.running} running{_time(progress)}",
     )
-    # As Text, for which brackets are no markup: a label may hold them.
+    # A label may hold brackets, which are no markup in Text.
     if progress.best:
         label, value = progress.best
         grid.add_row("best so far", Text(f"{label}: {progress.rank_by} {value:.4f}"))

@@ -1,5 +1,4 @@
-"""What the verbs print for people; the tables of `sensitivity`, `noise-floor` and `plan` are in
-`tables`."""
+"""The texts that verbs print; tables of `sensitivity`, `noise-floor`, `plan` are in `tables`."""
 
 import shlex
 from collections.abc import Iterator
@@ -13,13 +12,13 @@ from rich.text import Text
 from darbench.commands.command_line import command_line
 from darbench.records.metric import METRICS
 
-if TYPE_CHECKING:  # these rooms import torch
+if TYPE_CHECKING:  # these import torch
     from darbench.commands.doctor import Finding
     from darbench.commands.prepare import Prepared
     from darbench.search.sweep import SweepResult
 
-WIDE = ("search parameters", "summary")  # columns that are a table of their own
-NO_EDGE = 500  # the width of a file, which has no edge to wrap a row at
+WIDE = ("search parameters", "summary")  # columns that get a table of their own
+NO_EDGE = 500  # the width when printing to a file, so that rows do not wrap
 
 
 def render(table: Table) -> str:
@@ -89,7 +88,7 @@ def checks_text(results: list[dict[str, Any]]) -> str:
 
 
 def _check_lines(results: list[dict[str, Any]]) -> Iterator[str]:
-    """A line for each check; below its routing and setting where there are several."""
+    """Yield a line for each check, under a line with its setting if there are several."""
     settings = [_setting(result) for result in results]
     for before, setting, result in zip([None, *settings], settings, results, strict=False):
         if len(set(settings)) > 1 and setting != before:
@@ -145,7 +144,7 @@ def counts(result: "SweepResult") -> str:
 
 
 def closing(result: "SweepResult", again: str) -> str:
-    """How a sweep ended, and what to do next; `again` is the command that goes on with it."""
+    """Return how a sweep ended and what to do next; `again` is the command that continues it."""
     lines = [counts(result)]
     if result.interrupted:
         lines.append(f"interrupted with {result.left} trials left; go on with: {again}")

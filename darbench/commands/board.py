@@ -1,4 +1,4 @@
-"""The page of a leaderboard, built again from its ledger: `darbench board`."""
+"""The page of a leaderboard, rebuilt from its ledger: `darbench board`."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +9,9 @@ from darbench.store import ledger
 
 
 def board(space: str, out: Path, say: Callable[[str], None] = lambda line: None) -> dict[str, str]:
-    """The paths of the page and of the table; BadInput where no sweep of that name has run.
+    """Rebuild the page and the table, and return their paths; BadInput if no such sweep has run.
 
-    `say` gets a line where rows of an older schema are shown as stale.
+    `say` is called with a line where rows of an older schema are shown as stale.
     """
     if Path(space).name != space:
         raise BadInput(f"--space {space}: the name of a folder in {out}, not a path")

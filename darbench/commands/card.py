@@ -1,4 +1,4 @@
-"""The card of a task, for `darbench describe`: facts that need none of its data."""
+"""The card of a task, for `darbench describe`: its facts, computed without its data."""
 
 import textwrap
 from collections.abc import Iterator
@@ -21,9 +21,9 @@ WIDTH, INDENT = 99, 13
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """A task and what follows from it."""
+    """A task's settings, and facts computed from them."""
 
-    trial: Trial  # of add
+    trial: Trial  # a trial of add
     data: Kind
     step_flops: float  # training FLOPs of a step of add
 
@@ -95,8 +95,8 @@ class Card:
     def _checkpoints(self) -> Iterator[str]:
         t = self.trial.training
         steps = checkpoint_steps(t, self.step_flops, self.step_flops)
-        for mark, step in zip(t.checkpoints, steps, strict=True):
-            yield f"{mark * self.budget:.3g} FLOPs, step {step:,} of add"
+        for fraction, step in zip(t.checkpoints, steps, strict=True):
+            yield f"{fraction * self.budget:.3g} FLOPs, step {step:,} of add"
 
     def _evaluation(self) -> Iterator[str]:
         task, e = self.trial.task, self.trial.evaluation
@@ -137,7 +137,7 @@ def guidance_text(e: Evaluation) -> str:
 
 
 def hours_text(hours: dict[str, float]) -> str:
-    """Of one trial of add."""
+    """A text on the hours of one trial of add, by hardware."""
     return "; ".join(f"{_duration(value)} on {where}" for where, value in hours.items())
 
 

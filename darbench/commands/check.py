@@ -1,4 +1,4 @@
-"""`darbench check`: a routing, by name or file, held against `darbench.testing`."""
+"""The checks of `darbench.testing` on a routing, by name or file: `darbench check`."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -14,8 +14,11 @@ from darbench.testing import check_routing
 
 
 def conformance(routing: str, overrides: Iterable[str] = ()) -> list[dict[str, Any]]:
-    """Results as plain values. A routing by name is checked at the given parameters or its
-    defaults, the routings of a file also in every setting that their classes name."""
+    """Return the results as plain values.
+
+    A routing by name is checked at the given parameters or its defaults, the routings of a file
+    also in every setting that their classes name.
+    """
     from_file = routing.endswith(".py")
     names = load_file(routing) if from_file else [routing]
     if not names:
@@ -37,7 +40,7 @@ def conformance(routing: str, overrides: Iterable[str] = ()) -> list[dict[str, A
 
 
 def _settings(name: str) -> list[dict[str, Any]]:
-    """The defaults and what the class names besides, each once."""
+    """The defaults, and the settings that the class names, each once."""
     chosen, resolved = [], []
     for params in [{}, *getattr(ROUTINGS.get(name), "settings", ())]:
         whole = signature(name).resolve(params)

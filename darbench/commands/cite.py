@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from darbench.records.paper import Paper
 
-# What is no routing, by the name to cite it under.
+# Papers of other things than routings, by the name to cite them under.
 PARTS = {"sit": "arXiv:2401.08740", "repa": "arXiv:2410.06940"}
 PAPERS = {
     PARTS["sit"]: Paper(
@@ -25,7 +25,7 @@ PAPERS = {
 
 
 def papers() -> dict[str, Paper]:
-    """Everything that can be cited in full, by "arXiv:2605.20708"."""
+    """Return all papers that can be cited in full, by a key such as "arXiv:2605.20708"."""
     from darbench.registry import ROUTINGS
 
     cited = {cls.paper: cls.citation for _, cls in ROUTINGS.items() if cls.citation}
@@ -33,7 +33,7 @@ def papers() -> dict[str, Paper]:
 
 
 def cite(names: Iterable[str]) -> str:
-    """BibTeX of the papers of routings, of `sit` and of `repa`, each once."""
+    """Return BibTeX of the papers of routings, of `sit` and of `repa`, each once."""
     from darbench.registry import ROUTINGS
 
     entries: dict[str, str] = {}
@@ -45,7 +45,7 @@ def cite(names: Iterable[str]) -> str:
 
 
 def bibtex(key: str, paper: str) -> str:
-    """A BibTeX entry for `paper`, such as "arXiv:2605.20708"; without title if we lack it."""
+    """Return BibTeX for a paper such as "arXiv:2605.20708", with a title if it is known."""
     arxiv = paper.removeprefix("arXiv:")
     fields = {"eprint": arxiv, "archivePrefix": "arXiv", "url": f"https://arxiv.org/abs/{arxiv}"}
     cited = papers().get(paper)

@@ -1,16 +1,16 @@
-"""Command lines, as messages name them and a shell takes them."""
+"""Command lines in messages, quoted for a shell."""
 
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
-RESULTS = Path("leaderboards")  # where results go unless --out names another folder
+RESULTS = Path("leaderboards")  # the default of --out
 
 
 def command_line(
     words: Iterable[str], out: str | Path, workers: int | None = None, device: str = "auto"
 ) -> str:
-    """The words with those options whose values are not the usual ones."""
+    """Return a command line of the words, and of the options that are not at their defaults."""
     out = [] if Path(out) == RESULTS else ["--out", str(out)]
     workers = [] if workers is None else ["--workers", str(workers)]
     device = [] if device == "auto" else ["--device", device]

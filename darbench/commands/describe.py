@@ -10,7 +10,7 @@ from darbench.search.files import spaces_folder, tasks_folder
 
 
 def describe(name: str) -> str:
-    """The text about a task, search space or routing; their names do not overlap."""
+    """Return the text about a task, search space or routing; their names do not overlap."""
     tasks, spaces = (
         {path.stem: path for path in f().glob("*.yaml")} for f in (tasks_folder, spaces_folder)
     )
@@ -18,16 +18,16 @@ def describe(name: str) -> str:
         return spaces[name].read_text().rstrip()
     if name in tasks:
         return remembered(f"card-{name}", name, lambda: _card(name))
-    known = signatures()
-    if name not in known:
+    routings = signatures()
+    if name not in routings:
         if name.endswith(".py"):
             raise BadInput(f"{name}: give the name of a routing, and its file with --load")
-        raise unknown("routing, space or task", name, [*known, *spaces, *tasks])
+        raise unknown("routing, space or task", name, [*routings, *spaces, *tasks])
     return "\n".join(_lines(routing_facts(name)))
 
 
 def _card(task: str) -> str:
-    from darbench.commands.card import Card  # with torch
+    from darbench.commands.card import Card  # imports torch
 
     return Card.of(task).text()
 

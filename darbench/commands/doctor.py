@@ -1,4 +1,4 @@
-"""What is missing here to run a task, and the step that gets it: `darbench doctor`."""
+"""A check of what a task needs on this machine, with fixes: `darbench doctor`."""
 
 import os
 import shutil
@@ -27,8 +27,8 @@ from darbench.trial.encoder_names import OTHERS, TIMM
 from darbench.trial.encoders import load_encoder
 
 OK, OTHER, MISSING, OPTIONAL = "ok", "other", "missing", "optional"
-CORE_FLOPS = 1e11  # a second, of a fast CPU core; most give less
-DISK_BYTES = 1e9  # of a board with its ledger and samples, and the features of a reference
+CORE_FLOPS = 1e11  # FLOP/s of a fast CPU core; most give less
+DISK_BYTES = 1e9  # room for a board with its ledger and samples, and for a reference's features
 PACKAGES = {
     "diffusers": ("imagenet", "latents and to prepare them"),
     "timm": ("repa", "training.repa.encoder=timm:NAME"),
@@ -37,8 +37,11 @@ PACKAGES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """`state` is ok; other: there, but not what is published; missing; or optional: missing, but
-    only some tasks need it."""
+    """Something that a task needs, and its state.
+
+    The state is ok, missing, optional (missing, but only some tasks need it), or other (there, but
+    not what is published).
+    """
 
     what: str
     state: str
@@ -49,7 +52,7 @@ class Finding:
 def examine(
     task: str | None, overrides: Iterable[str], out: Path, listener: CountListener = silent
 ) -> list[Finding]:
-    """What this task needs; without one, what every task does."""
+    """Examine what this task needs, or without one, what every task does."""
     if task is None:
         return examine_machine(out, listener)
     return examine_task(task, overrides, out, listener)
@@ -58,14 +61,16 @@ def examine(
 def examine_task(
     name: str, overrides: Iterable[str], out: Path, listener: CountListener = silent
 ) -> list[Finding]:
-    """What a trial of `add` needs; BadInput if the overrides make no trial. The listener counts
-    what is read of large data."""
+    """Examine what a trial of `add` needs; BadInput if the overrides make no trial.
+
+    The listener counts what is read of large data.
+    """
     values = find_encoder(compose_trial("add", name, overrides))
     trial = build_trial(values, signatures())
     needed = _packages_of(trial)
-    found, data = _data(trial.task, listener)
+    data_finding, data = _data(trial.task, listener)
     encoder = _encoder(trial.training)
-    if any(finding.state == MISSING for finding in encoder):  # its cost cannot be told
+    if any(finding.state == MISSING for finding in encoder):  # its cost is unknown
         trial = replace(trial, training=replace(trial.training, objective="velocity", repa=Repa()))
     try:
         training, sampling = add_step_flops(trial, data), sampling_flops(trial, data) or 0.0
@@ -73,7 +78,7 @@ def examine_task(
     except ValueError as error:
         raise BadInput(f"{name}: {error}") from None
     return [
-        found,
+        data_finding,
         *_autoencoder(data),
         _extractor(trial.task.extractor),
         *encoder,
@@ -85,48 +90,52 @@ def examine_task(
 
 
 def examine_machine(out: Path, listener: CountListener = silent) -> list[Finding]:
-    """What every task needs, and which of the others' needs are met."""
+    """Examine what every task needs, and what only some tasks need."""
     others = [_extractor(inception.NAME)]
     for each in published():
         task = Task(data=each.name, data_path=os.environ.get(each.variable, ""))
-        found, data = _files(each.name, task, listener)
-        others += [found, *_autoencoder(data)]
+        finding, data = _files(each.name, task, listener)
+        others += [finding, *_autoencoder(data)]
     others = [replace(f, state=OPTIONAL) if f.state == MISSING else f for f in others]
     device = _device(Training(), 0, 0)
     return [device, *_memory(0, 0), _disk(out), *_packages(set()), *others]
 
 
 def _data(task: Task, listener: CountListener) -> tuple[Finding, Dataset | Kind]:
-    """And the data, or what is known of them without their files."""
-    known = kind(task.data)
-    if not known.files:
+    """Examine a task's data, and return them too, or what is known without their files."""
+    data_kind = kind(task.data)
+    if not data_kind.files:
         find_data(asdict(task))
-        return Finding(what="data", state=OK, says=f"{task.data} ships with darbench"), known
+        return Finding(what="data", state=OK, says=f"{task.data} ships with darbench"), data_kind
     return _files("data", task, listener)
 
 
 def _files(what: str, task: Task, listener: CountListener) -> tuple[Finding, Dataset | Kind]:
-    data = known = kind(task.data)
+    data = data_kind = kind(task.data)
     try:
-        found = find_data(asdict(task))
-        data = load(known.name, found["data_path"])
+        located = find_data(asdict(task))
+        data = load(data_kind.name, located["data_path"])
         data.verify(listener)
     except BadInput as error:
-        where = f"export {known.variable}=FOLDER" if known.variable else "task.data_path=FOLDER"
-        fix = f"{known.source}; then {where}"
+        where = (
+            f"export {data_kind.variable}=FOLDER"
+            if data_kind.variable
+            else "task.data_path=FOLDER"
+        )
+        fix = f"{data_kind.source}; then {where}"
         return Finding(what=what, state=MISSING, says=str(error), fix=fix), data
     says = (
         f"{data.n_train:,} items of {data.name} to train on and {data.n_val:,} held out, "
-        f"{data.classes:,} classes, fingerprint {data.fingerprint}, in {found['data_path']}"
+        f"{data.classes:,} classes, fingerprint {data.fingerprint}, in {located['data_path']}"
     )
-    if departure := known.departure(data):
-        fix = f"{known.source}; with these, only results on the same files compare"
+    if departure := data_kind.departure(data):
+        fix = f"{data_kind.source}; with these, only results on the same files compare"
         return Finding(what=what, state=OTHER, says=f"{says}; {departure}", fix=fix), data
     return Finding(what=what, state=OK, says=says), data
 
 
 def _autoencoder(data: Dataset | Kind) -> list[Finding]:
-    """That decodes samples, where there are latents and what opens it."""
+    """Examine the autoencoder that decodes samples, if the data are latents."""
     if not isinstance(data, Latents) or not find_spec("diffusers"):
         return []
     try:
@@ -139,7 +148,7 @@ def _autoencoder(data: Dataset | Kind) -> list[Finding]:
 
 
 def _extractor(name: str) -> Finding:
-    """BadInput if there is none of that name."""
+    """Examine an extractor; BadInput if none has that name."""
     if name != inception.NAME:
         extractor(name)
         return Finding(what="extractor", state=OK, says=f"{name} ships with darbench")
@@ -148,13 +157,13 @@ def _extractor(name: str) -> Finding:
         inception.read_weights(path)
     except BadInput as error:
         fix = f"curl -fL --create-dirs -o '{path}' {inception.URL_INCEPTION_V3}"
-        says, _, _ = str(error).partition("; ")  # the rest is the fix, in words
+        says, _, _ = str(error).partition("; ")  # the rest says what would fix it
         return Finding(what="extractor", state=MISSING, says=says, fix=fix)
     return Finding(what="extractor", state=OK, says=f"{name}, the published weights, in {path}")
 
 
 def _encoder(training: Training) -> list[Finding]:
-    """Of representation alignment, where the recipe has it; BadInput if it cannot be."""
+    """Examine the encoder, if the recipe aligns to one; BadInput if it does not fit."""
     if training.objective != "repa":
         return []
     chosen = training.repa
@@ -167,8 +176,10 @@ def _encoder(training: Training) -> list[Finding]:
 
 
 def _device(training: Training, step: float, sampling: float) -> Finding:
-    """A GPU is wanted where a core would not be done within the task's own limit; FLOPs of a step
-    and of all samples are given."""
+    """Examine the device, given the FLOPs of a step and of all samples.
+
+    A GPU is needed if a core would take longer than the task's own limit.
+    """
     if torch.cuda.is_available():
         return Finding(what="device", state=OK, says=f"cuda, {torch.cuda.get_device_name()}")
     cores = len(machine.units("cpu"))
@@ -190,13 +201,13 @@ def _device(training: Training, step: float, sampling: float) -> Finding:
 
 
 def _multiplies_bfloat16() -> bool:
-    """Without AVX-512, torch multiplies bfloat16 matrices number by number on x86."""
+    """Whether bfloat16 is fast: without AVX-512, torch multiplies it number by number on x86."""
     can = torch.cpu.get_capabilities()
     return can.get("architecture") != "x86_64" or can.get("avx512_f", False)
 
 
 def _memory(step: float, evaluation: float) -> list[Finding]:
-    """Of the device that would train, and of the host where that is another."""
+    """Examine the memory of the device that would train, and of the host if that is another."""
     of_step = "a device with more memory, or a smaller training.micro_batch"
     of_evaluation = "a machine with more memory, or a smaller evaluation.n_gen"
     host, free = machine.RAY_BYTES + machine.WORKER_BYTES, machine.free_bytes()
@@ -219,12 +230,12 @@ def _room(what: str, need: float, free: float | None, fix: str) -> Finding:
 
 
 def _disk(out: Path) -> Finding:
-    place = next(p for p in (out.resolve(), *out.resolve().parents) if p.exists())
-    if not place.is_dir() or not os.access(place, os.W_OK):
-        says = f"nothing can be written to {out}: {place} is no folder, or is read-only"
+    folder = next(p for p in (out.resolve(), *out.resolve().parents) if p.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        says = f"nothing can be written to {out}: {folder} is no folder, or is read-only"
         return Finding(what="disk", state=MISSING, says=says, fix="give another --out")
-    free = shutil.disk_usage(place).free
-    says = f"{free / 1e9:.1f} GB free in {place}"
+    free = shutil.disk_usage(folder).free
+    says = f"{free / 1e9:.1f} GB free in {folder}"
     if free >= DISK_BYTES:
         return Finding(what="disk", state=OK, says=says)
     fix = f"free {DISK_BYTES / 1e9:.0f} GB there, or give another --out"

@@ -1,4 +1,4 @@
-"""What is shown of a routing: its text, its search parameters, and what it costs."""
+"""The facts of a routing to show: its text, its search parameters, and its costs."""
 
 import inspect
 import sys
@@ -12,28 +12,30 @@ from darbench.registry import is_built_in
 
 @dataclass(frozen=True, kw_only=True)
 class RoutingFacts:
-    """Plain values. Overheads are those of the defaults, beyond `add`, by SiT size."""
+    """Facts of a routing as plain values; overheads are relative to `add`, at the defaults."""
 
     name: str
     paper: str
-    title: str  # of its module
-    text: str  # of its class
-    parameters: dict[str, dict[str, Any]]  # name -> default, and values: choices, or type names
-    overheads: dict[str, dict[str, float]]  # size -> parameters, flops
+    title: str  # the first line of its module's docstring
+    text: str  # the docstring of its class
+    parameters: dict[str, dict[str, Any]]  # {default, values} by name; values are choices or types
+    overheads: dict[str, dict[str, float]]  # {parameters, flops} by SiT size
     equals_add: str
     citation: str  # BibTeX
 
 
 def routing_facts(name: str) -> RoutingFacts:
-    """BadInput if there is no such routing. Those of a built-in one are worked out once; a user's
-    own are looked at every time."""
+    """Return the facts of a routing; BadInput if there is none of that name.
+
+    Those of a built-in one are kept on disk, those of a user's own are computed every time.
+    """
     if is_built_in(name):
         return RoutingFacts(**remembered(f"routing-{name}", name, lambda: _facts(name)))
     return RoutingFacts(**_facts(name))
 
 
 def _facts(name: str) -> dict[str, Any]:
-    from darbench.metrics.cost.overhead import PUBLISHED, overhead  # with torch
+    from darbench.metrics.cost.overhead import PUBLISHED, overhead  # imports torch
     from darbench.registry import ROUTINGS, signature
 
     cls = ROUTINGS.get(name)
@@ -57,7 +59,7 @@ def _facts(name: str) -> dict[str, Any]:
 
 
 def values(parameter: Any) -> list[Any] | str:
-    """The choices of a parameter, or the names of its types."""
+    """Return the choices of a parameter, or the names of its types."""
     if parameter.choices:
         return list(parameter.choices)
     names = ("null" if t is type(None) else t.__name__ for t in parameter.types)

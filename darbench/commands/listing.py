@@ -1,4 +1,4 @@
-"""What there is, for `darbench list`: routings, search spaces, tasks."""
+"""Lists of routings, search spaces and tasks: `darbench list`."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from darbench.search.files import cards, spaces_folder, tasks_folder
 
 
 def routings() -> list[dict[str, Any]]:
-    """One row a routing: overheads at its defaults, search parameters with their values."""
+    """Return a row for each routing: overheads at its defaults, and search parameters."""
     rows = []
     for name in signatures():
         facts = routing_facts(name)

@@ -1,4 +1,4 @@
-"""The file that `darbench new` writes: a routing of one's own to start from."""
+"""A file with a simple routing to start from: `darbench new`."""
 
 from pathlib import Path
 
@@ -43,7 +43,7 @@ class {cls}(darbench.Routing):
 
 
 def new(name: str, folder: str | Path = ".") -> Path:
-    """Write name.py into the folder; BadInput if the name is no identifier or the file exists."""
+    """Write name.py into the folder; BadInput for a name that is not usable, or taken."""
     if not name.isidentifier() or not name.islower():
         raise BadInput(f"'{name}': use lower-case letters, digits and _, such as my_routing")
     path = Path(folder) / f"{name}.py"

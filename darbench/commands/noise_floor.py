@@ -1,4 +1,4 @@
-"""How much of a difference on a task is chance: `darbench noise-floor`.
+"""The part of a difference on a task that is chance: `darbench noise-floor`.
 
 A few routings train with the same pair ids; the final weights of every trial are measured again
 with other random numbers (`evaluation.redraws`).
@@ -22,25 +22,25 @@ from darbench.store import ledger
 
 SPACE = recipe("noise_floor")
 
-LastRows = dict[str, dict[int, dict[str, Any]]]  # label of a routing -> pair id -> row
+LastRows = dict[str, dict[int, dict[str, Any]]]  # rows by label of the routing and pair id
 
 
 @dataclass(frozen=True, kw_only=True)
 class Floor:
-    """The noise of one metric: standard deviations of its log, None where trials are too few."""
+    """The noise of one metric: standard deviations of its log, None if trials are too few."""
 
-    pairs: int  # pair ids that all routings have
-    training: float | None = None  # another pair id: weights, data order, noise and times
-    generation: float | None = None  # other noise to generate from
-    metric: float | None = None  # other validation noise, or another reference
+    pairs: int  # number of pair ids that all routings have
+    training: float | None = None  # from other pair ids: weights, data order, noise and times
+    generation: float | None = None  # from other noise to generate from
+    metric: float | None = None  # from other validation noise, or other references
     pairing: Pairing | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseFloor:
     floors: dict[str, Floor]  # by metric
-    unpaired: dict[str, dict[int, list[str]]]  # label -> pair id left out -> what differs
-    trial_seconds: float | None  # of one `add` trial, evaluation included
+    unpaired: dict[str, dict[int, list[str]]]  # what differs, by label and pair id left out
+    trial_seconds: float | None  # time of one trial of `add`, with evaluation
     extractor: str
     outcome: sweeps.SweepResult
 
@@ -58,17 +58,16 @@ class NoiseFloor:
         return self.outcome.failed > 0
 
     def summary(self) -> dict[str, Any]:
-        """Plain values, for a machine to read."""
+        """Return the result as plain values, for a program to read."""
         return asdict(self)
 
 
 def noise_floor(
     task: str, overrides: Iterable[str] = (), run: sweeps.RunSweep = sweeps.sweep
 ) -> NoiseFloor:
-    """Run what its ledger does not hold, and split the variance.
+    """Run the trials that are not in the ledger, and split the variance.
 
-    run: `sweep`, with what it shall know beside the space and the overrides. BadInput as of
-    `design`.
+    run: `sweep` with all arguments given but the space and the overrides. BadInput as in `design`.
     """
     overrides = design(task, overrides)
     space = sweeps.checked_space(str(SPACE), overrides)
@@ -85,7 +84,7 @@ def noise_floor(
 
 
 def design(task: str, overrides: Iterable[str] = ()) -> list[str]:
-    """What to sweep SPACE with; BadInput where that leaves nothing to split."""
+    """Return the overrides to sweep SPACE with; BadInput if they leave nothing to compare."""
     overrides = [f"task={task}", *overrides]
     space = sweeps.checked_space(str(SPACE), overrides)
     labels = [c.variant.label for c in space.grid()]
@@ -99,20 +98,20 @@ def design(task: str, overrides: Iterable[str] = ()) -> list[str]:
 
 
 def last_rows(rows: list[dict[str, Any]], space: SearchSpace) -> LastRows:
-    """The row of each trial with which it ended well."""
+    """Return the last rows of the trials that ended well."""
     ended = ledger.finished(rows)
     last: LastRows = {}
     for configuration in space.grid():
         trials = (space.trial(configuration, seed, "confirm") for seed in space.seeds)
-        known = ((t.pair_id, ended.get(ledger.key(t))) for t in trials)
+        ends = ((t.pair_id, ended.get(ledger.key(t))) for t in trials)
         last[configuration.variant.label] = {
-            pair: row for pair, row in known if row is not None and row["status"] == "ok"
+            pair: row for pair, row in ends if row is not None and row["status"] == "ok"
         }
     return last
 
 
 def unpaired(rows: LastRows) -> dict[str, dict[int, list[str]]]:
-    """What trials did not share with that of `add` of their pair id: label -> pair id -> what."""
+    """Return what trials did not share with `add` of the same pair id, by label and pair id."""
     base = rows.get(BASELINE, {})
     broken = {}
     for label, own in rows.items():
@@ -123,7 +122,7 @@ def unpaired(rows: LastRows) -> dict[str, dict[int, list[str]]]:
 
 
 def whole(rows: LastRows) -> LastRows:
-    """The rows, without those of trials that saw something else than `add` did."""
+    """Return the rows without those of trials that did not share all with `add`."""
     broken = unpaired(rows)
     return {
         label: {pair: row for pair, row in own.items() if pair not in broken.get(label, {})}
@@ -132,7 +131,7 @@ def whole(rows: LastRows) -> LastRows:
 
 
 def floor(rows: LastRows, metric: str) -> Floor:
-    """Pooled over the routings, on the pair ids that all of them have."""
+    """Return the noise of a metric, pooled over routings, on the pair ids that all have."""
     redraws = [series for series in METRICS[metric].series if series.redrawn]
     complete = [
         {pair for pair, row in own.items() if _measured(row, metric, redraws)}
@@ -153,7 +152,7 @@ def floor(rows: LastRows, metric: str) -> Floor:
 
 
 def _components(rows: LastRows, pairs: list[int], series: Series) -> Components:
-    """Trials that are measured with the same draws are crossed with them."""
+    """The components of a series, crossed if all trials are measured with the same draws."""
     draws = [[own[pair][series.column] for pair in pairs] for own in rows.values()]
     return (crossed if series.shared else nested)(np.log(draws))
 
@@ -164,6 +163,6 @@ def _measured(row: dict[str, Any], metric: str, redraws: list[Series]) -> bool:
 
 
 def trial_seconds(rows: Iterable[dict[str, Any]]) -> float | None:
-    """Median wall time of trials by their last rows."""
+    """Return the median wall time of trials, given their last rows."""
     seconds = [row["train_seconds"] + row["eval_seconds"] for row in rows]
     return float(np.median(seconds)) if seconds else None

@@ -1,4 +1,4 @@
-"""Seeds and hours for an effect one wants to see: `darbench plan`."""
+"""The seeds and hours that it takes to see an effect: `darbench plan`."""
 
 import math
 from collections.abc import Iterable
@@ -21,16 +21,19 @@ from darbench.store import ledger
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """For one metric. `hours` is the time of all trials of a paired comparison, `add` included,
-    one after another; None where no trial has been timed."""
+    """The plan of a comparison in one metric.
+
+    `hours` is the time of all trials of a paired comparison, with those of `add`, one after
+    another; None where no trial has been timed.
+    """
 
     metric: str
     extractor: str
     effect: float
-    deviation: float  # of the log differences of paired trials
-    pairs: int  # pair ids that tell of it
-    significance: float  # below which the p value of one variant must lie
-    paired: int | None  # seeds; None beyond power.MOST
+    deviation: float  # standard deviation of the log differences of paired trials
+    pairs: int  # number of pair ids behind that deviation
+    significance: float  # the p value of one variant must lie below it
+    paired: int | None  # number of seeds; None above power.MOST
     unpaired: int | None
     trials: int | None
     hours: float | None
@@ -46,26 +49,26 @@ def plan(
     variants: int = 1,
     out: str | Path = "leaderboards",
 ) -> Plan:
-    """Seeds that separate a relative effect, a fraction, of each of so many variants from `add`.
+    """Plan how many seeds separate a relative effect, a fraction, of each variant from `add`.
 
     Each is tested at the level of the first of Holm's steps, which the board takes: the usual one
     divided by `variants`. That is exact for this hardest step and conservative for the others.
-    The noise is that of the noise floor measured under `out` or what the task's card records,
-    whichever is of more pair ids. BadInput where neither exists, with the command that measures.
+    The noise is that of the noise floor under `out` or in the task's card, whichever has more
+    pair ids. BadInput, with the command that measures it, if there is neither.
     """
     overrides = [f"task={task}", *overrides]
-    known = compose_space(str(noise_floor.SPACE), overrides)
-    metric = metric or known["task"]["rank_by"]
+    values = compose_space(str(noise_floor.SPACE), overrides)
+    metric = metric or values["task"]["rank_by"]
     if metric not in COMPARED:
         raise unknown("metric", metric, COMPARED)
-    folder = Path(out) / known["name"]
-    if metric not in known["task"]["noise"] and not (folder / "ledger").is_dir():
-        raise _unmeasured(known, metric, overrides, out)  # that needs none of the task's data
+    folder = Path(out) / values["name"]
+    if metric not in values["task"]["noise"] and not (folder / "ledger").is_dir():
+        raise _unmeasured(values, metric, overrides, out)  # before any data are read
     space = sweeps.checked_space(str(noise_floor.SPACE), overrides)
     sources = [*filter(None, [_measured(space, folder, metric), _recorded(space, metric)])]
     if not sources:
-        raise _unmeasured(known, metric, overrides, out)
-    noise = max(sources, key=lambda each: each.pairs)  # of as many, the measured one
+        raise _unmeasured(values, metric, overrides, out)
+    noise = max(sources, key=lambda each: each.pairs)  # the first, the measured one, if equal
     significance = SIGNIFICANT / variants
     level = 1 - significance
     seeds = seeds_needed(effect, noise.pair, level=level)
@@ -86,7 +89,7 @@ def plan(
 
 
 def fraction(text: str) -> float:
-    """2% and 0.02 are the same, and -2% is as good an effect; BadInput for what is none."""
+    """Read an effect such as 2%, 0.02 or -2% as a fraction; BadInput if it is not one."""
     share = text.endswith("%")
     try:
         value = float(text.removesuffix("%")) / (100 if share else 1)
@@ -103,12 +106,12 @@ def fraction(text: str) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:
-    """The noise of one metric of a task: deviations of its log."""
+    """The noise of one metric of a task: standard deviations of its log."""
 
-    pair: float  # of the differences within pairs
-    seed: float  # of one trial
-    pairs: int  # pair ids measured
-    seconds: float | None  # of one trial of add
+    pair: float  # deviation of the differences within pairs
+    seed: float  # deviation of one trial
+    pairs: int  # number of measured pair ids
+    seconds: float | None  # time of one trial of add
     source: str
 
 
@@ -128,7 +131,7 @@ def _measured(space: SearchSpace, folder: Path, metric: str) -> Noise | None:
 
 
 def _recorded(space: SearchSpace, metric: str) -> Noise | None:
-    """The noise that the card records, if it speaks of this recipe."""
+    """The noise that the card records, if it was measured with this recipe."""
     task = space.task
     card = sweeps.checked_space(str(noise_floor.SPACE), [f"task={task.name}"])
     if metric not in task.noise or _recipe(space) != _recipe(card):
@@ -139,9 +142,9 @@ def _recorded(space: SearchSpace, metric: str) -> Noise | None:
 
 
 def _unmeasured(
-    known: dict[str, Any], metric: str, overrides: list[str], out: str | Path
+    values: dict[str, Any], metric: str, overrides: list[str], out: str | Path
 ) -> BadInput:
-    task, trials = known["task"], len(known["variants"]) * len(known["seeds"])
+    task, trials = values["task"], len(values["variants"]) * len(values["seeds"])
     settings = " with these settings and this source of the routings"
     each = next((f" of {h:.2g} hours on {where}" for where, h in task["hours"].items()), "")
     words = ["darbench", "noise-floor", "--task", task["name"], *overrides[1:]]

@@ -1,4 +1,4 @@
-"""A folder of images encoded into latents to train on: `darbench prepare`."""
+"""The encoding of a folder of images into latents to train on: `darbench prepare`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +20,10 @@ class Prepared:
     out: Path
     images: int
     fingerprint: str
-    variable: str  # of the environment, that says where they are
+    variable: str  # the environment variable for their folder
 
     def summary(self) -> dict[str, Any]:
-        """Plain values, for a machine to read."""
+        """Return the result as plain values, for a program to read."""
         return {"out": str(self.out), "images": self.images, "fingerprint": self.fingerprint}
 
 
@@ -38,7 +38,7 @@ def prepare(
     device: str = "auto",
     listener: CountListener = silent,
 ) -> Prepared:
-    """Encode what is not encoded yet. workers: by default one a core, or one a GPU."""
+    """Encode the images that are not encoded yet, by default with a worker per core or GPU."""
     if what not in PREPARED:
         raise unknown("thing to prepare", what, PREPARED)
     for option, folder in (("--vae", vae), ("--data", data)):

@@ -1,8 +1,7 @@
-"""Whether a task can tell apart what is known to differ: `darbench sensitivity`.
+"""A test that a task resolves differences known to exist: `darbench sensitivity`.
 
-`add` with half and with twice the compute is read off one curve of its own; the task's controls
-(its card names them) train as long as `add` does. All of them share the pair ids, so every
-effect is a paired one.
+`add` with half and with twice the compute is read off one curve of its own; the controls that the
+task's card names train as long as `add` does. All share the pair ids, so every effect is paired.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,22 +25,22 @@ from darbench.store import ledger
 
 SPACE = recipe("controls")
 SHUT = Path(__file__).with_name("shut.py")
-HALF, SAME, TWICE = 0.25, 0.5, 1.0  # of the curve that goes on to twice the compute
+HALF, SAME, TWICE = 0.25, 0.5, 1.0  # fractions of the curve with twice the compute
 
 Trials = dict[int, Outcome]  # by pair id
 
 
 @dataclass(frozen=True, kw_only=True)
 class Control:
-    """What is known to be better or worse than `add`, and what the task says of it."""
+    """A variant that is known to be better or worse than `add`, and its measured effects."""
 
     name: str
     better: bool
     effects: Mapping[str, Effect | None]  # by metric, relative to `add`
-    unpaired: Mapping[int, list[str]]  # pair id -> what differs, of those left out of the effects
+    unpaired: Mapping[int, list[str]]  # what differs, by pair id left out of the effects
 
     def resolved(self, metric: str) -> bool:
-        """The interval lies on the side on which the effect must be."""
+        """Whether the whole interval lies on the side on which the effect must be."""
         effect = self.effects[metric]
         return effect is not None and effect.separated and (effect.mean < 0) == self.better
 
@@ -71,17 +70,16 @@ class Sensitivity:
         return not self.resolved
 
     def summary(self) -> dict[str, Any]:
-        """Plain values, for a machine to read."""
+        """Return the result as plain values, for a program to read."""
         return {"resolved": self.resolved, **asdict(self)}
 
 
 def sensitivity(
     task: str, overrides: Iterable[str] = (), run: sweeps.RunSweep = sweeps.sweep
 ) -> Sensitivity:
-    """Run the controls of a task that its ledger does not hold, and judge them.
+    """Run the controls of a task that are not in the ledger, and judge them.
 
-    run: `sweep`, with what it shall know beside the space and the overrides. BadInput as of
-    `design`.
+    run: `sweep` with all arguments given but the space and the overrides. BadInput as in `design`.
     """
     both = design(task, overrides)
     outcomes = []
@@ -100,7 +98,7 @@ def sensitivity(
 
 
 def design(task: str, overrides: Iterable[str] = ()) -> tuple[list[str], list[str]]:
-    """What to sweep SPACE with: for the controls, and for `add` with twice the compute.
+    """Return overrides to sweep SPACE with, for controls and for `add` with twice the compute.
 
     BadInput for a task without controls, or for a single pair id.
     """
@@ -115,11 +113,11 @@ def design(task: str, overrides: Iterable[str] = ()) -> tuple[list[str], list[st
 
 
 def _twice(space: SearchSpace) -> list[str]:
-    """The overrides under which `add` alone trains on, past the checkpoints it had."""
-    marks = sorted({*(mark / 2 for mark in space.training.checkpoints), HALF, SAME, TWICE})
+    """The overrides with which `add` alone trains for twice the steps."""
+    checkpoints = sorted({*(c / 2 for c in space.training.checkpoints), HALF, SAME, TWICE})
     return [
         f"training.steps={2 * space.training.steps}",
-        f"training.checkpoints={marks}",
+        f"training.checkpoints={checkpoints}",
         f"evaluation.fd_from={min(HALF, space.evaluation.fd_from / 2)}",
         "variants=[{routing: add}]",
     ]
@@ -128,8 +126,10 @@ def _twice(space: SearchSpace) -> list[str]:
 def judge(
     rows: list[dict[str, Any]], once: SearchSpace, twice: SearchSpace
 ) -> tuple[Control, ...]:
-    """The controls by the rows of both sweeps; an effect is None until two trials of a pair id are
-    in."""
+    """Return the controls, given the rows of both sweeps.
+
+    An effect is None until both trials of a pair id have ended.
+    """
     by_name = {c.variant.label: _trials(once, c) for c in once.grid()}
     curve = _trials(twice, next(twice.grid()))
     base, middle = _outcomes(rows, by_name.pop("add")), _outcomes(rows, curve, SAME)
@@ -148,7 +148,7 @@ def _trials(space: SearchSpace, configuration: Any) -> dict[str, Trial]:
 
 
 def _outcomes(rows: list[dict[str, Any]], trials: dict[str, Trial], share: float = 1.0) -> Trials:
-    """The outcomes of the trials at that share of their own budgets."""
+    """The outcomes of trials, by pair id, at a share of their own budgets."""
     keys = {ledger.key(trial) for trial in trials.values()}
     own = [row for row in rows if ledger.row_key(row) in keys]
     own.sort(key=lambda row: row["trial_id"])

@@ -1,4 +1,4 @@
-"""A control with a known place on every board: half of the model does nothing."""
+"""A control that must do worse than `add`: half of the model does nothing."""
 
 from torch import Tensor
 
@@ -13,8 +13,8 @@ class Shut(Routing):
         h_{l+1} = h_l + v_l   for l < N / 2,   h_{l+1} = h_l + 0 v_l   after that
 
     It costs what add costs, for the upper sublayers still run and get gradients of zero, and must
-    do worse: a task that cannot tell the two apart cannot tell anything. Not among the built-in
-    routings, for it breaks the contract they keep: its upper sublayers learn nothing.
+    do worse: a task that does not resolve the two resolves nothing. It is not a built-in routing,
+    for it breaks their contract: its upper sublayers learn nothing.
 
     State: the stream h (B, T, D). No parameters.
     """

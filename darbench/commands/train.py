@@ -1,4 +1,4 @@
-"""One trial on its own, in this process: `darbench train`."""
+"""The run of a single trial, in this process: `darbench train`."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -13,7 +13,7 @@ from darbench.search.resolve import departure
 from darbench.search.worker import RowWriter, run_trial, watchdog
 from darbench.store import ledger
 
-NAME = "train"  # of the folder; its board is `darbench board --space train`
+FOLDER = "train"  # its board is `darbench board --space train`
 
 
 def train_one(
@@ -27,15 +27,16 @@ def train_one(
     show: Callable[[dict[str, Any]], None] = lambda row: None,
     say: Callable[[str], None] = lambda note: None,
 ) -> list[dict[str, Any]]:
-    """The rows of the trial, written to out/train as they come; `show` is called with each, and
-    `say` with what was repaired, and what the task's data are not.
+    """Train one trial, write its rows to out/train, and return them.
 
-    Run again, the trial is trained again: equal row hashes show that it reproduces.
+    `show` is called with each row, and `say` with notes on repairs of the ledger and on data that
+    differ from the published ones. When run again, it trains again: equal row hashes show that
+    the trial reproduces.
     """
     trial = load_trial(routing, task, overrides, seed, signatures())
     require_feasible([(routing, trial)])
     device = resolve_device(device)
-    folder = Path(out).resolve() / NAME
+    folder = Path(out).resolve() / FOLDER
     with ledger.lock(folder):
         for note in filter(None, [*ledger.repair(folder / "ledger"), departure(trial.task)]):
             say(note)

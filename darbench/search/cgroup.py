@@ -1,9 +1,9 @@
-"""What the control groups of this process leave it of the machine.
+"""The limits that the control groups of this process set to memory and cores.
 
-In a container or a batch job /proc tells of the whole machine, while the group is held to less.
-The groups above hold it too, so all are read. Both versions' files are known:
-https://docs.kernel.org/admin-guide/cgroup-v2.html and .../cgroup-v1/. `root` is where the file
-system begins.
+In a container or a batch job /proc describes the whole machine, while the group is limited. The
+groups above limit it too, so all are read, in both versions:
+https://docs.kernel.org/admin-guide/cgroup-v2.html and .../cgroup-v1/. `root` is the root of the
+file system.
 """
 
 import math
@@ -11,25 +11,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SYSTEM = Path("/")
-MEMORY = (  # limit, what is used, and the part of it that caches files, which is given up first
+MEMORY = (  # limit, used memory, and the part of it that caches files, which is freed first
     ("memory.max", "memory.current", "inactive_file"),
     ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
 
 
 def memory_left(root: Path = SYSTEM) -> float:
-    """Bytes; more than any machine has, or infinite, without a limit."""
+    """Return the bytes that may still be used; without a limit, infinitely or very many."""
     return min(map(_memory_left, _groups(root)), default=math.inf)
 
 
 def cores(root: Path = SYSTEM) -> float:
-    """Seconds of a core that the process may use in a second; infinite without a limit."""
+    """Return the core seconds that may be used in a second; infinite without a limit."""
     return min(map(_cores, _groups(root)), default=math.inf)
 
 
 def _groups(root: Path) -> Iterator[Path]:
-    """Folders of the process's groups and of those above; some do not exist, for a container may
-    be told the host's names and see its own group as the topmost."""
+    """Yield the folders of the process's groups and of those above.
+
+    Some do not exist, for a container may read the host's names and see its own group at the top.
+    """
     for line in _text(root / "proc/self/cgroup").splitlines():
         _, controllers, name = line.split(":", 2)
         for controller in controllers.split(","):  # version 2 names none
@@ -54,7 +56,7 @@ def _cores(group: Path) -> float:
 
 
 def _text(path: Path) -> str:
-    """Empty where there is no such file."""
+    """The text of a file, empty where there is none."""
     try:
         return path.read_text()
     except OSError:

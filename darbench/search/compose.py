@@ -1,4 +1,4 @@
-"""Text to values: Hydra composes a search space from YAML and overrides. No data is looked for."""
+"""From text to values: Hydra composes a space from YAML and overrides, and reads no data."""
 
 import re
 import threading
@@ -20,7 +20,7 @@ from darbench.records.settings import Evaluation, Model, Task, Training
 from darbench.search.files import find_space, recipe
 from darbench.search.hydra_errors import check_overrides, malformed, translated
 
-Values = dict[str, Any]  # plain ones, with the keys of SweepConfig
+Values = dict[str, Any]  # plain values, with the keys of SweepConfig
 _HYDRA = threading.Lock()  # Hydra's compose keeps global state
 
 
@@ -28,13 +28,13 @@ _HYDRA = threading.Lock()  # Hydra's compose keeps global state
 class Confirm:
     """The second pass of a random or tpe sweep: the best configurations on fresh seeds."""
 
-    top: int = setting(3, doc="of those, how many are run again; 0 is none")
+    top: int = setting(3, doc="how many of the best are run again; 0 is none")
     seeds: list[int] = setting([100, 101, 102], doc="fresh pair ids to run them on")
 
 
 @dataclass(kw_only=True)
 class SweepConfig:
-    """Keys, types and defaults of a search space: `darbench: sweep` in its defaults list."""
+    """The keys, types and defaults of a space: `darbench: sweep` in its defaults list."""
 
     name: str = setting(
         "", doc="folder and title of the leaderboard; the file's name unless given"
@@ -44,7 +44,7 @@ class SweepConfig:
         "grid", doc="`grid`, `random` or `tpe`; the latter two draw `trials` configurations"
     )
     seeds: list[int] = setting(
-        [0, 1, 2], doc="pair ids: trials of an equal one share all random streams"
+        [0, 1, 2], doc="pair ids: trials with the same one share all random streams"
     )
     trials: int = setting(20, doc="configurations that `random` and `tpe` draw")
     confirm: Confirm = field(default_factory=Confirm)
@@ -64,8 +64,7 @@ class SweepConfig:
 def compose_space(
     space: str, overrides: Iterable[str] = (), *, quick: bool = False, own: Iterable[str] = ()
 ) -> Values:
-    """The values of the space of that name, or in that YAML file, with Hydra overrides such as
-    seeds=[0,1].
+    """Return the values of a space, given its name or YAML file and Hydra overrides.
 
     quick puts the task's own short-run overrides before the given ones; `own` routings join the
     variants with their defaults, unless the space names them. BadInput says what is wrong where,
@@ -74,7 +73,7 @@ def compose_space(
     path = find_space(space)
     overrides = [*map(str, overrides)]
     values = _compose(path, overrides)
-    if quick:  # which overrides these are, the task says that was chosen
+    if quick:  # the overrides depend on the task
         values = _compose(path, [*values["task"]["quick"], *overrides])
     values["name"] = values["name"] or path.stem
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", values["name"]):
@@ -87,8 +86,10 @@ def compose_space(
 
 
 def compose_trial(routing: str, task: str, overrides: Iterable[str] = (), seed: int = 0) -> Values:
-    """The values of a space of one variant and one seed; overrides are params.KEY=VALUE of the
-    routing, and those of a space."""
+    """Return the values of a space of one variant and one seed.
+
+    Overrides are those of a space, and params.KEY=VALUE for the routing.
+    """
     params, others = routing_parameters(overrides)
     values = _compose(recipe("single"), [f"task={task}", *others])
     if values["variants"]:
@@ -97,7 +98,7 @@ def compose_trial(routing: str, task: str, overrides: Iterable[str] = (), seed: 
 
 
 def routing_parameters(overrides: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
-    """The routing's parameters among overrides, params.KEY=VALUE, and the other overrides."""
+    """Split overrides into the routing's parameters, params.KEY=VALUE, and all others."""
     params, others = {}, []
     for override in overrides:
         key, equals, value = override.lstrip("+").partition("=")
@@ -118,7 +119,7 @@ def _value(override: str, text: str) -> Any:
 
 
 def _compose(path: Path, overrides: list[str]) -> Values:
-    """Plain values of the composed file."""
+    """Return the plain values of the composed file."""
     overrides = [*map(_quoted_home, overrides)]
     _parse(path)
     check_overrides(overrides)
@@ -143,7 +144,7 @@ def _compose(path: Path, overrides: list[str]) -> Values:
 
 
 def _parse(path: Path) -> None:
-    """Refuse what is no YAML mapping, or does not build on the sweep's schema."""
+    """Refuse a file that is not a YAML mapping, or does not build on the sweep's schema."""
     try:
         given = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
@@ -159,7 +160,7 @@ def _parse(path: Path) -> None:
 
 
 def _quoted_home(override: str) -> str:
-    """KEY=~/FOLDER as Hydra's grammar takes it, which knows ~ in quotes only."""
+    """Quote the value of KEY=~/FOLDER, for Hydra's grammar takes ~ only in quotes."""
     key, equals, value = override.partition("=")
     if not value.startswith("~"):
         return override
@@ -168,18 +169,18 @@ def _quoted_home(override: str) -> str:
 
 
 def _same_keys(given: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = "") -> None:
-    """Hydra's + adds keys that nobody reads, its ~ takes away some that are needed."""
+    """Refuse keys that Hydra's + added although nobody reads them, or its ~ removed."""
     for key in wanted.keys() - given.keys():
         raise BadInput(f"{prefix}{key} is missing; it cannot be taken away, only be changed")
     for key, value in given.items():
         if key not in wanted:
             raise unknown("key", f"{prefix}{key}", _keys(SweepConfig()))
-        if isinstance(wanted[key], dict) and wanted[key]:  # an empty one takes keys of any name
+        if isinstance(wanted[key], dict) and wanted[key]:  # an empty mapping takes any keys
             _same_keys(value, wanted[key], f"{prefix}{key}.")
 
 
 def _thaw(node: DictConfig) -> DictConfig:
-    """Frozen dataclasses make read-only configurations; composing must be able to write them."""
+    """Make a configuration of frozen dataclasses writable, for Hydra must change it."""
     node._set_flag("readonly", None)
     for child in (node._get_node(key) for key in node):
         if isinstance(child, DictConfig):
@@ -188,7 +189,7 @@ def _thaw(node: DictConfig) -> DictConfig:
 
 
 def _keys(node: Any, prefix: str = "") -> Iterator[str]:
-    """Dotted names of all fields of nested dataclasses."""
+    """Yield the dotted names of all fields of nested dataclasses."""
     for name in node.__dataclass_fields__:
         value = getattr(node, name)
         if hasattr(value, "__dataclass_fields__"):

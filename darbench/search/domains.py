@@ -1,4 +1,4 @@
-"""Domains of a search parameter: choices, and ranges of numbers."""
+"""The domains of a search parameter: choices, and ranges of numbers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Range:
         return isinstance(value, (int, float)) and self.low <= value <= self.high
 
     def grid(self) -> list[float]:
-        """low, low + step, ... up to high, both included."""
+        """Return low, low + step, ... up to high, both included."""
         count = int((self.high - self.low) / self.step + 1e-9) + 1
         return [self.low + k * self.step for k in range(count)]
 
@@ -42,7 +42,7 @@ Domain = Choices | Range
 
 
 def read_domain(parameter: Parameter, value: Any) -> Domain | Any:
-    """A list is choices, a mapping with low and high a range; all else is a fixed value."""
+    """Read choices from a list, a range from a mapping with low and high, or a fixed value."""
     if isinstance(value, Mapping):
         return _range(parameter, value)
     if isinstance(value, Sequence) and not isinstance(value, str):

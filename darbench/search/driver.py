@@ -1,7 +1,7 @@
-"""The book-keeping of a sweep: which trial comes next, how each ended, how fresh the board is.
+"""The book-keeping of a sweep: which trial comes next, how each ended, when to build the board.
 
-It knows no Ray. Whatever runs the trials asks it for one with `take`, and hands its last row back
-with `end`.
+It does not depend on Ray. The pool that runs the trials gets one with `take`, and returns its last
+row with `end`.
 """
 
 import time
@@ -24,13 +24,13 @@ BOARD_EVERY = 10.0  # seconds between rebuilds while trials finish
 
 @dataclass
 class Driver:
-    """The sweep as the process sees it that was started for it, and that outlives its workers."""
+    """The state of a sweep in the process that was started for it."""
 
     proposer: Proposer
     progress: Progress
     listener: Listener
     folder: Path  # leaderboards/<name>
-    attempts: Mapping[str, int]  # made before this sweep, by trial id
+    attempts: Mapping[str, int]  # number of attempts before this sweep, by trial id
     device: str
     command: str  # shown on the board
     sources: Mapping[str, str]  # code hash by routing
@@ -44,7 +44,7 @@ class Driver:
     def of(
         cls, space: SearchSpace, folder: Path, *, device: str, command: str, listener: Listener
     ) -> "Driver":
-        """The driver of this space's sweep, which goes on from what the folder's ledger holds."""
+        """Make the driver of a space's sweep, which continues from the ledger in the folder."""
         rows = ledger.read_ledger(folder / "ledger")
         named = proposer(space, rows)
         progress = Progress(total=named.total, skipped=named.skipped, rank_by=space.task.rank_by)
@@ -85,11 +85,11 @@ class Driver:
         return self.attempts.get(trial.id, 0) + 1
 
     def reached(self, trial: Trial, row: Mapping[str, Any]) -> None:
-        """A trial wrote the row of a checkpoint, and goes on."""
+        """Note that a trial wrote the row of a checkpoint, and goes on."""
         self.say(f"step {row['step']}: {trial_name(trial)}: val_loss {row['val_loss']:.4f}")
 
     def end(self, trial: Trial, row: Mapping[str, Any] | None) -> None:
-        """A trial ended with this row; None if its worker was lost without one."""
+        """Note that a trial ended with this row; None if its worker died without one."""
         if row is None or not row["final"]:
             row = self._lost(trial)
         self.proposer.tell(trial, row)
@@ -99,7 +99,7 @@ class Driver:
         if time.monotonic() - self._built > BOARD_EVERY:
             try:
                 self.build_board()
-            except Exception as error:  # the trials matter more than a page of them
+            except Exception as error:  # the trials matter more than the page
                 self.say(f"the board could not be rebuilt: {error}")
 
     def say(self, event: str) -> None:
@@ -130,7 +130,7 @@ class Driver:
         declared.write(self.folder, extended)
 
     def _lost(self, trial: Trial) -> dict[str, Any]:
-        """The last row of a trial whose worker died: its own, or one written in its name."""
+        """Return the last row of a trial whose worker died, and write one if it has none."""
         attempt = self.attempt(trial)
         row = ledger.latest(self.folder / "ledger", trial.id, attempt)
         if row is not None and row["final"]:

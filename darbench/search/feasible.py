@@ -1,4 +1,4 @@
-"""Every configuration is tried out before anything runs; what is wrong with one is one line."""
+"""The check that every configuration can be built and measured, before anything runs."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -18,7 +18,7 @@ Labelled = tuple[str, Trial]
 def checked_space(
     space: str, overrides: Iterable[str] = (), *, quick: bool = False, own: Iterable[str] = ()
 ) -> SearchSpace:
-    """The space as a sweep would run it, every configuration checked; BadInput otherwise."""
+    """Return the space as a sweep would run it; BadInput if a configuration cannot run."""
     made = load_space(space, overrides, signatures(), quick=quick, own=own)
     grid = made.sampler == "grid"
     require_feasible(
@@ -29,8 +29,11 @@ def checked_space(
 
 
 def require_feasible(labelled: Iterable[Labelled]) -> None:
-    """BadInput if one of the trials, each with its label, cannot be built or measured, whatever
-    its routing raises. That all can is remembered, where nothing but darbench decides it."""
+    """Raise BadInput if one of the trials, each with its label, cannot be built or measured.
+
+    That holds for any error in its routing. If all can run, that is kept on disk, where it
+    depends on darbench alone.
+    """
     labelled = [*labelled]
     if all(_is_shipped(trial) for _, trial in labelled):
         remembered("feasible", [asdict(trial) for _, trial in labelled], lambda: _try(labelled))
@@ -50,12 +53,12 @@ def _is_shipped(trial: Trial) -> bool:
 
 
 def _try(labelled: Iterable[Labelled]) -> bool:
-    from darbench.trial.check import check  # with torch
+    from darbench.trial.check import check  # imports torch
 
     for label, trial in labelled:
         try:
             check(trial)
-        except BadInput:  # says what is wrong, which is nothing of the routing's
+        except BadInput:  # a clear message, and no error in the routing
             raise
         except ValueError as error:
             raise BadInput(f"{label}: {error}") from None

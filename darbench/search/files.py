@@ -1,4 +1,4 @@
-"""Where search spaces and tasks lie: those that ship, and a user's own file."""
+"""The files of search spaces and tasks: those that ship, and a user's own."""
 
 import os
 from importlib.resources import files
@@ -14,7 +14,7 @@ def package() -> Path:
 
 
 def spaces_folder() -> Path:
-    """The shipped search spaces: in the package, or beside it in a source tree."""
+    """Return the folder of shipped spaces: in the package, or beside it in a source tree."""
     shipped = package() / "search_spaces"
     return shipped if shipped.is_dir() else package().parent / "search_spaces"
 
@@ -24,19 +24,21 @@ def tasks_folder() -> Path:
 
 
 def recipe(name: str) -> Path:
-    """The space behind a verb of its own, such as `noise_floor`."""
+    """Return the file of a space that a command runs, such as `noise_floor`."""
     return package() / "conf" / f"{name}.yaml"
 
 
 def cards(folder: Path) -> dict[str, dict]:
-    """The YAML files of a folder by name, as plain mappings, for listing."""
+    """Return the YAML files of a folder by name, as plain mappings, for listing."""
     paths = sorted(folder.glob("*.yaml"))
     return {path.stem: yaml.safe_load(path.read_text()) or {} for path in paths}
 
 
 def find_space(space: str) -> Path:
-    """The file of a shipped space by its name, or a user's own by its path; BadInput if there is
-    none."""
+    """Return the file of a space, given the name of a shipped one or the path of a file.
+
+    BadInput if there is none.
+    """
     if "/" in space or space.endswith((".yaml", ".yml")):
         path = Path(os.path.expanduser(space)).resolve()
         if not path.is_file():

@@ -1,4 +1,4 @@
-"""What Hydra has to say about a file and its overrides, as one line that helps."""
+"""Hydra's errors about a file and its overrides, translated into one line that helps."""
 
 import re
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from darbench.search.files import tasks_folder
 
 
 def check_overrides(overrides: Iterable[str]) -> None:
-    """BadInput for the first that is none to Hydra's grammar, or that is several in one."""
+    """Raise BadInput for an override that breaks Hydra's grammar, or has several values."""
     parser = OverridesParser.create()
     for override in overrides:
         try:
@@ -31,9 +31,11 @@ def check_overrides(overrides: Iterable[str]) -> None:
 
 
 def translated(path: Path, keys: Iterable[str], error: Exception) -> BadInput:
-    """Hydra's message, with near names for a key, of which `keys` there are, and the reason for a
-    value."""
-    if isinstance(error, yaml.YAMLError):  # a duplicate key, which plain YAML lets pass
+    """Return Hydra's message as BadInput, with the reason why a value is refused.
+
+    For an unknown key it has near names among `keys`.
+    """
+    if isinstance(error, yaml.YAMLError):  # a duplicate key, which plain YAML allows
         return malformed(path, error)
     text, cause = str(error), str(error.__cause__ or "")
     key = re.search(r"Could not override '([^']+)'", text)
@@ -55,10 +57,10 @@ def translated(path: Path, keys: Iterable[str], error: Exception) -> BadInput:
 def _first_line(path: Path, text: str, cause: str) -> BadInput:
     blamed = re.search(r"Error merging override (.+)", text)
     where = re.search(r"full_key: (\S+)", text + "\n" + cause)
-    place = blamed[1] if blamed else path.name + (f": {where[1]}" if where else "")
-    # Hydra's first line says that composing failed, the first of the cause why.
-    said = [line for line in (cause or text).splitlines() if "raised while composing" not in line]
-    return BadInput(f"{place}: {said[0] if said else text}")
+    subject = blamed[1] if blamed else path.name + (f": {where[1]}" if where else "")
+    # Hydra's first line says that composing failed, the first line of the cause says why.
+    lines = [line for line in (cause or text).splitlines() if "raised while composing" not in line]
+    return BadInput(f"{subject}: {lines[0] if lines else text}")
 
 
 def malformed(path: Path, error: yaml.YAMLError) -> BadInput:

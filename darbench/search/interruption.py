@@ -1,4 +1,4 @@
-"""Ctrl-C and a scheduler's SIGTERM, as long as a sweep runs."""
+"""The handling of Ctrl-C and of a scheduler's SIGTERM while a sweep runs."""
 
 import signal
 import threading
@@ -9,15 +9,20 @@ from typing import Any
 
 @contextmanager
 def handlers_kept() -> Iterator[Callable[[], None]]:
-    """Yields a function after whose call Ctrl-C, and a scheduler's SIGTERM, which Ray answers
-    with a stack trace, raise KeyboardInterrupt once; the old handlers return at the end."""
-    in_main = threading.current_thread() is threading.main_thread()  # others have no handlers
+    """Yield a function that makes Ctrl-C and SIGTERM raise KeyboardInterrupt, once.
+
+    It is called again after Ray has set handlers of its own, which answer SIGTERM with a stack
+    trace. The old handlers are restored at the end.
+    """
+    in_main = (
+        threading.current_thread() is threading.main_thread()
+    )  # other threads cannot set handlers
     before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM) if in_main}
     # A shell starts its background jobs with SIGINT ignored; that stays so.
     before = {s: handler for s, handler in before.items() if handler != signal.SIG_IGN}
 
     def interrupt(number: int, frame: Any) -> None:
-        for each in before:  # to repeat it would only disturb the clearing up
+        for each in before:  # a second signal would disturb the cleanup
             signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
 

@@ -1,4 +1,4 @@
-"""From a name to a search space or a trial: compose, resolve, build."""
+"""The way from a name to a search space or a trial: compose, resolve, build."""
 
 from collections.abc import Iterable, Mapping
 
@@ -19,7 +19,7 @@ def load_space(
     quick: bool = False,
     own: Iterable[str] = (),
 ) -> SearchSpace:
-    """The space of `compose_space`, with its data and encoder; BadInput says what is wrong."""
+    """Return the space that `compose_space` describes, with its data and encoder."""
     values = resolve(compose_space(space, overrides, quick=quick, own=own))
     try:
         return build_space(values, signatures)
@@ -34,13 +34,15 @@ def load_trial(
     seed: int,
     signatures: Mapping[str, Signature],
 ) -> Trial:
-    """The trial of `compose_trial`, with its data and encoder."""
+    """Return the trial that `compose_trial` describes, with its data and encoder."""
     return build_trial(resolve(compose_trial(routing, task, overrides, seed)), signatures)
 
 
 def build_trial(values: Values, signatures: Mapping[str, Signature]) -> Trial:
-    """The one trial of a space of one variant and one seed, whether or not its data were looked
-    for; BadInput if there are more."""
+    """Return the one trial of a space of one variant and one seed; BadInput if there are more.
+
+    The values may be resolved or not.
+    """
     try:
         space = build_space(values, signatures)
     except ValueError as error:

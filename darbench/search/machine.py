@@ -1,4 +1,4 @@
-"""What this machine can run: which device, and how many trials at a time."""
+"""The limits of this machine: its devices, and how many trials fit at a time."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ RAY_BYTES = WORKER_BYTES = 0.7e9  # resident memory of Ray itself, and of a work
 
 
 def device(asked: str) -> str:
-    """auto is CUDA where there is one; BadInput for what this machine has not."""
+    """Return cpu or cuda; auto is cuda where there is one. BadInput if it is not here."""
     if asked not in ("auto", "cpu", "cuda"):
         raise BadInput(f"--device {asked}: must be auto, cpu or cuda")
     if asked == "cuda" and not torch.cuda.is_available():
@@ -23,14 +23,14 @@ def device(asked: str) -> str:
 
 
 def units(device: str) -> list[str]:
-    """What works at a time: every GPU, or every core."""
+    """Return the devices that can work at the same time: all GPUs, or cpu for every core."""
     if device == "cuda":
         return [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     return ["cpu"] * cores()
 
 
 def workers(asked: int | None, device: str) -> tuple[int, str]:
-    """Trials at a time, and a note if memory rather than cores decides."""
+    """Return the number of trials at a time, and a note if memory limits it."""
     most = len(units(device))
     if asked is not None and asked < 1:
         raise BadInput(f"--workers {asked}: must be at least 1")
@@ -52,12 +52,12 @@ def workers(asked: int | None, device: str) -> tuple[int, str]:
 
 
 def cores(root: Path = cgroup.SYSTEM) -> int:
-    """Whole cores that this process may keep busy, one at least."""
+    """Return how many whole cores this process may use, at least one."""
     return max(1, int(min(len(os.sched_getaffinity(0)), cgroup.cores(root))))
 
 
 def free_bytes(root: Path = cgroup.SYSTEM) -> float | None:
-    """Memory that this process may still take; None where that cannot be told."""
+    """Return the memory that this process may still use; None where it is unknown."""
     try:
         lines = (root / "proc/meminfo").read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""How a sweep is getting on: counted where it runs, shown by whoever listens."""
+"""The progress of a sweep, which its driver counts and a listener shows."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from darbench.records.trial import Trial
 
 @dataclass
 class Progress:
-    """Counts of a sweep's trials; `event` says what just happened, in one line."""
+    """The counts of a sweep's trials; `event` is a line on what happened last."""
 
     total: int
     skipped: int  # finished before this sweep began
@@ -29,7 +29,7 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """From the mean pace so far; None before the first trial has ended."""
+        """The time left at the mean pace so far; None before the first trial has ended."""
         ended = self.done + self.failed
         if not ended:
             return None

@@ -1,6 +1,6 @@
-"""Which trial comes next: a grid walked seed by seed, or a study.
+"""The choice of a proposer: a grid that is walked seed by seed, or a study.
 
-Nothing is kept on disk: what ran before is read from the ledger.
+Its state is not kept on disk: what ran before is read from the ledger.
 """
 
 from collections import deque
@@ -13,7 +13,7 @@ from darbench.store import ledger
 
 
 def proposer(space: SearchSpace, rows: list[Row]) -> Proposer:
-    """For a space, given the rows its ledger holds."""
+    """Return the proposer for a space, given the rows in its ledger."""
     if space.sampler == "grid":
         return Grid(space, rows)
     ranked = {row["pair_id"] for row in rows if row["split"] == "confirm"}
@@ -23,13 +23,13 @@ def proposer(space: SearchSpace, rows: list[Row]) -> Proposer:
             f"seeds {used} rank entries of this leaderboard already, and seeds that pick a "
             "winner never rank it; search on others, seeds=[...], or under another name=..."
         )
-    from darbench.search.study import Study  # with Optuna, which a grid does not need
+    from darbench.search.study import Study  # imports Optuna, which a grid does not need
 
     return Study(space, rows)
 
 
 class Grid:
-    """All configurations with the first seed, then with the next: a board is complete early."""
+    """All configurations with the first seed, then with the next, so that a board fills early."""
 
     def __init__(self, space: SearchSpace, rows: list[Row]):
         configurations = list(space.grid())

@@ -1,4 +1,4 @@
-"""What names the trials of a sweep one by one, and hears how each ended."""
+"""The interface of a proposer, which names the trials of a sweep one by one."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -9,19 +9,19 @@ Row = Mapping[str, Any]
 
 
 class Exhausted(Exception):
-    """There is nothing left to run."""
+    """There is no trial left to run."""
 
 
 class Proposer(Protocol):
-    total: int  # trials of the sweep, those that need not run included
-    skipped: int  # trials found finished so far
+    total: int  # number of trials in the sweep, with those that need not run
+    skipped: int  # how many of them had finished before
     declared: Mapping[str, set[int]]  # seeds that rank a configuration, by its hash
 
     def next(self) -> Trial | None:
-        """A trial to run; None if one may come later; raises Exhausted if none will."""
+        """Return a trial to run, or None if one may come later; raise Exhausted if none will."""
 
     def tell(self, trial: Trial, row: Row | None) -> None:
-        """The trial ended with this row; None if it was lost."""
+        """Note that a trial ended with this row; None if it was lost."""
 
 
 def seeds_by_configuration(trials: list[Trial]) -> dict[str, set[int]]:

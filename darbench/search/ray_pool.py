@@ -1,7 +1,7 @@
-"""Where the trials of a sweep run: worker processes of Ray, which Ray Tune keeps busy.
+"""The pool that runs a sweep's trials: worker processes of Ray, to which Ray Tune gives work.
 
-The only file that imports Ray, and nothing imports it before there is a trial to run. Workers
-write the ledger themselves; what travels back through Ray is only news, so a driver that dies
+This is the only file that imports Ray, and it is imported when there is a trial to run. Workers
+write the ledger themselves and send the driver a few columns of each row, so a driver that dies
 loses no checkpoint.
 """
 
@@ -27,8 +27,8 @@ from darbench.search.driver import Driver
 from darbench.search.worker import RowWriter, run_trial, watchdog
 from darbench.store import ledger
 
-# Before Ray is imported: no output but ours; and no memory monitor, whose kill of one worker
-# makes Tuner.fit raise and the whole sweep with it (seen with Ray 2.60).
+# These are set before Ray is imported: it prints nothing, and has no memory monitor, for when that
+# kills one worker, Tuner.fit raises and ends the whole sweep (seen with Ray 2.60).
 QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -45,20 +45,20 @@ import ray  # noqa: E402
 from ray import cloudpickle, tune  # noqa: E402
 from ray.tune.search import Searcher  # noqa: E402
 
-NEWS = ("trial_id", "step", "final", "status", "error", "attempt", *COMPARED)
+SENT = ("trial_id", "step", "final", "status", "error", "attempt", *COMPARED)  # columns
 
 
 def run(driver: Driver, workers: int, interruptible: Callable[[], None]) -> None:
-    """Run the driver's trials, so many at a time, until it has no more.
+    """Run the driver's trials, as many at a time as there are workers, until it has no more.
 
-    `interruptible` is called whenever Ray may have set signal handlers of its own. Whatever ends
-    the run, Ray's processes and files are gone when this returns.
+    `interruptible` is called whenever Ray may have set signal handlers of its own. However the run
+    ends, Ray's processes and files are gone when this returns.
     """
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     storage = _short_folder()
     start = partial(_start, workers, workers if driver.device == "cuda" else 0, storage)
-    # In a thread, where Ray sets no handlers of Python's; its library sets one of SIGTERM's all
-    # the same. Ray's processes die with the thread that started them.
+    # In a thread Ray sets no handlers of Python's, though its library still sets one for SIGTERM.
+    # Ray's processes die with the thread that started them.
     with ThreadPoolExecutor(1) as thread:
         starting = thread.submit(start)
         try:
@@ -69,14 +69,16 @@ def run(driver: Driver, workers: int, interruptible: Callable[[], None]) -> None
             starting.result()
             _tuner(driver, workers, storage).fit()
         finally:
-            wait([starting])  # what has half started cannot be cleared up
+            wait([starting])  # a half-started Ray cannot be shut down
             ray.shutdown()
             shutil.rmtree(storage, ignore_errors=True)
 
 
 def _short_folder() -> str:
-    """A new folder for Ray, whose sockets lie some 60 characters below; 107 is the system's
-    limit."""
+    """Return a new folder for Ray with a short path.
+
+    The paths of Ray's sockets are some 60 characters longer, and the system's limit is 107.
+    """
     usual = tempfile.gettempdir()
     return tempfile.mkdtemp(prefix="darbench-", dir=usual if len(usual) <= 24 else "/tmp")
 
@@ -95,14 +97,14 @@ def _start(cpus: int, gpus: int, storage: str) -> None:
     )
 
 
-class Ask(Searcher):
-    """The driver as Ray Tune sees it: a searcher, which names trials and hears how they ended."""
+class DriverSearcher(Searcher):
+    """A searcher of Ray Tune that takes trials from the driver and returns their last rows."""
 
     def __init__(self, driver: Driver):
         super().__init__()
         self.driver = driver
         self.running: dict[str, Trial] = {}  # by Ray's trial id
-        self.last: dict[str, dict[str, Any]] = {}  # news of its last row, by Ray's trial id
+        self.last: dict[str, dict[str, Any]] = {}  # columns of its last row, by Ray's trial id
 
     def suggest(self, trial_id: str) -> dict | str | None:
         if not self.driver.peek():
@@ -114,28 +116,28 @@ class Ask(Searcher):
         self.driver.end(self.running.pop(trial_id), self.last.pop(trial_id, None))
 
     def save(self, checkpoint_path: str) -> None:
-        """The ledger is the state."""
+        """Save nothing, for the ledger is the state."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """The ledger is the state."""
+        """Save nothing, for the ledger is the state."""
 
 
-class Listen(tune.Callback):
-    """Hands the news of the workers to the searcher and its driver."""
+class RowCallback(tune.Callback):
+    """A callback of Ray Tune that passes rows of the workers to the searcher and its driver."""
 
-    def __init__(self, ask: Ask):
-        self.ask = ask
+    def __init__(self, searcher: DriverSearcher):
+        self.searcher = searcher
 
     def on_trial_result(self, iteration, trials, trial, result, **info) -> None:
-        row = self.ask.last[trial.trial_id] = result["row"]
+        row = self.searcher.last[trial.trial_id] = result["row"]
         if not row["final"]:
-            self.ask.driver.reached(self.ask.running[trial.trial_id], row)
+            self.searcher.driver.reached(self.searcher.running[trial.trial_id], row)
 
 
 def _tuner(driver: Driver, workers: int, storage: str) -> tune.Tuner:
     trainable = tune.with_parameters(
         work,
-        place=Place(
+        setup=WorkerSetup(
             folder=driver.folder,
             device=driver.device,
             path=tuple(sys.path),
@@ -143,26 +145,26 @@ def _tuner(driver: Driver, workers: int, storage: str) -> tune.Tuner:
             encoders=_by_value(ENCODERS.foreign()),
         ),
     )
-    ask = Ask(driver)
+    searcher = DriverSearcher(driver)
     return tune.Tuner(
         tune.with_resources(trainable, {"cpu": 1, "gpu": 1 if driver.device == "cuda" else 0}),
         tune_config=tune.TuneConfig(
-            search_alg=ask,
+            search_alg=searcher,
             num_samples=-1,
             max_concurrent_trials=workers,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: trial.trial_id,
         ),
         run_config=tune.RunConfig(
-            name="sweep", storage_path=storage, verbose=0, callbacks=[Listen(ask)]
+            name="sweep", storage_path=storage, verbose=0, callbacks=[RowCallback(searcher)]
         ),
     )
 
 
 def _by_value(made: Mapping[str, Callable]) -> dict[str, bytes]:
-    """What a worker cannot import, by name, with the modules it is written in."""
+    """Pickle classes or functions that a worker cannot import, with their modules."""
     modules = {sys.modules[each.__module__] for each in made.values()}
-    modules -= {sys.modules["__main__"]}  # is pickled by value anyway
+    modules -= {sys.modules["__main__"]}  # pickled by value in any case
     for module in modules:
         cloudpickle.register_pickle_by_value(module)
     try:
@@ -173,17 +175,17 @@ def _by_value(made: Mapping[str, Callable]) -> dict[str, bytes]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
-    """What every trial of a sweep needs where it runs."""
+class WorkerSetup:
+    """What a worker process needs for any trial of a sweep."""
 
     folder: Path
     device: str
-    path: tuple[str, ...]  # where modules are found
-    routings: Mapping[str, bytes]  # pickled, of those that no worker can import
+    path: tuple[str, ...]  # the driver's sys.path
+    routings: Mapping[str, bytes]  # pickled: those that no worker can import
     encoders: Mapping[str, bytes]
 
-    def adopt(self, trial: Trial) -> None:
-        """Make the trial's own routing and encoder known in this process."""
+    def register(self, trial: Trial) -> None:
+        """Register the trial's routing and encoder in this process, if they were sent."""
         for registry, name, pickled in (
             (ROUTINGS, trial.variant.routing, self.routings),
             (ENCODERS, trial.training.repa.encoder, self.encoders),
@@ -192,18 +194,18 @@ class Place:
                 registry.adopt({name: pickle.loads(pickled[name])})
 
 
-def work(config: dict[str, Any], place: Place) -> None:
-    """The trainable: runs in a worker, one trial after another in the same process."""
-    sys.path.extend(entry for entry in place.path if entry not in sys.path)
+def work(config: dict[str, Any], setup: WorkerSetup) -> None:
+    """The trainable of Ray Tune: run one trial in a worker, which may run others after it."""
+    sys.path.extend(entry for entry in setup.path if entry not in sys.path)
     trial, attempt = config["trial"], config["attempt"]
     writer = RowWriter(
-        folder=place.folder, device=place.device, name=f"{socket.gethostname()}-{os.getpid()}"
+        folder=setup.folder, device=setup.device, name=f"{socket.gethostname()}-{os.getpid()}"
     )
-    news = {*NEWS, trial.task.rank_by}
+    sent = {*SENT, trial.task.rank_by}
     with (
-        ledger.working(place.folder),
-        plain_arithmetic(place.device),
+        ledger.working(setup.folder),
+        plain_arithmetic(setup.device),
         watchdog(trial, writer, attempt),
     ):
-        for row in run_trial(trial, writer, attempt, prepare=partial(place.adopt, trial)):
-            tune.report({"row": {key: row[key] for key in news}})
+        for row in run_trial(trial, writer, attempt, prepare=partial(setup.register, trial)):
+            tune.report({"row": {key: row[key] for key in sent}})

@@ -1,5 +1,7 @@
-"""Values to values: where a task's data lie, what is in them, and which encoder a recipe aligns
-to. Of the steps from a name to a trial it is the only one that reads data from the disk."""
+"""From values to values: the paths and fingerprints of a task's data and of a recipe's encoder.
+
+Of the steps from a name to a trial, only this one reads data from the disk.
+"""
 
 import hashlib
 import os
@@ -19,25 +21,27 @@ from darbench.trial.encoder_names import default_encoder, need_pictures
 
 
 def resolve(values: Values) -> Values:
-    """The values with what only files can tell filled in; BadInput where these are not there, or
-    are not what the task declares."""
+    """Return the values, with paths and fingerprints of the files filled in.
+
+    BadInput where files are missing, or are not those that the task declares.
+    """
     values = find_encoder(values)
     return values | {"task": values["task"] | _data_of(values["task"])}
 
 
 def find_encoder(values: Values) -> Values:
-    """With the encoder of representation alignment named, and the fingerprint of its weights."""
+    """Return the values with the name of the encoder and the fingerprint of its weights."""
     task, training = values["task"], values["training"]
     if training["objective"] != "repa":
         return values
     repa = dict(training["repa"])
     need_pictures(data.kind(task["data"]).shape[0])
     repa["encoder"] = repa["encoder"] or default_encoder(task["extractor"])
-    # Only names that a user can give need all registered ones, which come with torch.
+    # All registered names are needed only for a name that a user can register; they import torch.
     own = repa["encoder"].isidentifier() and repa["encoder"] in ENCODERS.names()
     prints = [ENCODERS.source_hash(repa["encoder"])] if own else []
     weights = Path(os.path.expanduser(repa["weights"]))
-    if weights.is_file():  # where it is not, the encoder says what is wrong
+    if weights.is_file():  # if it is missing, the encoder says so
         with weights.open("rb") as file:
             prints.append(hashlib.file_digest(file, "sha256").hexdigest()[:16])
         repa["weights"] = str(weights.absolute())
@@ -47,8 +51,10 @@ def find_encoder(values: Values) -> Values:
 
 
 def find_data(task: Mapping[str, Any]) -> dict[str, str]:
-    """Where the files of the task's data lie, from anywhere, and the fingerprint of what is in
-    them; nothing for data that ship. BadInput if the task declares another one."""
+    """Return the absolute path and the fingerprint of the task's data; nothing if they ship.
+
+    BadInput if the task declares another fingerprint.
+    """
     if not data.from_files(task["data"]):
         for key in ("data_path", "fingerprint"):
             if task[key]:
@@ -56,7 +62,7 @@ def find_data(task: Mapping[str, Any]) -> dict[str, str]:
                     f"task.{key}={task[key]}: {task['data']} are no files; leave it out"
                 )
         return {}
-    path = os.path.expanduser(task["data_path"])  # which leaves ~NOBODY as it is
+    path = os.path.expanduser(task["data_path"])  # ~NOBODY is left as it is
     path = path and os.path.realpath(path)
     fingerprint = data.load(task["data"], path).fingerprint
     if task["fingerprint"] not in ("", fingerprint):
@@ -69,8 +75,10 @@ def find_data(task: Mapping[str, Any]) -> dict[str, str]:
 
 
 def departure(task: Task) -> str:
-    """What sets the data that lie here for a task that ships apart from those it is of; empty
-    where nothing does. Of a task of the user's own there is nothing to say."""
+    """Return how the data here differ from those of a task that ships; empty if they do not.
+
+    For a user's own task it is always empty.
+    """
     if task.name not in cards(tasks_folder()):
         return ""
     differs = data.kind(task.data).departure(data.load(task.data, task.data_path))
@@ -78,14 +86,16 @@ def departure(task: Task) -> str:
 
 
 def _data_of(task: Mapping[str, Any]) -> dict[str, str]:
-    """As `find_data`, of data that ship only those of the protocol; of a task that ships, an error
-    names its doctor."""
+    """Do as `find_data` does, and check that data which ship are those of the protocol.
+
+    The error of a task that ships names its doctor.
+    """
     has_doctor = data.from_files(task["data"]) and task["name"] in cards(tasks_folder())
     try:
-        found = find_data(task)
+        located = find_data(task)
     except BadInput as error:
         hint = f"; see `darbench doctor {task['name']}`" if has_doctor else ""
         raise BadInput(f"{error}{hint}") from None
-    if not data.from_files(task["data"]):  # that their content is the protocol's
+    if not data.from_files(task["data"]):  # check that their content is the protocol's
         remembered("data", task["data"], lambda: data.load(task["data"]).fingerprint)
-    return found
+    return located

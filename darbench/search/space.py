@@ -1,4 +1,4 @@
-"""What is searched: configurations of routings, as choices and ranges of their parameters."""
+"""A search space: configurations of routings, as choices and ranges of their parameters."""
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,17 +23,17 @@ MODEL = {
 }
 
 
-Choose = Callable[[str, Domain], Any]  # (name, domain) -> a value of the domain
+Choose = Callable[[str, Domain], Any]  # takes (name, domain), returns a value of the domain
 
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """A point of the space: everything of a trial but the seed."""
+    """A point of the space: all that makes a trial but the seed."""
 
     variant: Variant
     model: Model
     code_hash: str
-    point: Mapping[str, Any] = field(default_factory=dict)  # what was chosen, by domain name
+    point: Mapping[str, Any] = field(default_factory=dict)  # the chosen values, by domain name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class VariantSpec:
 
     @property
     def name(self) -> str:
-        """Label or routing with its fixed parameters: the entry's name among the choices."""
+        """The name among the choices: the label, or the routing with its fixed parameters."""
         return self.label or _label(self.signature.name, self.fixed)
 
     def configuration(self, chosen: Mapping[str, Any]) -> Configuration:
@@ -80,11 +80,11 @@ class SearchSpace:
     sampler: str = "grid"
     seeds: tuple[int, ...] = (0, 1, 2)
     trials: int = 20  # configurations that random and tpe draw
-    confirm_top: int = 3  # of those, how many are run again on fresh seeds
+    confirm_top: int = 3  # how many of the best are run again on fresh seeds
     confirm_seeds: tuple[int, ...] = (100, 101, 102)
 
     def need_pairs(self) -> None:
-        """BadInput if there is one pair id: an interval and a variance have two at least."""
+        """Raise BadInput for a single pair id: an interval and a variance need at least two."""
         if len(self.seeds) < 2:
             raise BadInput(
                 f"seeds={list(self.seeds)}: one pair id tells nothing of noise; give two or more, "
@@ -92,14 +92,14 @@ class SearchSpace:
             )
 
     def grid(self) -> Iterator[Configuration]:
-        """Every configuration once, in the order of the entries."""
+        """Yield every configuration once, in the order of the variants."""
         for entry in self.entries:
             values = [_values(entry, name, d) for name, d in entry.domains.items()]
             for point in itertools.product(*values):
                 yield entry.configuration(dict(zip(entry.domains, point, strict=True)))
 
     def draw(self, choose: Choose) -> Configuration:
-        """One configuration; a variant's own parameters are asked for only if it is chosen."""
+        """Return one configuration; only the chosen variant's parameters are drawn."""
         names = tuple(entry.name for entry in self.entries)
         name = choose("variant", Choices(values=names))
         entry = self.entries[names.index(name)]
@@ -108,7 +108,7 @@ class SearchSpace:
         )
 
     def samples(self) -> Iterator[Configuration]:
-        """Enough configurations to try every choice and both ends of every range once."""
+        """Yield enough configurations to try every choice and both ends of every range."""
         for entry in self.entries:
             tried = {key: ends(domain) for key, domain in entry.domains.items()}
             firsts = {key: values[0] for key, values in tried.items()}
@@ -131,7 +131,7 @@ class SearchSpace:
 
 
 def build_space(config: Mapping[str, Any], signatures: Mapping[str, Signature]) -> SearchSpace:
-    """From plain values with the keys of `compose.SweepConfig`; BadInput says where it fails."""
+    """Make a space from values with the keys of `compose.SweepConfig`; BadInput if it fails."""
     model = sizes.resolve(Model(**config["model"]))
     entries = tuple(
         _variant(f"variants[{i}]", entry, model, signatures)
@@ -238,7 +238,7 @@ def _values(spec: VariantSpec, name: str, domain: Domain) -> Sequence[Any]:
 
 
 def _label(name: str, given: Mapping[str, Any]) -> str:
-    """The name, and in brackets the parameters that the space gives."""
+    """The name, followed by the given parameters in brackets."""
     return name + (f" ({_assignments(given)})" if given else "")
 
 

@@ -1,6 +1,7 @@
-"""An Optuna study that is asked for configurations and told how they did.
+"""An Optuna study, which draws configurations and learns from their results.
 
-A configuration is told once all its seeds are in. The study is rebuilt from the ledger.
+It is given a configuration's result once all its seeds have ended. The study is rebuilt from the
+ledger.
 """
 
 import json
@@ -21,7 +22,7 @@ from darbench.search.proposer import Exhausted, Row, seeds_by_configuration
 from darbench.search.space import Configuration, SearchSpace
 from darbench.store import ledger
 
-REDRAWS = 100  # draws in a row of configurations seen before, after which there are no others
+MOST_DRAWS = 100  # after so many repeats in a row, no configuration is left
 
 
 @dataclass
@@ -30,7 +31,7 @@ class Drawn:
 
     asked: optuna.Trial
     configuration: Configuration
-    trials: list[Trial]  # one a search seed
+    trials: list[Trial]  # one for each search seed
     values: dict[str, float] = field(default_factory=dict)  # trial id -> value, inf for a failure
     open: bool = True
 
@@ -40,14 +41,14 @@ class Drawn:
 
     @property
     def mean(self) -> float:
-        """Of the values over seeds; inf for one that failed, or is open."""
+        """The mean of the values over seeds; inf if a seed failed, or it is open."""
         if self.open:
             return math.inf
         return sum(self.values[trial.id] for trial in self.trials) / len(self.trials)
 
 
 class Study:
-    """Configurations from Optuna on search seeds, then the best and `add` on fresh seeds."""
+    """A proposer of Optuna's configurations on search seeds, then the best on fresh seeds."""
 
     def __init__(self, space: SearchSpace, rows: list[Row]):
         self.space = space
@@ -66,7 +67,7 @@ class Study:
         for point in before:
             self._study.enqueue_trial(point)
         confirmed = (space.confirm_top + 1) * len(space.confirm_seeds) if space.confirm_top else 0
-        self._wanted = space.trials  # configurations; fewer where there are no more
+        self._wanted = space.trials  # number of configurations; fewer if the space has no more
         self.total = space.trials * len(space.seeds) + confirmed
 
     def next(self) -> Trial | None:
@@ -92,19 +93,19 @@ class Study:
         return math.inf if value is None else value
 
     def _ask(self) -> None:
-        """One more configuration; its finished seeds are taken from the ledger."""
-        for _ in range(REDRAWS):
+        """Draw one more configuration; its finished seeds are taken from the ledger."""
+        for _ in range(MOST_DRAWS):
             asked = self._study.ask()
             configuration = self.space.draw(partial(_suggest, asked))
             trials = [self.space.trial(configuration, seed, "search") for seed in self.space.seeds]
             key = trials[0].config_hash
             if key not in self._drawn:
                 break
-            # TPE must hear of it again, or it takes for rare what is only not run twice; but it
-            # may insist on what it knows to be good.
+            # TPE must be told again, or it takes a configuration for rare that is only not run
+            # twice. It may also insist on a good one, so that the next draw is random.
             self._tell(asked, self._drawn[key].mean)
             self._study.sampler = self._random
-        else:  # a small space, all of it drawn
+        else:  # all of a small space has been drawn
             self.total -= (self._wanted - len(self._drawn)) * len(self.space.seeds)
             self._wanted = len(self._drawn)
             return
@@ -115,7 +116,7 @@ class Study:
         self._settle(drawn)
 
     def _enqueue(self, trials: list[Trial]) -> list[tuple[Trial, Row]]:
-        """Queue what has not run yet; the others with their rows."""
+        """Queue the trials that have not run yet, and return the others with their rows."""
         rows = [(trial, self._finished.get(ledger.key(trial))) for trial in trials]
         self._queue.extend(trial for trial, row in rows if row is None)
         ran = [(trial, row) for trial, row in rows if row is not None]
@@ -123,7 +124,7 @@ class Study:
         return ran
 
     def _settle(self, drawn: Drawn) -> None:
-        """Tell the study the mean over seeds, if all are in."""
+        """Tell the study the mean over seeds, if all have ended."""
         if drawn.complete:
             drawn.open = False
             self._tell(drawn.asked, drawn.mean)
@@ -135,7 +136,7 @@ class Study:
             self._study.tell(asked, state=TrialState.FAIL)
 
     def _confirm(self) -> None:
-        """The best distinct configurations and the baseline, on seeds that picked nothing."""
+        """Queue the best distinct configurations and `add` on seeds that picked nothing."""
         self._confirming = True
         good = {key: drawn for key, drawn in self._drawn.items() if math.isfinite(drawn.mean)}
         best = sorted(good, key=lambda key: good[key].mean)[: self.space.confirm_top]
@@ -154,7 +155,7 @@ class Study:
         self._enqueue(trials)
 
     def _before(self, rows: list[Row]) -> list[dict[str, Any]]:
-        """Points of this space that the ledger holds search trials of, oldest first."""
+        """The points of this space with search trials in the ledger, oldest first."""
         points: dict[str, dict[str, Any]] = {}
         for row in sorted(rows, key=lambda row: row["created_utc"]):
             if row["split"] == "search":
@@ -169,7 +170,7 @@ def _sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
         return optuna.samplers.RandomSampler(seed=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        # group: the parameters of one variant are modelled together, apart from the others'.
+        # group: the parameters of a variant are modelled together, apart from those of others.
         return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True)
 
 
@@ -182,7 +183,7 @@ def _suggest(asked: optuna.Trial, name: str, domain: Domain) -> Any:
 
 
 def _locate(space: SearchSpace, row: Row) -> dict[str, Any] | None:
-    """The point at which the space has the row's configuration; None if it has not."""
+    """The point of the space that is the row's configuration; None if there is none."""
     params = json.loads(row["params_json"])
     for entry in space.entries:
         if entry.signature.name != row["routing"]:

@@ -1,5 +1,7 @@
-"""Sweeps: a proposer names trials, worker processes run them, the ledger keeps what they measured,
-the board shows it. The same command goes on where a sweep was interrupted or killed."""
+"""Sweeps: a proposer names trials, workers run them, the ledger keeps and the board shows results.
+
+The same command goes on where a sweep was interrupted or killed.
+"""
 
 import time
 from collections.abc import Callable, Iterable
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class SweepResult:
-    """What a sweep did. `left` trials remain if it was interrupted."""
+    """The result of a sweep; `left` trials remain if it was interrupted."""
 
     name: str
     total: int
@@ -44,12 +46,12 @@ class SweepResult:
         return self.folder / "results.parquet"
 
     def summary(self) -> dict[str, Any]:
-        """Plain values, for a machine to read."""
+        """Return the result as plain values, for a program to read."""
         paths = {"board": str(self.board), "results": str(self.results)}
         return {**asdict(self), **paths, "folder": str(self.folder), "left": self.left}
 
 
-# `sweep`, with everything given but the space and its overrides.
+# A function such as `sweep` with all arguments given but the space and its overrides.
 RunSweep = Callable[[str, Iterable[str]], SweepResult]
 
 
@@ -61,11 +63,11 @@ def preview(
     quick: bool = False,
     own: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """What `sweep` would run, as plain values; nothing is written."""
+    """Return what `sweep` would run, as plain values; nothing is written."""
     made = checked_space(space, overrides, quick=quick, own=own)
     proposing = proposer(made, ledger.read_ledger(Path(out).resolve() / made.name / "ledger"))
     with suppress(Exhausted):
-        proposing.next()  # a study finds what is finished only as it goes
+        proposing.next()  # a study counts finished trials only as it goes
     grid = made.sampler == "grid"
     labels = [c.variant.label for c in made.grid()] if grid else [e.name for e in made.entries]
     return {
@@ -91,14 +93,14 @@ def sweep(
     command: str = "",
     listener: Listener = lambda progress: None,
 ) -> SweepResult:
-    """Run every trial of the space that its ledger does not hold, and build the board.
+    """Run every trial of the space that is not in its ledger, and build the board.
 
     space and overrides: as for `darbench sweep --space`. workers: trials at a time, by default
     one a core, or one a GPU. device: auto, cpu or cuda. own: registered routings that join the
     space's variants with their defaults. command: shown on the board. listener is
     called after every event. Raises BadInput before anything starts if something is wrong.
     """
-    from darbench.search import machine  # with torch, as the driver's workers are
+    from darbench.search import machine  # imports torch
     from darbench.search.driver import Driver
 
     started = time.monotonic()
@@ -136,8 +138,10 @@ def _without_add(space: SearchSpace) -> str:
 
 
 def _run(driver: "Driver", workers: int) -> None:
-    """Run the driver's trials until all have ended, or Ctrl-C; Ray is loaded only if there is
-    one."""
+    """Run the driver's trials until all have ended, or Ctrl-C.
+
+    Ray is loaded only if there is a trial to run.
+    """
     if not driver.peek():
         return
     with handlers_kept() as interruptible, suppress(KeyboardInterrupt):

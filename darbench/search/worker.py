@@ -1,4 +1,4 @@
-"""One trial where it runs: train, write the ledger first, then the picture; failures are rows."""
+"""The run of one trial: train, and write rows to the ledger, then pictures; failures are rows."""
 
 import os
 import sys
@@ -22,25 +22,25 @@ from darbench.store import ledger
 from darbench.store.environment import environment
 from darbench.trial.train import train
 
-GRID_COLUMNS, GREY = 10, 128  # of the sample picture, and of what lies between samples
+GRID_COLUMNS, GREY = 10, 128  # samples in a row of the picture, and the value between them
 
 
 @dataclass(frozen=True, kw_only=True)
 class RowWriter:
-    """Writes what the trials of one process measure into their leaderboard's folder."""
+    """A writer of the rows and pictures of one process's trials into a leaderboard's folder."""
 
     folder: Path  # leaderboards/<name>
-    device: str = "cpu"  # every row says where it was measured
-    name: str = "worker"  # of this process's ledger file
+    device: str = "cpu"  # recorded in every row
+    name: str = "worker"  # the name of this process's ledger file
 
     def append(self, trial: Trial, report: Report, attempt: int) -> dict[str, Any]:
-        """Row into the ledger, then the samples beside it; returns the row."""
+        """Write a report's row to the ledger, then its samples, and return the row."""
         gpu = torch.cuda.get_device_name() if self.device == "cuda" else ""
         where = environment(self.device, torch.get_num_threads(), gpu, ARITHMETIC)
         row = make_row(trial, report, where, leaderboard=self.folder.name, attempt=attempt)
         ledger.append(self.folder / "ledger" / f"{self.name}.jsonl", row)
         if report.samples is not None and len(report.samples):
-            with suppress(OSError):  # a picture is not worth a trial
+            with suppress(OSError):  # a trial goes on without its picture
                 save_grid(report.samples, self.folder / "samples" / f"{trial.id}.png")
         return row
 
@@ -48,9 +48,9 @@ class RowWriter:
 def run_trial(
     trial: Trial, writer: RowWriter, attempt: int = 1, prepare: Callable[[], None] = lambda: None
 ) -> Iterator[dict[str, Any]]:
-    """The rows of the trial as they are written; an exception becomes a last row with a status.
+    """Run a trial and yield its rows; an exception becomes a last row with a status.
 
-    `prepare` is called before, and may fail like the trial itself.
+    `prepare` is called first, and may fail like the trial itself.
     """
     step = 0
     try:
@@ -64,13 +64,13 @@ def run_trial(
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """On the CPU torch has no exception of its own for it."""
-    known = isinstance(error, (torch.OutOfMemoryError, MemoryError))
-    return known or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+    """Whether memory ran out, for which torch has no exception of its own on the CPU."""
+    named = isinstance(error, (torch.OutOfMemoryError, MemoryError))
+    return named or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
 
 
 def failure(status: str, step: int, error: object) -> Report:
-    """The report that ends a trial which did not finish; step 0 is before the first checkpoint."""
+    """Return the last report of a trial that failed; step 0 is before the first checkpoint."""
     first = (str(error).strip() or type(error).__name__).splitlines()[0]
     kind = f"{type(error).__name__}: " if isinstance(error, BaseException) else ""
     return Report(step=step, final=True, measured={"status": status, "error": kind + first})
@@ -78,7 +78,7 @@ def failure(status: str, step: int, error: object) -> Report:
 
 @contextmanager
 def watchdog(trial: Trial, writer: RowWriter, attempt: int) -> Iterator[None]:
-    """Ends this process with a timeout row if the trial outlives its limit, even if it hangs."""
+    """End this process, with a timeout row, if the trial runs too long, even if it hangs."""
 
     def end() -> None:
         limit, row = f"ran longer than {trial.training.timeout_s:g} s", None
@@ -102,11 +102,13 @@ def watchdog(trial: Trial, writer: RowWriter, attempt: int) -> Iterator[None]:
 
 
 def save_grid(samples: np.ndarray, path: Path) -> None:
-    """uint8 (n, H, W, C) as one PNG, row by row, with a pixel between; replaced at once."""
+    """Save uint8 samples (n, H, W, C) as one PNG, row by row, with a pixel between them."""
     images = torch.from_numpy(samples).movedim(-1, 1)
     blank = images.new_full((-len(images) % GRID_COLUMNS, *images.shape[1:]), GREY)
     sheet = make_grid(torch.cat([images, blank]), GRID_COLUMNS, padding=1, pad_value=GREY)
-    sheet = sheet[: images.shape[1], 1:-1, 1:-1]  # one channel, not three alike; no frame
+    sheet = sheet[
+        : images.shape[1], 1:-1, 1:-1
+    ]  # without the frame, and with the samples' own channels
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial:
         to_pil_image(sheet).save(partial, format="PNG")
