@@ -1,4 +1,4 @@
-"""What holds for every test: threads, the interpreter of Triton, and a cache of the tests' own."""
+"""Fixtures of all tests: one thread, the interpreter of Triton, and a cache of their own."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ if not torch.cuda.is_available():
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory):
-    """No test reads or writes the user's cache."""
+    """Keep tests from reading or writing the user's cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DARBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -26,7 +26,7 @@ def cache(tmp_path_factory):
 
 @pytest.fixture
 def own_registry(tmp_path, monkeypatch):
-    """What a test registers is forgotten after it, and so are the modules of its files."""
+    """Forget what a test has registered, and the modules of its files."""
     for registry in (ROUTINGS, ENCODERS):
         monkeypatch.setattr(registry, "_made", dict(registry.items()))
     yield

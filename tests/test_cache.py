@@ -82,14 +82,14 @@ def test_an_error_is_not_kept(calls):
 
 
 def test_an_edited_routing_is_seen_and_nothing_else_is_worked_out_twice(tmp_path):
-    """In a copy of the package, whose files may be edited."""
+    """The test edits files in a copy of the package."""
     here = Path(darbench.__file__).parent
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(here, tmp_path / "darbench", ignore=ignored)
     environment = {"PYTHONPATH": str(tmp_path), "DARBENCH_CACHE": str(tmp_path / "cache")}
 
     def describe() -> tuple[str, bool]:
-        """What is said of `add`, and whether torch was imported for it."""
+        """The description of `add`, and whether torch was imported for it."""
         code = (
             "import json, sys; from darbench.commands.describe import describe; "
             "print(json.dumps([describe('add'), 'torch' in sys.modules]))"

@@ -63,7 +63,7 @@ class Projection(Classifier):
 
 @pytest.fixture
 def fingerprint(tmp_path, monkeypatch):
-    """Of the data, which lie where the task is told."""
+    """The fingerprint of the data, which lie in the task's data_path."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DARBENCH_INCEPTION", "nowhere.pth")
     monkeypatch.setenv("DARBENCH_CIFAR10", str(tmp_path / "cifar"))

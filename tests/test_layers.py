@@ -1,4 +1,4 @@
-"""Which way imports point, read from the source of every module: down, and never in a circle."""
+"""Imports point down and never form a circle, as read from the source of every module."""
 
 import ast
 import subprocess
@@ -65,7 +65,7 @@ def imported_modules(path: Path) -> set[str]:
 
 
 def room(module: str) -> str:
-    """errors, ops, ...; empty for the package itself, which imports nothing of darbench."""
+    """The room of a module, such as ops; empty for the package itself."""
     return ([*module.split("."), ""])[1]
 
 
@@ -120,7 +120,7 @@ def test_records_import_no_third_party():
 
 
 def test_a_routing_imports_only_the_interface_and_what_it_computes_with():
-    """And never another paper's routing; a module that registers none may be shared."""
+    """It never imports another paper's routing; a module that registers none may be shared."""
     files = {m: path for m, path in MODULES.items() if m.startswith("darbench.routing.")}
     rooms = {m: [*imports(path)] for m, path in files.items()}
     variants = {m for m, found in rooms.items() if "darbench.registry.register" in found}

@@ -35,7 +35,7 @@ def test_the_first_numbers_are_those_of_this_version():
 @pytest.mark.parametrize("changed", ["standard_normal", "permutation", "integers", "random", ""])
 def test_a_numpy_that_draws_otherwise_is_refused(monkeypatch, changed):
     class Other(np.random.Generator):
-        """Which drops a draw before each of one distribution."""
+        """A generator that drops a draw before each of one distribution."""
 
         def __getattribute__(self, name):
             if name == changed:

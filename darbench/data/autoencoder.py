@@ -29,13 +29,13 @@ def load(folder: Path, device: str = "cpu") -> Any:
 
 def files(folder: Path) -> list[Path]:
     """The configuration and weights in the folder; BadInput where one is missing."""
-    found = [*folder.glob("config.json"), *sorted(folder.glob("*.safetensors"))]
-    if {path.suffix for path in found} != {".json", ".safetensors"}:
+    files = [*folder.glob("config.json"), *sorted(folder.glob("*.safetensors"))]
+    if {path.suffix for path in files} != {".json", ".safetensors"}:
         raise BadInput(
             f"{folder}: no autoencoder; give the folder that holds its config.json and "
             "*.safetensors, such as a copy of stabilityai/sd-vae-ft-ema"
         )
-    return found
+    return files
 
 
 def fingerprint(folder: Path) -> str:

@@ -145,15 +145,15 @@ def load(name: str, path: str = "") -> Dataset:
     BadInput if there is no such name (the message lists near ones), if there are no such data at
     the path, or if data that ship with darbench are not those of the protocol.
     """
-    known = kind(name)
-    module = import_module(f"darbench.data.{known.module}")
-    if not known.files:
-        return _recorded(module.load(**known.settings))
+    data_kind = kind(name)
+    module = import_module(f"darbench.data.{data_kind.module}")
+    if not data_kind.files:
+        return _recorded(module.load(**data_kind.settings))
     folder = Path(path)
     if not path or not folder.is_dir():
         given = f"no folder at {path}" if path else "no path is given"
-        raise BadInput(f"dataset {name}: {given}; give task.data_path={known.files}")
-    return module.load(folder, **known.settings)
+        raise BadInput(f"dataset {name}: {given}; give task.data_path={data_kind.files}")
+    return module.load(folder, **data_kind.settings)
 
 
 def _recorded(data: Dataset) -> Dataset:

@@ -156,7 +156,7 @@ def _prepare(data: Path, vae: Path, out: Path, size: int, shard: int) -> Work:
 def _begun(manifest: Manifest, vae: Path, out: Path) -> Manifest:
     """The manifest that lies in out with its finished shards; a new one is written there."""
     with _writing(out, "choose another --out"):
-        if not (out / manifests.NAME).is_file():
+        if not (out / manifests.FILE).is_file():
             autoencoder.copy(vae, out / "vae")
             manifest.write(out)
             return manifest
@@ -177,7 +177,7 @@ def _writing(out: Path, hint: str) -> Iterator[None]:
 
 
 def _pool(work: Work, workers: int, devices: tuple[str, ...]) -> ProcessPoolExecutor:
-    """Worker processes, each with an `Encoder` on the next of the devices."""
+    """Worker processes, each with an `ImageEncoder` on the next of the devices."""
     context = get_context("spawn")  # CUDA and torch's threads do not survive a fork
     queue = context.SimpleQueue()
     for device in islice(cycle(devices), workers):
@@ -203,7 +203,7 @@ def _start(work: Work, devices: SimpleQueue) -> None:
     global _encoder
     torch.set_num_threads(1)  # sums keep their order, whatever the number of workers
     no_tf32()
-    _encoder = Encoder(work, devices.get())
+    _encoder = ImageEncoder(work, devices.get())
 
 
 def _shard(number: int) -> tuple[str, list[int], dict]:
@@ -211,7 +211,7 @@ def _shard(number: int) -> tuple[str, list[int], dict]:
     return _encoder.shard(number)
 
 
-class Encoder:
+class ImageEncoder:
     """An autoencoder on a device, as one worker process has it."""
 
     def __init__(self, work: Work, device: str):

@@ -128,10 +128,12 @@ def find(path: Path) -> Folder:
         raise BadInput(f"{path}: no class folders; images must lie in FOLDER/CLASS/*.png or *.jpg")
     files, labels = [], []
     for label, folder in enumerate(classes):
-        found = sorted(p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in SUFFIXES)
-        if not found:
+        images = sorted(
+            p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in SUFFIXES
+        )
+        if not images:
             raise BadInput(f"{folder}: a class without images; known are {', '.join(SUFFIXES)}")
-        files += [p.relative_to(path).as_posix() for p in found]
-        labels += [label] * len(found)
+        files += [p.relative_to(path).as_posix() for p in images]
+        labels += [label] * len(images)
     names = tuple(p.name for p in classes)
     return Folder(path=path, class_names=names, files=tuple(files), labels=np.array(labels))

@@ -17,7 +17,7 @@ from darbench.errors import BadInput
 from darbench.files import replacing
 from darbench.records.canonical import content_hash
 
-NAME = "manifest.json"
+FILE = "manifest.json"
 WORKS = "give the --out folder of `darbench prepare imagenet`"
 AGAIN = "run `darbench prepare imagenet` again with the same --out"
 
@@ -79,7 +79,7 @@ class Manifest:
     def write(self, folder: Path) -> None:
         """Replace the folder's manifest by this one, whole or not at all."""
         self.shards = dict(sorted(self.shards.items()))
-        with replacing(folder / NAME) as partial:
+        with replacing(folder / FILE) as partial:
             partial.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
 
     def whole(self, folder: Path, name: str) -> bool:
@@ -104,9 +104,9 @@ def shard_name(number: int) -> str:
 
 def read(folder: Path) -> Manifest:
     """The manifest in a folder; BadInput if there is none or it cannot be read."""
-    path = folder / NAME
+    path = folder / FILE
     if not path.is_file():
-        raise BadInput(f"{folder}: no {NAME}; {WORKS}")
+        raise BadInput(f"{folder}: no {FILE}; {WORKS}")
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         if stored.keys() != {f.name for f in fields(Manifest)}:

@@ -15,7 +15,7 @@ from darbench.model.tap import tap
 Encoder = Callable[[Tensor], Tensor]  # x_1 (B, C, H, W) -> a feature map (B, E, h, w)
 
 
-class Repa(Objective):
+class RepaObjective(Objective):
     """loss + coefficient * mean over tokens of -cos(P(z_k), y)  (REPA, Yu et al.,
     arXiv:2410.06940), with z_k from `tap` and y the encoder's features of the clean x_1.
 

@@ -140,7 +140,7 @@ def _on_cpu(func: Any, args: tuple, kwargs: dict, few: int) -> Any:
 
 
 def _values(given: Any) -> int:
-    """Of a tensor, of tensors, or of what has these sizes."""
+    """The number of values of a tensor, of several tensors, or of a tensor with these sizes."""
     if isinstance(given, Tensor):
         return given.numel()
     if isinstance(given, (list, tuple)) and all(isinstance(n, int) for n in given):

@@ -10,7 +10,7 @@ from darbench.testing.subject import SITES, Subject
 
 STEEPEST = 1e6  # gradient at a zero output; a key norm with eps 1e-6 has 1e3
 LARGE = 1e3  # size of an output, as of the massive activations of large transformers
-CLOSE = 0.05  # relative error of a read under bfloat16 autocast
+BFLOAT16_ERROR = 0.05  # relative error of a read under bfloat16 autocast
 KINDS = {"float32": False, "bfloat16 autocast": True}
 
 
@@ -88,7 +88,7 @@ def bfloat16_is_close(subject: Subject) -> None:
     for site, (a, b) in enumerate(zip(low, high, strict=True)):
         error = ((a.double() - b).norm() / b.norm()).item()
         demand(
-            error < CLOSE,
+            error < BFLOAT16_ERROR,
             f"read for {place(site, SITES)} is {100 * error:.1f} % off under bfloat16 autocast",
             "keep sums over depth, norms, logits and softmax in float32: x.float()",
         )

@@ -3,7 +3,7 @@
 import math
 
 from darbench.flow.path import PATHS
-from darbench.flow.repa import Repa
+from darbench.flow.repa import RepaObjective
 from darbench.flow.transport import PREDICTIONS, WEIGHTINGS, Objective, Transport
 from darbench.model.sit import SiT
 from darbench.records.settings import Training
@@ -30,7 +30,7 @@ def make_objective(training: Training, model: SiT, seed: int) -> Objective:
     side = math.isqrt(model.pos_embed.shape[1]) * model.patch
     try_encoder(encoder, chosen.encoder, (model.channels, side, side))
     try:
-        return Repa(
+        return RepaObjective(
             transport,
             model,
             encoder,

@@ -274,7 +274,7 @@ def test_ranking_does_not_import_torch():
 
 
 def test_a_source_that_was_gone_back_to_is_the_current_one():
-    """Nothing ran again, for the ledger has it; the abandoned source is the newer of the two."""
+    """No trial ran again, for the ledger has them; the abandoned source is the newer one."""
     groups = (
         entry_rows("add"),
         entry_rows("dar", code="before", created="2031-05-01T10:00:00"),

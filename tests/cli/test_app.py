@@ -207,7 +207,7 @@ def test_a_damaged_encoder_is_one_line_that_does_not_blame_the_routing(run, tmp_
 
 
 def test_a_row_is_one_line_where_there_is_no_terminal(run):
-    """For grep; the hours of a task on a GPU alone are more than 80 characters."""
+    """grep needs it; the hours of a task on a GPU alone are more than 80 characters."""
     _, out, _ = run("list", "tasks")
     tasks = json.loads(run("list", "tasks", "--json")[1])
     assert len(out.splitlines()) == 2 * (1 + len(tasks)) + 1  # with a table of their summaries

@@ -35,7 +35,7 @@ print(json.dumps(told))
 
 
 def tell(lines: list[str]) -> dict[str, tuple[str, list[str]]]:
-    """What one process prints at each command line, and which packages it has loaded by then."""
+    """Return the output of one process for each command line, and the packages it has loaded."""
     command = [sys.executable, "-c", CODE, *lines]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -44,7 +44,7 @@ def tell(lines: list[str]) -> dict[str, tuple[str, list[str]]]:
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):
-    """Of every command line by itself with an empty cache at first, and of all of them after."""
+    """The outputs of each command line with an empty cache, and of all of them after that."""
     folder = tmp_path_factory.mktemp("light")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DARBENCH_CACHE", str(folder / "cache"))

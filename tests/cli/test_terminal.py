@@ -114,7 +114,7 @@ def test_a_reader_that_has_gone_does_not_end_the_sweep():
 
 
 def on_a_terminal(code: str) -> bytes:
-    """What the code shows there, and takes away again."""
+    """Return all that the code writes to a terminal, also what it erases again."""
     terminal, end = pty.openpty()
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
     process = subprocess.Popen(

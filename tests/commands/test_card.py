@@ -198,7 +198,7 @@ def test_evaluations_are_those_the_sampler_makes(sampler, last):
 
 
 def test_every_card_says_in_a_comment_what_the_machine_cannot_check():
-    """What the paper leaves open, and where a figure here cannot be the paper's."""
+    """The comment says what the paper leaves open, and which figures cannot be the paper's."""
     text = (tasks_folder() / "imagenet256-xl2.yaml").read_text()
     comment = " ".join(line[2:] for line in text.splitlines() if line.startswith("# "))
     assert "leaves things open" in comment and "Differs here" in comment

@@ -1,4 +1,4 @@
-"""Which settings `darbench check` holds a routing to."""
+"""The settings in which `darbench check` checks a routing."""
 
 import pytest
 

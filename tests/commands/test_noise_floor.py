@@ -26,7 +26,7 @@ MANY = f"seeds={list(range(400))}"
 
 
 def made(space, training=0.02, generation=0.01, metric=0.005, own=0.01) -> list[dict]:
-    """Last rows whose noise is known: shared by the trials of a pair id, and a trial's own."""
+    """Make last rows with known noise: shared by the trials of a pair id, and each trial's own."""
     rng = np.random.default_rng(3)
     seeds = {seed: training * rng.normal() for seed in space.seeds}
     shared = metric * rng.normal(size=5)  # of the metric's draws, the same for every trial

@@ -1,4 +1,4 @@
-"""What a task can tell apart: from made-up rows, and once as it really runs."""
+"""The sensitivity of a task: from made-up rows, and once as it really runs."""
 
 import json
 from functools import partial

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from darbench.flow.path import PATHS
-from darbench.flow.repa import Repa
+from darbench.flow.repa import RepaObjective
 from darbench.flow.transport import DEFAULT, PREDICTIONS, Transport
 from darbench.model.tap import tap
 from darbench.testing.inputs import images, randomise
@@ -29,7 +29,7 @@ def batch(dtype=torch.float64):
 
 def repa(model, features=patchwise, dtype=torch.float64, **changes):
     settings = {"layer": 2, "hidden": 24} | changes
-    return Repa(DEFAULT, model, features, **settings).to(dtype)
+    return RepaObjective(DEFAULT, model, features, **settings).to(dtype)
 
 
 def trained(setting=("add", {}), dtype=torch.float64, std=0.3):
@@ -157,7 +157,7 @@ def test_initial_values_depend_on_the_seed_and_on_nothing_else():
 
 def test_a_frozen_network_stays_as_it_is():
     network = nn.Sequential(nn.Conv2d(3, 6, 2, stride=2), nn.Dropout(0.5))
-    objective = Repa(DEFAULT, sit(), network, layer=1)
+    objective = RepaObjective(DEFAULT, sit(), network, layer=1)
     assert not any(p.requires_grad for p in objective.encoder.parameters())
     assert not objective.encoder.training
     learnt = {name for name, p in objective.named_parameters() if p.requires_grad}
@@ -169,7 +169,7 @@ def test_it_composes_with_every_path_and_prediction():
     for path in PATHS.values():
         for prediction in PREDICTIONS.values():
             transport = Transport(path, prediction)
-            objective = Repa(transport, model, patchwise, layer=2, hidden=24).double()
+            objective = RepaObjective(transport, model, patchwise, layer=2, hidden=24).double()
             x1, label, x0, u = batch()
             t = transport.time(u)
             with tap(model, 2) as reads:
@@ -187,7 +187,7 @@ def test_a_layer_that_the_model_lacks_is_refused(layer):
 def test_its_flops_are_those_of_encoder_and_projector():
     """2 per multiply-add; the backward of a linear is twice its forward, of its input's too."""
     network = nn.Conv2d(3, 6, 2, stride=2)
-    objective = Repa(DEFAULT, sit(), network, layer=1, hidden=24)
+    objective = RepaObjective(DEFAULT, sit(), network, layer=1, hidden=24)
     projector = 16 * (16 * 24 + 24 * 24 + 24 * 6)
     convolution = 16 * (3 * 2 * 2) * 6
     wanted = 5 * 2 * (3 * projector + convolution)

@@ -1,1 +1,1 @@
-"""What tests make up: `models`, `trials`, `rows` of trials that never ran, `spaces`, `data`."""
+"""Made-up inputs: `models`, `trials`, `rows` of trials that never ran, `spaces`, `data`."""

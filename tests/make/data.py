@@ -29,8 +29,10 @@ def write_images(folder, classes=3, each=10, size=(40, 36), seed=0):
 
 
 def write_latents(folder, each=5):
-    """What `darbench prepare imagenet` writes: 4 x 8 x 8 latents of two classes, and their tiny
-    random autoencoder."""
+    """Write latents as `darbench prepare imagenet` does, of two classes and 4 x 8 x 8.
+
+    Their autoencoder is tiny and random.
+    """
     from diffusers import AutoencoderKL
 
     images, vae = folder / "images", folder / "vae"

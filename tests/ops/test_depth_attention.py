@@ -24,7 +24,7 @@ def attend(query, values, eps=1e-6):
 
 
 def oracle(query, values, eps=1e-6):
-    """One query a token; torch's default scale is 1 / sqrt(D)."""
+    """Read by torch's attention, one query per token, with its default scale 1 / sqrt(D)."""
     v = torch.stack(values, dim=2)  # (B, T, J, D)
     keys = v / (v.square().mean(-1, keepdim=True) + eps).sqrt()
     q = query.expand_as(values[0]).unsqueeze(2)

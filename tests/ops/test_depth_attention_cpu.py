@@ -98,7 +98,7 @@ def test_within_torch_func_the_definition_is_computed():
 
 
 def test_ctrl_c_frees_nothing_that_a_thread_still_writes_to():
-    """In a process of its own, for it could take this one along."""
+    """It runs in a process of its own, for it could crash this one."""
     program = """
 import signal, torch
 from darbench.ops.gelu import gelu
@@ -134,7 +134,7 @@ def test_threads_do_not_change_a_bit():
 
 
 def test_a_branch_off_the_trail_adds_its_gradient():
-    """Two readers of the same sources, and the value used beside them."""
+    """There are two readers of the same sources, and the value is used besides."""
 
     def loss(dtype):
         v = [x.to(dtype).requires_grad_() for x in outputs(3, (2, 3, 8))]
@@ -149,7 +149,7 @@ def test_a_branch_off_the_trail_adds_its_gradient():
 
 
 def test_a_sum_of_sources_shares_its_gradient_with_nobody():
-    """As the open block of attention residuals: its gradient reaches both parts untouched."""
+    """Such is the open block of AttnRes: its gradient reaches both parts unchanged."""
 
     def gradients(dtype):
         v = [x.to(dtype).requires_grad_() for x in outputs(3, (2, 3, 8))]

@@ -31,14 +31,14 @@ SHAPES = [
 
 
 def read(query, sources, scale, heads):
-    """By the kernels, or in float64 by the definition."""
+    """Read with the kernels, or in float64 with the definition."""
     if query.dtype == torch.float64:
         return definition.depth_attention(query, sources, scale, heads), sources
     return eager.depth_attention(gpu, query, sources, scale, heads)
 
 
 def reads(values, query, heads, dtypes, lengths, scale=None):
-    """The first so many sources are read, as by a routing; all outputs and all gradients."""
+    """Read the first sources, as many as each length says; return outputs and gradients."""
     dtypes = [dtypes[i % len(dtypes)] for i in range(len(values))]
     leaves = [v.detach().to(DEVICE, d) for v, d in zip(values, dtypes, strict=True)]
     query = query.detach().to(DEVICE, torch.float64 if torch.float64 in dtypes else torch.float32)
@@ -71,7 +71,7 @@ def test_outputs_and_every_gradient_of_two_readers_equal_the_definition(shape, f
 @pytest.mark.parametrize(("low", "rounding"), [(torch.bfloat16, 2**-8), (torch.float16, 2**-11)])
 @pytest.mark.parametrize("wide", [(), (torch.float32,)])
 def test_narrow_sources_are_computed_with_in_float32_also_beside_wide_ones(low, rounding, wide):
-    """Only what is stored is rounded: h in the widest type, the gradients each in its own."""
+    """Only stored numbers are rounded: h to the widest type, each gradient to its own."""
     values, query = outputs(5, (2, 3, 60)), queries(2, 3, 60, "per token")
     dtypes = [*wide, low]
     found, wanted = both(values, query, 3, dtypes, [5])

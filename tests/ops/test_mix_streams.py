@@ -27,7 +27,7 @@ def test_streams_keep_their_precision_under_autocast():
 
 
 def test_it_runs_without_storage_on_the_meta_device():
-    """Which has no autocast; FLOPs are counted there."""
+    """The meta device has no autocast; FLOPs are counted there."""
     with torch.device("meta"):
         assert mix_streams(torch.empty(3, 4), torch.empty(2, 5, 4, 8)).shape == (2, 5, 3, 8)
 

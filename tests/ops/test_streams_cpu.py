@@ -42,7 +42,7 @@ def equal(function, inputs, bound=1e-5):
 @pytest.mark.parametrize("count", [1, 2, 4, 5])
 @pytest.mark.parametrize("lead", [(), (B, T)], ids=["static", "per token"])
 def test_writing_and_reading_streams_equal_the_definition(lead, count, width):
-    """Two rounds, so that gradients add up along the trail."""
+    """There are two rounds, so that gradients add up along the trail."""
 
     def rounds(mix, x, weights, v, read):
         h, x = read_streams(read, streams(x))
@@ -206,7 +206,7 @@ def test_a_hyper_connection_hands_a_nan_on():
 
 @pytest.mark.parametrize("size", [1e-6, 1e-3, 0.3, 0.625, 1.0, 5.0, 50.0])
 def test_tanh_is_right_to_rounding_near_zero_and_far_from_it(size):
-    """Of weights whose norm is the identity: streams of ones, their product with `product`."""
+    """The norm of streams of ones is the identity, so their product is `product`."""
     product = size * torch.linspace(-1, 1, 64).view(1, -1).double()
     ones, rest = torch.ones(1, 1, 62, 1), torch.zeros(62, 64)
     _, _, found = hyper_connection(streams(ones), None, rest, torch.ones(64), product.float(), 0.0)

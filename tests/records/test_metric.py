@@ -64,7 +64,7 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory):
-    """What a copy of darbench shows whose table has two rows more, and which is the same else."""
+    """The output of a copy of darbench whose table has two more rows."""
     folder = tmp_path_factory.mktemp("copy")
     shutil.copytree(PACKAGE, folder / "darbench", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "search_spaces", folder / "search_spaces")

@@ -1,4 +1,4 @@
-"""What fixed images and a fixed model measure, as it was when the rules got their version."""
+"""Scores of fixed images and a fixed model are as recorded when RULES was last raised."""
 
 import math
 
@@ -70,7 +70,7 @@ WAYS = [
 
 
 def measured():
-    """Scores of noisy digits, and of a model with fixed weights its loss and its samples."""
+    """The scores of noisy digits, and the loss and samples of a model with fixed weights."""
     data = load("digits")
     images = data.train_images[:512] + stream(0, "golden").normal(0, 60, (512, 8, 8, 1))
     images = np.rint(images.clip(0, 255)).astype(np.uint8)

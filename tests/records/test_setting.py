@@ -1,4 +1,4 @@
-"""A field with its default, its rules and its doc; what a check and an identity make of it."""
+"""Fields with default, rules and doc: how they are checked, and what identities hold of them."""
 
 import math
 from dataclasses import FrozenInstanceError, dataclass, field, fields

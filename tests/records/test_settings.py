@@ -1,4 +1,4 @@
-"""Which settings are refused, and by which name."""
+"""The settings that are refused, and the names in the messages."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What the identity of a trial is made of."""
+"""The identity of a trial: which settings move it, and which do not."""
 
 import dataclasses
 import pickle

@@ -26,7 +26,7 @@ def test_only_files_of_darbench_are_built_in(monkeypatch):
 
 
 def test_with_a_guest_nothing_is_read_from_disk(monkeypatch):
-    """What an installed package offers may change without a file of darbench changing."""
+    """A guest's routings may change while no file of darbench does."""
     monkeypatch.setattr(ROUTINGS, "_made", {})
     monkeypatch.setattr(built_in, "guests", lambda: ["a package"])
     monkeypatch.setattr(built_in, "remembered", None)

@@ -1,4 +1,4 @@
-"""An encoder that a user brings: known by name and by source, refused with the line at fault."""
+"""Users' encoders: they have a name and a source hash, and errors name the line at fault."""
 
 import pytest
 import torch

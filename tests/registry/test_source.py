@@ -1,4 +1,4 @@
-"""What a source hash covers: the routing's file and what that uses, nothing beside it."""
+"""A source hash covers the routing's file and what that uses, and nothing else."""
 
 import json
 import shutil
@@ -31,7 +31,7 @@ def text_of(name: str) -> str:
 
 
 def used(name: str) -> set[str]:
-    """The modules that a built-in routing's hash covers beside its own, without `darbench.`."""
+    """The modules that a built-in routing's hash covers besides its own, without `darbench.`."""
     return {m.removeprefix("darbench.") for m in used_modules(text_of(name), [BASE])}
 
 

@@ -1,4 +1,4 @@
-"""Words, comments and the shape of the text leave no trace in the code; all else does."""
+"""Words, comments and layout leave no trace in the canonical text; all else does."""
 
 import ast
 

@@ -4,7 +4,7 @@ import math
 
 
 def source_sets(history: str, span: int, sites: int, l: int) -> list[list[int]]:  # noqa: E741
-    """What reader l = 1 .. sites + 1 reads: each source the indices of the v it is the sum of.
+    """The sources of reader l = 1 .. sites + 1, each as the indices of the v that it sums up.
 
     Chunk n = 1, 2, ... holds v_{(n-1) span + 1} .. v_{n span}, the last one perhaps fewer.
     """

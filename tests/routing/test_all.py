@@ -1,5 +1,7 @@
-"""What holds for every built-in routing in every setting that its class names, beside the
-contract, which tests/testing/test_built_in.py holds them to."""
+"""Every built-in routing, in every setting that its class names: tests besides the contract.
+
+The contract itself is tested in tests/testing/test_built_in.py.
+"""
 
 import inspect
 import itertools
@@ -86,7 +88,7 @@ def test_samples_and_tokens_do_not_mix_and_move_with_their_inputs(setting):
 @every_setting
 @pytest.mark.parametrize("sites", [8, 14])
 def test_reads_and_every_gradient_in_float32_equal_float64(setting, sites):
-    """What trains on a CPU: the native kernels, and how the verbs hand sources and streams on."""
+    """The native kernels compute it, with sources and streams passed on by the verbs."""
     routing = routing_of(setting, sites)
     randomise(routing, 0.3)
 

@@ -18,7 +18,7 @@ def random_attnres(**params):
 
 
 def sources_of(params, reader, v):
-    """From the definition: v_0 and the outputs, or the blocks' sums with the running one last."""
+    """The sources by definition: v_0 and the outputs, or the blocks' sums, the open one last."""
     history = "chunk_sum" if "form" in params else "full"
     sets = source_sets(history, params.get("span", 4), 8, reader)
     return [sum(v[i] for i in source) for source in sets]
@@ -42,7 +42,7 @@ def test_every_read_and_gradient_equals_torchs_attention_without_its_scale(param
 
 @every_form
 def test_every_read_equals_the_packages_operator(params):
-    """It has no gain and computes in float32."""
+    """The package's operator has no gain and computes in float32."""
     routing, v = random_attnres(**params), outputs()
     operator = AttnResOperator(16)
     for reader, h in enumerate(reads(routing, v), start=1):

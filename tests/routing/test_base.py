@@ -1,4 +1,4 @@
-"""Which of the verbs `read` and `take` follows from the other, above and below a built-in."""
+"""The interface: a class gets `read` from its `take`, or `take` from its `read`."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""How DAR's queries come to depend on the timestep or the class."""
+"""DAR's queries depend on the timestep or the class as their formulas say."""
 
 import math
 
@@ -25,7 +25,7 @@ def static_queries():
 
 
 def by_the_formula(name, made, w, cond):
-    """q of one reader and one sample at a time."""
+    """Compute q of one reader and one sample at a time."""
     q = torch.empty(READERS, BATCH, WIDTH, dtype=torch.float64)
     for reader in range(READERS):
         for sample in range(BATCH):

@@ -77,7 +77,7 @@ def test_heads_scale_and_gain_are_those_of_torchs_attention(query, history, head
 @every_query
 @pytest.mark.parametrize("history", ["full", "chunk_last"])
 def test_the_head_may_share_the_last_readers_query_and_gain(query, history):
-    """As with a dedicated one of the same values; dynamic: made of the head's own newest v."""
+    """It reads as a dedicated query of equal values would; a dynamic one is made of the last v."""
     shared = random_dar(final="reuse_last", history=history, **query)
     dedicated = random_dar(history=history, **query)
     own = {
@@ -171,7 +171,7 @@ def test_begin_makes_the_queries_of_all_readers_at_once():
 
 
 def t_matters(routing):
-    """For every reader: whether its read changes with the timestep embedding alone."""
+    """Whether the read changes with the timestep embedding alone, for every reader."""
     v, cond = outputs(), conditions()
     other = cond._replace(t=-cond.t)
     return [

@@ -13,7 +13,7 @@ def denseformer(period, dilation, sites=16):
 
 
 def by_the_equations(alpha, v, period, dilation):
-    """h of every site and of the head; `alpha` in the order of (i, j)."""
+    """The reads of every site and of the head; `alpha` is in the order of (i, j)."""
     alpha = iter(alpha)
     x, y, h = [v[0]], v[0], []
     for i in range(1, len(v) // 2 + 1):

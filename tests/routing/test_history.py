@@ -10,7 +10,7 @@ SPANS = (1, 2, 3, 4, 5, 8, 20)
 
 
 class Parts(tuple):
-    """Stands for a sum of sublayer outputs: the indices that were added up."""
+    """A stand-in for a sum of sublayer outputs: the indices that were added up."""
 
     def __add__(self, other):
         return Parts(tuple(self) + tuple(other))

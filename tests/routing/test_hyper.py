@@ -19,7 +19,7 @@ every_form = pytest.mark.parametrize("params", PARAMS)
 
 @pytest.fixture
 def no_eps(monkeypatch):
-    """The package's RMSNorm has none."""
+    """Set eps to zero, for the package's RMSNorm has none."""
     monkeypatch.setattr(hyper, "EPS", 0.0)
 
 

@@ -30,7 +30,7 @@ def states(routing, v):
 
 
 def maps(routing, v):
-    """Those of every site, as its reader makes them."""
+    """The maps of every site, as its read makes them."""
     return [
         routing.take(state, site)[1].maps for site, state in enumerate(states(routing, v)[:-1])
     ]
@@ -108,7 +108,7 @@ def test_without_projections_fresh_streams_stay_alike_and_are_add(params):
 
 @every_form
 def test_alike_streams_stay_alike_for_any_reads_and_mixing(params):
-    """Only what is written may tell them apart."""
+    """Only writes may make them differ."""
     routing, v = random_mhc(params), outputs()
     state = routing.begin(v[0], None)
     mixed = routing.write(state, 0, torch.zeros_like(v[1]))

@@ -20,7 +20,7 @@ def test_reads_are_those_of_the_recursion_for_any_gains():
 
 
 def test_without_the_mean_gain_the_mean_over_tokens_stays_that_of_the_embedding():
-    """Also when the outputs are of low precision."""
+    """It holds for outputs of low precision too."""
     routing, v = mvsplit(), outputs(tokens=5)
     randomise(routing)
     torch.nn.init.zeros_(routing.a)

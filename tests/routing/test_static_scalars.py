@@ -10,7 +10,7 @@ def static(sites=8):
 
 
 def rows_of(routing):
-    """a_l of each reader l = 1 .. sites + 1."""
+    """The scalars a_l of each reader l = 1 .. sites + 1."""
     rows, start = [], 0
     for reader in range(1, routing.sites + 2):
         rows.append(routing.a[start : start + reader])

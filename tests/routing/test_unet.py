@@ -23,7 +23,7 @@ def unet(sites=24, **params):
 
 
 def by_the_definition(v, pairs, fuse):
-    """h of every site and the head; fuse(stream, skip, pair) at the start of a late block."""
+    """The reads of every site and of the head; late blocks begin with fuse(stream, skip, pair)."""
     stream, after, h = v[0], {}, []
     for block in range(len(v) // 2):
         if block in pairs:

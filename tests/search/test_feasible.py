@@ -1,4 +1,4 @@
-"""That a configuration can be built is remembered where nothing but darbench decides it."""
+"""The verdict that a configuration can be built is kept where only darbench decides it."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What a container or a batch job may use of the machine, from files as the kernel writes them."""
+"""The limits of a container or a batch job, from files as the kernel writes them."""
 
 import os
 

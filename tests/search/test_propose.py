@@ -31,7 +31,7 @@ variants:
 
 
 def objective(trial) -> float:
-    """Lowest at dar with a dynamic query and lr_mult = 1; add is 1, seeds differ a little."""
+    """An objective that is lowest for dar with a dynamic query and lr_mult = 1; add has 1."""
     params = trial.variant.params
     value = {"add": 1.0, "hyper": 2.0 + params.get("streams", 0)}.get(trial.variant.routing)
     if value is None:
@@ -115,7 +115,7 @@ def test_a_trial_is_found_again_by_its_rows(tmp_path):
 
 @pytest.mark.parametrize("text", [GRID, STUDY])
 def test_what_was_measured_under_other_rules_is_run_anew(tmp_path, monkeypatch, text):
-    """With its baseline: rows of two protocols are never compared."""
+    """Its baseline runs too, for rows of two protocols are never compared."""
     space, rows = load(tmp_path, text), []
     first = drive(proposer(space, rows), rows)
     assert drive(proposer(space, rows), []) == []

@@ -29,7 +29,7 @@ def swept(tmp_path):
 
 
 def shown(page) -> tuple[str, list[str]]:
-    """What the page is ranked by, and its entries in order."""
+    """The metric that ranks the page, and its entries in order."""
     text = page.read_text()
     entries = re.findall(r'<span class="rank">\d</span>.*?<a href="[^"]*">(\w+)</a>', text)
     return re.search("ranked by (.*?) ·", text)[1], entries

@@ -66,7 +66,7 @@ def workers_of(out: Path) -> list[int]:
 
 @pytest.fixture(scope="module", autouse=True)
 def scratch(tmp_path_factory):
-    """The temporary folder of these sweeps alone; short, as Ray's sockets lie far below it."""
+    """A temporary folder of these sweeps, short for the sake of Ray's sockets."""
     tmp_path_factory.getbasetemp()  # pytest's own stays where it is
     with (
         tempfile.TemporaryDirectory(prefix="d", ignore_cleanup_errors=True) as folder,

@@ -1,4 +1,4 @@
-"""Two routings without a mistake, which the broken ones are made of."""
+"""Two routings without a mistake, from which the broken ones are derived."""
 
 import math
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What a task's budget costs, against closed forms and a real run."""
+"""The costs of a task, against closed forms and a real run."""
 
 import pytest
 import torch
@@ -38,7 +38,7 @@ def test_a_step_is_three_forwards_of_the_published_size(task, depth, width):
 
 
 def test_memory_is_what_autograd_really_saves():
-    """Of real tensors, counted by their addresses."""
+    """Real tensors are counted by their addresses."""
     trial = card("digits-nano", ["model.depth=3", "training.batch=5"])
     data = load("digits")
     model = build_model("add", {}, trial.model, data, seed=0)

@@ -68,7 +68,7 @@ def test_it_does_so_at_other_sizes_and_distances(d, n, shift):
 
 
 def test_a_line_through_the_same_subsets_would_be_biased():
-    """Why the 1/n^2 term is taken out too: a line through two sizes comes out too low."""
+    """The 1/n^2 term is taken out too, for a line through two sizes comes out too low."""
     real = {"mu": np.zeros(32), "sigma": np.eye(32)}
     rng = np.random.default_rng(0)
     lines, errors = [], []

@@ -279,7 +279,7 @@ def test_a_reference_is_made_once_and_known_by_its_contents(data, real):
 
 
 class Images(Dataset):
-    """What torch-fidelity reads: uint8 tensors (3, H, W)."""
+    """A dataset as torch-fidelity reads it: uint8 tensors (3, H, W)."""
 
     def __init__(self, images):
         self.images = torch.from_numpy(images).permute(0, 3, 1, 2).repeat(1, 3, 1, 1)

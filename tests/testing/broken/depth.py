@@ -53,7 +53,7 @@ class NoGradient(Attentive):
 
 
 class FixedDepth(Scaled):
-    """As many parameters as the model at hand had sites."""
+    """A fixed number of parameters, that of one model's sites."""
 
     caught_by, says = "any_size", "at depth 12 (24 sites) and width 16"
 
