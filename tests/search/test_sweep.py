@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,7 @@ def workers_of(out: Path) -> list[int]:
 def scratch(tmp_path_factory):
     """A temporary folder of these sweeps, short for the sake of Ray's sockets."""
     tmp_path_factory.getbasetemp()  # pytest's own stays where it is
+    import_module("darbench.search.driver")  # with torchvision, which makes a folder there
     with (
         tempfile.TemporaryDirectory(prefix="d", ignore_cleanup_errors=True) as folder,
         pytest.MonkeyPatch.context() as patch,
