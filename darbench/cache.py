@@ -2,21 +2,24 @@
 
 `DARBENCH_CACHE` names the folder; otherwise it is `darbench` in the user's cache. A file may be
 deleted at any time, and is used only if its checksum holds; without a folder that can be written
-everything works the same, only slower.
+everything works the same, only slower. Of each kind of result the newest `MOST` stay.
 """
 
 import hashlib
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from darbench.files import replacing
+
+MOST = 64  # files of one kind
+_PLACES = sorted({*map(os.path.abspath, sys.path)})  # where packages were at the start
 
 
 def folder() -> Path:
@@ -30,19 +33,21 @@ def remembered(what: str, key: Any, make: Callable[[], Any]) -> Any:
     """Return `make()`, or what it returned before for an equal key.
 
     The kept result is used only with the same code of darbench and the same packages. It must be
-    made of JSON's types. What `make` raises is not kept.
+    made of JSON's types. What `make` raises is not kept, nor what it returns once a file has
+    changed, for nobody can tell whether it worked with the old file or with the new one.
     """
-    name = f"{what}-{_hash([code(), key])}.json"
+    name = f"{what}-{_hash([CODE, key])}.json"
     path = folder() / name
     kept = _read(path)
     if kept is None:
         kept = json.dumps(make())
         with suppress(OSError):  # a command goes on if the disk is full or read-only
-            _write(path, kept)
+            if code() == CODE:
+                _write(path, kept)
+                _delete_oldest(what)
     return json.loads(kept)
 
 
-@cache
 def code() -> str:
     """Return the hash of all that a result depends on besides what a user gives.
 
@@ -50,10 +55,11 @@ def code() -> str:
     """
     root = Path(str(files("darbench")))
     digest = hashlib.sha256(sys.version.encode())
-    for path in sorted(root.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
+    for path in sorted(Path(place, name) for place, _, names in os.walk(root) for name in names):
+        if "__pycache__" not in path.parts:
             digest.update(f"\n{path.relative_to(root).as_posix()}\n".encode())
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
+            with suppress(OSError):  # an editor's file that is gone by now
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
     for name in sorted(_installed()):
         digest.update(f"\n{name}".encode())
     return digest.hexdigest()
@@ -61,9 +67,9 @@ def code() -> str:
 
 def _installed() -> Iterator[str]:
     """Yield NAME-VERSION of every installed package, from the names of metadata folders."""
-    for place in {*sys.path}:
+    for place in _PLACES:
         with suppress(OSError):
-            for entry in os.scandir(place or "."):
+            for entry in os.scandir(place):
                 if entry.name.endswith((".dist-info", ".egg-info")):
                     yield entry.name
 
@@ -83,6 +89,19 @@ def _write(path: Path, text: str) -> None:
         partial.write_text(f"{_hash([path.name, text])}\n{text}", encoding="utf-8")
 
 
+def _delete_oldest(what: str) -> None:
+    """Delete all but the newest results of one kind, and no other file of the folder."""
+    ours = re.compile(re.escape(what) + "-[0-9a-f]{32}[.]json")
+    kept = [entry for entry in os.scandir(folder()) if ours.fullmatch(entry.name)]
+    by_age = sorted(kept, key=lambda entry: entry.stat(follow_symlinks=False).st_mtime_ns)
+    for entry in by_age[:-MOST]:
+        os.unlink(entry)  # another process may have been faster: the next one to write goes on
+
+
 def _hash(value: Any) -> str:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+# It is taken before a routing is imported: a notebook goes on with the code that it has in memory.
+CODE = code()

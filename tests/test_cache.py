@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,20 @@ def entry() -> Path:
     return path
 
 
+def entry_of(what: str) -> Path:
+    (path,) = cache.folder().glob(f"{what}-*.json")
+    return path
+
+
+def made_at(time: int, make) -> str:
+    """The name of a new result's file, which was written at that time."""
+    before = {*cache.folder().iterdir()}
+    remembered("thing", time, make)
+    (path,) = {*cache.folder().iterdir()} - before
+    os.utime(path, (time, time))
+    return path.name
+
+
 def test_what_was_made_is_read_again(calls):
     first = remembered("thing", ["a", 1], calls)
     assert remembered("thing", ["a", 1], calls) == first == {"n": 0, "list": [1.5, None, "ü"]}
@@ -40,9 +55,40 @@ def test_another_key_name_or_code_makes_another(calls, monkeypatch):
     for what, key in (("thing", 1), ("thing", 1.0), ("thing", True), ("other", 1)):
         remembered(what, key, calls)
     assert calls.times() == 4
-    monkeypatch.setattr(cache, "code", lambda: "other files of darbench")
+    monkeypatch.setattr(cache, "CODE", "other files of darbench")
     remembered("thing", 1, calls)
     assert calls.times() == 5
+
+
+def test_with_files_that_changed_since_the_start_nothing_is_kept(calls, monkeypatch):
+    monkeypatch.setattr(cache, "code", lambda: "edited meanwhile")
+    assert [remembered("thing", 1, calls)["n"] for _ in range(2)] == [0, 1]
+    assert not cache.folder().exists()
+
+
+def test_only_the_newest_results_of_a_kind_stay_and_nothing_else_is_deleted(calls, monkeypatch):
+    monkeypatch.setattr(cache, "MOST", 2)
+    remembered("thing-b", 1, calls)
+    strangers = {"thing.json", f"thing-{'0' * 31}.json", f"thing-{'0' * 32}.json.bak"}
+    for name in strangers:
+        (cache.folder() / name).write_text("mine")
+    strangers.add(entry_of("thing-b").name)
+    first, *newest = [made_at(time, calls) for time in (1, 2, 3)]
+    assert {path.name for path in cache.folder().iterdir()} == strangers | {*newest}
+    assert calls.times() == 4 and first not in newest
+
+
+def test_a_file_that_is_gone_before_it_is_read_does_no_harm(monkeypatch):
+    whole = cache.code()
+    read = Path.read_bytes
+
+    def vanished(path):
+        if path.name == "cache.py":
+            raise FileNotFoundError(path)
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", vanished)
+    assert cache.code() != whole
 
 
 @pytest.mark.parametrize("damage", [b"", b"torn", b"\xff\xfe", b"0" * 32 + b"\n{}"])
@@ -81,32 +127,47 @@ def test_an_error_is_not_kept(calls):
     assert remembered("thing", 1, calls)["n"] == 0
 
 
-def test_an_edited_routing_is_seen_and_nothing_else_is_worked_out_twice(tmp_path):
-    """The test edits files in a copy of the package."""
+@pytest.fixture
+def copy(tmp_path):
+    """A copy of the package, whose files may be edited."""
     here = Path(darbench.__file__).parent
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(here, tmp_path / "darbench", ignore=ignored)
-    environment = {"PYTHONPATH": str(tmp_path), "DARBENCH_CACHE": str(tmp_path / "cache")}
+    return tmp_path
 
-    def describe() -> tuple[str, bool]:
-        """The description of `add`, and whether torch was imported for it."""
-        code = (
-            "import json, sys; from darbench.commands.describe import describe; "
-            "print(json.dumps([describe('add'), 'torch' in sys.modules]))"
-        )
-        command = [sys.executable, "-c", code]
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=True, env=environment, cwd=tmp_path
-        )
-        return tuple(json.loads(done.stdout))
 
-    first, imported = describe()
-    assert imported and describe() == (first, False)
-    path = tmp_path / "darbench" / "routing" / "add.py"
+def describe(copy: Path, before: str = "") -> tuple[str, bool]:
+    """The description of `add` in a copy, and whether torch was imported for it."""
+    code = (
+        f"import json, sys\n{before}\nfrom darbench.commands.describe import describe\n"
+        "print(json.dumps([describe('add'), 'torch' in sys.modules]))"
+    )
+    environment = {"PYTHONPATH": str(copy), "DARBENCH_CACHE": str(copy / "cache")}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=environment, cwd=copy
+    )
+    return tuple(json.loads(done.stdout))
+
+
+def test_an_edited_routing_is_seen_and_nothing_else_is_worked_out_twice(copy):
+    first, imported = describe(copy)
+    assert imported and describe(copy) == (first, False)
+    path = copy / "darbench" / "routing" / "add.py"
     text = path.read_text()
     name = "sum, edited"
     path.write_text(text.replace(text.splitlines()[0], f'"""The {name}."""'))
-    second, imported = describe()
+    second, imported = describe(copy)
     assert imported and f"add: The {name}." in second and name not in first
     path.write_text(text)
-    assert describe() == (first, False)
+    assert describe(copy) == (first, False)
+
+
+def test_what_a_notebook_makes_of_code_that_was_edited_since_is_not_kept(copy):
+    edit = (
+        "import darbench.routing; from pathlib import Path; p = Path('darbench/routing/add.py'); "
+        't = p.read_text(); p.write_text(t.replace(t.splitlines()[0], \'"""The new one."""\'))'
+    )
+    old, _ = describe(copy, before=edit)
+    new, _ = describe(copy)
+    assert "The new one." not in old and "add: The new one." in new
