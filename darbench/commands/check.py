@@ -1,6 +1,6 @@
 """The checks of `darbench.testing` on a routing, by name or file: `darbench check`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -42,9 +42,16 @@ def conformance(routing: str, overrides: Iterable[str] = ()) -> list[dict[str, A
 def _settings(name: str) -> list[dict[str, Any]]:
     """The defaults, and the settings that the class names, each once."""
     chosen, resolved = [], []
-    for params in [{}, *getattr(ROUTINGS.get(name), "settings", ())]:
+    for params in [{}, *_named(name)]:
         whole = signature(name).resolve(params)
         if whole not in resolved:
             chosen.append(params)
             resolved.append(whole)
     return chosen
+
+
+def _named(name: str) -> list[Mapping[str, Any]]:
+    """The settings that the class names: none if its `settings` are something of its author's."""
+    named = getattr(ROUTINGS.get(name), "settings", ())
+    parameters = isinstance(named, (tuple, list)) and all(isinstance(p, Mapping) for p in named)
+    return [*named] if parameters else []

@@ -55,6 +55,11 @@ def test_the_defaults_and_the_named_settings_are_checked_each_once(settings_of):
     assert settings_of("with_settings", named) == [{}, {"a": 0.5}, {"a": 2.0}]
 
 
+@pytest.mark.parametrize("own", ['{"k": 2.0}', "7", '"wide"', "(1, 2)", '["a"]', "None"])
+def test_settings_of_another_form_are_the_authors_own(settings_of, own):
+    assert settings_of("with_own_settings", f"settings = {own}") == [{}]
+
+
 def test_a_routing_by_name_is_checked_at_its_defaults(settings_of):
     settings_of("by_name", 'settings = ({"a": 0.5},)')
     assert [r["params"] for r in check.conformance("by_name")] == [{}]
