@@ -131,6 +131,8 @@ class Entry:
 def entries(rows: Iterable[Row], budget: float | None, sources: Mapping[str, str]) -> list[Entry]:
     """Return the entries of one section, oldest source of a configuration first.
 
+    A source hash of an older form is older than any other, whenever its trials ran.
+
     sources: the current code hash by routing. Where a routing is not among them, or its current
     source has no results for a configuration yet, the newest results count as current, unless
     their source hashes are of an older form.
@@ -144,7 +146,7 @@ def entries(rows: Iterable[Row], budget: float | None, sources: Mapping[str, str
         grouped.setdefault(config, {}).setdefault(code, []).append(list(group))
     made = []
     for by_code in grouped.values():
-        by_age = sorted(by_code, key=lambda code: _newest(by_code[code]))
+        by_age = sorted(by_code, key=lambda code: _age(by_code[code]))
         routing = by_code[by_age[0]][0][0]["routing"]
         current = sources.get(routing) if sources.get(routing) in by_code else by_age[-1]
         for code in by_age:
@@ -154,5 +156,7 @@ def entries(rows: Iterable[Row], budget: float | None, sources: Mapping[str, str
     return made
 
 
-def _newest(trials: list[list[Row]]) -> str:
-    return max(row["created_utc"] or "" for group in trials for row in group)
+def _age(trials: list[list[Row]]) -> tuple[bool, str]:
+    """A sort key of the trials of one source, larger for newer ones."""
+    newest = max(row["created_utc"] or "" for group in trials for row in group)
+    return not is_outdated(trials[0][0]), newest

@@ -55,6 +55,19 @@ def test_they_are_shown_as_stale_and_do_not_rank(folder):
     assert len(board.rows) == 2 and all(row.stale and row.rank is None for row in board.rows)
 
 
+@pytest.mark.parametrize("created", ["2021-05-01T10:00:00", "2041-05-01T10:00:00"])
+def test_a_configuration_of_both_schemas_ranks_by_its_new_rows(created):
+    """An older darbench may have run after the newer one."""
+    old = entry_rows("dar", code="of text", ratio=0.5, created=created)
+    new = entry_rows("add") + entry_rows("dar", ratio=0.9)
+    board = rank(to_frame(new + [row | {"schema_version": 1} for row in old]))
+    assert [(row.routing, row.variant_code_hash, row.rank, row.stale) for row in board.rows] == [
+        ("dar", "c0", 1, False),
+        ("add", "c0", 2, False),
+        ("dar", "of text", None, True),
+    ]
+
+
 def test_new_rows_rank_beside_them():
     new, old = entry_rows("add"), entry_rows("dar", created="2041-05-01T10:00:00")
     board = rank(to_frame(new + [row | {"schema_version": 1} for row in old]))
