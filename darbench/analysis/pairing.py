@@ -56,19 +56,22 @@ def arithmetic_mark(entry: Entry, base: Entry) -> str:
 
     Their numbers differ by rounding, so they are compared all the same.
     """
-    differ = []
-    for pair, (one, two) in _pairs(entry, base).items():
-        ours, theirs = _arithmetic(one), _arithmetic(two)
-        if ours and theirs and ours != theirs:
-            differ.append(pair)
+    pairs = _pairs(entry, base).items()
+    differ = [pair for pair, (one, two) in pairs if other_kernels(one.curve, two.curve)]
     if not differ:
         return ""
     return f"other kernels than {base.head['routing']}{_in_seeds(differ, entry, base)}"
 
 
-def _arithmetic(trial: Outcome) -> set[int]:
-    """The versions of the kernels that computed the trial: one, unless its attempts differ."""
-    return {row["arithmetic"] for row in trial.curve if row["arithmetic"] is not None}
+def other_kernels(one: list[Row], two: list[Row]) -> bool:
+    """Whether different kernels computed two trials, by their rows; unknown ones differ in none.
+
+    A trial has one version of the kernels, unless its attempts differ.
+    """
+    ours, theirs = (
+        {row["arithmetic"] for row in rows if row["arithmetic"] is not None} for rows in (one, two)
+    )
+    return bool(ours and theirs) and ours != theirs
 
 
 def _in_seeds(pairs: Collection[int], entry: Entry, base: Entry) -> str:

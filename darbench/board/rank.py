@@ -17,6 +17,7 @@ import polars as pl
 from darbench.analysis.comparison import baseline, effect_against
 from darbench.analysis.effects import holm
 from darbench.analysis.outcomes import Entry, entries
+from darbench.analysis.pairing import arithmetic_mark
 from darbench.board.entry_row import EntryRow, to_frame
 from darbench.errors import BadInput, unknown
 from darbench.records.metric import COMPARED
@@ -176,6 +177,7 @@ def _numbered(ordered: list[Placed], rank_by: str) -> Iterator[Placed]:
     for place, (row, entry) in enumerate(ordered, start=1):
         ranked = row.score is not None
         effect = effect_against(entry, leader, rank_by) if ranked else None
+        row = replace(row, mark=_mark(row, entry, leader) if effect is not None else row.mark)
         if effect is not None and effect.separated:
             leader, tier = entry, tier + 1
         told_apart = effect is not None and effect.n >= 2
@@ -183,6 +185,15 @@ def _numbered(ordered: list[Placed], rank_by: str) -> Iterator[Placed]:
             replace(row, rank=place if ranked else None, tier=tier if told_apart else None),
             entry,
         )
+
+
+def _mark(row: EntryRow, entry: Entry, leader: Entry) -> str:
+    """The row's mark, also with whether other kernels computed the leader of its tier.
+
+    An entry without a baseline, or led by another backbone, would not show it otherwise.
+    """
+    mark = arithmetic_mark(entry, leader)
+    return row.mark if mark in row.mark else ", ".join(filter(None, [row.mark, mark]))
 
 
 def _curves(placed: list[Placed]) -> pl.DataFrame:

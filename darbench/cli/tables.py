@@ -19,8 +19,9 @@ def sensitivity_text(result: Sensitivity, again: str) -> str:
     """Return the result as text; `again` is the command that continues interrupted sweeps."""
     shown = [render(sensitivity_table(result))] if result.measured else []
     left = left_out({control.name: control.unpaired for control in result.controls})
+    other = kernels({control.name: control.other_kernels for control in result.controls})
     *before, last = result.outcomes
-    return "\n".join([*shown, *left, *map(counts, before), closing(last, again)])
+    return "\n".join([*shown, *left, *other, *map(counts, before), closing(last, again)])
 
 
 def sensitivity_table(result: Sensitivity) -> Table:
@@ -49,10 +50,21 @@ def left_out(unpaired: Mapping[str, Mapping[int, list[str]]]) -> Iterator[str]:
             yield f"left out, not paired with add: {name} in seed {seeds}: {what}"
 
 
+def kernels(others: Mapping[str, list[int]]) -> Iterator[str]:
+    """Yield one line if pairs were computed by different kernels; `others` are pair ids by name.
+
+    Their numbers differ by rounding.
+    """
+    names = [f"{name} in seed {', '.join(map(str, own))}" for name, own in others.items() if own]
+    if names:
+        yield f"compared all the same, by other kernels than add: {'; '.join(names)}"
+
+
 def noise_floor_text(result: NoiseFloor, again: str) -> str:
     """Return the result as text; `again` is the command that continues an interrupted sweep."""
     shown = [render(noise_table(result))] if result.measured else []
-    return "\n".join([*shown, *left_out(result.unpaired), closing(result.outcome, again)])
+    told = [*left_out(result.unpaired), *kernels(result.other_kernels)]
+    return "\n".join([*shown, *told, closing(result.outcome, again)])
 
 
 def noise_table(result: NoiseFloor) -> Table:

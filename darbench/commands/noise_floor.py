@@ -12,10 +12,11 @@ import numpy as np
 
 from darbench.analysis.comparison import BASELINE
 from darbench.analysis.noise import Components, Pairing, crossed, nested, pairing
-from darbench.analysis.pairing import differences
+from darbench.analysis.pairing import differences, other_kernels
 from darbench.errors import BadInput
 from darbench.records.metric import COMPARED, METRICS, Series
 from darbench.search import sweep as sweeps
+from darbench.search.feasible import checked_space
 from darbench.search.files import recipe
 from darbench.search.space import SearchSpace
 from darbench.store import ledger
@@ -40,6 +41,7 @@ class Floor:
 class NoiseFloor:
     floors: dict[str, Floor]  # by metric
     unpaired: dict[str, dict[int, list[str]]]  # what differs, by label and pair id left out
+    other_kernels: dict[str, list[int]]  # pair ids computed by other kernels than add's, by label
     trial_seconds: float | None  # time of one trial of `add`, with evaluation
     extractor: str
     outcome: sweeps.SweepResult
@@ -70,13 +72,14 @@ def noise_floor(
     run: `sweep` with all arguments given but the space and the overrides. BadInput as in `design`.
     """
     overrides = design(task, overrides)
-    space = sweeps.checked_space(str(SPACE), overrides)
+    space = checked_space(str(SPACE), overrides)
     outcome = run(str(SPACE), overrides)
     rows = last_rows(ledger.read_ledger(outcome.folder / "ledger"), space)
     broken, rows = unpaired(rows), whole(rows)
     return NoiseFloor(
         floors={metric: floor(rows, metric) for metric in COMPARED},
         unpaired=broken,
+        other_kernels=computed_otherwise(rows),
         trial_seconds=trial_seconds(rows.get(BASELINE, {}).values()),
         extractor=space.task.extractor,
         outcome=outcome,
@@ -86,7 +89,7 @@ def noise_floor(
 def design(task: str, overrides: Iterable[str] = ()) -> list[str]:
     """Return the overrides to sweep SPACE with; BadInput if they leave nothing to compare."""
     overrides = [f"task={task}", *overrides]
-    space = sweeps.checked_space(str(SPACE), overrides)
+    space = checked_space(str(SPACE), overrides)
     labels = [c.variant.label for c in space.grid()]
     if BASELINE not in labels or len(labels) < 2 or space.evaluation.redraws < 2:
         raise BadInput(
@@ -128,6 +131,16 @@ def whole(rows: LastRows) -> LastRows:
         label: {pair: row for pair, row in own.items() if pair not in broken.get(label, {})}
         for label, own in rows.items()
     }
+
+
+def computed_otherwise(rows: LastRows) -> dict[str, list[int]]:
+    """Return the pair ids that other kernels computed than those of `add`, by label."""
+    base = rows.get(BASELINE, {})
+    pairs = {
+        label: sorted(p for p in own.keys() & base.keys() if other_kernels([own[p]], [base[p]]))
+        for label, own in rows.items()
+    }
+    return {label: own for label, own in pairs.items() if own}
 
 
 def floor(rows: LastRows, metric: str) -> Floor:

@@ -13,8 +13,8 @@ from darbench.commands import noise_floor
 from darbench.commands.command_line import command_line
 from darbench.errors import BadInput, unknown
 from darbench.records.metric import COMPARED
-from darbench.search import sweep as sweeps
 from darbench.search.compose import compose_space
+from darbench.search.feasible import checked_space
 from darbench.search.space import SearchSpace
 from darbench.store import ledger
 
@@ -64,7 +64,7 @@ def plan(
     folder = Path(out) / values["name"]
     if metric not in values["task"]["noise"] and not (folder / "ledger").is_dir():
         raise _unmeasured(values, metric, overrides, out)  # before any data are read
-    space = sweeps.checked_space(str(noise_floor.SPACE), overrides)
+    space = checked_space(str(noise_floor.SPACE), overrides)
     sources = [*filter(None, [_measured(space, folder, metric), _recorded(space, metric)])]
     if not sources:
         raise _unmeasured(values, metric, overrides, out)
@@ -133,7 +133,7 @@ def _measured(space: SearchSpace, folder: Path, metric: str) -> Noise | None:
 def _recorded(space: SearchSpace, metric: str) -> Noise | None:
     """The noise that the card records, if it was measured with this recipe."""
     task = space.task
-    card = sweeps.checked_space(str(noise_floor.SPACE), [f"task={task.name}"])
+    card = checked_space(str(noise_floor.SPACE), [f"task={task.name}"])
     if metric not in task.noise or _recipe(space) != _recipe(card):
         return None
     seconds = 3600 * next(iter(task.hours.values())) if task.hours else None

@@ -13,12 +13,13 @@ from typing import Any
 from darbench.analysis.comparison import log_differences
 from darbench.analysis.effects import Effect, paired_effect
 from darbench.analysis.outcomes import Outcome, outcome
-from darbench.analysis.pairing import differences
+from darbench.analysis.pairing import differences, other_kernels
 from darbench.errors import BadInput
 from darbench.records.metric import COMPARED
 from darbench.records.trial import Trial
 from darbench.registry.files import load_file
 from darbench.search import sweep as sweeps
+from darbench.search.feasible import checked_space
 from darbench.search.files import recipe
 from darbench.search.space import SearchSpace
 from darbench.store import ledger
@@ -38,6 +39,7 @@ class Control:
     better: bool
     effects: Mapping[str, Effect | None]  # by metric, relative to `add`
     unpaired: Mapping[int, list[str]]  # what differs, by pair id left out of the effects
+    other_kernels: list[int]  # pair ids computed by other kernels than those of `add`
 
     def resolved(self, metric: str) -> bool:
         """Whether the whole interval lies on the side on which the effect must be."""
@@ -88,7 +90,7 @@ def sensitivity(
         if outcomes[-1].interrupted:
             break
     rows = ledger.read_ledger(outcomes[0].folder / "ledger")
-    once, twice = (sweeps.checked_space(str(SPACE), given) for given in both)
+    once, twice = (checked_space(str(SPACE), given) for given in both)
     return Sensitivity(
         controls=judge(rows, once, twice),
         rank_by=once.task.rank_by,
@@ -104,7 +106,7 @@ def design(task: str, overrides: Iterable[str] = ()) -> tuple[list[str], list[st
     """
     load_file(SHUT)
     overrides = [f"task={task}", *overrides]
-    once = sweeps.checked_space(str(SPACE), overrides)
+    once = checked_space(str(SPACE), overrides)
     labels = [c.variant.label for c in once.grid()]
     if "add" not in labels or len(labels) < 2:
         raise BadInput(f"task {task} has no controls; its card must name `add` and some others")
@@ -169,4 +171,5 @@ def _control(name: str, ours: Trials, theirs: Trials, *, better: bool) -> Contro
         better=better,
         effects={m: paired_effect(log_differences(ours, theirs, m)) for m in COMPARED},
         unpaired={pair: reasons for pair, reasons in broken.items() if reasons},
+        other_kernels=[p for p in pairs if other_kernels(ours[p].curve, theirs[p].curve)],
     )

@@ -110,6 +110,16 @@ def test_pairs_of_other_kernels_are_compared_and_marked():
     assert dar(entry_rows("add"), newer)["mark"] == ""  # unknown
 
 
+def test_a_tier_that_other_kernels_lead_is_marked():
+    """The two are of different backbones, so neither is the other's baseline."""
+    deep = entry_rows("add", label="deep", depth=4, arithmetic=1, **VARIANT)
+    frame = rank(to_frame([*deep, *entry_rows("add", arithmetic=2)])).frame
+    assert frame["label"].to_list() == ["deep", "add"]
+    assert frame["mark"].to_list() == ["", "other kernels than add"]
+    frame = rank(to_frame([*deep, *entry_rows("add", arithmetic=1)])).frame
+    assert frame["mark"].to_list() == ["", ""]
+
+
 def test_the_page_says_so(tmp_path):
     rows = audited() + audited("dar", change={"audit_data": (0, 1, 2)}, **VARIANT)
     path = write_page("toy", sections(to_frame(rows)), tmp_path, tmp_path / "samples")

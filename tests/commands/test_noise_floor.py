@@ -10,14 +10,22 @@ from scipy import stats
 
 from darbench.analysis.effects import SIGNIFICANT, holm
 from darbench.analysis.power import POWER, smallest_effect
-from darbench.cli.tables import plan_text
+from darbench.cli.tables import kernels, plan_text
 from darbench.commands import noise_floor
 from darbench.commands import plan as planner
-from darbench.commands.noise_floor import SPACE, floor, last_rows, unpaired, whole
+from darbench.commands.noise_floor import (
+    SPACE,
+    computed_otherwise,
+    floor,
+    last_rows,
+    unpaired,
+    whole,
+)
 from darbench.commands.plan import fraction
 from darbench.errors import BadInput
 from darbench.records.metric import METRICS, Metric, Series
-from darbench.search.sweep import checked_space, sweep
+from darbench.search.feasible import checked_space
+from darbench.search.sweep import sweep
 from darbench.store import ledger
 from tests.make.rows import last_row
 from tests.make.spaces import OVERRIDES
@@ -117,6 +125,25 @@ def test_trials_that_did_not_see_the_same_leave_their_pair_id_out():
     assert floor(whole(found), "fd").pairs == 4
 
 
+def test_trials_of_other_kernels_are_told_and_stay_in_the_floor():
+    space = checked_space(str(SPACE), ["task=digits-nano"])
+    rows = made(space)
+    for row in rows:
+        row["arithmetic"] = 1
+    rows[-1]["arithmetic"] = rows[-2]["arithmetic"] = 2
+    found = last_rows(rows, space)
+    label, pairs = rows[-1]["label"], [rows[-2]["pair_id"], rows[-1]["pair_id"]]
+    assert computed_otherwise(found) == {label: pairs}
+    assert floor(whole(found), "fd").pairs == 5
+    (line,) = kernels(computed_otherwise(found))
+    assert line == (
+        f"compared all the same, by other kernels than add: {label} in seed {pairs[0]}, {pairs[1]}"
+    )
+    for row in rows:
+        row["arithmetic"] = None
+    assert computed_otherwise(last_rows(rows, space)) == {}
+
+
 @pytest.mark.parametrize("told_by", ["variant_code_hash", "protocol_hash"])
 def test_rows_of_another_source_or_another_protocol_do_not_count(known, told_by):
     space, rows = known
@@ -152,7 +179,7 @@ def card(monkeypatch):
     found = checked_space(str(SPACE), ["task=digits-nano"])
     noise = {"val_loss": {"pairs": 5, "seed": 0.01, "pair": 0.004}}
     task = replace(found.task, noise=noise)
-    monkeypatch.setattr(planner.sweeps, "checked_space", lambda *a: replace(found, task=task))
+    monkeypatch.setattr(planner, "checked_space", lambda *a: replace(found, task=task))
     return task
 
 
@@ -189,7 +216,7 @@ def test_a_plan_from_the_card_of_a_task(card, tmp_path):
 
 
 def test_the_noise_of_more_pair_ids_is_planned_from(card, tmp_path):
-    space = planner.sweeps.checked_space()
+    space = planner.checked_space()
     path = tmp_path / "noise-floor-digits-nano" / "ledger" / "worker.jsonl"
     for row in made(space):  # of five, as the card's
         if row["pair_id"] < 4:

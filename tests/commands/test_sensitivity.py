@@ -2,23 +2,26 @@
 
 import json
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from darbench.cli.tables import left_out
+from darbench.cli.tables import kernels, left_out, sensitivity_text
 from darbench.commands import sensitivity as module
 from darbench.commands.sensitivity import SHUT, SPACE, Sensitivity, judge
 from darbench.errors import BadInput
 from darbench.registry import ROUTINGS, signatures
 from darbench.registry.files import load_file
+from darbench.search.feasible import checked_space
 from darbench.search.load import load_space
-from darbench.search.sweep import checked_space, sweep
+from darbench.search.sweep import SweepResult, sweep
 from darbench.trial.train import train
 from tests.make.rows import last_row
 from tests.make.spaces import OVERRIDES
 
+COUNTS = {"name": "x", "total": 0, "skipped": 0, "done": 0, "failed": 0, "interrupted": False}
 TINY = [
     *OVERRIDES,
     "training.steps=4",
@@ -134,6 +137,23 @@ def test_pairs_that_did_not_see_the_same_are_left_out_and_told(spaces):
     assert controls["half the blocks"].effects["val_loss"].n == 2
     (line,) = left_out({name: control.unpaired for name, control in controls.items()})
     assert line == "left out, not paired with add: upper half shut in seed 1: data order differs"
+
+
+def test_pairs_of_other_kernels_are_compared_and_told(spaces):
+    rows = rows_with(spaces, **KNOWN)
+    for row in rows:
+        row["arithmetic"] = 1 + (row["routing"] == "shut" and row["pair_id"] == 1)
+    controls = {c.name: c for c in judge(rows, *spaces)}
+    others = {name: control.other_kernels for name, control in controls.items()}
+    assert {name: own for name, own in others.items() if own} == {"upper half shut": [1]}
+    assert controls["upper half shut"].effects["val_loss"].n == 2
+    (line,) = kernels(others)
+    assert line == ("compared all the same, by other kernels than add: upper half shut in seed 1")
+    outcome = SweepResult(**COUNTS, folder=Path(), board=Path(), seconds=1.0)
+    result = Sensitivity(
+        controls=(*controls.values(),), rank_by="val_loss", extractor="x", outcomes=(outcome,)
+    )
+    assert line in sensitivity_text(result, "again").splitlines()
 
 
 @pytest.mark.parametrize("controls", ["[{routing: add}]", "[{routing: dar},{routing: shut}]"])
