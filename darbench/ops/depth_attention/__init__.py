@@ -13,7 +13,8 @@ from torch import Tensor
 
 from darbench.ops.depth_attention import definition, eager, graph
 from darbench.ops.depth_attention.backends import backend, takes
-from darbench.ops.depth_attention.source import Source, deferred, key_norm, normed, null
+from darbench.ops.depth_attention.deferred import deferred
+from darbench.ops.depth_attention.source import Source, key_norm, normed, null
 from darbench.ops.norm import EPS
 
 __all__ = ["Source", "depth_attention", "key_norm", "null", "source"]

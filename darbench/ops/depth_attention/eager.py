@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from darbench.ops.depth_attention.backends import Backend
-from darbench.ops.depth_attention.source import Deferred, Source
+from darbench.ops.depth_attention.deferred import Deferred
+from darbench.ops.depth_attention.source import Source
 from darbench.ops.native.autograd import first_order
 
 

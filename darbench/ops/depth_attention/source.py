@@ -17,21 +17,8 @@ class Source(NamedTuple):
         return normed(wide(self.value) + wide(other.value))
 
 
-class Deferred(Source):
-    """A source for kernels: the first one that reads v also computes its norm."""
-
-    __slots__ = ()
-
-    def __add__(self, other: Source) -> "Deferred":
-        return deferred(wide(self.value) + wide(other.value))
-
-
 def normed(v: Tensor, eps: float = EPS) -> Source:
     return Source(v, inverse_rms(v, eps), v.contiguous())
-
-
-def deferred(v: Tensor) -> Deferred:
-    return Deferred(v, None, v.contiguous())
 
 
 def null(like: Source) -> Source:
