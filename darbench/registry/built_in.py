@@ -8,18 +8,20 @@ from darbench.registry.parameters import Parameter, Signature
 from darbench.registry.registry import guests
 from darbench.registry.routings import ROUTINGS, signature
 
+# Types whose values come back from JSON as they were.
 _TYPES = {each.__name__: each for each in (bool, int, float, str, NoneType)}
 
 
 def signatures() -> dict[str, Signature]:
     """The signatures of all routings by name.
 
-    They are read from disk while there are none but the built-in routings, with unchanged code.
+    They are read from disk while there are none but the built-in routings, with unchanged code;
+    one with a parameter that JSON cannot hold, such as a tuple, is made anew.
     """
     if _others():
         return {name: signature(name) for name in ROUTINGS.names()}
     plain = remembered("signatures", None, _plain_signatures)
-    return {name: _signature(name, **each) for name, each in plain.items()}
+    return {n: _signature(n, **each) if each else signature(n) for n, each in plain.items()}
 
 
 def is_built_in(name: str) -> bool:
@@ -37,22 +39,28 @@ def _others() -> bool:
     return bool(ROUTINGS) or bool(guests())
 
 
-def _plain_signatures() -> dict[str, Any]:
-    return {
-        name: {
-            "code_hash": each.code_hash,
-            "parameters": [
-                {
-                    "name": p.name,
-                    "default": p.default,
-                    "types": [t.__name__ for t in p.types],
-                    "choices": p.choices,
-                }
-                for p in each.parameters.values()
-            ],
+def _plain_signatures() -> dict[str, dict[str, Any] | None]:
+    return {name: _plain(signature(name)) for name in ROUTINGS.names()}
+
+
+def _plain(made: Signature) -> dict[str, Any] | None:
+    """Return a signature in JSON's types; None if it would not come back as it was."""
+    if not all(map(_can_be_kept, made.parameters.values())):
+        return None
+    parameters = [
+        {
+            "name": p.name,
+            "default": p.default,
+            "types": [t.__name__ for t in p.types],
+            "choices": p.choices,
         }
-        for name, each in ((name, signature(name)) for name in ROUTINGS.names())
-    }
+        for p in made.parameters.values()
+    ]
+    return {"code_hash": made.code_hash, "parameters": parameters}
+
+
+def _can_be_kept(p: Parameter) -> bool:
+    return {*p.types, type(p.default), *map(type, p.choices)} <= {*_TYPES.values()}
 
 
 def _signature(name: str, code_hash: str, parameters: list[dict[str, Any]]) -> Signature:

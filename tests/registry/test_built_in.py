@@ -15,6 +15,21 @@ def test_signatures_come_back_from_disk_as_they_were():
         assert built_in._signature(name, **each) == signature(name)
 
 
+class Odd:
+    def __init__(self, sites, width, *, spans: tuple = (1,), widths: list | None = None): ...
+    def begin(self): ...
+    def read(self): ...
+    def write(self): ...
+
+
+def test_a_signature_that_json_cannot_hold_is_made_anew(own_registry, monkeypatch):
+    ROUTINGS.register("odd", Odd)
+    monkeypatch.setattr(built_in, "_others", lambda: False)  # as if it lay in darbench
+    assert built_in.signatures() == {name: signature(name) for name in ROUTINGS.names()}
+    assert built_in._plain_signatures()["odd"] is None
+    assert all(each for n, each in built_in._plain_signatures().items() if n != "odd")
+
+
 def test_only_files_of_darbench_are_built_in(monkeypatch):
     assert is_built_in("dar")
     monkeypatch.setattr(ROUTINGS, "_made", dict(ROUTINGS.items()))
