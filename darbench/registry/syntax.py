@@ -1,26 +1,31 @@
 """A canonical text of the code in a Python source, without comments and layout.
 
 Comments, docstrings, line breaks, quotes, redundant parentheses and trailing commas leave no
-trace, nor do a routing's citation and the settings it is tested in. `ast.dump` is not used, for
-its text differs between versions of Python.
+trace, nor do a routing's citation and the settings it is tested in, unless something reads them.
+`ast.dump` is not used, for its text differs between versions of Python.
 """
 
 import ast
+from collections.abc import Set
+from functools import cache
 
-_FACTS = {"paper", "citation", "settings"}  # attributes of a class that it does not compute with
+# Attributes of a registered class that it does not compute with, unless something reads them.
+_FACTS = {"paper", "citation", "settings"}
+_ALL = {"vars", "__dict__"}  # what reads every attribute
 _SILENT = ("ctx", "kind", "type_comment", "type_ignores")  # fields of a node that decide nothing
 
 
-def code_of(text: str) -> str:
+def code_of(text: str, read: Set[str] = frozenset()) -> str:
     """Return the canonical text of a source's syntax tree.
 
-    A text that is not Python, such as a notebook cell with magic commands, is returned as it is.
+    `read` are the names that other files read of its classes. A text that is not Python, such as
+    a notebook cell with magic commands, is returned as it is.
     """
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
         return text
-    _drop_facts(tree)
+    _drop_facts(tree, names_read(text) | read)
     texts, waiting = [], [tree]
     while waiting:  # not recursive, for a long sum would exhaust the stack
         part = waiting.pop()
@@ -29,6 +34,19 @@ def code_of(text: str) -> str:
         else:
             waiting += reversed(_parts(part))
     return "".join(texts)
+
+
+@cache
+def names_read(text: str) -> frozenset[str]:
+    """Return the names, attributes and constant strings that a source reads."""
+    try:
+        nodes = [*ast.walk(ast.parse(text))]
+    except (SyntaxError, ValueError):
+        return frozenset()
+    read = [n for n in nodes if isinstance(getattr(n, "ctx", None), ast.Load)]
+    names = {getattr(n, "attr", getattr(n, "id", None)) for n in read}
+    names |= {n.value for n in nodes if isinstance(n, ast.Constant)}
+    return frozenset(name for name in names if isinstance(name, str))
 
 
 def _parts(node: ast.AST | list) -> list[ast.AST | list | str]:
@@ -54,17 +72,23 @@ def _has_no_effect(item: object) -> bool:
     return constant or isinstance(item, ast.Pass)
 
 
-def _drop_facts(tree: ast.AST) -> None:
-    """Remove _FACTS from all classes, except those that the source itself reads."""
-    names = (n for n in ast.walk(tree) if isinstance(getattr(n, "ctx", None), ast.Load))
-    idle = _FACTS - {getattr(n, "attr", getattr(n, "id", None)) for n in names}
+def _drop_facts(tree: ast.AST, read: Set[str]) -> None:
+    """Remove _FACTS that nothing reads from registered classes."""
+    idle = _FACTS - read if not _ALL & read else set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef):
+        if isinstance(node, ast.ClassDef) and any(map(_registers, node.decorator_list)):
             node.body = [item for item in node.body if not _assigned(item) & idle]
 
 
+def _registers(decorator: ast.expr) -> bool:
+    """Whether a decorator is `@register(...)` or `@darbench.register(...)`."""
+    called = isinstance(decorator, ast.Call)
+    return called and ast.unparse(decorator.func) in ("register", "darbench.register")
+
+
 def _assigned(item: ast.stmt) -> set[str | None]:
-    """The name to which a statement such as `paper = ...` assigns."""
+    """The name to which a statement such as `paper = ...` assigns a value."""
     if isinstance(item, ast.Assign) and len(item.targets) == 1:
         return {getattr(item.targets[0], "id", None)}
-    return {getattr(item.target, "id", None)} if isinstance(item, ast.AnnAssign) else set()
+    valued = isinstance(item, ast.AnnAssign) and item.value is not None
+    return {getattr(item.target, "id", None)} if valued else set()

@@ -10,7 +10,9 @@ import pytest
 
 import darbench
 from darbench.errors import BadInput
+from darbench.records.canonical import content_hash
 from darbench.registry import ROUTINGS, source
+from darbench.registry.files import load_file
 from darbench.registry.source import text_hash, used_modules
 
 BASE = "darbench.routing.base"
@@ -76,7 +78,8 @@ def test_what_is_shared_moves_those_that_use_it_and_a_kernel_moves_none(copy):
     package, hashes = copy
     before = hashes()
     for kernel in (package / "ops").rglob("*.py"):
-        if kernel.name in ("cpu.py", "gpu.py", "kernels.py", "connection.py"):
+        names = ("cpu.py", "gpu.py", "kernels.py", "connection.py", "backends.py")
+        if kernel.name in names or "Deferred" in kernel.read_text():
             append(kernel, "\nEXTRA = 1\n")
     append(package / "routing" / "history.py", "\n# reworded\n")
     assert moved(before, hashes()) == set()
@@ -97,8 +100,8 @@ def test_the_hash_of_a_routing_is_that_of_its_file_and_of_the_interface():
 def test_no_other_paper_and_no_kernel_is_part_of_a_hash(name):
     others = {f"routing.{other}" for other in BUILT_IN} | {"routing"}
     assert not used(name) & others
-    kernels = {m for m in used(name) if m.startswith("ops.") and "definition" not in m}
-    assert kernels <= {"ops.depth_attention.backends", "ops.depth_attention.source", "ops.norm"}
+    beside = {m for m in used(name) if m.startswith("ops.") and not m.endswith(".definition")}
+    assert beside <= {"ops.depth_attention.source", "ops.norm"}
 
 
 def test_a_users_file_is_followed_into_what_it_imports():
@@ -116,6 +119,84 @@ def test_a_users_file_is_followed_into_what_it_imports():
     cell = "from darbench.ops.sinkhorn import sinkhorn"
     assert used_modules(cell) == ["darbench.ops.sinkhorn.definition"]
     assert used_modules(f"%time\n{cell}", [BASE]) == [BASE]
+
+
+@pytest.fixture
+def written(tmp_path, own_registry, monkeypatch):
+    """Write my_dar.py and load it, or a file of another name beside it."""
+    monkeypatch.setattr(sys, "path", [*sys.path])  # loading adds the folder
+
+    def write(text: str, name: str = "my_dar.py") -> str:
+        (tmp_path / name).write_text(text)
+        if name == "my_dar.py":
+            load_file(tmp_path / name)
+        return text
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("imported", "parent"),
+    [
+        ("import darbench.routing as r", "r.dar.Dar"),
+        ("import darbench.routing", "darbench.routing.dar.Dar"),
+        ("from darbench.registry import ROUTINGS", 'ROUTINGS.get("dar")'),
+        ("from darbench.routing.dar import Dar", "Dar"),
+    ],
+)
+def test_a_parent_counts_however_the_file_names_it(written, imported, parent):
+    mine = '{}\nimport darbench\n@darbench.register("my_dar")\nclass My({}):\n    paper = ""\n'
+    text = written(mine.format(imported, parent))
+    assert ROUTINGS.source_hash("my_dar") == text_hash(text, [BASE, "darbench.routing.dar"])
+
+
+NEAR = "class Near:\n    factor = 2\n    def pick(self, k): return k\n"
+NEXT_TO_IT = """
+import darbench, near_base
+from darbench.routing.add import Add
+@darbench.register("my_dar")
+class My(near_base.Near, Add):
+    settings = ({},)
+"""
+
+
+def test_a_parent_in_another_file_counts(written):
+    written(NEAR, "near_base.py")
+    text = written(NEXT_TO_IT)
+    before = ROUTINGS.source_hash("my_dar")
+    assert before == text_hash(text, [BASE, "darbench.routing.add"], [NEAR])
+    written(NEAR + "# a comment", "near_base.py")
+    assert ROUTINGS.source_hash("my_dar") == before
+    written(NEAR.replace("2", "3.0"), "near_base.py")
+    assert ROUTINGS.source_hash("my_dar") != before
+
+
+def test_a_fact_that_a_parent_in_another_file_reads_is_code(written):
+    written(NEAR.replace("return k", "return self.settings[k]"), "near_base.py")
+    written(NEXT_TO_IT)
+    before = ROUTINGS.source_hash("my_dar")
+    written(NEXT_TO_IT.replace("({},)", "({}, {})"))
+    assert ROUTINGS.source_hash("my_dar") != before
+
+
+def test_a_fact_of_a_parent_that_the_file_reads_is_code(written):
+    mine = 'import darbench\nfrom darbench.routing.dar import Dar\n@darbench.register("my_dar")\n'
+    text = written(mine + "class My(Dar):\n    def f(self): return self.settings\n")
+    dar = text_of("dar")
+    assert source.code_of(dar, {"settings"}) != source.code_of(dar)
+    modules = [
+        Path(darbench.__file__).parents[1] / m.replace(".", "/") for m in used_modules(text)
+    ]
+    texts = [text, *(m.with_suffix(".py").read_text() for m in modules)]
+    whole = content_hash([source.code_of(t, {"settings"}) for t in texts])
+    assert ROUTINGS.source_hash("my_dar") == whole
+
+
+def test_a_parent_in_the_same_file_or_in_torch_is_no_file_beside_it(written):
+    parent = "from darbench.routing.add import Add\nclass Parent(Add): pass\n"
+    mine = '@darbench.register("my_dar")\nclass My(Parent): pass\n'
+    text = written(f"import darbench\n{parent}{mine}")
+    assert ROUTINGS.source_hash("my_dar") == text_hash(text, [BASE])
 
 
 def test_a_source_that_is_nowhere_is_refused():

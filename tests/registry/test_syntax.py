@@ -13,7 +13,7 @@ SOURCE = '''"""A module."""
 from a import b, c
 
 
-@b("mine", weight=1.0)
+@register("mine", weight=1.0)
 class Mine(c):
     """The class."""
 
@@ -45,7 +45,7 @@ SAME = [
     ("(self, state, site, v): ...", "(self, state, site, v,): pass"),
     ("(self, state, site, v): ...", '(self, state, site, v):\n        """Described."""'),
     ("'x': -1", '"x": -1,'),
-    ('b("mine", weight=1.0)', "b('mine', weight=1.00,)"),
+    ('r("mine", weight=1.0)', "r('mine', weight=1.00,)"),
     ("\n\n    def write", "\n    def write"),
     ('"arXiv:1"', '"arXiv:2"'),
     ('paper = "arXiv:1"', 'citation = Paper("A title", "Mine", 2026)'),
@@ -71,6 +71,7 @@ OTHER = [
     ("import b, c", "import b, d as c"),
     ("def write", "def wirte"),
     ('paper = "arXiv:1"', 'gate = "one_plus"'),
+    ('paper = "arXiv:1"', "settings: tuple"),
     ("return state[", "yield state["),
 ]
 
@@ -92,11 +93,27 @@ def test_code_does(old, new):
     assert code_of(edited(old, new)) != code_of(SOURCE)
 
 
+FACT = "@register('a')\nclass A:\n    settings = 1\n\n    def f(self):\n        return {}"
+READS = ("self.settings", "getattr(self, 'settings')", "vars(type(self))", "A.__dict__")
+
+
+def tells(text: str, **more) -> bool:
+    """Whether another value of the fact is other code."""
+    return code_of(text, **more) != code_of(text.replace("settings = 1", "settings = 2"), **more)
+
+
 def test_a_fact_that_the_source_computes_with_is_code():
-    one = "class A:\n    settings = 1\n\n    def f(self):\n        return {}"
-    read, unread = one.format("self.settings"), one.format("self.other")
-    assert code_of(read) != code_of(read.replace("= 1", "= 2"))
-    assert code_of(unread) == code_of(unread.replace("= 1", "= 2"))
+    assert not tells(FACT.format("self.other"))
+    assert not tells(FACT.format("self.other").replace("@register", "@darbench.register"))
+    assert all(tells(FACT.format(read)) for read in READS)
+    assert tells(FACT.format("self.other"), read={"settings"})
+
+
+def test_a_class_that_is_not_registered_has_no_facts():
+    assert tells(FACT.format("1").replace("@register('a')\n", ""))
+    assert tells(FACT.format("1").replace("@register", "@other.register"))
+    state = "class State(NamedTuple):\n    settings: Tensor\n    last: Tensor"
+    assert code_of(state) != code_of(state.replace("    settings: Tensor\n", ""))
 
 
 def test_the_text_is_the_same_in_every_version_of_python():
