@@ -1,21 +1,17 @@
 import hashlib
-import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
 
 import pytest
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from PIL import Image
 
 from darbench.board import cells, page
 from darbench.board.build import build
 from darbench.board.rank import sections
-from darbench.board.reproduce import reproduce_command
 from darbench.errors import BadInput
 from darbench.records.protocol import protocol
 from darbench.records.settings import Evaluation
@@ -179,49 +175,6 @@ def test_labels_that_occur_twice_are_told_apart(tmp_path):
         assert f"d · {toy_trial('dar', params={'span': span}).config_hash[:6]}" in text
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        4,
-        0.5,
-        1e-5,
-        True,
-        None,
-        "full",
-        "null",
-        "True",
-        "1e3",
-        "",
-        "a b",
-        "it's",
-        "x,y=[z]{w}",
-        "back\\slash",
-        "trailing\\",
-        "quote\\'",
-        "$HOME",
-        "${oc.env:HOME}",
-        [0.25, 0.5, 1.0],
-        ["a", None, "b c"],
-        {"k": 1, "m": "n o"},
-    ],
-)
-def test_the_command_gives_hydra_the_very_values(value):
-    trial = toy_trial("dar", params={"value": value})
-    words = shlex.split(reproduce_command(json.dumps(trial.configuration()), seed=2))
-    assert words[:6] == ["darbench", "train", "--task", "toy", "--routing", "dar"]
-    assert words[-2:] == ["--seed", "2"]
-    parsed = OverridesParser.create().parse_overrides(words[6:-2])
-    values = {override.key_or_group: override.value() for override in parsed}
-    values = {k: getattr(v, "text", v) for k, v in values.items()}
-    assert values["params.value"] == value
-    assert type(values["params.value"]) is type(value)
-    configuration = trial.configuration()
-    for group in ("model", "training", "evaluation"):
-        for key, expected in configuration[group].items():
-            wanted = list(expected) if isinstance(expected, tuple) else expected
-            assert values[f"{group}.{key}"] == wanted
-
-
 def facts(text):
     """name -> value of each card of the page, in order."""
     cards = re.findall(r'<dl class="card">(.*?)</dl>', text, re.DOTALL)
@@ -262,18 +215,6 @@ def test_facts_are_escaped_and_rows_without_any_are_shown(tmp_path):
     old = render(tmp_path, [row | {"protocol_json": None} for row in entry_rows("add")])
     assert "older than the record" in Parsed(old).text
     assert "older than the record" not in Parsed(text).text
-
-
-def test_numbers_are_written_without_noise():
-    assert [cells.number(v) for v in (None, 0.4, 16.04, 1234567.0)] == [
-        "–",
-        "0.400",
-        "16.0",
-        "1.23e+06",
-    ]
-    assert [cells.percent(v) for v in (-0.0001, 0.021, -0.3)] == ["0.0 %", "+2.1 %", "−30.0 %"]
-    assert cells.interval(-0.099, 0.2051) == "[−9.9, +20.5] %"
-    assert cells.power(4e12) == "4.00 × 10¹²"
 
 
 def test_build_makes_the_table_and_the_page_from_the_ledger(tmp_path):

@@ -6,6 +6,8 @@ from PIL import Image
 
 from darbench.data.encode import encode
 
+SIZE, SHARD = 16, 8  # of images that become latents, and how many go into a file
+
 
 def write_cifar10(folder, train=40, test=8):
     """CIFAR-10's binary version: a byte of label, then the red, green and blue plane."""
@@ -28,20 +30,10 @@ def write_images(folder, classes=3, each=10, size=(40, 36), seed=0):
             Image.fromarray(pixels).save(folder / name / f"{i}.{'png' if i % 2 else 'JPG'}", "PNG")
 
 
-def write_latents(folder, each=5):
-    """Write latents as `darbench prepare imagenet` does, of two classes and 4 x 8 x 8.
-
-    Their autoencoder is tiny and random.
-    """
+def write_autoencoder(folder):
+    """Write a tiny random AutoencoderKL that halves images once."""
     from diffusers import AutoencoderKL
 
-    images, vae = folder / "images", folder / "vae"
-    rng = np.random.default_rng(0)
-    for name in "ab":
-        (images / name).mkdir(parents=True)
-        for i in range(each):
-            pixels = rng.integers(0, 256, (16, 16, 3), np.uint8)
-            Image.fromarray(pixels).save(images / name / f"{i}.png")
     torch.manual_seed(0)
     AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 2,
@@ -50,6 +42,25 @@ def write_latents(folder, each=5):
         layers_per_block=1,
         norm_num_groups=4,
         latent_channels=4,
-    ).save_pretrained(vae)
+    ).save_pretrained(folder)
+
+
+def write_latents(folder, each=5):
+    """Write latents as `darbench prepare imagenet` does, of two classes and 4 x 8 x 8."""
+    images, vae = folder / "images", folder / "vae"
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        (images / name).mkdir(parents=True)
+        for i in range(each):
+            pixels = rng.integers(0, 256, (16, 16, 3), np.uint8)
+            Image.fromarray(pixels).save(images / name / f"{i}.png")
+    write_autoencoder(vae)
     encode(images, vae, folder / "out", size=16, shard=8)
     return folder / "out"
+
+
+def flip(path):
+    """Flip the last bit of a file."""
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)

@@ -2,7 +2,6 @@ import math
 
 import numpy as np
 import pytest
-import scipy.linalg
 import torch
 import torch_fidelity
 from threadpoolctl import threadpool_limits
@@ -10,15 +9,15 @@ from torch.utils.data import Dataset
 
 from darbench.arithmetic import plain_arithmetic
 from darbench.data import load
-from darbench.metrics.extractors.extractor import extract, extractor
+from darbench.metrics.extractors.extractor import extractor
 from darbench.metrics.extractors.small_extractor import DigitsCNN
 from darbench.metrics.scores import score as scores
-from darbench.metrics.scores.frechet import frechet_distance
 from darbench.metrics.scores.kernel import kernel_distance
 from darbench.metrics.scores.reference import reference
 from darbench.metrics.scores.score import score
 from darbench.records.schema import COLUMNS
 from tests.make.rows import PYTHON_TYPES
+from tests.metrics.scores.pictures import features_of, frechet_by_sqrtm, noisy
 
 KEYS = {
     "fd",
@@ -34,36 +33,6 @@ KEYS = {
     "n_gen",
     "n_ref",
 }
-
-
-@pytest.fixture(scope="module")
-def data():
-    return load("digits")
-
-
-@pytest.fixture(scope="module")
-def real(data):
-    return reference("digits-cnn", data.train_images, data.val_images)
-
-
-def noisy(images, sigma, seed=0):
-    noise = np.random.default_rng(seed).normal(0, sigma, images.shape)
-    return np.clip(np.rint(images + noise), 0, 255).astype(np.uint8)
-
-
-def features_of(images, layer="64"):
-    return extract(extractor("digits-cnn"), images)[layer].double()
-
-
-def frechet_by_sqrtm(one, two):
-    """The definition in float64, the root of the product taken through the symmetric form."""
-    one, two = one.numpy(), two.numpy()
-    s1, s2 = np.cov(one, rowvar=False), np.cov(two, rowvar=False)
-    values, vectors = scipy.linalg.eigh(s1)
-    root = (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
-    between = np.sqrt(scipy.linalg.eigvalsh(root @ s2 @ root).clip(min=0)).sum()
-    difference = one.mean(axis=0) - two.mean(axis=0)
-    return difference @ difference + np.trace(s1) + np.trace(s2) - 2 * between
 
 
 def test_scores_are_columns_of_a_row(data, real):
@@ -146,33 +115,6 @@ def test_an_extractor_without_a_spatial_layer_has_no_spatial_distance(data, monk
     plain = reference("digits-cnn", data.train_images[:300], data.val_images)
     assert plain.spatial is None
     assert score(data.val_images, plain)["sfd"] is None
-
-
-@pytest.mark.parametrize("sigma", [0, 20, 80])
-def test_frechet_distance_is_its_definition(data, real, sigma):
-    images = noisy(data.val_images, sigma)
-    expected = frechet_by_sqrtm(features_of(images), features_of(data.train_images))
-    assert score(images, real)["fd"] == pytest.approx(expected, rel=1e-6)
-
-
-def test_frechet_distance_agrees_with_scipys_matrix_root(data, real):
-    one, two = features_of(data.val_images), features_of(data.train_images)
-    s1, s2 = (np.cov(x.numpy(), rowvar=False) for x in (one, two))
-    difference = (one.mean(0) - two.mean(0)).numpy()
-    trace = np.trace(s1 + s2 - 2 * np.real(scipy.linalg.sqrtm(s1 @ s2)))
-    expected = difference @ difference + trace
-    assert score(data.val_images, real)["fd"] == pytest.approx(expected, rel=1e-6)
-
-
-def test_the_reference_is_at_distance_zero_of_itself(data, real):
-    scores = score(data.train_images, real)
-    assert 0 <= scores["fd"] < 1e-6
-    assert (scores["precision"], scores["recall"], scores["nn_distance_ratio"]) == (1, 1, 0)
-
-
-def test_frechet_distance_grows_with_noise(data, real):
-    distances = [score(noisy(data.val_images, sigma), real)["fd"] for sigma in (0, 15, 30, 60)]
-    assert distances == sorted(distances) and distances[-1] > 5 * distances[0]
 
 
 def test_inception_score_in_closed_form():
@@ -324,8 +266,3 @@ def test_scoring_is_silent_and_leaves_nothing_behind(data, tmp_path, monkeypatch
     score(data.val_images, reference("digits-cnn", data.train_images[:300], data.val_images))
     assert capfd.readouterr() == ("", "")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_distance_that_is_no_number_is_not_taken_for_0(real):
-    broken = {**real.statistics, "mu": np.full_like(real.statistics["mu"], np.nan)}
-    assert math.isnan(frechet_distance(broken, real.statistics))
