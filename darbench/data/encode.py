@@ -225,9 +225,7 @@ class ImageEncoder:
     def shard(self, number: int) -> tuple[str, list[int], dict]:
         """Write that shard; returns its name, a latent's shape, and its entry in the manifest."""
         work, files = self.work, self.work.files(number)
-        images = work.folder.listing(
-            files
-        )  # taken before they are read, so that a later change shows
+        images = work.folder.listing(files)  # before they are read: a later change shows
         parts = [self._encoded(files[i : i + BATCH]) for i in range(0, len(files), BATCH)]
         pictures, mean, std = (torch.cat(part).contiguous() for part in zip(*parts, strict=True))
         tensors = {

@@ -82,8 +82,10 @@ def _in_place(func: Any) -> bool:
 
 
 def _key(func: Any, args: tuple, kwargs: dict) -> Hashable | None:
-    """Equal for operations with results of the same form; None where that is not known, or they
-    have content."""
+    """Return a key that operations with results of the same form share.
+
+    None where the form is not known, or a tensor has content.
+    """
     device = kwargs.get("device")
     if device is None and not any(isinstance(x, Tensor) for x in tree_leaves(args)):
         return None

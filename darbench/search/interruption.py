@@ -14,9 +14,8 @@ def handlers_kept() -> Iterator[Callable[[], None]]:
     It is called again after Ray has set handlers of its own, which answer SIGTERM with a stack
     trace. The old handlers are restored at the end.
     """
-    in_main = (
-        threading.current_thread() is threading.main_thread()
-    )  # other threads cannot set handlers
+    # Other threads cannot set handlers.
+    in_main = threading.current_thread() is threading.main_thread()
     before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM) if in_main}
     # A shell starts its background jobs with SIGINT ignored; that stays so.
     before = {s: handler for s, handler in before.items() if handler != signal.SIG_IGN}

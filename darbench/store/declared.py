@@ -22,9 +22,8 @@ class Declared:
     # The metric by configuration hash; those of the last sweep come last, in the file too.
     rank_by: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)  # code hash by routing
-    files: Mapping[str, str] = field(
-        default_factory=dict
-    )  # of users' routings and encoders, by name
+    # The files of users' routings and encoders by name.
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def extended(
         self,

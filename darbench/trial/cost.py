@@ -71,9 +71,8 @@ def sampling_flops(trial: Trial, data: Dataset | Kind) -> float | None:
 def evaluations(e: Evaluation) -> int:
     """Return how often a sampler with fixed steps evaluates the velocity (NFE)."""
     each = 1 if e.sampler in ("euler", "euler_maruyama") else 2
-    last = int(
-        e.sampler in SDE_SAMPLERS and e.sde.last_step != "none"
-    )  # a last step takes one evaluation
+    # A last step of an SDE sampler takes one evaluation.
+    last = int(e.sampler in SDE_SAMPLERS and e.sde.last_step != "none")
     return each * (e.sampler_steps - last) + last
 
 

@@ -79,9 +79,8 @@ class Run:
         if final and samples is not None and evaluation.redraws:
             measured |= self.evaluator.redraws(self.learner.ema, measured, samples)
         measured |= self._compute(step) | self.audit.columns
-        grid = (
-            samples and samples.pictures[: evaluation.grid].copy()
-        )  # a view would keep all pictures
+        # A view would keep all pictures.
+        grid = samples and samples.pictures[: evaluation.grid].copy()
         return Report(step=step, final=final, measured=measured, samples=grid)
 
     def _evaluate(self, step: int, train_loss: float) -> tuple[dict, Samples | None]:
