@@ -69,9 +69,8 @@ def counted(build, tokens: int, sites: int = SITES, width: int = WIDTH) -> tuple
         v = [x.to("meta") for x in outputs(sites, 1, tokens, width, torch.float32)]
         time, label = torch.empty(1), torch.zeros(1, dtype=torch.long)
         cond = Cond(time, label, *torch.empty(3, 1, width).unbind())
-        with torch.no_grad(), ElementwiseCounter() as elements:
-            reads(routing, v, cond)
-        with torch.no_grad(), FlopCounterMode(display=False) as products:
+        products, elements = FlopCounterMode(display=False), ElementwiseCounter()
+        with torch.no_grad(), products, elements:
             reads(routing, v, cond)
     return elements.flops, products.get_total_flops()
 

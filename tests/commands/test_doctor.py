@@ -1,6 +1,8 @@
 """The doctor names each thing that is missing, and nothing once it is there."""
 
 import hashlib
+import json
+import shutil
 from collections import namedtuple
 from pathlib import Path
 
@@ -32,6 +34,17 @@ def bare(monkeypatch, tmp_path):
 def multiplies(monkeypatch, bfloat16):
     can = {"architecture": "x86_64", "avx512_f": bfloat16}
     monkeypatch.setattr(doctor.torch.cpu, "get_capabilities", lambda: can)
+
+
+@pytest.fixture(scope="module")
+def latents(tmp_path_factory):
+    return write_latents(tmp_path_factory.mktemp("latents"))
+
+
+@pytest.fixture
+def made(latents, tmp_path):
+    """A copy of the latents, which a test may break."""
+    return shutil.copytree(latents, tmp_path / "made")
 
 
 @pytest.fixture
@@ -66,7 +79,8 @@ def test_each_missing_thing_has_a_step_that_mends_it():
 
 def test_the_length_that_the_doctor_proposes_is_enough():
     def device(*overrides):
-        return examine("cifar10-small", "evaluation.n_gen=2048", *overrides)["device"]
+        shallow = ("model.depth=2", "evaluation.n_gen=2048")
+        return examine("cifar10-small", *shallow, *overrides)["device"]
 
     _, _, proposed = device("training.batch=1024").fix.partition("or shorten it: ")
     steps = int(proposed.removeprefix("training.steps="))
@@ -100,8 +114,7 @@ def test_cifar10_in_its_published_form_is_all_it_takes(tmp_path, weights, monkey
     assert examine("cifar10-small", *SMALL)["data"] == found["data"]
 
 
-def test_latents_that_were_prepared_are_all_it_takes(tmp_path, weights):
-    made = write_latents(tmp_path / "made")
+def test_latents_that_were_prepared_are_all_it_takes(made, weights):
     shard, vae = made / "shard-00000.safetensors", made / "vae"
 
     def found():
@@ -250,3 +263,28 @@ def test_a_folder_that_cannot_be_written_is_missing(tmp_path):
     (tmp_path / "file").write_text("")
     found = {f.what: f for f in doctor.examine_machine(tmp_path / "file" / "x")}
     assert found["disk"].state == "missing" and "give another --out" in found["disk"].fix
+
+
+def test_the_doctor_is_for_people_and_for_machines(run):
+    code, out, err = run("doctor", "digits-nano")
+    assert (code, err) == (0, "") and "nothing is missing" in out
+    line = (
+        "doctor",
+        "cifar10-small",
+        "training.steps=1",
+        "evaluation.n_gen=64",
+        "training.precision=float32",
+    )
+    code, out, err = run(*line)
+    assert (code, err) == (1, "") and out.startswith("missing  data")
+    assert "fix: " in out and out.endswith("2 missing\n")
+    code, out, _ = run(*line, "--json")
+    found = {row["what"]: row["state"] for row in json.loads(out)}
+    assert code == 1 and found["data"] == found["extractor"] == "missing"
+    assert found["device"] == "ok"
+
+
+def test_the_doctor_says_that_it_reads_shards(run, made):
+    line = ("doctor", "imagenet256-b2", f"task.data_path={made}", *SMALL)
+    assert run(*line)[1].startswith(f"[0/2] reading the shards of {made}\nother    data")
+    assert {row["what"] for row in json.loads(run(*line, "--json")[1])} >= {"data", "autoencoder"}

@@ -1,7 +1,10 @@
 """A tiny autoencoder, a few images, and the latents that it makes of them."""
 
+import multiprocessing
+
 import pytest
 
+from darbench.data import encode as encoding
 from darbench.data import load
 from darbench.data.encode import encode
 from tests.make.data import SHARD, SIZE, write_autoencoder, write_images
@@ -24,7 +27,7 @@ def images(tmp_path_factory):
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory, vae, images):
     out = tmp_path_factory.mktemp("out")
-    encode(images, vae, out, size=SIZE, shard=SHARD, workers=2)
+    encode(images, vae, out, size=SIZE, shard=SHARD)
     return out
 
 
@@ -40,3 +43,11 @@ def copied(prepared, tmp_path):
     for path in prepared.glob("*.*"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     return tmp_path
+
+
+@pytest.fixture
+def quick_workers(monkeypatch):
+    """Fork workers from a process that has imported what they need, instead of spawning them."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["darbench.data.encode", "diffusers.models"])
+    monkeypatch.setattr(encoding, "get_context", lambda method: context)

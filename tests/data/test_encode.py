@@ -17,24 +17,28 @@ from darbench.data.image_folder import find
 from darbench.errors import BadInput
 from tests.make.data import SHARD, SIZE, write_images
 
+quick = pytest.mark.usefixtures("quick_workers")
 
+
+@quick
 def test_workers_and_interruptions_leave_the_same_latents(data, vae, images, tmp_path):
-    alone = tmp_path / "alone"
-    encode(images, vae, alone, size=SIZE, shard=SHARD)
-    whole = load("latents", str(alone))
+    both = tmp_path / "both"
+    encode(images, vae, both, size=SIZE, shard=SHARD, workers=2)
+    whole = load("latents", str(both))
     assert whole.fingerprint == data.fingerprint
-    (alone / "shard-00001.safetensors").unlink()
-    kept = (alone / "shard-00002.safetensors").stat().st_mtime_ns
+    (both / "shard-00001.safetensors").unlink()
+    kept = (both / "shard-00002.safetensors").stat().st_mtime_ns
     news = []
-    encode(images, vae, alone, size=SIZE, shard=SHARD, listener=lambda *event: news.append(event))
+    encode(images, vae, both, size=SIZE, shard=SHARD, listener=lambda *event: news.append(event))
     assert [event[:2] for event in news] == [(3, 4), (4, 4)]
     assert news[1][2] == "wrote shard-00001.safetensors"
-    assert (alone / "shard-00002.safetensors").stat().st_mtime_ns == kept
-    assert json.loads((alone / "manifest.json").read_text()) == json.loads(
+    assert (both / "shard-00002.safetensors").stat().st_mtime_ns == kept
+    assert json.loads((both / "manifest.json").read_text()) == json.loads(
         (data.path / "manifest.json").read_text()
     )
 
 
+@quick
 def test_an_error_names_its_image_and_keeps_the_finished_shards(vae, tmp_path):
     images, out = tmp_path / "images", tmp_path / "out"
     write_images(images, classes=2, each=8)
@@ -71,6 +75,7 @@ def test_a_shard_that_cannot_be_written_is_one_error(vae, images, copied):
         encode(images, vae, copied, size=SIZE, shard=SHARD)
 
 
+@quick
 def test_a_manifest_that_cannot_be_written_is_one_error(vae, images, copied):
     (copied / "shard-00001.safetensors").unlink()
     (copied / f".manifest.json.{os.getpid()}").mkdir()
@@ -93,6 +98,7 @@ def test_an_output_folder_that_cannot_be_begun_is_one_error(vae, images, copied)
         encode(images, copied / "vae", copied, size=SIZE)
 
 
+@quick
 def test_a_worker_that_is_killed_is_one_error_and_the_same_command_goes_on(vae, images, tmp_path):
     def kill(done, total, event):
         for child in multiprocessing.active_children():
@@ -105,6 +111,7 @@ def test_a_worker_that_is_killed_is_one_error_and_the_same_command_goes_on(vae, 
     assert 1 <= first[0][0] < 30 and first[-1][0] == 30
 
 
+@quick
 def test_an_error_of_a_starting_worker_is_its_own(vae, images, copied):
     (copied / "shard-00001.safetensors").unlink()
     (copied / "vae").unlink()
@@ -137,6 +144,7 @@ def test_another_encoding_in_the_folder_is_refused(vae, images, copied, tmp_path
         encode(fewer, vae, copied, size=SIZE, shard=SHARD)
 
 
+@quick
 def test_a_shard_whose_image_was_replaced_is_made_again(vae, images, copied, tmp_path_factory):
     mended = tmp_path_factory.mktemp("mended") / "images"
     shutil.copytree(images, mended)

@@ -35,6 +35,7 @@ def test_broken_files_are_named(copied, message):
         load("latents", str(copied))
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_shards_whose_bytes_changed_are_found_and_made_again(vae, images, copied):
     news = []
     load("latents", str(copied)).verify(lambda *event: news.append(event))

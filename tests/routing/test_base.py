@@ -8,7 +8,7 @@ from darbench.routing.base import Routing
 from darbench.routing.dar import Dar
 from darbench.routing.hyper import Hyper
 from darbench.routing.mhc import ManifoldHyper
-from darbench.testing import check_routing
+from darbench.testing import CHECKS, check_routing
 from darbench.testing.inputs import conditions, images, outputs, randomise, reads
 from tests.make.models import sit
 
@@ -51,7 +51,8 @@ def test_a_subclass_with_a_read_of_its_own_is_taken_by_that_read(base):
 
 @pytest.mark.parametrize("base", HANDING_ON)
 def test_such_a_subclass_keeps_the_contract_but_for_its_equality_to_add(base):
-    results = check_routing(softened(base))
+    eager = [check.name for check in CHECKS if check.name != "one_graph"]
+    results = check_routing(softened(base), only=eager)
     failed = {r.name for r in results if not r.passed}
     assert failed <= {"declared_equality_to_add", "flops_formula"}
 

@@ -56,42 +56,32 @@ if __name__ == "__main__":
 '''
 
 
-def run(*command: str, cwd: Path) -> str:
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=180)
-    assert done.returncode == 0, done.stderr + done.stdout
-    return done.stdout
-
-
-def test_a_loaded_file_joins_the_space_and_runs_in_the_workers(tmp_path):
+def test_loaded_files_reach_the_workers_and_are_known_by_their_code(run, own_registry, tmp_path):
+    """A routing that is trained there, and an encoder that it is aligned to."""
     space = write(tmp_path, ADD)
     (tmp_path / "mine.py").write_text(MINE)
-    sweep = [sys.executable, "-m", "darbench", "sweep", "--space", space, "--json"]
-    said = json.loads(run(*sweep, "--load", "mine.py", cwd=tmp_path))
-    assert (said["total"], said["done"], said["failed"]) == (2, 2, 0)
+    (tmp_path / "encoder.py").write_text(ENCODER)
+    aligned = ["training.objective=repa", "training.repa.layer=1", "training.repa.encoder=halves"]
+    sweep = ["sweep", "--space", space, "--json", *aligned]
+    sweep += ["--load", "mine.py", "--load", "encoder.py"]
+
+    code, out, _ = run(*sweep)
+    said = json.loads(out)
+    assert (code, said["total"], said["done"], said["failed"]) == (0, 2, 2, 0)
     rows = darbench.load_results("mine", tmp_path / "leaderboards")
     assert set(rows["routing"]) == {"add", "mine"}
     assert rows.filter(rows["routing"] == "mine")["params_routing"].to_list() == [4, 4]
-
-    again = json.loads(run(*sweep, "--load", "mine.py", cwd=tmp_path))
-    assert (again["skipped"], again["done"]) == (2, 0)
-    (tmp_path / "mine.py").write_text(MINE + "\nANOTHER = 1\n")
-    changed = json.loads(run(*sweep, "--load", "mine.py", cwd=tmp_path))
-    assert (changed["skipped"], changed["done"]) == (1, 1)
-
-
-def test_an_encoder_of_a_loaded_file_is_aligned_to_in_the_workers(tmp_path):
-    space = write(tmp_path, ADD)
-    (tmp_path / "encoder.py").write_text(ENCODER)
-    aligned = ["training.objective=repa", "training.repa.layer=1", "training.repa.encoder=halves"]
-    sweep = [sys.executable, "-m", "darbench", "sweep", "--space", space, "--json", *aligned]
-    said = json.loads(run(*sweep, "--load", "encoder.py", cwd=tmp_path))
-    assert (said["total"], said["done"], said["failed"]) == (1, 1, 0)
     page = Path(said["board"]).read_text()
-    assert f"darbench train --load {tmp_path}/encoder.py --task digits-nano" in page
-    for text, finished in ((ENCODER, 1), (ENCODER + "ANOTHER = 1\n", 0)):
-        (tmp_path / "encoder.py").write_text(text)
-        planned = json.loads(run(*sweep, "--load", "encoder.py", "--dry-run", cwd=tmp_path))
-        assert planned["finished"] == finished
+    assert f"--load {tmp_path}/encoder.py --task digits-nano" in page
+
+    def finished() -> int:
+        return json.loads(run(*sweep, "--dry-run")[1])["finished"]
+
+    assert finished() == 2
+    (tmp_path / "mine.py").write_text(MINE + "\nANOTHER = 1\n")
+    assert finished() == 1
+    (tmp_path / "encoder.py").write_text(ENCODER + "ANOTHER = 1\n")
+    assert finished() == 0
 
 
 @pytest.mark.slow
@@ -100,6 +90,7 @@ def test_a_script_registers_and_sweeps(tmp_path):
     script = tmp_path / "script.py"
     text = SCRIPT.replace("{space!r}", repr(space)).replace("{out!r}", repr(str(tmp_path)))
     script.write_text(text)
-    run(sys.executable, str(script), cwd=tmp_path)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr + done.stdout
     rows = darbench.load_results("mine", tmp_path)
     assert set(rows["routing"]) == {"add", "scripted"}

@@ -1,5 +1,6 @@
 """The ways to ask: a function that never raises, and a class for pytest."""
 
+import os
 import random
 import subprocess
 import sys
@@ -225,7 +226,11 @@ def test_the_class_for_pytest_runs_every_check_as_a_test(tmp_path):
     file = tmp_path / "test_mine.py"
     file.write_text(CONTRACT)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(file)]
-    run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert f"1 failed, {2 * len(CHECKS) - 1} passed" in run.stdout
+    eager = ["-k", "not one_graph"]  # which torch compiles for seconds
+    one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
+    run = subprocess.run(
+        [*command, *eager], capture_output=True, text=True, cwd=tmp_path, env=one_thread
+    )
+    assert f"1 failed, {2 * len(CHECKS) - 3} passed, 2 deselected" in run.stdout
     assert "TestMine::test_declared_equality_to_add" in run.stdout
     assert "equals_add is 'no', measured 'strong'" in run.stdout

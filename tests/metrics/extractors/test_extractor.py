@@ -91,13 +91,14 @@ def features_of_part(name, images):
     return extract(extractor(name), images)
 
 
-def test_features_are_the_same_bits_from_two_processes_with_half_each(shipped):
-    name, images = shipped
-    halves = np.array_split(images, 2)
+def test_features_are_the_same_bits_from_two_processes_with_half_each():
+    images = {cnn.name: load(cnn.data).reference_images[:201] for cnn in (DIGITS, SHAPES)}
+    asked = [(name, half) for name in images for half in np.array_split(images[name], 2)]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        parts = list(pool.map(features_of_part, [name, name], halves))
-    for layer, values in extract(extractor(name), images).items():
-        assert torch.equal(values, torch.cat([part[layer] for part in parts]))
+        parts = list(pool.map(features_of_part, *zip(*asked, strict=True)))
+    for name, halves in zip(images, (parts[:2], parts[2:]), strict=True):
+        for layer, values in extract(extractor(name), images[name]).items():
+            assert torch.equal(values, torch.cat([half[layer] for half in halves]))
 
 
 def test_features_are_the_same_bits_in_any_order_and_with_more_threads(shipped):
