@@ -10,7 +10,7 @@ from torch import nn
 from darbench.data import load
 from darbench.data.base import to_model_range
 from darbench.errors import BadInput
-from darbench.flow.repa import Repa
+from darbench.flow.repa import RepaObjective
 from darbench.flow.transport import DEFAULT
 from darbench.metrics.extractors.small_cnn import DIGITS, SHAPES
 from darbench.trial.encoders import load_encoder
@@ -60,7 +60,7 @@ def test_an_encoder_that_does_not_exist_is_refused(name, weights, said):
 
 def test_latents_are_no_images():
     with pytest.raises(ValueError, match="images of 1 or 3 channels, not 4"):
-        Repa(DEFAULT, sit(channels=4), load_encoder("digits-cnn"), layer=1)
+        RepaObjective(DEFAULT, sit(channels=4), load_encoder("digits-cnn"), layer=1)
 
 
 def test_without_timm_it_says_what_to_install(monkeypatch):
@@ -100,7 +100,7 @@ def test_a_timm_encoder_answers_its_last_feature_map(saved):
 
 def test_a_timm_encoders_flops_are_counted_without_computing(saved):
     name, _, weights = saved
-    objective = Repa(DEFAULT, sit(), load_encoder(f"timm:{name}", weights), layer=2)
+    objective = RepaObjective(DEFAULT, sit(), load_encoder(f"timm:{name}", weights), layer=2)
     flops = objective.step_flops(2, (3, 8, 8))
     published = {"vit_tiny_patch16_224": 1.25e9, "resnet18": 1.82e9}[name]  # multiply-adds
     assert flops == pytest.approx(2 * 2 * published, rel=0.05)

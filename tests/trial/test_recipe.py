@@ -1,9 +1,9 @@
 import pytest
 
 from darbench.flow.path import PATHS
-from darbench.flow.repa import Repa
+from darbench.flow.repa import RepaObjective
 from darbench.flow.transport import DEFAULT, PREDICTIONS, WEIGHTINGS, Objective
-from darbench.records.settings import Repa as RepaSettings
+from darbench.records.settings import RepaObjective as RepaSettings
 from darbench.records.settings import Training
 from darbench.trial.recipe import make_objective, make_transport
 from tests.make.models import sit
@@ -27,7 +27,7 @@ def test_repa_is_the_velocity_with_an_alignment_as_set():
     settings = RepaSettings(layer=3, coefficient=0.25, hidden=40, norm=True, encoder="digits-cnn")
     training = Training(objective="repa", repa=settings, path="GVP")
     objective = make_objective(training, sit(channels=1), seed=0)
-    assert isinstance(objective, Repa)
+    assert isinstance(objective, RepaObjective)
     assert objective.transport == make_transport(Training(path="GVP"))
     assert (objective.layer, objective.coefficient) == (3, 0.25)
     assert [p.shape[0] for p in objective.projector.parameters()] == [40, 40, 40, 40, 64, 64]
