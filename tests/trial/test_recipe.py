@@ -3,8 +3,7 @@ import pytest
 from darbench.flow.path import PATHS
 from darbench.flow.repa import RepaObjective
 from darbench.flow.transport import DEFAULT, PREDICTIONS, WEIGHTINGS, Objective
-from darbench.records.settings import RepaObjective as RepaSettings
-from darbench.records.settings import Training
+from darbench.records.settings import Repa, Training
 from darbench.trial.recipe import make_objective, make_transport
 from tests.make.models import sit
 
@@ -24,7 +23,7 @@ def test_a_recipe_names_path_prediction_and_weighting():
 
 
 def test_repa_is_the_velocity_with_an_alignment_as_set():
-    settings = RepaSettings(layer=3, coefficient=0.25, hidden=40, norm=True, encoder="digits-cnn")
+    settings = Repa(layer=3, coefficient=0.25, hidden=40, norm=True, encoder="digits-cnn")
     training = Training(objective="repa", repa=settings, path="GVP")
     objective = make_objective(training, sit(channels=1), seed=0)
     assert isinstance(objective, RepaObjective)
@@ -34,7 +33,7 @@ def test_repa_is_the_velocity_with_an_alignment_as_set():
 
 
 def test_a_layer_beyond_the_model_is_refused():
-    training = Training(objective="repa", repa=RepaSettings(layer=5, encoder="digits-cnn"))
+    training = Training(objective="repa", repa=Repa(layer=5, encoder="digits-cnn"))
     with pytest.raises(
         ValueError, match=r"^training.repa.layer=5: must be between 1 and the depth, 4"
     ):
