@@ -1,6 +1,7 @@
 """Imports point down and never form a circle, as read from the source of every module."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 import darbench
 
 PACKAGE = Path(darbench.__file__).parent
-FLOORS = {  # docs/architecture.md draws them
+FLOORS = {
     0: ("errors", "cache", "files", "listener", "randomness", "arithmetic", "records", "ops"),
     1: ("registry",),
     2: ("routing",),
@@ -89,6 +90,14 @@ def test_a_name_that_only_begins_like_a_package_is_not_in_it():
     assert lies_in("torch", "torch") and lies_in("torch.nn", "ray", "torch")
     assert not lies_in("torchvision.models", "torch")
     assert not lies_in("darbench.routing.base2", "darbench.routing.base")
+
+
+def test_the_floors_are_those_that_the_docs_draw():
+    text = (PACKAGE.parent / "docs" / "architecture.md").read_text()
+    drawn: dict[int, set[str]] = {}
+    for floor, rooms in re.findall(r"^\| (\d) \| (.*?) \|", text, re.M):
+        drawn.setdefault(int(floor), set()).update(re.findall(r"`(\w+)/?`", rooms))
+    assert drawn == {floor: {*rooms} - {"__main__"} for floor, rooms in FLOORS.items()}
 
 
 def test_every_room_has_a_floor_and_every_floor_a_room():

@@ -1,19 +1,10 @@
 import importlib.util
 import sys
-from typing import Literal
 
 import pytest
 
 from darbench.errors import BadInput
-from darbench.registry import (
-    ROUTINGS,
-    VERBS,
-    Parameter,
-    Signature,
-    register,
-    signature,
-    signatures,
-)
+from darbench.registry import ROUTINGS, VERBS, register, signature, signatures
 from darbench.routing.base import Routing
 
 SOURCE = """
@@ -48,9 +39,6 @@ def user_file(tmp_path, own_registry):
         return module.Mine
 
     return load
-
-
-# Names
 
 
 def test_the_built_in_routings_are_known_by_name_in_order():
@@ -136,79 +124,6 @@ def test_a_constructor_of_another_form_is_refused(own_registry, arguments, compl
         register("mine")(type("Mine", (Routing,), verbs | {"__init__": scope["init"]}))
 
 
-# Signatures
-
-
-def test_a_signature_is_the_keyword_only_arguments_with_types_and_choices():
-    found = signature("dar").parameters
-    assert list(found) == [
-        "query",
-        "t_source",
-        "history",
-        "span",
-        "final",
-        "heads",
-        "gain",
-        "scale",
-        "value_gate",
-        "lr_mult",
-    ]
-    assert found["query"].choices == ("static", "static_t", "dynamic")
-    assert (found["span"].types, found["span"].default) == ((int,), 4)
-    assert (found["lr_mult"].types, found["lr_mult"].default) == ((float,), 1.0)
-    assert signature("hyper").parameters["dynamic"].types == (bool,)
-
-
-@pytest.mark.parametrize("name", ROUTINGS.names())
-def test_the_defaults_of_a_signature_pass_its_own_checks_and_build_the_routing(name):
-    resolved = signature(name).resolve({})
-    assert signature(name).resolve(resolved) == resolved
-    assert isinstance(ROUTINGS.get(name)(8, 16, **resolved), Routing)
-
-
-def test_resolving_fills_in_the_defaults():
-    resolved = signature("hyper").resolve({"streams": 2})
-    assert resolved == {"streams": 2, "dynamic": True, "res": "full", "tanh": True, "lr_mult": 1.0}
-
-
-@pytest.mark.parametrize(
-    ("name", "params", "message"),
-    [
-        ("hyper", {"streams": True}, "streams=True: must be int"),
-        ("hyper", {"streams": 2.0}, r"streams=2\.0: must be int"),
-        ("hyper", {"streams": "2"}, "streams='2': must be int"),
-        ("hyper", {"dynamic": 1}, "dynamic=1: must be bool"),
-        ("hyper", {"lr_mult": False}, "lr_mult=False: must be float"),
-        ("hyper", {"lr_mult": None}, "lr_mult=None: must be float"),
-        ("dar", {"query": "statik"}, "query=statik: must be one of static, static_t, dynamic"),
-        ("dar", {"querry": "static"}, "routing 'dar'.*'querry'; did you mean query"),
-        ("add", {"lr_mult": 1.0}, "routing 'add' has no parameters, got 'lr_mult'"),
-    ],
-)
-def test_wrong_parameters_are_refused(name, params, message):
-    with pytest.raises(BadInput, match=message):
-        signature(name).resolve(params)
-
-
-def test_an_int_will_do_for_a_float():
-    assert signature("hyper").resolve({"lr_mult": 3})["lr_mult"] == 3
-
-
-class Hinted:
-    def __init__(self, sites, width, *, a: int | None = None, b: Literal[1, 2] = 1): ...
-
-    begin = read = write = __init__
-
-
-def test_optional_and_numeric_choices_are_checked_by_type_too(own_registry):
-    register("hinted")(Hinted)
-    hinted = signature("hinted")
-    assert hinted.resolve({"a": None, "b": 2}) == {"a": None, "b": 2}
-    for wrong in ({"a": 1.5}, {"a": True}, {"b": 3}, {"b": True}, {"b": 1.0}):
-        with pytest.raises(BadInput):
-            hinted.resolve(wrong)
-
-
 def test_the_code_hash_follows_the_source(user_file):
     user_file("mine_a", name="one")
     user_file("mine_b", name="two")
@@ -216,14 +131,6 @@ def test_the_code_hash_follows_the_source(user_file):
     one, two, three = (signature(name).code_hash for name in ("one", "two", "three"))
     assert len(one) == 16 and len({one, two, three}) == 3
     assert signature("add").code_hash == signatures()["add"].code_hash
-
-
-def test_a_signature_is_enough_to_check_parameters_without_the_routing():
-    span = Parameter(name="span", default=4, types=(int,))
-    signature = Signature(name="x", parameters={"span": span}, code_hash="0")
-    assert signature.resolve({"span": 2}) == {"span": 2}
-    with pytest.raises(BadInput, match=r"routing 'x'.*'spam'; did you mean span"):
-        signature.resolve({"spam": 2})
 
 
 def test_two_classes_of_one_file_cannot_share_a_name(user_file, tmp_path):

@@ -1,7 +1,4 @@
-import hashlib
 import importlib
-import json
-import shutil
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -14,7 +11,6 @@ from torch_fidelity.utils import create_feature_extractor
 from darbench.data import load
 from darbench.errors import BadInput
 from darbench.metrics.extractors import extractor as extractors
-from darbench.metrics.extractors import small_cnn, train_small_cnn
 from darbench.metrics.extractors.extractor import extract, extractor
 from darbench.metrics.extractors.small_cnn import DIGITS, SHAPES
 
@@ -27,48 +23,6 @@ def data():
 @pytest.fixture(scope="module")
 def net():
     return extractor("digits-cnn")
-
-
-@pytest.mark.parametrize("cnn", [DIGITS, SHAPES], ids=lambda cnn: cnn.name)
-def test_shipped_weights_reach_exactly_the_recorded_accuracy(cnn):
-    record, data = cnn.read_record(), load(cnn.data)
-    reached = small_cnn.accuracy(cnn.load_net(), *train_small_cnn.held_out(data))
-    assert reached == record["held_out_accuracy"] >= 0.98
-    assert record["held_out_images"] == data.n_val
-    assert record["data_fingerprint"] == data.fingerprint
-
-
-@pytest.mark.parametrize("cnn", [DIGITS, SHAPES], ids=lambda cnn: cnn.name)
-def test_shipped_weights_are_small_and_as_recorded(cnn):
-    record = cnn.read_record()
-    path = small_cnn.WEIGHTS / f"{cnn.name}.safetensors"
-    assert path.stat().st_size <= 400_000
-    assert hashlib.sha256(path.read_bytes()).hexdigest() == record["sha256"]
-    counted = sum(p.numel() for p in cnn.load_net().parameters())
-    assert counted == record["parameters"] < 100_000
-    assert f"train_small_cnn {cnn.name} --out" in record["command"]
-
-
-def test_colour_and_size_are_the_networks_own():
-    made = extractor("shapes-cnn")
-    pictures = load("shapes").val_images[:70]
-    layers = extract(made, pictures)
-    assert [tuple(v.shape) for v in layers.values()] == [(70, 64), (70, 10), (70, 256)]
-    assert made.widths == {layer: v.shape[1] for layer, v in layers.items()}
-    turned = extract(made, np.ascontiguousarray(pictures[..., ::-1]))
-    assert not torch.allclose(layers["64"], turned["64"])
-    with pytest.raises(ValueError, match=r"shapes-cnn reads uint8 images \(B, 3, 16, 16\)"):
-        made(torch.zeros(2, 3, 8, 8, dtype=torch.uint8))
-
-
-def test_changed_weights_are_refused(tmp_path):
-    shutil.copytree(small_cnn.WEIGHTS, tmp_path, dirs_exist_ok=True)
-    path = tmp_path / "digits-cnn.safetensors"
-    data = bytearray(path.read_bytes())
-    data[-1] ^= 1
-    path.write_bytes(data)
-    with pytest.raises(ValueError, match="sha256"):
-        DIGITS.load_net(tmp_path)
 
 
 @pytest.fixture(scope="module", params=[DIGITS, SHAPES], ids=lambda cnn: cnn.name)
@@ -189,8 +143,9 @@ def test_an_unknown_name_is_answered_with_near_names():
 
 
 def test_registered_once_however_often_the_module_is_loaded():
-    registered = FEATURE_EXTRACTORS_REGISTRY["digits-cnn"]
+    registered, names = FEATURE_EXTRACTORS_REGISTRY["digits-cnn"], dict(vars(extractors))
     importlib.reload(extractors)
+    vars(extractors).update(names)  # whoever imported them has the old ones
     assert FEATURE_EXTRACTORS_REGISTRY["digits-cnn"] is registered
 
 
@@ -202,42 +157,3 @@ def test_torch_fidelity_chooses_layers_and_may_not_change_the_weights():
         create_feature_extractor(
             "digits-cnn", ["64"], cuda=False, verbose=False, feature_extractor_weights_path="x"
         )
-
-
-def test_shifts_move_the_image_and_let_black_in():
-    images = torch.arange(1, 65, dtype=torch.uint8).reshape(1, 1, 8, 8).repeat(3, 3, 1, 1)
-    still, down, left = train_small_cnn.shifted(images, np.array([[0, 0], [1, 0], [0, -1]]))
-    assert torch.equal(still, images[0])
-    assert torch.equal(down[:, 1:], images[0, :, :-1]) and not down[:, 0].any()
-    assert torch.equal(left[:, :, :-1], images[0, :, :, 1:]) and not left[:, :, -1].any()
-
-
-def run_training(out, *arguments):
-    threads = torch.get_num_threads()
-    try:
-        train_small_cnn.main(["digits-cnn", "--out", str(out), *arguments])
-    finally:
-        torch.set_num_threads(threads)
-    return json.loads((out / "digits-cnn.json").read_text())
-
-
-def test_training_writes_weights_and_record(tmp_path, data):
-    record = run_training(tmp_path, "--epochs", "2")
-    net = DIGITS.load_net(tmp_path)
-    images = train_small_cnn.to_rgb(data.val_images)
-    reached = small_cnn.accuracy(net, images, torch.tensor(data.val_labels))
-    assert reached == record["held_out_accuracy"] > 0.5
-    assert record.keys() == DIGITS.read_record().keys()
-    assert record["features"] == {"64": 64, "logits": 10}
-    assert (record["seed"], record["epochs"]) == (0, 2)
-    again = run_training(tmp_path / "again", "--epochs", "2")
-    other = run_training(tmp_path / "other", "--epochs", "2", "--seed", "1")
-    assert again["sha256"] == record["sha256"] != other["sha256"]
-
-
-@pytest.mark.slow
-def test_retraining_repeats_the_recorded_accuracy(tmp_path):
-    shipped = DIGITS.read_record()
-    arguments = ("--seed", str(shipped["seed"]), "--epochs", str(shipped["epochs"]))
-    retrained = run_training(tmp_path, *arguments)
-    assert abs(retrained["held_out_accuracy"] - shipped["held_out_accuracy"]) <= 0.01

@@ -1,0 +1,35 @@
+"""Declarations beside a ledger: what later sweeps add to them, and what they replace."""
+
+import pytest
+
+from darbench.errors import BadInput
+from darbench.store.declared import FILE, Declared, read, write
+
+
+def test_seeds_are_added_and_all_else_is_replaced_by_name():
+    first = Declared(seeds={"a": [0, 1], "b": [0]}, sources={"add": "old", "dar": "d"})
+    both = first.extended({"a": [2, 1]}, sources={"add": "new"}, command="again")
+    assert both.seeds == {"a": [0, 1, 2], "b": [0]}
+    assert both.sources == {"add": "new", "dar": "d"}
+    assert both.command == "again" and both.extended({}).command == "again"
+
+
+def test_the_last_sweep_that_declared_a_configuration_ranks_it():
+    both = Declared().extended({"a": [0], "b": [0]}, rank_by="fd")
+    later = both.extended({"a": [0]}, rank_by="val_loss")
+    assert later.ranking(["a", "b"]) == "val_loss" and later.ranking(["b"]) == "fd"
+    assert later.ranking(["c"]) is None
+
+
+def test_what_is_written_is_read_back_and_no_file_declares_nothing(tmp_path):
+    assert read(tmp_path) == Declared()
+    declared = Declared(command="darbench sweep", seeds={"a": [0]}, rank_by={"a": "fd"})
+    write(tmp_path, declared)
+    assert read(tmp_path) == declared
+
+
+@pytest.mark.parametrize("text", ["{", '{"seed": {}}', "[1]"])
+def test_a_file_that_cannot_be_read_is_named(tmp_path, text):
+    (tmp_path / FILE).write_text(text)
+    with pytest.raises(BadInput, match=rf"{tmp_path}/{FILE}: cannot be read .*; move it away"):
+        read(tmp_path)
