@@ -60,6 +60,7 @@ class Tree:
         self.process = subprocess.Popen(
             [sys.executable, "-c", CHILD, job],
             env=os.environ | {"PYTHONPATH": path},
+            cwd=tree,  # which Python looks into first
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
