@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -54,15 +55,30 @@ def code() -> str:
     That is every file of darbench, and the versions of Python and of the installed packages.
     """
     root = Path(str(files("darbench")))
+    walked = sorted(Path(place, name) for place, _, names in os.walk(root) for name in names)
+    ours = [path for path in walked if "__pycache__" not in path.parts]
+    return _code(root, tuple(map(_state, ours)), tuple(sorted(_installed())))
+
+
+@cache  # the files are read again once one of them has another state
+def _code(root: Path, states: tuple[tuple[Path, int, int], ...], installed: tuple) -> str:
     digest = hashlib.sha256(sys.version.encode())
-    for path in sorted(Path(place, name) for place, _, names in os.walk(root) for name in names):
-        if "__pycache__" not in path.parts:
-            digest.update(f"\n{path.relative_to(root).as_posix()}\n".encode())
-            with suppress(OSError):  # an editor's file that is gone by now
-                digest.update(hashlib.sha256(path.read_bytes()).digest())
-    for name in sorted(_installed()):
+    for path, *_ in states:
+        digest.update(f"\n{path.relative_to(root).as_posix()}\n".encode())
+        with suppress(OSError):
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    for name in installed:
         digest.update(f"\n{name}".encode())
     return digest.hexdigest()
+
+
+def _state(path: Path) -> tuple[Path, int, int]:
+    """Return a file's time of change and its size, by which a change is seen."""
+    try:
+        status = path.stat()
+    except OSError:  # an editor's file that is gone by now
+        return path, 0, 0
+    return path, status.st_mtime_ns, status.st_size
 
 
 def _installed() -> Iterator[str]:

@@ -80,15 +80,34 @@ def test_only_the_newest_results_of_a_kind_stay_and_nothing_else_is_deleted(call
 
 def test_a_file_that_is_gone_before_it_is_read_does_no_harm(monkeypatch):
     whole = cache.code()
-    read = Path.read_bytes
 
-    def vanished(path):
-        if path.name == "cache.py":
-            raise FileNotFoundError(path)
-        return read(path)
+    def vanishes_before(read):
+        def method(path, *args, **kwargs):
+            if path.name == "cache.py":
+                raise FileNotFoundError(path)
+            return read(path, *args, **kwargs)
 
-    monkeypatch.setattr(Path, "read_bytes", vanished)
+        return method
+
+    for name in ("stat", "read_bytes"):
+        monkeypatch.setattr(Path, name, vanishes_before(getattr(Path, name)))
     assert cache.code() != whole
+
+
+def test_the_code_changes_and_changes_back_with_a_file(monkeypatch):
+    whole = cache.code()
+    file = Path(cache.__file__)
+    text, status = file.read_bytes(), file.stat()
+    read, look = Path.read_bytes, Path.stat
+
+    class Later:
+        st_mtime_ns, st_size = status.st_mtime_ns + 1, status.st_size
+
+    monkeypatch.setattr(Path, "stat", lambda p: Later if p == file else look(p))
+    monkeypatch.setattr(Path, "read_bytes", lambda p: text + b"#" if p == file else read(p))
+    assert cache.code() != whole
+    monkeypatch.undo()
+    assert cache.code() == whole
 
 
 @pytest.mark.parametrize("damage", [b"", b"torn", b"\xff\xfe", b"0" * 32 + b"\n{}"])

@@ -17,6 +17,8 @@ UNKNOWN = {  # results that their content decides, and random numbers that other
     torch.Tag.dynamic_output_shape,
     torch.Tag.nondeterministic_seeded,
 }
+# The form of a result, or None for the first argument's, and the FLOPs, by operation and forms.
+_KNOWN: dict[Hashable, tuple[Any, int]] = {}
 
 
 class Outline(TorchDispatchMode):
@@ -34,7 +36,6 @@ class Outline(TorchDispatchMode):
         super().__init__()
         self.flops = 0
         self._few = few
-        self._known: dict[Hashable, tuple[Any, int]] = {}
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -44,9 +45,9 @@ class Outline(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        key = _key(func, args, kwargs) if _is_plain(func) else None
-        if key in self._known:
-            form, flops = self._known[key]
+        key = self._key(func, args, kwargs) if _is_plain(func) else None
+        if key in _KNOWN:
+            form, flops = _KNOWN[key]
             self.flops += flops
             return args[0] if form is None else _of_form(form)
         with self:
@@ -59,8 +60,25 @@ class Outline(TorchDispatchMode):
         flops = formula(*args, **kwargs, out_val=result) if formula else 0
         self.flops += flops
         if key is not None and all(x is None or x.is_meta for x in tree_leaves(result)):
-            self._known[key] = None if _in_place(func) else _form(result), flops
+            _KNOWN[key] = None if _in_place(func) else _form(result), flops
         return result
+
+    def _key(self, func: Any, args: tuple, kwargs: dict) -> Hashable | None:
+        """Return a key that operations with results of the same form share.
+
+        None where the form is not known, or a tensor has content.
+        """
+        device = kwargs.get("device")
+        if device is None and not _has_tensor(args):
+            return None
+        if device is not None and torch.device(device).type != "meta":
+            return None
+        try:
+            key = self._few, torch.get_default_dtype(), _form((func, args, kwargs))
+            hash(key)
+        except TypeError:
+            return None
+        return key
 
 
 @cache
@@ -81,22 +99,10 @@ def _in_place(func: Any) -> bool:
     return bool(given and given[0] and given[0].is_write) and not others
 
 
-def _key(func: Any, args: tuple, kwargs: dict) -> Hashable | None:
-    """Return a key that operations with results of the same form share.
-
-    None where the form is not known, or a tensor has content.
-    """
-    device = kwargs.get("device")
-    if device is None and not any(isinstance(x, Tensor) for x in tree_leaves(args)):
-        return None
-    if device is not None and torch.device(device).type != "meta":
-        return None
-    try:
-        key = _form((func, args, kwargs))
-        hash(key)
-    except TypeError:
-        return None
-    return key
+def _has_tensor(args: tuple) -> bool:
+    if args and isinstance(args[0], Tensor):  # as nearly always
+        return True
+    return any(isinstance(x, Tensor) for x in tree_leaves(args))
 
 
 def _form(value: Any) -> Hashable:

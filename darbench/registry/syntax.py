@@ -21,11 +21,18 @@ def code_of(text: str, read: Set[str] = frozenset()) -> str:
     `read` are the names that other files read of its classes. A text that is not Python, such as
     a notebook cell with magic commands, is returned as it is.
     """
+    read |= names_read(text)
+    return _code_without(text, frozenset() if _ALL & read else frozenset(_FACTS - read))
+
+
+@cache
+def _code_without(text: str, idle: frozenset[str]) -> str:
+    """The canonical text, without attributes of registered classes that nothing reads."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
         return text
-    _drop_facts(tree, names_read(text) | read)
+    _drop_facts(tree, idle)
     texts, waiting = [], [tree]
     while waiting:  # not recursive, for a long sum would exhaust the stack
         part = waiting.pop()
@@ -72,9 +79,8 @@ def _has_no_effect(item: object) -> bool:
     return constant or isinstance(item, ast.Pass)
 
 
-def _drop_facts(tree: ast.AST, read: Set[str]) -> None:
-    """Remove _FACTS that nothing reads from registered classes."""
-    idle = _FACTS - read if not _ALL & read else set()
+def _drop_facts(tree: ast.AST, idle: Set[str]) -> None:
+    """Remove attributes of registered classes, by name."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef) and any(map(_registers, node.decorator_list)):
             node.body = [item for item in node.body if not _assigned(item) & idle]

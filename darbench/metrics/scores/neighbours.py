@@ -5,7 +5,6 @@ A matrix of all pairs is made block by block, so that memory does not grow with 
 
 import numpy as np
 from torch import Tensor
-from torch_fidelity.metric_prc import prc_features_to_metric
 
 from darbench.records.rules import NEIGHBOURS
 
@@ -23,6 +22,9 @@ def precision_recall(generated: Tensor, real: Tensor) -> tuple[float, float]:
 
     Improved precision and recall, Kynkaanniemi et al. 2019 (arXiv:1904.06991).
     """
+    # torch-fidelity loads torchvision, and that torch's compiler: not to tell what a trial costs.
+    from torch_fidelity.metric_prc import prc_features_to_metric
+
     scores = prc_features_to_metric(
         generated,
         real,
