@@ -19,6 +19,7 @@ from darbench.records.setting import setting
 from darbench.records.settings import Evaluation, Model, Task, Training
 from darbench.search.files import find_space, recipe
 from darbench.search.hydra_errors import check_overrides, malformed, translated
+from darbench.search.seeds import CONFIRM_SEEDS, GRID_SEEDS, SEARCH_SEEDS, default_seeds
 
 Values = dict[str, Any]  # plain values, with the keys of SweepConfig
 _HYDRA = threading.Lock()  # Hydra's compose keeps global state
@@ -29,7 +30,7 @@ class Confirm:
     """The second pass of a random or tpe sweep: the best configurations on fresh seeds."""
 
     top: int = setting(3, doc="how many of the best are run again; 0 is none")
-    seeds: list[int] = setting([100, 101, 102], doc="fresh pair ids to run them on")
+    seeds: list[int] = setting([*CONFIRM_SEEDS], doc="fresh pair ids to run them on")
 
 
 @dataclass(kw_only=True)
@@ -43,8 +44,10 @@ class SweepConfig:
     sampler: str = setting(
         "grid", doc="`grid`, `random` or `tpe`; the latter two draw `trials` configurations"
     )
-    seeds: list[int] = setting(
-        [0, 1, 2], doc="pair ids: trials with the same one share all random streams"
+    seeds: list[int] | None = setting(
+        None,
+        doc="pair ids: trials with the same one share all random streams; null is "
+        f"{[*GRID_SEEDS]} for a grid, {[*SEARCH_SEEDS]} for a search",
     )
     trials: int = setting(20, doc="configurations that `random` and `tpe` draw")
     confirm: Confirm = field(default_factory=Confirm)
@@ -137,6 +140,8 @@ def _compose(path: Path, overrides: list[str]) -> Values:
             values = OmegaConf.to_container(config, resolve=True)
         except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
             raise translated(path, _keys(SweepConfig()), error) from error
+    if values["seeds"] is None:
+        values["seeds"] = default_seeds(values["sampler"])
     _same_keys(values, OmegaConf.to_container(OmegaConf.structured(SweepConfig)))
     if missing or values["task"]["name"] == "???":
         raise BadInput(f"{path}: no task; add `- task: digits-nano` to its defaults list")

@@ -46,7 +46,7 @@ class Driver:
     ) -> "Driver":
         """Make the driver of a space's sweep, which continues from the ledger in the folder."""
         rows = ledger.read_ledger(folder / "ledger")
-        named = proposer(space, rows)
+        named = proposer(space, rows, declared.read(folder).seeds)
         progress = Progress(total=named.total, skipped=named.skipped, rank_by=space.task.rank_by)
         return cls(
             proposer=named,

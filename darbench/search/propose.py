@@ -4,25 +4,25 @@ Its state is not kept on disk: what ran before is read from the ledger.
 """
 
 from collections import deque
+from collections.abc import Iterable, Mapping
 
-from darbench.errors import BadInput
 from darbench.records.trial import Trial
+from darbench.search import seeds
 from darbench.search.proposer import Exhausted, Proposer, Row, seeds_by_configuration
 from darbench.search.space import SearchSpace
 from darbench.store import ledger
 
 
-def proposer(space: SearchSpace, rows: list[Row]) -> Proposer:
-    """Return the proposer for a space, given the rows in its ledger."""
+def proposer(
+    space: SearchSpace, rows: list[Row], declared: Mapping[str, Iterable[int]] = seeds.NOTHING
+) -> Proposer:
+    """Return the proposer for a space, given the rows in its ledger and the seeds it declared.
+
+    BadInput if its seeds would pick and rank the same configurations.
+    """
+    seeds.need_fresh(space, rows, declared)
     if space.sampler == "grid":
         return Grid(space, rows)
-    ranked = {row["pair_id"] for row in rows if row["split"] == "confirm"}
-    used = sorted(ranked.intersection(space.seeds))
-    if used:
-        raise BadInput(
-            f"seeds {used} rank entries of this leaderboard already, and seeds that pick a "
-            "winner never rank it; search on others, seeds=[...], or under another name=..."
-        )
     from darbench.search.study import Study  # imports Optuna, which a grid does not need
 
     return Study(space, rows)

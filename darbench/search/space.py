@@ -76,19 +76,19 @@ class SearchSpace:
     training: Training
     evaluation: Evaluation
     entries: tuple[VariantSpec, ...]
-    summary: str = ""
-    sampler: str = "grid"
-    seeds: tuple[int, ...] = (0, 1, 2)
-    trials: int = 20  # configurations that random and tpe draw
-    confirm_top: int = 3  # how many of the best are run again on fresh seeds
-    confirm_seeds: tuple[int, ...] = (100, 101, 102)
+    summary: str
+    sampler: str
+    seeds: tuple[int, ...]
+    trials: int  # configurations that random and tpe draw
+    confirm_top: int  # how many of the best are run again on fresh seeds
+    confirm_seeds: tuple[int, ...]
 
     def need_pairs(self) -> None:
         """Raise BadInput for a single pair id: an interval and a variance need at least two."""
         if len(self.seeds) < 2:
             raise BadInput(
                 f"seeds={list(self.seeds)}: one pair id tells nothing of noise; give two or more, "
-                "such as seeds=[0,1,2]"
+                "such as seeds=[0,1,2,3,4]"
             )
 
     def grid(self) -> Iterator[Configuration]:

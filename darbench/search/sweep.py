@@ -16,7 +16,7 @@ from darbench.search.progress import Listener
 from darbench.search.propose import Exhausted, proposer
 from darbench.search.resolve import departure
 from darbench.search.space import SearchSpace
-from darbench.store import ledger
+from darbench.store import declared, ledger
 
 if TYPE_CHECKING:
     from darbench.search.driver import Driver
@@ -65,7 +65,9 @@ def preview(
 ) -> dict[str, Any]:
     """Return what `sweep` would run, as plain values; nothing is written."""
     made = checked_space(space, overrides, quick=quick, own=own)
-    proposing = proposer(made, ledger.read_ledger(Path(out).resolve() / made.name / "ledger"))
+    folder = Path(out).resolve() / made.name
+    rows = ledger.read_ledger(folder / "ledger")
+    proposing = proposer(made, rows, declared.read(folder).seeds)
     with suppress(Exhausted):
         proposing.next()  # a study counts finished trials only as it goes
     grid = made.sampler == "grid"

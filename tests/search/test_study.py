@@ -5,12 +5,11 @@ import statistics
 import pytest
 from optuna.trial import TrialState
 
-from darbench.errors import BadInput
 from darbench.search.domains import Range
 from darbench.search.propose import Exhausted, proposer
 from tests.make.rows import last_row
 from tests.make.spaces import load
-from tests.search.drive import GRID, STUDY, drive, objective, searched
+from tests.search.drive import STUDY, drive, objective, searched
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
@@ -195,10 +194,3 @@ def test_tpe_finds_better_configurations_than_it_began_with(tmp_path):
 def test_optuna_says_nothing(tmp_path, capfd):
     drive(proposer(load(tmp_path, STUDY, "trials=2"), []), [])
     assert capfd.readouterr() == ("", "")
-
-
-def test_a_search_is_refused_on_seeds_that_rank_entries_here(tmp_path):
-    rows = []
-    drive(proposer(load(tmp_path, GRID), rows), rows)
-    with pytest.raises(BadInput, match=r"seeds \[0, 1\] rank entries .* search on others"):
-        proposer(load(tmp_path, STUDY), rows)
