@@ -123,7 +123,7 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(run, tmp_path, sampler
     assert "nothing ran" in out
     plan = json.loads(run(*line, "--json")[1])
     assert plan["sampler"] == sampler and plan["finished"] == 0
-    assert plan["total"] == {"grid": 33, "tpe": 20 * 3 + 4 * 3}[sampler]
+    assert plan["total"] == {"grid": 55, "tpe": 20 * 3 + 4 * 5}[sampler]
 
 
 @pytest.mark.parametrize(
