@@ -29,6 +29,12 @@ def stream(seed: int | str, name: str, index: int | str = 0) -> np.random.Genera
     return _generator(seed, name, index)
 
 
+def key(seed: int | str, name: str, index: int | str) -> int:
+    """Return 64 bits that seed another library's generator for one index of the stream `name`."""
+    digest = hashlib.blake2b(f"{seed}/{name}/{index}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little")
+
+
 def _generator(seed: int | str, name: str, index: int | str) -> np.random.Generator:
     digest = hashlib.blake2b(f"{seed}/{name}/{index}".encode(), digest_size=16).digest()
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))

@@ -14,7 +14,17 @@ import darbench
 
 PACKAGE = Path(darbench.__file__).parent
 FLOORS = {
-    0: ("errors", "cache", "files", "listener", "randomness", "arithmetic", "records", "ops"),
+    0: (
+        "errors",
+        "cache",
+        "files",
+        "listener",
+        "randomness",
+        "arithmetic",
+        "records",
+        "ops",
+        "state",
+    ),
     1: ("registry",),
     2: ("routing",),
     3: ("model", "flow", "data"),

@@ -32,9 +32,16 @@ def differences(one: list[Row], two: list[Row]) -> list[str]:
     audits = _RUNNING | _FIXED
     if _models(one) != _models(two):
         del audits["audit_init"]
-    return [
+    found = [
         text for name, text in audits.items() if _differ(_audits(one, name), _audits(two, name))
     ]
+    unsettled = _disagrees(one, "audit_draws") or _disagrees(two, "audit_draws")
+    return [*found, "attempts of one trial drew different numbers"] if unsettled else found
+
+
+def _disagrees(rows: list[Row], name: str) -> bool:
+    """Whether attempts of one trial differ; what a routing draws is compared with no other's."""
+    return any(len(hashes) > 1 for hashes in _audits(rows, name).values())
 
 
 def _models(rows: list[Row]) -> list[dict[str, Any]]:
@@ -90,7 +97,7 @@ def _audits(rows: list[Row], name: str) -> dict[int | None, set[str]]:
     hashes: dict[int | None, set[str]] = {}
     for row in rows:
         if row[name] is not None:
-            step = row["audit_step"] if name in _RUNNING else None
+            step = row["audit_step"] if name in (*_RUNNING, "audit_draws") else None
             hashes.setdefault(step, set()).add(row[name])
     return hashes
 

@@ -9,6 +9,7 @@ from darbench.model.embed import LabelEmbedder, PatchEmbed, TimestepEmbedder, si
 from darbench.model.sublayers import Block, FinalLayer
 from darbench.randomness import stream
 from darbench.routing.base import Cond, Routing
+from darbench.state.generators import borrowed
 
 
 class SiT(nn.Module):
@@ -84,9 +85,8 @@ class SiT(nn.Module):
 
 def _seeded(seed: int, build: Callable[[], Routing]) -> Routing:
     """The routing that `build` makes, its parameters drawn from a stream of their own; the global
-    generator is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(_seed_of(seed, "routing"))
+    generators are left as they were."""
+    with borrowed(_seed_of(seed, "routing")):
         return build()
 
 

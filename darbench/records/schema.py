@@ -88,6 +88,8 @@ SCHEMA: tuple[Column, ...] = (
         audit_init="hash of the trunk's initial values: all parameters but the routing's",
         audit_data="chain of hashes of the items and labels of training steps 1 to audit_step",
         audit_noise="chain of hashes of the noise and times of training steps 1 to audit_step",
+        audit_draws="chain of hashes of what the routing drew in training steps 1 to audit_step, "
+        "empty where it drew nothing",
         audit_generation="hash of the noise and labels of the generated samples",
     ),
     *_columns("int", False, audit_step="largest power of two up to step | steps"),

@@ -45,6 +45,7 @@ class Audit:
     step: int = 0  # that the digests have come to
     data: str = ""
     noise: str = ""
+    draws: str = ""  # of the routing itself, in which variants differ; empty until it draws
 
     @classmethod
     def begin(cls, model: nn.Module) -> "Audit":
@@ -70,12 +71,23 @@ class Audit:
             audits = {"audit_data": self.data, "audit_noise": self.noise}
             self.columns |= {"audit_step": step, **audits}
 
+    def add_draws(self, digest: str) -> None:
+        """Add the hash of what the routing drew in the step that was added; empty for nothing."""
+        if digest:
+            self.draws = _linked(self.draws, f"{self.step} {digest}")
+        if self.draws and self.step.bit_count() == 1:
+            self.columns |= {"audit_draws": self.draws}
+
 
 def chained(last: str, **parts: Tensor) -> str:
     """Return the digest of a step, made of the last step's and of the parts of its batch."""
     digest = Digest()
     digest.add(**parts)
-    return hashlib.sha256(f"{last}\n{digest.hexdigest()}".encode()).hexdigest()[:16]
+    return _linked(last, digest.hexdigest())
+
+
+def _linked(last: str, digest: str) -> str:
+    return hashlib.sha256(f"{last}\n{digest}".encode()).hexdigest()[:16]
 
 
 def thinned(items: Tensor) -> Tensor:

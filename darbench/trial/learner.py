@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from darbench.data import Dataset
+from darbench.errors import BadInput
 from darbench.model.sit import SiT
 from darbench.records.settings import Training
 from darbench.records.trial import Trial
@@ -41,6 +42,23 @@ class Learner:
         update_ema(self.ema, self.model, self.training.ema)
         return loss
 
+    @torch.no_grad()
+    def evaluated(self) -> SiT:
+        """Return the running average with the buffers of the model in training.
+
+        A buffer is no weight: a running mean is an average already, and a count has none.
+        """
+        own, trained = dict(self.ema.named_buffers()), dict(self.model.named_buffers())
+        for name in sorted(own.keys() | trained.keys()):
+            first, now = own.get(name), trained.get(name)
+            if _form(first) != _form(now):
+                raise BadInput(
+                    f"training changes the buffer {name} from {_form(first)} to {_form(now)}; "
+                    "register it in __init__, and keep its shape and dtype"
+                )
+            first.copy_(now)
+        return self.ema
+
     def _backward(self, x1: Tensor, label: Tensor, x0: Tensor, t: Tensor) -> Tensor:
         """Add the gradient of a part of the batch, and return its part of the loss."""
         half = self.training.precision == "bfloat16"
@@ -49,6 +67,10 @@ class Learner:
         loss = mean * (len(x1) / self.training.batch)
         loss.backward()
         return loss.detach()
+
+
+def _form(buffer: Tensor | None) -> str:
+    return "none" if buffer is None else f"{buffer.dtype} {tuple(buffer.shape)}"
 
 
 def make_optimizer(

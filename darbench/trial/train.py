@@ -9,10 +9,13 @@ from torch import Tensor
 
 from darbench.data import load as load_dataset
 from darbench.metrics.cost.usage import StepTimer, peak_memory, percentiles, reset_peak_memory
+from darbench.model.sit import SiT
 from darbench.records.trial import Report, Trial
+from darbench.state.generators import borrowed
 from darbench.trial.audit import Audit
 from darbench.trial.batches import Batches
 from darbench.trial.cost import training_flops
+from darbench.trial.draws import Draws
 from darbench.trial.evaluate import Evaluator
 from darbench.trial.generate import Samples
 from darbench.trial.learner import Learner
@@ -22,16 +25,19 @@ from darbench.trial.schedule import checkpoint_steps, step_at
 def train(trial: Trial, device: str = "cpu") -> Iterator[Report]:
     """Train the trial and yield a Report at every checkpoint, the last one with final=True.
 
-    A loss that is not finite ends the trial with a report of status diverged.
+    A loss that is not finite ends the trial with a report of status diverged. Whoever takes the
+    reports finds the global generators as they were.
     """
-    run = Run(trial, device)
-    for step in range(1, run.checkpoints[-1] + 1):
-        run.step(step)
-        if step in run.checkpoints:
-            report = run.report(step)
-            yield report
-            if report.final:
-                return
+    run, done = Run(trial, device), 0
+    for checkpoint in run.checkpoints:
+        with borrowed(trial.pair_id, device):
+            for step in range(done + 1, checkpoint + 1):
+                run.step(step)
+            report = run.report(checkpoint)
+        yield report
+        if report.final:
+            return
+        done = checkpoint
 
 
 class Run:
@@ -49,6 +55,7 @@ class Run:
         self.checkpoints = checkpoint_steps(training, self.flops, self.add_flops)
         self.evaluator = Evaluator.of(trial, dataset, objective.transport, device)
         self.audit = Audit.begin(self.learner.model)
+        self.draws = Draws(trial.pair_id, device)
         self.timer = StepTimer(device)
         self.step_ms: list[float] = []
         self.losses: list[Tensor] = []  # since the last checkpoint
@@ -59,7 +66,9 @@ class Run:
             self.timer.mark()
         batch = self.batches(step)
         self.audit.add(step, *batch)
+        self.draws.key(step)
         self.losses.append(self.learner.step(batch))
+        self.audit.add_draws(self.draws.digest())
         self.timer.mark()
 
     def report(self, step: int) -> Report:
@@ -73,19 +82,20 @@ class Run:
         train_loss = torch.stack(self.losses).double().mean().item()
         self.losses = []
         started = time.perf_counter()
-        measured, samples = self._evaluate(step, train_loss)
+        model = self.learner.evaluated()
+        measured, samples = self._evaluate(model, step, train_loss)
         self.eval_seconds += time.perf_counter() - started
         final = step == self.checkpoints[-1] or measured["status"] != "ok"
         if final and samples is not None and evaluation.redraws:
-            measured |= self.evaluator.redraws(self.learner.ema, measured, samples)
+            measured |= self.evaluator.redraws(model, measured, samples)
         measured |= self._compute(step) | self.audit.columns
         # A view would keep all pictures.
         grid = samples and samples.pictures[: evaluation.grid].copy()
         return Report(step=step, final=final, measured=measured, samples=grid)
 
-    def _evaluate(self, step: int, train_loss: float) -> tuple[dict, Samples | None]:
+    def _evaluate(self, model: SiT, step: int, train_loss: float) -> tuple[dict, Samples | None]:
         evaluation = self.trial.evaluation
-        val = self.evaluator.loss(self.learner.ema)
+        val = self.evaluator.loss(model)
         if not (math.isfinite(train_loss) and math.isfinite(val.total)):
             return {"status": "diverged", "error": f"loss is not finite by step {step}"}, None
         measured = {
@@ -96,7 +106,7 @@ class Run:
         }
         if step < step_at(evaluation.fd_from, self.trial.training, self.flops, self.add_flops):
             return measured, None
-        samples = self.evaluator.samples(self.learner.ema)
+        samples = self.evaluator.samples(model)
         if samples is None:
             return {"status": "diverged", "error": f"samples are not finite at step {step}"}, None
         if samples.collapsed:

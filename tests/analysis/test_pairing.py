@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from darbench.analysis.pairing import differences
 from darbench.board.page import write_page
 from darbench.board.rank import rank, sections
 from darbench.store.tables import to_frame
@@ -72,6 +73,15 @@ def test_checkpoints_at_other_steps_are_compared_where_the_hashed_steps_meet():
     costly = audited("dar", cost=1.9, change={"audit_noise": (0,)}, **VARIANT)
     assert {row["audit_step"] for row in costly} == {32, 64, 128}
     assert "in seed 0: noise" in dar(audited(), costly)["mark"]
+
+
+def test_what_a_routing_draws_is_its_own_affair_but_its_attempts_must_agree():
+    drawing = [dict(row, audit_draws=f"own{row['step']}") for row in audited("dar", **VARIANT)]
+    found = dar(audited(), drawing)
+    assert found["mark"] == "" and found["val_loss_n"] == 3
+    again = [dict(row, audit_draws="other", attempt=2) for row in drawing if row["step"] > 100]
+    kept = differences(audited(), drawing), differences(audited(), drawing + again)
+    assert kept == ([], ["attempts of one trial drew different numbers"])
 
 
 def test_what_is_unknown_is_not_broken():

@@ -1,10 +1,13 @@
 """The optimiser, the average of the weights, and the objective they are trained with."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
 
 from darbench.data import load
+from darbench.errors import BadInput
 from darbench.model.sit import SiT
 from darbench.records.settings import Training
 from darbench.routing.add import Add
@@ -13,6 +16,7 @@ from darbench.trial.build import build_model
 from darbench.trial.learner import make_optimizer
 from tests.make.models import sit
 from tests.make.trials import TINY
+from tests.trial.routings import BnRead, begin_own
 from tests.trial.runs import aligned, begin
 
 
@@ -126,6 +130,54 @@ def test_the_average_is_the_closed_form_over_all_parameters_routing_included():
     moved = dict(run.learner.ema.named_parameters())["routing.w_q"]
     assert moved.any()
     assert not any(p.requires_grad for p in run.learner.ema.parameters())
+
+
+def test_the_evaluated_model_has_the_buffers_of_the_trained_one(monkeypatch):
+    """Its statistics, as one gets them by hand: momentum 0.1 from mean 0 and variance 1."""
+    run = begin_own(monkeypatch, BnRead, ema=0.9)
+    seen = []
+    run.learner.model.routing.norms[0].register_forward_hook(lambda _, x, y: seen.append(x[0]))
+    for step in range(1, 4):
+        run.step(step)
+    mean, var = torch.zeros(32), torch.ones(32)
+    for x in seen:
+        mean, var = 0.9 * mean + 0.1 * x.mean(0), 0.9 * var + 0.1 * x.var(0)
+    norm = run.learner.evaluated().routing.norms[0]
+    torch.testing.assert_close(norm.running_mean, mean.detach())
+    torch.testing.assert_close(norm.running_var, var.detach())
+    assert norm.num_batches_tracked.item() == 3
+    assert not torch.equal(norm.weight, run.learner.model.routing.norms[0].weight)
+
+
+def test_a_report_is_of_the_average_with_those_buffers(monkeypatch):
+    run = begin_own(monkeypatch, BnRead, steps=20, lr=1e-2)
+    for step in range(1, 21):
+        run.step(step)
+    found = run.report(run.checkpoints[-1]).measured["val_loss"]
+    twin = copy.deepcopy(run.learner.model).eval()
+    for own, average in zip(twin.parameters(), run.learner.ema.parameters(), strict=True):
+        own.data.copy_(average)
+    assert found == run.evaluator.loss(twin).total
+    for norm in twin.routing.norms:
+        norm.reset_running_stats()
+    assert abs(run.evaluator.loss(twin).total / found - 1) > 0.01  # the statistics matter
+
+
+class Growing(Add):
+    def __init__(self, sites, width):
+        super().__init__(sites, width)
+        self.register_buffer("seen", torch.zeros(0))
+
+    def begin(self, x, cond):
+        self.seen = torch.cat([self.seen, x.detach().mean()[None]])
+        return x
+
+
+def test_a_buffer_that_changes_its_shape_is_refused(monkeypatch):
+    run = begin_own(monkeypatch, Growing)
+    run.step(1)
+    with pytest.raises(BadInput, match=r"buffer routing.seen from torch.float32 \(0,\) to .*1,"):
+        run.report(1)
 
 
 def test_bfloat16_learns_the_same_and_keeps_the_weights_in_float32():

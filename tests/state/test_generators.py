@@ -1,0 +1,47 @@
+import random
+
+import numpy as np
+import torch
+
+from darbench.state.generators import borrowed, positions
+
+
+def draw():
+    return torch.rand(()).item(), np.random.random(), random.random()
+
+
+def test_within_the_context_all_draw_from_the_seed_and_after_it_go_on_as_before():
+    torch.manual_seed(3)
+    np.random.seed(3)
+    random.seed(3)
+    before = positions()
+    with borrowed(2**63 + 7):
+        one = draw()
+    assert positions() == before
+    with borrowed(2**63 + 7):
+        assert draw() == one
+    with borrowed(2**63 + 8):
+        assert not set(draw()) & set(one)
+
+
+def test_they_come_back_after_an_error():
+    before = positions()
+    try:
+        with borrowed(1):
+            draw()
+            raise KeyError
+    except KeyError:
+        pass
+    assert positions() == before
+
+
+def test_a_position_moves_with_every_draw_of_its_own_generator_alone():
+    for name, one in (
+        ("torch", lambda: torch.rand(1)),
+        ("numpy", lambda: np.random.rand()),
+        ("Python's random", random.random),
+    ):
+        before = positions()
+        one()
+        after = positions()
+        assert [n for n in after if after[n] != before[n]] == [name]
