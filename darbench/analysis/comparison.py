@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from darbench.analysis.effects import Effect, paired_effect
 from darbench.analysis.outcomes import Entry, Outcome
@@ -11,16 +12,39 @@ BASELINE = "add"
 
 
 def baseline(entry: Entry, others: Iterable[Entry], rank_by: str) -> Entry | None:
-    """The `add` entry of the same backbone that an entry is compared with.
+    """The `add` entry of the same backbone that an entry is compared with; None without one.
 
-    It has the same training where there is one, and is the strongest otherwise.
+    It has the same training where there is one, and is the first of `others` otherwise: no result
+    has a part in the choice. It has finished its seeds, or at least those of the entry; only an
+    entry that has not itself is compared with one that has not.
     """
     if entry.head["routing"] == BASELINE:
         return entry
     adds = [e for e in others if e.head["routing"] == BASELINE and not e.stale]
     adds = [e for e in adds if e.config["model"] == entry.config["model"]]
+    adds = [e for e in adds if not entry.complete(rank_by) or _serves(e, entry, rank_by)]
     same = [e for e in adds if e.config["training"] == entry.config["training"]]
-    return min(same or adds, key=lambda e: e.mean(rank_by) or math.inf, default=None)
+    return next(iter(same or adds), None)
+
+
+def _serves(add: Entry, entry: Entry, metric: str) -> bool:
+    return add.complete(metric) or entry.required <= add.done(metric, entry.split)
+
+
+def reference(entries: Iterable[Entry], rank_by: str) -> Entry | None:
+    """The entry that scores are ratios to: the first `add` that ranks, else the first entry."""
+    ranking = [e for e in entries if e.ranks(rank_by)]
+    adds = [e for e in ranking if e.head["routing"] == BASELINE]
+    return next(iter(adds or ranking), None)
+
+
+def score(entry: Entry, measure: Entry, rank_by: str) -> float | None:
+    """The geometric mean ratio to `measure` over common seeds; None for an entry without a rank.
+
+    An entry that shares no seed with it has none either.
+    """
+    effect = effect_against(entry, measure, rank_by) if entry.ranks(rank_by) else None
+    return None if effect is None else 1 + effect.mean
 
 
 def log_differences(
@@ -40,6 +64,27 @@ def effect_against(entry: Entry, other: Entry, metric: str) -> Effect | None:
     """The paired effect in the split that the entry is judged by; None without a whole pair."""
     ours, theirs = (by_pair(e.of(entry.split)) for e in (entry, other))
     return paired_effect(log_differences(ours, theirs, metric))
+
+
+def judged_effect(entry: Entry, base: Entry, metric: str) -> Effect | None:
+    """The paired effect with as much as may be said of it.
+
+    Where a seed that both should have is missing, the pairs left are survivors: no interval. The p
+    value is of all declared seeds, and a search, which picks what looks good, has none.
+    """
+    effect = effect_against(entry, base, metric)
+    if effect is None:
+        return None
+    if not entry.complete(metric) or not _common(entry, base) <= base.done(metric, entry.split):
+        return effect.bare
+    judged = effect.n == len(entry.required) and entry.split != "search"
+    return effect if judged else replace(effect, p_value=None)
+
+
+def _common(entry: Entry, base: Entry) -> set[int]:
+    """The seeds that both must have."""
+    theirs = {o.pair_id for o in base.of(entry.split)}
+    return entry.required & (base.required if base.split == entry.split else theirs)
 
 
 def by_pair(outcomes: Iterable[Outcome]) -> dict[int, Outcome]:

@@ -1,4 +1,4 @@
-"""Paired effects on the log scale, values at matched compute, and Holm's correction.
+"""Paired effects on the log scale, values at matched compute, and Hochberg's correction.
 
 A variant is compared with `add` seed by seed: both see the same data order, noise and times, so
 the log ratio d = log metric_variant - log metric_add of one pair id is one draw. The score is
@@ -9,7 +9,7 @@ not.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -33,6 +33,11 @@ class Effect:
     def separated(self) -> bool:
         """Whether the interval exists and does not contain 0."""
         return self.low is not None and not self.low <= 0 <= self.high
+
+    @property
+    def bare(self) -> "Effect":
+        """The change alone, for draws that are no sample: those that outlived a failure."""
+        return replace(self, low=None, high=None, p_value=None)
 
 
 def t_interval(draws: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
@@ -91,12 +96,16 @@ def interpolate_log(
     return math.exp(np.interp(target, x, y))
 
 
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Adjust p values by Holm's step-down method (Holm, 1979); missing ones do not count."""
-    ordered = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
+def hochberg(p_values: Sequence[float | None]) -> list[float | None]:
+    """Adjust p values by Hochberg's step-up method (Hochberg, 1988); missing ones do not count.
+
+    It holds the family-wise rate where the statistics depend positively on each other, as those of
+    variants do that share the `add` they are compared with, and rejects all that Holm's rejects.
+    """
+    ordered = sorted(((p, i) for i, p in enumerate(p_values) if p is not None), reverse=True)
     adjusted: list[float | None] = [None] * len(p_values)
-    largest = 0.0
-    for rank, (p, i) in enumerate(ordered):
-        largest = max(largest, min(1.0, (len(ordered) - rank) * p))
-        adjusted[i] = largest
+    smallest = 1.0
+    for larger, (p, i) in enumerate(ordered):
+        smallest = min(smallest, (larger + 1) * p)
+        adjusted[i] = smallest
     return adjusted

@@ -5,8 +5,8 @@ An entry is one configuration under one source of its routing; its trials differ
 
 import json
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 from statistics import fmean
@@ -85,6 +85,7 @@ class Entry:
 
     outcomes: tuple[Outcome, ...]
     stale: bool  # whether its source of the routing is not the current one
+    required: frozenset[int] = frozenset()  # the seeds that must have finished for a rank
 
     @property
     def head(self) -> Row:
@@ -94,6 +95,14 @@ class Entry:
     @property
     def key(self) -> tuple[str, str]:
         return self.head["config_hash"], self.head["variant_code_hash"] or ""
+
+    @property
+    def name(self) -> str:
+        return "-".join(self.key)
+
+    @property
+    def label(self) -> str:
+        return self.head["label"] or self.head["routing"]
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -113,6 +122,23 @@ class Entry:
         chosen = (o for o in self.outcomes if o.last["split"] == split)
         return sorted(chosen, key=lambda o: o.pair_id)
 
+    @property
+    def diverged(self) -> int:
+        """How many seeds diverged: they would again, so no sweep runs them, and it has no rank."""
+        return sum(o.status == "diverged" for o in self.trials)
+
+    def done(self, metric: str, split: str = "") -> set[int]:
+        """The seeds of a split, or of its own, that reached the budget and have the metric."""
+        trials = self.of(split or self.split)
+        return {o.pair_id for o in trials if o.values.get(metric) is not None}
+
+    def complete(self, metric: str) -> bool:
+        return self.required <= self.done(metric)
+
+    def ranks(self, metric: str) -> bool:
+        """Whether it may have a rank: it is current, complete, and not of a search alone."""
+        return not self.stale and self.split != "search" and self.complete(metric)
+
     def mean(self, metric: str) -> float | None:
         """The mean of the trials that reached the budget; None if one of them lacks the metric."""
         values = self._reached(metric)
@@ -128,14 +154,22 @@ class Entry:
         return [] if None in values else values
 
 
-def entries(rows: Iterable[Row], budget: float | None, sources: Mapping[str, str]) -> list[Entry]:
-    """Return the entries of one section, oldest source of a configuration first.
+def entries(
+    rows: Iterable[Row],
+    budget: float | None,
+    sources: Mapping[str, str],
+    seeds: Mapping[str, Collection[int]] | None = None,
+) -> list[Entry]:
+    """Return the entries of one section, in the order in which sweeps declared them.
 
-    A source hash of an older form is older than any other, whenever its trials ran.
+    Of one configuration the oldest source comes first; a source hash of an older form is older
+    than any other, whenever its trials ran.
 
     sources: the current code hash by routing. Where a routing is not among them, or its current
     source has no results for a configuration yet, the newest results count as current, unless
     their source hashes are of an older form.
+    seeds: what sweeps declared, by configuration hash. Configurations without come last, in the
+    order of their first rows.
     """
 
     def trial(row: Row) -> tuple:
@@ -153,7 +187,35 @@ def entries(rows: Iterable[Row], budget: float | None, sources: Mapping[str, str
             outcomes = tuple(outcome(group, budget) for group in by_code[code])
             stale = code != current or is_outdated(outcomes[0].last)
             made.append(Entry(outcomes=outcomes, stale=stale))
-    return made
+    return _requiring(_in_order(made, seeds or {}), seeds or {})
+
+
+def _in_order(made: list[Entry], seeds: Mapping[str, Collection[int]]) -> list[Entry]:
+    """No result has a part in the order, for it decides which `add` others are compared with."""
+    places = {config: place for place, config in enumerate(seeds)}
+    first: dict[str, str] = {}
+    for entry in made:
+        config, stamps = entry.key[0], [o.last["created_utc"] or "" for o in entry.outcomes]
+        first[config] = min([*stamps, *filter(None, [first.get(config)])])
+    return sorted(made, key=lambda e: (places.get(e.key[0], len(places)), first[e.key[0]]))
+
+
+def _requiring(made: list[Entry], seeds: Mapping[str, Collection[int]]) -> list[Entry]:
+    """Give each entry the seeds that rank it: those that its sweeps declared, and those it has.
+
+    Of rows without declarations, as of a table alone, all entries must have what one of them has.
+    A search draws its own seeds, and ranks nothing.
+    """
+    common: dict[str, set[int]] = {}
+    for entry in made:
+        if not entry.stale and entry.key[0] not in seeds:
+            common.setdefault(entry.split, set()).update(o.pair_id for o in entry.trials)
+    required = []
+    for entry in made:
+        wanted = seeds.get(entry.key[0], common.get(entry.split, ()))
+        own = {o.pair_id for o in entry.trials}
+        required.append(own if entry.split == "search" else own.union(wanted))
+    return [replace(e, required=frozenset(r)) for e, r in zip(made, required, strict=True)]
 
 
 def _age(trials: list[list[Row]]) -> tuple[bool, str]:

@@ -53,9 +53,9 @@ def p_value(p: float | None) -> str:
 
 
 def verdict(row: EntryRow, metric: str) -> str:
-    """`better` or `worse` if a ranked entry differs after Holm's correction, otherwise `even`."""
+    """`better` or `worse` if a ranked entry differs after the correction, otherwise `even`."""
     standing = row.metrics[metric]
-    if row.rank is None or standing.p_holm is None or standing.p_holm >= SIGNIFICANT:
+    if row.rank is None or standing.p_adjusted is None or standing.p_adjusted >= SIGNIFICANT:
         return "even"
     return "better" if standing.effect < 0 else "worse"
 

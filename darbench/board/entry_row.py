@@ -8,38 +8,50 @@ from typing import Any, get_args, get_type_hints
 
 import polars as pl
 
-from darbench.analysis.comparison import effect_against
+from darbench.analysis.comparison import judged_effect
 from darbench.analysis.effects import Effect
 from darbench.analysis.outcomes import Entry
 from darbench.analysis.pairing import arithmetic_mark, pairing_mark
+from darbench.board.history import History
 from darbench.records.metric import METRICS, Metric
 from darbench.records.schema import is_outdated
 
 _POLARS = {str: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean}
-_COMPARISON = ("effect", "low", "high", "n", "p", "p_holm")
+_COMPARISON = ("effect", "low", "high", "n", "p", "p_adjusted")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """An entry's result in one metric: the mean over seeds, and the paired difference to `add`."""
+    """An entry's result in one metric: the mean over seeds, and the paired difference to `add`.
+
+    The difference of `add` to itself is 0, and nothing more is said of it.
+    """
 
     mean: float | None = None
     error: float | None = None  # standard error of one trial's value
     # The paired difference is a fraction: -0.02 is 2 % below the baseline. Then follow its 95 %
-    # t interval, its number of seeds and its p values.
+    # t interval and its number of seeds, and its p value if those are all declared ones.
     effect: float | None = None
     low: float | None = None
     high: float | None = None
     n: int | None = None
     p: float | None = None
-    p_holm: float | None = None  # corrected over all variants of the section
+    p_adjusted: float | None = None  # over all variants of the section; of the rank metric alone
 
     @classmethod
     def of(cls, entry: Entry, base: Entry | None, metric: Metric) -> "Standing":
-        compared = metric.compared and base is not None and base is not entry
-        effect = effect_against(entry, base, metric.name) if compared else None
         error = entry.error(metric.name) if metric.error else None
+        effect = _effect(entry, base, metric)
         return cls(mean=entry.mean(metric.name), error=error, **_comparison(effect))
+
+
+def _effect(entry: Entry, base: Entry | None, metric: Metric) -> Effect | None:
+    if base is None or not metric.compared:
+        return None
+    if base is not entry:
+        return judged_effect(entry, base, metric.name)
+    seeds = len(entry.done(metric.name))
+    return Effect(0.0, None, None, seeds, None) if seeds else None
 
 
 def _comparison(effect: Effect | None) -> dict[str, Any]:
@@ -67,15 +79,22 @@ class EntryRow:
     entry: str  # the hashes of its configuration and of its source
     label: str
     routing: str
-    baseline: bool  # other entries are compared with it
+    baseline: bool  # an `add` entry, with which others are compared
+    against: str | None  # the entry it is compared with
     mark: str  # a warning about the entry; empty where all is in order
     stale: bool
     split: str
     seeds: int  # how many reached the budget
     seeds_declared: int  # how many must reach it for a score
     failures: int
+    diverged: int  # of the failures those that no sweep runs again
     trials: int
-    score: float | None  # the mean that ranks it
+    versions: int  # earlier sources of its routing, which count in the correction
+    first_ranked: int | None  # with how many seeds
+    looks: int  # how often it was ranked again with more seeds
+    # What ranks it: the geometric mean of its ratios to the leaderboard's reference, over the
+    # seeds that both have. None for an entry that is not ranked.
+    score: float | None
     metrics: Mapping[str, Standing] = field(default_factory=dict)  # by the metric's name
     flops_routing_share: float | None
     params_total: int | None
@@ -88,28 +107,30 @@ class EntryRow:
     variant_code_hash: str | None
 
     @classmethod
-    def of(cls, entry: Entry, base: Entry | None, required: set[int], rank_by: str) -> "EntryRow":
-        """Make the row, without rank, tier and Holm's correction, which need the other rows.
-
-        `required` are the seeds that must have finished for the entry to get a score.
-        """
-        done = {o.pair_id for o in entry.trials if o.values.get(rank_by) is not None}
-        wanted = required | {o.pair_id for o in entry.trials}
-        ranked = done == wanted and not entry.stale and entry.split != "search"
+    def of(
+        cls, entry: Entry, base: Entry | None, rank_by: str, score: float | None, past: History
+    ) -> "EntryRow":
+        """Make the row, without rank, tier and correction, which need the other rows."""
+        done = entry.done(rank_by)
         head = entry.head
         return cls(
-            entry="-".join(entry.key),
-            label=head["label"] or head["routing"],
+            entry=entry.name,
+            label=entry.label,
             routing=head["routing"],
-            baseline=base is entry,
-            mark=_mark(entry, base, len(done), len(wanted)),
+            baseline=base is entry and not entry.stale,
+            against=base and base.name,
+            mark=", ".join([*_marks(entry, base, len(done)), *past.marks]),
             stale=entry.stale,
             split=entry.split,
             seeds=len(done),
-            seeds_declared=len(wanted),
+            seeds_declared=len(entry.required),
             failures=sum(o.failed for o in entry.trials),
+            diverged=entry.diverged,
             trials=len(entry.trials),
-            score=entry.mean(rank_by) if ranked else None,
+            versions=past.versions,
+            first_ranked=past.first_ranked,
+            looks=past.looks,
+            score=score,
             metrics={name: Standing.of(entry, base, m) for name, m in METRICS.items()},
             flops_routing_share=_shared(entry, "flops_routing_share"),
             params_total=_shared(entry, "params_total"),
@@ -156,18 +177,22 @@ def _kind(hint: Any) -> pl.DataType:
     return _POLARS[get_args(hint)[0] if isinstance(hint, UnionType) else hint]
 
 
-def _mark(entry: Entry, base: Entry | None, done: int, wanted: int) -> str:
-    marks = []
+def _marks(entry: Entry, base: Entry | None, done: int) -> list[str]:
+    marks, wanted = [], len(entry.required)
     if entry.stale:
         changed = "the routing's source has changed since"
         marks.append(f"stale: {'of an older source hash' if is_outdated(entry.head) else changed}")
     if entry.split != "confirm":
         marks.append("search only" if entry.split == "search" else entry.split)
-    if done < wanted:
+    if entry.diverged:
+        marks.append(f"diverged {entry.diverged} of {wanted}")
+    elif done < wanted:
         marks.append(f"incomplete {done}/{wanted}")
-    if base is not None:
+    if base is not None and base is not entry:
+        if base.config["training"] != entry.config["training"]:
+            marks.append(f"{base.head['routing']} has another training")
         marks += filter(None, [pairing_mark(entry, base), arithmetic_mark(entry, base)])
-    return ", ".join(marks)
+    return marks
 
 
 def _recorded(entry: Entry, column: str) -> list[Any]:

@@ -1,24 +1,25 @@
 """From rows to leaderboards: one per task, protocol and budget, ranked at matched compute.
 
 Every entry is compared with the `add` entry of the same backbone, seed by seed, at exactly the
-section's budget of training FLOPs. An entry has a score and a rank only when all declared seeds
-have finished; until then its provisional means are shown below the ranked ones.
+section's budget of training FLOPs. An entry has a score and a rank only when the seeds that its
+own sweeps declared have finished; until then its provisional means are shown below the ranked.
 """
 
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import polars as pl
 
-from darbench.analysis.comparison import baseline, effect_against
-from darbench.analysis.effects import holm
+from darbench.analysis.comparison import baseline, reference, score
+from darbench.analysis.effects import hochberg
 from darbench.analysis.outcomes import Entry, entries
 from darbench.analysis.pairing import arithmetic_mark
+from darbench.analysis.tiers import tiers
 from darbench.board.entry_row import EntryRow, to_frame
+from darbench.board.history import history
 from darbench.errors import BadInput, unknown
 from darbench.records.metric import COMPARED
 from darbench.records.schema import COLUMNS
@@ -37,7 +38,9 @@ _PROVENANCE = tuple(
 class Leaderboard:
     """One ranking: one row per entry, best first, unranked entries last.
 
-    The metrics of an entry without score are provisional: means over the seeds it has.
+    It is ordered by scores: geometric mean ratios to one `reference`, over the seeds that both
+    have. That is the first complete `add`, or without one the first complete entry. Means are
+    shown and rank nothing; those of an entry without score are provisional: over the seeds it has.
     """
 
     task: str
@@ -47,9 +50,12 @@ class Leaderboard:
     n_ref: int | None  # number of reference images
     budget_flops: float | None  # training FLOPs; None where all trials crashed too early
     rank_by: str
+    reference: str | None  # the entry that scores are ratios to; None where none is complete
+    tried: int  # entries that might have been ranked: earlier versions and failures too
     pair_ids: tuple[int, ...]  # of all entries and splits
     rows: tuple[EntryRow, ...]
     files: dict[str, str]  # where routings that are not built in are written, by name
+    commands: dict[str, str]  # which runs the missing seeds, by configuration hash
     curves: pl.DataFrame  # one row per entry, pair id and checkpoint
     trials: pl.DataFrame  # one row per trial: how it stands, what it reached, where it ran
 
@@ -58,7 +64,8 @@ class Leaderboard:
         """The rows as a table.
 
         Relative effects are fractions: -0.02 in `val_loss_effect` is 2 % below `add`. Beside them
-        stand `_low` and `_high` (95 % paired t interval), `_n` (seeds), `_p` and `_p_holm`.
+        stand `_low` and `_high` (95 % paired t interval), `_n` (seeds), `_p`, and for the metric
+        that ranks `_p_adjusted` (Hochberg, over all variants and their earlier versions).
         """
         return to_frame(self.rows)
 
@@ -67,9 +74,9 @@ def sections(frame: pl.DataFrame, declared: Declared = NOTHING) -> list[Leaderbo
     """Return a leaderboard per task, protocol and budget, the largest budget first.
 
     Each is ranked by the metric that the last sweep of any of its configurations declared, or else
-    by that of its latest row. The seeds an entry must have are those that sweeps declared for any
-    configuration of its section, and all that occur in the rows; so a board that is built during a
-    sweep does not rank entries on the seeds that happen to be done.
+    by that of its latest row. The seeds an entry must have are those that sweeps declared for its
+    configuration, and those of its rows; so a board that is built during a sweep does not rank
+    entries on the seeds that happen to be done.
     """
     parts = _with_budgets(frame).partition_by(SECTION, maintain_order=True)
     boards = [_leaderboard(part, declared) for part in parts]
@@ -112,15 +119,14 @@ def _leaderboard(part: pl.DataFrame, declared: Declared) -> Leaderboard:
     rank_by = declared.ranking(set(part["config_hash"])) or part.sort("created_utc")["rank_by"][-1]
     if rank_by not in COMPARED:
         raise unknown("rank metric", str(rank_by), COMPARED)
-    present = entries(part.to_dicts(), first["budget_flops"], declared.sources)
-    required = {e.split: _required_seeds(present, e.split, declared) for e in present}
-    rows = [
-        EntryRow.of(e, baseline(e, present, rank_by), required[e.split], rank_by) for e in present
-    ]
-    for metric in COMPARED:
-        rows = _corrected(rows, metric)
-    ordered = sorted(zip(rows, present, strict=True), key=lambda pair: _order(pair[0], rank_by))
-    placed = [*_numbered(ordered, rank_by)]
+    present = entries(part.to_dicts(), first["budget_flops"], declared.sources, declared.seeds)
+    measure = reference(present, rank_by)
+    rows = [_row(entry, present, measure, rank_by, declared) for entry in present]
+    ordered = sorted(
+        zip(_corrected(rows, rank_by), present, strict=True), key=lambda p: _order(p[0], rank_by)
+    )
+    tried = sum(_counts(row) for row in rows)
+    placed = _placed(ordered, rank_by, tried)
     return Leaderboard(
         task=first["task"],
         extractor=first["extractor"],
@@ -129,62 +135,77 @@ def _leaderboard(part: pl.DataFrame, declared: Declared) -> Leaderboard:
         n_ref=part["n_ref"].max(),
         budget_flops=first["budget_flops"],
         rank_by=rank_by,
-        pair_ids=tuple(sorted(set().union(*required.values()))),
+        reference=measure and measure.name,
+        tried=tried,
+        pair_ids=tuple(sorted(set().union(*(e.required for e in present if not e.stale)))),
         files=dict(declared.files),
+        commands={e.key[0]: declared.commands.get(e.key[0], declared.command) for e in present},
         rows=tuple(row for row, _ in placed),
         curves=_curves(placed),
         trials=_trials(placed),
     )
 
 
-def _required_seeds(present: list[Entry], split: str, declared: Declared) -> set[int]:
-    """The seeds that every entry of the split must have.
+def _row(
+    entry: Entry, present: list[Entry], measure: Entry | None, rank_by: str, declared: Declared
+) -> EntryRow:
+    past = history(entry, present, declared.earlier.get(entry.key[0], {}), rank_by)
+    base = baseline(entry, present, rank_by)
+    ratio = measure and score(entry, measure, rank_by)
+    row = EntryRow.of(entry, base, rank_by, ratio, past)
+    if ratio is not None or measure is None or not entry.ranks(rank_by):
+        return row
+    apart = f"no seed to compare with {measure.label}"
+    return row if "not paired" in row.mark else replace(row, mark=_joined(row.mark, apart))
 
-    None are declared for a search, which draws its own.
-    """
-    current = [e for e in present if not e.stale]
-    seeds = {o.pair_id for e in current for o in e.of(split)}
-    if split != "search":
-        seeds.update(s for e in current for s in declared.seeds.get(e.head["config_hash"], ()))
-    return seeds
+
+def _counts(row: EntryRow) -> bool:
+    """Whether chance could have put the entry on top: it ran, or will, on seeds that rank."""
+    return row.split != "search"
 
 
 def _corrected(rows: list[EntryRow], metric: str) -> list[EntryRow]:
-    """Add Holm's correction over all variants of the section; stale entries do not count."""
-    adjusted = holm([None if row.stale else row.metrics[metric].p for row in rows])
-    standings = (
-        {**row.metrics, metric: replace(row.metrics[metric], p_holm=p)}
-        for row, p in zip(rows, adjusted, strict=True)
-    )
-    return [replace(row, metrics=m) for row, m in zip(rows, standings, strict=True)]
+    """Add Hochberg's correction over all variants of the section that were tried.
+
+    Earlier versions of a routing count, for whoever edits until it wins picks among them; and as
+    every version was looked at in its turn, that of k earlier ones is tested at 1 / (1 + k / 2) of
+    the level, so that all false wins together stay below it however long the editing goes on:
+    1 / 2 + 1 / 6 + 1 / 12 + ... = 1. What has no p value yet, or will have none, counts as 1: the
+    family does not grow as a sweep goes on.
+    """
+    family = [_p_in_family(row, row.metrics[metric].p) for row in rows]
+    return [
+        replace(row, metrics={**row.metrics, metric: replace(row.metrics[metric], p_adjusted=p)})
+        if row.score is not None and row.metrics[metric].p is not None
+        else row
+        for row, p in zip(rows, hochberg(family), strict=True)
+    ]
+
+
+def _p_in_family(row: EntryRow, p: float | None) -> float | None:
+    if not _counts(row) or row.against in (None, row.entry):
+        return None
+    return 1.0 if p is None else min(1.0, (1 + row.versions / 2) * p)
 
 
 def _order(row: EntryRow, rank_by: str) -> tuple:
     """A sort key: ranked entries by score, then provisional, search-only and stale ones."""
     group = 3 if row.stale else 2 if row.split == "search" else row.score is None
-    value = row.metrics[rank_by].mean
+    value = row.metrics[rank_by].effect if row.score is None else row.score
     return int(group), math.inf if value is None else value, row.label, row.entry
 
 
-def _numbered(ordered: list[Placed], rank_by: str) -> Iterator[Placed]:
-    """Give ranks and tiers to the rows.
-
-    The best entry leads tier 1. Going down, an entry opens the next tier
-    and leads it when the 95 % interval of its paired difference to the leader of the current
-    tier excludes 0. With fewer than two common seeds nothing can be told apart: no tiers.
-    """
-    leader, tier = ordered[0][1], 1
-    for place, (row, entry) in enumerate(ordered, start=1):
-        ranked = row.score is not None
-        effect = effect_against(entry, leader, rank_by) if ranked else None
-        row = replace(row, mark=_mark(row, entry, leader) if effect is not None else row.mark)
-        if effect is not None and effect.separated:
-            leader, tier = entry, tier + 1
-        told_apart = effect is not None and effect.n >= 2
-        yield (
-            replace(row, rank=place if ranked else None, tier=tier if told_apart else None),
-            entry,
+def _placed(ordered: list[Placed], rank_by: str, tried: int) -> list[Placed]:
+    """Give ranks and tiers to the rows."""
+    ranked = [(row, entry) for row, entry in ordered if row.score is not None]
+    placed = tiers((entry for _, entry in ranked), rank_by, tried)
+    numbered = [
+        (replace(row, rank=place, tier=tier, mark=_mark(row, entry, leader)), entry)
+        for place, ((row, _), (entry, tier, leader)) in enumerate(
+            zip(ranked, placed, strict=True), start=1
         )
+    ]
+    return numbered + ordered[len(ranked) :]
 
 
 def _mark(row: EntryRow, entry: Entry, leader: Entry) -> str:
@@ -193,7 +214,11 @@ def _mark(row: EntryRow, entry: Entry, leader: Entry) -> str:
     An entry without a baseline, or led by another backbone, would not show it otherwise.
     """
     mark = arithmetic_mark(entry, leader)
-    return row.mark if mark in row.mark else ", ".join(filter(None, [row.mark, mark]))
+    return row.mark if mark in row.mark else _joined(row.mark, mark)
+
+
+def _joined(*marks: str) -> str:
+    return ", ".join(filter(None, marks))
 
 
 def _curves(placed: list[Placed]) -> pl.DataFrame:

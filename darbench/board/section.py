@@ -1,7 +1,5 @@
 """What the page shows of one leaderboard, ready for the template: entries, plots, samples."""
 
-import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,52 +8,13 @@ from typing import Any
 from markupsafe import Markup
 
 from darbench.analysis.outcomes import FAILURES
+from darbench.analysis.tiers import pair_level
 from darbench.board import cells
-from darbench.board.entry_row import EntryRow, Standing
+from darbench.board.entry_view import EntryView, entry_views, names_of
 from darbench.board.facts import Fact
-from darbench.board.figures import Style, curve_table, figure, figure_html, styles
+from darbench.board.figures import curve_table, figure, figure_html, styles
 from darbench.board.rank import Leaderboard
-from darbench.board.reproduce import reproduce_command
 from darbench.records.metric import COMPARED, DESCRIBED, METRICS, Metric
-
-_ENVIRONMENT = (
-    "device",
-    "hw_class",
-    "cpu",
-    "threads",
-    "python",
-    "torch",
-    "arithmetic",
-    "darbench_version",
-    "git_sha",
-    "git_dirty",
-    "data_fingerprint",
-    "ref_hash",
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class EffectCell:
-    """The difference of an entry to `add` in one metric."""
-
-    standing: Standing
-    verdict: str  # better, worse or even
-    bar: cells.Bar | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class EntryView:
-    """One entry: its row of the table, and its details further down."""
-
-    row: EntryRow
-    id: str  # its anchor
-    name: str
-    style: Style | None  # of its curves; None where none are drawn
-    effects: Mapping[str, EffectCell]  # by name of the compared metric
-    trials: list[dict[str, Any]]  # rows of Leaderboard.trials
-    environment: dict[str, str]
-    config: str
-    command: str  # trains the entry again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +46,9 @@ class Section:
     board: Leaderboard
     facts: list[Fact]
     entries: list[EntryView]
+    reference: str  # the name of the entry that scores are ratios to
     compared: list[Metric]  # one column of the table each
+    beside: Mapping[str, list[Metric]]  # those in the same column, by name
     described: list[Metric]
     plots: list[Plot]
     samples: Samples | None
@@ -105,14 +66,52 @@ class Section:
         return [e for e in self.entries if e.effects[self.board.rank_by].verdict != "even"]
 
     @property
+    def tested(self) -> bool:
+        """Whether any ranked variant has a p value, without which nothing differs or does not."""
+        standings = (e.row.metrics[self.board.rank_by] for e in self.entries)
+        return any(standing.p_adjusted is not None for standing in standings)
+
+    @property
+    def tiers(self) -> int:
+        return max((e.row.tier or 0 for e in self.entries), default=0)
+
+    @property
+    def has_baseline(self) -> bool:
+        return any(e.row.baseline and e.row.rank is not None for e in self.entries)
+
+    @property
+    def beside_shown(self) -> bool:
+        return any(self.beside[metric.name] for metric in self.compared)
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """All that the section shows, a metric before those beside it."""
+        shown = [m for metric in self.compared for m in (metric, *self.beside[metric.name])]
+        return shown + self.described
+
+    @property
+    def diverged(self) -> bool:
+        return any(e.row.diverged for e in self.entries)
+
+    @property
+    def level(self) -> float:
+        return pair_level(self.board.tried)
+
+    @property
     def drawn(self) -> list[EntryView]:
         return [e for e in self.entries if any(e.row.entry in p.points for p in self.plots)]
 
     @property
-    def failures(self) -> list[tuple[str, dict[str, Any]]]:
-        """A pair (label of the entry, row of the trial) for every failed trial."""
-        trials = ((e.name, trial) for e in self.entries for trial in e.trials)
-        return [(name, trial) for name, trial in trials if trial["status"] in FAILURES]
+    def failures(self) -> list[tuple[EntryView, dict[str, Any]]]:
+        """A pair (entry, row of the trial) for every failed trial."""
+        trials = ((e, trial) for e in self.entries for trial in e.trials)
+        return [(e, trial) for e, trial in trials if trial["status"] in FAILURES]
+
+    @property
+    def again(self) -> list[str]:
+        """The commands that run failed trials again; a diverged seed diverges again, so none."""
+        able = (e.row for e, _ in self.failures if not e.row.stale and not e.row.diverged)
+        return list(dict.fromkeys(self.board.commands[row.config_hash] for row in able))
 
 
 def section(
@@ -122,20 +121,17 @@ def section(
 
     With `library` its first plot includes plotly.js.
     """
-    names, looks = _names(board.rows), styles(board.rows)
-    reach = {metric: cells.bar_reach(board.rows, metric) for metric in COMPARED}
-    entries = []
-    for i, row in enumerate(board.rows):
-        effects = {m: _effect(row, m, reach[m]) for m in COMPARED}
-        name, look = names[row.entry], looks.get(row.entry)
-        entries.append(_entry(board, row, f"{key}-e{i}", name, look, effects))
+    names, entries = names_of(board.rows), entry_views(board, key)
+    described = _measured(board, DESCRIBED)
     return Section(
         id=key,
         board=board,
         facts=facts,
         entries=entries,
+        reference=names.get(board.reference or "", ""),
         compared=_measured(board, COMPARED),
-        described=_measured(board, DESCRIBED),
+        beside={m: [d for d in described if d.beside == m] for m in COMPARED},
+        described=[metric for metric in described if not metric.beside],
         plots=_plots(board, key, names, library),
         samples=_samples(entries, samples_dir),
     )
@@ -145,59 +141,6 @@ def _measured(board: Leaderboard, names: Sequence[str]) -> list[Metric]:
     """The metrics that at least one entry has, and the one that ranks."""
     kept = {name for row in board.rows for name in names if row.metrics[name].mean is not None}
     return [METRICS[name] for name in names if name in kept | {board.rank_by}]
-
-
-def _names(rows: Sequence[EntryRow]) -> dict[str, str]:
-    """A map from entry to label, with the start of a hash where two labels are equal."""
-    uses = Counter(row.label for row in rows if not row.stale)
-    names = {}
-    for row in rows:
-        source, config = f" · source {(row.variant_code_hash or '')[:6]}", row.config_hash[:6]
-        suffix = source if row.stale else f" · {config}"
-        names[row.entry] = row.label + (suffix if row.stale or uses[row.label] > 1 else "")
-    return names
-
-
-def _effect(row: EntryRow, metric: str, reach: float) -> EffectCell:
-    standing = row.metrics[metric]
-    return EffectCell(
-        standing=standing,
-        verdict=cells.verdict(row, metric),
-        bar=cells.interval_bar(standing, reach),
-    )
-
-
-def _entry(
-    board: Leaderboard,
-    row: EntryRow,
-    anchor: str,
-    name: str,
-    style: Style | None,
-    effects: Mapping[str, EffectCell],
-) -> EntryView:
-    trials = board.trials.filter(entry=row.entry).to_dicts()
-    seed = min((t["pair_id"] for t in trials if t["split"] == row.split), default=0)
-    return EntryView(
-        row=row,
-        id=anchor,
-        name=name,
-        style=style,
-        effects=effects,
-        trials=trials,
-        environment=_environment(trials),
-        config=json.dumps(json.loads(row.config_json), indent=2, sort_keys=True),
-        command=reproduce_command(row.config_json, seed, board.files),
-    )
-
-
-def _environment(trials: list[dict[str, Any]]) -> dict[str, str]:
-    """The environment that the trials ran in; all values are listed where they differ."""
-    values_of = {}
-    for column in _ENVIRONMENT:
-        values = {str(trial[column]) for trial in trials if trial[column] is not None}
-        if values:
-            values_of[column] = ", ".join(sorted(values))
-    return values_of
 
 
 def _plots(board: Leaderboard, key: str, names: Mapping[str, str], library: bool) -> list[Plot]:

@@ -35,6 +35,7 @@ class Metric:
     compared: bool = False
     fid: str = ""  # the title in FID_FEATURES, of a distance that is named after its features
     error: str = ""  # what its standard error is taken over; empty where there is none
+    beside: str = ""  # the compared metric in whose column of the page it stands
     series: tuple[Series, ...] = ()
 
     def __post_init__(self):
@@ -47,9 +48,12 @@ class Metric:
 
     def title_in(self, extractor: str) -> str:
         """The title; a Frechet distance is called FID only in the features that define FID."""
-        if not self.fid:
-            return self.title
-        return self.fid if extractor == FID_FEATURES else f"{self.title}({extractor})"
+        title = self.short_title_in(extractor)
+        return f"{title}({extractor})" if self.fid and title != self.fid else title
+
+    def short_title_in(self, extractor: str) -> str:
+        """The title where the features are named beside it."""
+        return self.fid if self.fid and extractor == FID_FEATURES else self.title
 
     def heading(self, extractor: str) -> str:
         """The title at the start of a line; an abbreviation such as sFID keeps its case."""
@@ -115,6 +119,7 @@ SCORES = (
         doc="fd extrapolated to infinitely many generated samples",
         unit="squared features",
         error="generated samples",
+        beside="fd",
     ),
     Metric(
         name="sfd",
@@ -129,6 +134,7 @@ SCORES = (
         doc="kernel distance in the extractor's features",
         unit="1",
         error="generated and reference samples",
+        beside="fd",
     ),
     Metric(
         name="inception_score",

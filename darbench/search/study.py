@@ -140,11 +140,12 @@ class Study:
         self._confirming = True
         good = {key: drawn for key, drawn in self._drawn.items() if math.isfinite(drawn.mean)}
         best = sorted(good, key=lambda key: good[key].mean)[: self.space.confirm_top]
-        chosen = {key: good[key].configuration for key in best}
+        chosen = {}  # `add` first, in the order of the space and not in that of results
         for entry in self.space.entries:
             if entry.signature.name == "add" and not entry.domains:
                 baseline = entry.configuration({})
                 chosen[self.space.trial(baseline, 0, "confirm").config_hash] = baseline
+        chosen |= {key: good[key].configuration for key in best}
         trials = [
             self.space.trial(c, seed, "confirm")
             for seed in self.space.confirm_seeds

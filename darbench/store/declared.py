@@ -1,12 +1,13 @@
 """The declarations of a leaderboard's sweeps, in a file beside its ledger.
 
-They say which seeds a configuration must have, which metric ranks it, and which source of a
-routing is current.
+They say which seeds a configuration must have and had before, which metric ranks it, which command
+runs it, and which source of a routing is current.
 """
 
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from darbench.errors import BadInput
@@ -19,6 +20,9 @@ FILE = "declared.json"
 class Declared:
     command: str = ""  # the command line of the last sweep
     seeds: Mapping[str, list[int]] = field(default_factory=dict)  # by configuration hash
+    # The seeds that a configuration had until a sweep declared more, by the time of that.
+    earlier: Mapping[str, Mapping[str, list[int]]] = field(default_factory=dict)
+    commands: Mapping[str, str] = field(default_factory=dict)  # the last by configuration hash
     # The metric by configuration hash; those of the last sweep come last, in the file too.
     rank_by: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)  # code hash by routing
@@ -36,8 +40,8 @@ class Declared:
     ) -> "Declared":
         """Return this with the declarations of another sweep.
 
-        Seeds are added, all else is replaced by name. `rank_by` is for the configurations in
-        `seeds`.
+        Seeds are added, and what they were before is kept; all else is replaced by name.
+        `command` and `rank_by` are for the configurations in `seeds`.
         """
         merged = {
             key: sorted({*self.seeds.get(key, ()), *seeds.get(key, ())})
@@ -45,9 +49,14 @@ class Declared:
         }
         latest = dict.fromkeys(seeds, rank_by) if rank_by else {}
         before = {key: metric for key, metric in self.rank_by.items() if key not in latest}
+        raised = [key for key, before in self.seeds.items() if len(merged[key]) > len(before)]
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        grown = {key: {**self.earlier.get(key, {}), now: self.seeds[key]} for key in raised}
         return Declared(
             command=command or self.command,
             seeds=merged,
+            earlier={**self.earlier, **grown},
+            commands={**self.commands, **(dict.fromkeys(seeds, command) if command else {})},
             rank_by=before | latest,
             sources={**self.sources, **(sources or {})},
             files={**self.files, **(files or {})},

@@ -4,10 +4,19 @@ import math
 
 import pytest
 
-from darbench.analysis.comparison import baseline, by_pair, effect_against, log_differences
+from darbench.analysis.comparison import (
+    baseline,
+    by_pair,
+    effect_against,
+    judged_effect,
+    log_differences,
+    reference,
+    score,
+)
 from darbench.analysis.outcomes import entries
 from darbench.records.metric import METRICS
 from tests.make.rows import BUDGET, entry_rows
+from tests.make.trials import toy_trial
 
 
 def made(*groups):
@@ -44,6 +53,71 @@ def test_the_baseline_has_the_backbone_of_the_entry():
     assert baseline(found["dar"], everything, "val_loss") is None
     assert baseline(found["mhc"], everything, "val_loss") is found["add"]
     assert baseline(found["add"], everything, "val_loss") is found["add"]
+
+
+def test_no_result_chooses_the_baseline_of_another_training():
+    """Its own `add` diverged; of the others the first that was declared serves, not the best."""
+    groups = [
+        entry_rows("add", label="lucky", lr=1e-2, ratio=0.5, pairs=(0,)),
+        entry_rows("add", label="better", lr=2e-2, ratio=0.7),
+        entry_rows("add", label="first", lr=3e-2),
+        entry_rows("dar", lr=1e-2, ratio=0.6),
+    ]
+    order = [toy_trial("add", lr=lr).config_hash for lr in (1e-2, 3e-2, 2e-2)]
+    rows = [row for group in groups for row in group]
+    found = entries(rows, BUDGET, {}, {config: [0, 1, 2] for config in order})
+    assert [e.label for e in found] == ["lucky", "first", "better", "dar"]
+    dar = found[-1]
+    assert baseline(dar, found, "val_loss").label == "first"
+    assert reference(found, "val_loss").label == "first"
+    whole = [e for e in found if e.label != "first"]
+    assert baseline(dar, whole, "val_loss").label == "better"
+
+
+def test_an_entry_that_has_not_finished_is_compared_with_an_add_that_has_not():
+    seeds = {toy_trial(r).config_hash: [0, 1, 2] for r in ("add", "dar", "mhc")}
+    rows = [*entry_rows("add", (0, 1)), *entry_rows("dar", (0, 1)), *entry_rows("mhc")]
+    add, dar, mhc = entries(rows, BUDGET, {}, seeds)
+    assert baseline(dar, [add, dar, mhc], "val_loss") is add
+    assert baseline(mhc, [add, dar, mhc], "val_loss") is None
+    assert reference([add, dar, mhc], "val_loss") is mhc
+
+
+def test_an_add_that_goes_on_with_other_seeds_still_serves_those_who_do_not_need_them():
+    seeds = {toy_trial("add").config_hash: [0, 1, 2, 7], toy_trial("dar").config_hash: [0, 1, 2]}
+    add, dar = entries([*entry_rows("add"), *entry_rows("dar")], BUDGET, {}, seeds)
+    assert not add.complete("val_loss") and baseline(dar, [add, dar], "val_loss") is add
+    assert judged_effect(dar, add, "val_loss").p_value is not None
+
+
+def test_what_may_be_said_of_an_effect():
+    """All declared seeds: a p value. A part, none lost: an interval. Survivors: neither."""
+    variant, seeds = {"ratio": 0.9, "wobble": 0.01}, (0, 1, 2, 3)
+
+    def judged(add, dar, wanted=seeds, metric="val_loss"):
+        names = {toy_trial(r).config_hash: s for r, s in (("add", add[1]), ("dar", wanted))}
+        rows = [*entry_rows("add", add[0]), *entry_rows("dar", dar, **variant)]
+        for row in rows:
+            row["fd"] = None if (row["routing"], row["pair_id"]) == ("dar", 1) else row["fd"]
+        ours, theirs = reversed(entries(rows, BUDGET, {}, names))
+        effect = judged_effect(ours, theirs, metric)
+        return effect.n, effect.low is not None, effect.p_value is not None
+
+    assert judged((seeds, seeds), seeds) == (4, True, True)
+    assert judged((seeds, seeds), seeds, metric="fd") == (3, False, False)
+    assert judged((seeds[:3], seeds[:3]), seeds) == (3, True, False)
+    assert judged((seeds[:3], seeds), seeds) == (3, False, False)  # add lost one
+    assert judged((seeds, seeds), seeds[:3]) == (3, False, False)  # the variant did
+
+
+def test_a_score_is_the_geometric_ratio_over_common_seeds():
+    rows = [*entry_rows("add"), *entry_rows("dar", (1, 2, 7), ratio=0.9, wobble=0.02)]
+    seeds = {toy_trial("add").config_hash: [0, 1, 2], toy_trial("dar").config_hash: [1, 2, 7]}
+    add, dar = entries(rows, BUDGET, {}, seeds)
+    assert score(add, add, "val_loss") == 1
+    assert score(dar, add, "val_loss") == pytest.approx(0.9 * math.sqrt(1.00 * 1.02))
+    apart = entries([*entry_rows("add"), *entry_rows("dar", (7, 8))], BUDGET, {}, seeds)
+    assert score(apart[1], apart[0], "val_loss") is None
 
 
 def test_the_error_of_an_entry_is_the_root_mean_square_of_its_trials():

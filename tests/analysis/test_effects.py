@@ -1,12 +1,13 @@
 import math
 import subprocess
 import sys
+from itertools import combinations
 
 import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from darbench.analysis.effects import holm, interpolate_log, paired_effect, t_interval
+from darbench.analysis.effects import hochberg, interpolate_log, paired_effect, t_interval
 
 
 def test_effect_equals_scipys_paired_t_test():
@@ -64,20 +65,58 @@ def test_the_interval_covers_the_truth_95_times_in_100(n):
     assert 0.93 <= coverage <= 0.97
 
 
-def test_under_the_null_a_false_win_is_rare_over_the_whole_family():
-    """Twelve variants without effect that share the `add` runs they are compared with."""
-    rng = np.random.default_rng(7)
-    sweeps, variants, seeds = 2000, 12, 3
-    d = rng.normal(size=(sweeps, variants, seeds)) - rng.normal(size=(sweeps, 1, seeds))
-    p = scipy_stats.ttest_1samp(d, 0.0, axis=-1).pvalue
-    assert np.mean((p < 0.05).any(axis=1)) > 0.15  # without a correction
-    assert np.mean([min(holm(row)) < 0.05 for row in p.tolist()]) <= 0.05
+def test_what_outlived_a_failure_has_neither_interval_nor_p():
+    effect = paired_effect([0.10, 0.11, 0.12])
+    assert (effect.bare.low, effect.bare.high, effect.bare.p_value) == (None, None, None)
+    assert (effect.bare.mean, effect.bare.n) == (effect.mean, 3) and not effect.bare.separated
 
 
-def test_holm_agrees_with_a_hand_calculation_and_skips_missing_values():
-    assert holm([0.01, None, 0.04, 0.03]) == pytest.approx([0.03, None, 0.06, 0.06])
-    assert holm([0.9, 0.8]) == pytest.approx([1.0, 1.0])
-    assert holm([]) == []
+def step_up(p, level):
+    """Hochberg's procedure as it is defined: the largest k with p_(k) <= level / (m - k + 1)."""
+    order = sorted(range(len(p)), key=p.__getitem__)
+    passing = [k for k, i in enumerate(order, 1) if p[i] <= level / (len(p) - k + 1)]
+    return set(order[: max(passing, default=0)])
+
+
+def step_down(p, level):
+    """Holm's: up to the first k with p_(k) > level / (m - k + 1)."""
+    rejected = set()
+    for k, i in enumerate(sorted(range(len(p)), key=p.__getitem__), 1):
+        if p[i] > level / (len(p) - k + 1):
+            break
+        rejected.add(i)
+    return rejected
+
+
+def closed(p, level):
+    """Closed testing: whatever every intersection that holds it rejects by Simes' test."""
+
+    def simes(part):
+        return any(q <= level * k / len(part) for k, q in enumerate(sorted(part), 1))
+
+    parts = [s for k in range(1, len(p) + 1) for s in combinations(range(len(p)), k)]
+    good = {s for s in parts if simes([p[i] for i in s])}
+    return {i for i in range(len(p)) if all(s in good for s in parts if i in s)}
+
+
+def test_hochberg_is_its_definition_between_holm_and_closed_testing():
+    rng = np.random.default_rng(11)
+    more, fewer = 0, 0
+    for _ in range(300):
+        p = [*rng.uniform(0, 1, rng.integers(1, 6)) ** 3]
+        adjusted = hochberg(p)
+        for level in (0.01, 0.05, 0.2, rng.uniform()):
+            rejected = {i for i, a in enumerate(adjusted) if a <= level}
+            assert step_down(p, level) <= rejected == step_up(p, level) <= closed(p, level)
+            more += rejected != step_down(p, level)
+            fewer += rejected != closed(p, level)
+    assert more and fewer  # or the three would be one
+
+
+def test_hochberg_agrees_with_a_hand_calculation_and_skips_missing_values():
+    assert hochberg([0.01, None, 0.04, 0.03]) == pytest.approx([0.03, None, 0.04, 0.04])
+    assert hochberg([0.9, 0.8]) == pytest.approx([0.9, 0.9])
+    assert hochberg([]) == []
 
 
 def test_interpolation_is_exact_on_a_power_law():

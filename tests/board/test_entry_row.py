@@ -27,7 +27,7 @@ def test_a_frame_has_the_fields_of_a_row_and_the_columns_of_every_metric(rows):
     assert frame["label"].dtype == pl.String and frame["rank"].dtype == pl.Int64
     assert frame["stale"].dtype == pl.Boolean and frame["score"].dtype == pl.Float64
     assert frame["val_loss_n"].dtype == pl.Int64 and frame["kid_se"].dtype == pl.Float64
-    assert frame["val_loss_effect"].to_list() == [rows[0].metrics["val_loss"].effect, None]
+    assert frame["val_loss_effect"].to_list() == [rows[0].metrics["val_loss"].effect, 0]
 
 
 def test_a_new_text_field_is_a_column_of_text(rows, monkeypatch):

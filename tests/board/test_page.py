@@ -11,13 +11,14 @@ from PIL import Image
 
 from darbench.board import cells, page
 from darbench.board.build import build
-from darbench.board.rank import sections
+from darbench.board.rank import rank, sections
 from darbench.errors import BadInput
 from darbench.records.protocol import protocol
 from darbench.records.settings import Evaluation
+from darbench.store.declared import Declared
 from darbench.store.ledger import append
 from darbench.store.tables import load_results, to_frame
-from tests.make.rows import BUDGET, entry_rows, failed_row
+from tests.make.rows import BUDGET, entry_rows, failed_row, trial_rows
 from tests.make.trials import toy_trial
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -49,8 +50,11 @@ class Parsed(HTMLParser):
         return " ".join(" ".join(self.texts).split())
 
 
-def render(tmp_path, *groups, name="toy", command="darbench sweep --space toy", **state):
-    boards = sections(to_frame(row for group in groups for row in group))
+def render(
+    tmp_path, *groups, name="toy", command="darbench sweep --space toy", declared=None, **state
+):
+    frame = to_frame(row for group in groups for row in group)
+    boards = sections(frame, declared or Declared())
     samples = tmp_path / "samples"
     path = page.write_page(name, boards, tmp_path, samples, command=command, **state)
     return path.read_text(encoding="utf-8")
@@ -143,6 +147,97 @@ def test_a_section_where_everything_failed(tmp_path):
     crashes = [failed_row(toy_trial("dar", p), "oom", "9 GB wanted") for p in range(2)]
     parsed = Parsed(render(tmp_path, crashes))
     assert "9 GB wanted" in parsed.text and "Nothing is ranked yet" in parsed.text
+
+
+def coloured(parsed):
+    kinds = [attrs.get("class", "") for tag, attrs in parsed.tags if tag == "td"]
+    return [k.removeprefix("effect ") for k in kinds if k in ("effect better", "effect worse")]
+
+
+def test_colour_is_of_the_metric_that_ranks_alone(tmp_path):
+    parsed = Parsed(render(tmp_path, *sweep_rows()))
+    assert coloured(parsed) == ["better"]
+    assert parsed.text.count("p < 0.001, n = 3") == 1 and parsed.text.count("n = 3") == 2
+
+
+def test_text_colour_and_tiers_say_the_same(tmp_path):
+    """dar and mhc differ from each other, and neither from the `add` that lies between them."""
+    noisy = [(0.0, 0.004, -0.004, 0.002), (0.001, -0.003, 0.003, -0.002)]
+    levels = {"dar": 0.995, "add": 1.0, "mhc": 1.005}
+    groups = []
+    for routing, level in levels.items():
+        for seed, wobble in enumerate(noisy[routing == "add"]):
+            trial = toy_trial(routing, seed)
+            groups.append(trial_rows(trial, level=(1 + 0.1 * seed) * level * (1 + wobble)))
+    frame = rank(to_frame(row for group in groups for row in group)).frame
+    assert frame["tier"].max() > 1 and frame["val_loss_p_adjusted"].min() > 0.05
+    parsed = Parsed(render(tmp_path, *groups))
+    assert coloured(parsed) == []
+    assert "no ranked variant differs from add in validation loss; those of other" in parsed.text
+    alike = Parsed(render(tmp_path, entry_rows("add"), entry_rows("dar", wobble=0.01)))
+    assert "no ranked variant differs from add in validation loss." in alike.text
+
+
+def test_the_caption_says_what_a_tier_and_an_interval_are(tmp_path):
+    text = Parsed(render(tmp_path, *sweep_rows(), entry_rows("mhc", wobble=0.01))).text
+    assert "on these images" in text
+    assert (
+        "worse than the first of the current one at p < 0.017, 0.05 shared by all pairs of" in text
+    )
+    assert "the geometric mean ratio of validation loss to add over the seeds both have" in text
+
+
+def test_fd_infinity_and_kid_stand_with_fd_and_their_errors(tmp_path):
+    rows = [
+        row | {"fd_inf": 17.25, "fd_inf_se": 0.5, "kid_se": 0.002} for row in entry_rows("add")
+    ]
+    text = render(tmp_path, rows)
+    (cell,) = re.findall(r'<td class="beside">(.*?)</td>', text)
+    told = Parsed(cell).text
+    assert told == "22.0 FD-infinity 17.2 ± 0.50 KID 0.0110 ± 0.0020"
+    assert "Further metrics" in text and text.count("KID</th>") == 0
+    assert "fd extrapolated to infinitely many" in text
+
+
+def test_only_what_may_end_otherwise_is_offered_a_command(tmp_path):
+    def again(*failed, **given):
+        crashes = [failed_row(toy_trial("dar", i), s, "made up") for i, s in failed]
+        text = render(tmp_path, entry_rows("add"), crashes, **given)
+        return re.findall(r'<code id="s1-again\d+">(.*?)</code>', text), Parsed(text).text
+
+    diverged, text = again((0, "diverged"))
+    assert diverged == [] and "diverged 1 of 3" in text and "until" not in text
+    assert again((0, "diverged"), (1, "crashed"))[0] == []  # it would have no rank all the same
+    for status in ("crashed", "oom", "timeout"):
+        commands, text = again((0, status))
+        assert commands == ["darbench sweep --space toy"] and "incomplete 0/3" in text
+    own = Declared().extended({toy_trial("dar").config_hash: [0, 1, 2]}, command="darbench mine")
+    later = own.extended({toy_trial("add").config_hash: [0, 1, 2]}, command="darbench another")
+    assert again((0, "oom"), declared=later)[0] == ["darbench mine"]
+
+
+def test_a_page_without_a_complete_add_says_so(tmp_path):
+    text = Parsed(render(tmp_path, entry_rows("dar"), entry_rows("mhc", ratio=0.5))).text
+    assert "No add has finished all its seeds" in text and "differs from add in" not in text
+
+
+def test_the_history_of_a_rank_is_told(tmp_path):
+    dar = toy_trial("dar").config_hash
+    declared = Declared(seeds={dar: [0, 1, 2]}, earlier={dar: {"2031-05-01T12:00:00": [0, 1]}})
+    old = entry_rows("dar", code="old", created="2031-04-01T10:00:00")
+    text = Parsed(
+        render(tmp_path, entry_rows("add"), entry_rows("dar"), old, declared=declared)
+    ).text
+    assert "1 earlier version, first ranked at 2 seeds, looked at again once" in text
+    assert "after 1 earlier version " in text
+    assert "at 2 seeds, looked at again 1 time with more" in text
+
+
+def test_several_baselines_are_told_apart(tmp_path):
+    other = [*entry_rows("add", lr=1e-3), *entry_rows("dar", lr=1e-3, ratio=0.5, wobble=0.001)]
+    text = Parsed(render(tmp_path, *sweep_rows(), other)).text
+    for lr in (1e-3, 6e-3):
+        assert f"against add · {toy_trial('add', lr=lr).config_hash[:6]}" in text
 
 
 def test_samples_are_of_the_lowest_seed_that_most_variants_have(tmp_path):

@@ -101,15 +101,18 @@ def test_where_no_sweep_said_so_the_latest_row_says_what_ranks(early, late):
     assert board(rows).rank_by == "fd"
 
 
-def test_holm_counts_the_variants_and_not_add():
+def test_the_correction_counts_the_variants_and_not_add():
     leaderboard = board(
         entry_rows("add"),
         entry_rows("dar", ratio=0.98, wobble=0.004),
         entry_rows("mhc", ratio=0.99, wobble=0.05),
     )
-    dar, add = of(leaderboard, "dar"), of(leaderboard, "add")
-    assert dar["val_loss_p_holm"] == pytest.approx(2 * dar["val_loss_p"])
-    assert add["baseline"] and add["val_loss_effect"] is None and add["val_loss_p_holm"] is None
+    dar, add, mhc = (of(leaderboard, label) for label in ("dar", "add", "mhc"))
+    assert dar["val_loss_p_adjusted"] == pytest.approx(2 * dar["val_loss_p"])
+    assert mhc["val_loss_p_adjusted"] == pytest.approx(mhc["val_loss_p"])  # Holm's would double it
+    assert add["baseline"] and add["val_loss_p"] is add["val_loss_p_adjusted"] is None
+    assert (add["score"], add["val_loss_effect"], add["val_loss_low"]) == (1, 0, None)
+    assert dar["score"] == 1 + dar["val_loss_effect"]
 
 
 def test_one_seed_gives_an_effect_but_no_interval_and_no_tier():
@@ -152,6 +155,119 @@ def test_a_failed_seed_counts_and_is_never_averaged_over():
     assert (dar["score"], dar["failures"], dar["trials"]) == (None, 1, 3)
     failed = leaderboard.trials.filter(status="diverged").to_dicts()
     assert [f["error"] for f in failed] == ["loss is NaN at step 12"]
+
+
+def test_a_diverged_seed_has_no_rank_and_nothing_runs_it_again():
+    crash = failed_row(toy_trial("dar", 2), "diverged", "loss is NaN at step 12", step=12)
+    rows = (entry_rows("add"), entry_rows("dar", (0, 1), ratio=0.5), [crash])
+    seeds = {toy_trial(r).config_hash: range(5) for r in ("add", "dar")}
+    assert of(board(*rows), "dar")["mark"] == "diverged 1 of 3"
+    dar = of(board(*rows, declared=Declared(seeds=seeds)), "dar")
+    assert (dar["mark"], dar["diverged"], dar["rank"]) == ("diverged 1 of 5", 1, None)
+
+
+@pytest.mark.parametrize("status", ["diverged", "crashed", "oom", "timeout"])
+def test_survivors_have_neither_interval_nor_p(status):
+    """Of a failed variant, and of one whose `add` failed: it was coloured on the seeds left."""
+    variant = {"ratio": 0.5, "wobble": 0.001}
+    for failed in ("add", "dar"):
+        crash = failed_row(toy_trial(failed, 2), status, "made up")
+        pairs = {failed: (0, 1)}
+        leaderboard = board(
+            entry_rows("add", pairs.get("add", (0, 1, 2))),
+            entry_rows("dar", pairs.get("dar", (0, 1, 2)), **variant),
+            [crash],
+        )
+        dar = of(leaderboard, "dar")
+        assert dar["val_loss_low"] is dar["val_loss_p"] is dar["val_loss_p_adjusted"] is None
+        if failed == "dar":
+            assert dar["val_loss_n"] == 2 and dar["rank"] is None
+        else:  # no complete add: it is ranked by itself, and compared with nothing
+            assert (dar["val_loss_effect"], dar["score"], dar["rank"]) == (None, 1, 1)
+            assert leaderboard.reference == dar["entry"]
+
+
+def test_without_add_entries_are_ranked_by_their_ratio_to_the_first():
+    seeds = {toy_trial(r).config_hash: [0, 1, 2] for r in ("mhc", "dar")}
+    leaderboard = board(
+        entry_rows("dar", ratio=0.9), entry_rows("mhc", ratio=0.8), declared=Declared(seeds=seeds)
+    )
+    assert leaderboard.reference == of(leaderboard, "mhc")["entry"]
+    assert leaderboard.frame["label"].to_list() == ["mhc", "dar"]
+    assert leaderboard.frame["score"].to_list() == [1, pytest.approx(0.9 / 0.8)]
+    assert leaderboard.frame["val_loss_effect"].to_list() == [None, None]
+    assert leaderboard.frame["tier"].to_list() == [1, 2]
+
+
+def test_the_order_is_that_of_effects_and_not_of_means():
+    """One seed of ten times the loss decides a mean, and not the ratio over seeds."""
+    levels = {"add": (1.0, 1.0, 10.0), "dar": (1.2, 1.2, 8.0)}
+    rows = [
+        row
+        for routing, of_seeds in levels.items()
+        for seed, level in enumerate(of_seeds)
+        for row in trial_rows(toy_trial(routing, seed), level=level)
+    ]
+    leaderboard = board(rows)
+    dar, add = of(leaderboard, "dar"), of(leaderboard, "add")
+    assert dar["val_loss"] < add["val_loss"]
+    assert dar["val_loss_effect"] == pytest.approx((1.2 * 1.2 * 0.8) ** (1 / 3) - 1)
+    assert leaderboard.frame["label"].to_list() == ["add", "dar"]
+
+
+def test_only_the_metric_that_ranks_is_corrected():
+    variant = entry_rows("dar", ratio=0.9, wobble=0.001)
+    for metric, other in (("val_loss", "fd"), ("fd", "val_loss")):
+        rows = [dict(row, rank_by=metric) for row in (*entry_rows("add"), *variant)]
+        dar = of(board(rows), "dar")
+        assert dar[f"{metric}_p_adjusted"] < 0.05 and dar[f"{other}_p_adjusted"] is None
+        assert dar[f"{other}_low"] is not None
+
+
+def test_a_search_beside_a_grid_leaves_every_entry_ranked_on_its_own_seeds():
+    late = (100, 101, 102)
+    groups = (
+        entry_rows("add", (0, 1, 2, *late)),
+        entry_rows("mhc", ratio=0.97, wobble=0.001),
+        entry_rows("dar", late, ratio=0.9, wobble=1e-5),
+        entry_rows("unet", (7, 8), ratio=0.5, split="search"),
+    )
+    seeds = {toy_trial(r).config_hash: [0, 1, 2] for r in ("add", "mhc")}
+    declared = Declared(seeds=seeds)
+    declared = declared.extended({toy_trial(r).config_hash: late for r in ("add", "dar")})
+    frame = board(*groups, declared=declared).frame
+    assert frame["label"].to_list() == ["dar", "mhc", "add", "unet"]
+    assert frame["rank"].to_list() == [1, 2, 3, None]
+    assert frame["tier"].to_list() == [1, None, 2, None]  # mhc shares no seed with dar
+    assert frame["seeds_declared"].to_list() == [3, 3, 6, 2]
+    assert frame["val_loss_n"].to_list() == [3, 3, 6, None]
+
+
+def test_what_is_known_from_a_search_alone_is_in_no_family():
+    """The rows of a search once counted if it had drawn `add`, and not if it had not."""
+    ranked = (entry_rows("add"), entry_rows("dar", ratio=0.98, wobble=0.004))
+    known = (entry_rows("mhc", (7, 8), ratio=0.9, split="search"),)
+    drew = (entry_rows("add", (7, 8), split="search"),)
+    boards = [board(*ranked), board(*ranked, *known), board(*ranked, *known, *drew)]
+    assert len({of(b, "dar")["val_loss_p_adjusted"] for b in boards}) == 1
+    assert len({b.tried for b in boards}) == 1
+    mhc = of(boards[-1], "mhc")
+    assert mhc["val_loss_p"] is mhc["val_loss_p_adjusted"] is None and mhc["mark"] == "search only"
+
+
+def test_the_family_does_not_grow_as_a_sweep_goes_on():
+    done = (entry_rows("add"), entry_rows("dar", ratio=0.98, wobble=0.004))
+    early = board(*done, entry_rows("mhc", (0, 1)))
+    late = board(*done, entry_rows("mhc", ratio=1.0, wobble=0.05))
+    assert early.tried == late.tried == 3
+    assert of(early, "dar")["val_loss_p_adjusted"] == of(late, "dar")["val_loss_p_adjusted"]
+
+
+def test_the_baseline_of_another_training_is_named():
+    add, dar = entry_rows("add", lr=1e-3, label="slow"), entry_rows("dar")
+    leaderboard = board(add, dar)
+    assert of(leaderboard, "dar")["mark"] == "add has another training"
+    assert of(leaderboard, "dar")["against"] == of(leaderboard, "slow")["entry"]
 
 
 def test_a_trial_that_failed_first_and_went_on_has_not_failed():
@@ -201,7 +317,8 @@ def test_only_the_newest_source_is_ranked():
     assert table == [("new", 1, False), ("c0", 2, False), ("old", None, True)]
     stale = leaderboard.frame.to_dicts()[-1]
     assert stale["mark"].startswith("stale")
-    assert stale["val_loss_p_holm"] is None
+    assert stale["val_loss_p_adjusted"] is None and leaderboard.tried == 3
+    assert of(leaderboard, "dar")["versions"] == 1
 
 
 def test_search_rows_are_never_mixed_with_confirmation():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from darbench.analysis.effects import SIGNIFICANT, holm
+from darbench.analysis.effects import SIGNIFICANT, hochberg
 from darbench.analysis.power import POWER, smallest_effect
 from darbench.cli.tables import plan_text
 from darbench.commands import plan as planner
@@ -58,7 +58,7 @@ def test_the_board_separates_what_was_planned_for(card, tmp_path, variants):
         d = trials[:, 1:] - trials[:, :1]
         d[:, 0] += np.log1p(0.01)
         p_values = stats.ttest_1samp(d, 0, axis=-1).pvalue
-        return np.mean([holm(p)[0] < SIGNIFICANT for p in p_values])
+        return np.mean([hochberg(p)[0] < SIGNIFICANT for p in p_values])
 
     assert separated(n) > POWER - 0.01
     assert separated(n - 1) < POWER - 0.01

@@ -88,7 +88,7 @@ def test_a_metric_of_the_table_has_its_columns_in_a_row(shown):
 
 def test_a_metric_of_the_table_ranks_if_it_is_compared(shown):
     assert "sharpness" in shown["refusal"] and "oddity" not in shown["refusal"]
-    assert shown["effect"] == [pytest.approx(-0.5), None]
+    assert shown["effect"] == [pytest.approx(-0.5), 0]
     assert "Sharpness index against add" in shown["page"]
     assert "ranked by sharpness index" in shown["page"]
 

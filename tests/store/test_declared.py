@@ -1,5 +1,7 @@
 """Declarations beside a ledger: what later sweeps add to them, and what they replace."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from darbench.errors import BadInput
@@ -33,3 +35,14 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, text):
     (tmp_path / FILE).write_text(text)
     with pytest.raises(BadInput, match=rf"{tmp_path}/{FILE}: cannot be read .*; move it away"):
         read(tmp_path)
+
+
+def test_seeds_of_before_are_kept_with_the_time_when_more_were_declared():
+    first = Declared().extended({"a": [0, 1], "b": [0]}, command="one")
+    assert first.earlier == {} and first.extended({"a": [1]}).earlier == {}
+    more = first.extended({"a": [0, 1, 2]}, command="two")
+    ((when, seeds),) = more.earlier["a"].items()
+    assert seeds == [0, 1] and more.earlier.keys() == {"a"}
+    assert datetime.now(UTC) - datetime.fromisoformat(when) < timedelta(minutes=1)
+    assert more.commands == {"a": "two", "b": "one"}
+    assert more.extended({"a": [0]}).commands == more.commands

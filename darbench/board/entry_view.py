@@ -1,0 +1,128 @@
+"""What the page shows of the entries of one leaderboard: names, effects, trials, commands."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from darbench.board import cells
+from darbench.board.entry_row import EntryRow, Standing
+from darbench.board.figures import Style, styles
+from darbench.board.rank import Leaderboard
+from darbench.board.reproduce import reproduce_command
+from darbench.records.metric import COMPARED
+
+_ENVIRONMENT = (
+    "device",
+    "hw_class",
+    "cpu",
+    "threads",
+    "python",
+    "torch",
+    "arithmetic",
+    "darbench_version",
+    "git_sha",
+    "git_dirty",
+    "data_fingerprint",
+    "ref_hash",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EffectCell:
+    """The difference of an entry to `add` in one metric."""
+
+    standing: Standing
+    verdict: str  # better, worse or even
+    bar: cells.Bar | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntryView:
+    """One entry: its row of the table, and its details further down."""
+
+    row: EntryRow
+    id: str  # its anchor
+    name: str
+    style: Style | None  # of its curves; None where none are drawn
+    effects: Mapping[str, EffectCell]  # by name of the compared metric
+    against: str  # the name of the entry it is compared with; empty where it is the only one
+    trials: list[dict[str, Any]]  # rows of Leaderboard.trials
+    environment: dict[str, str]
+    config: str
+    command: str  # trains the entry again
+
+
+def entry_views(board: Leaderboard, key: str) -> list[EntryView]:
+    """Return the views of all entries, of which every anchor begins with `key`."""
+    names, looks = names_of(board.rows), styles(board.rows)
+    reach = {metric: cells.bar_reach(board.rows, metric) for metric in COMPARED}
+    views = []
+    for i, row in enumerate(board.rows):
+        effects = {m: _effect(row, m, reach[m]) for m in COMPARED}
+        look, against = looks.get(row.entry), _against(board, row, names)
+        views.append(_entry(board, row, f"{key}-e{i}", names, look, effects, against))
+    return views
+
+
+def names_of(rows: Sequence[EntryRow]) -> dict[str, str]:
+    """A map from entry to label, with the start of a hash where two labels are equal."""
+    uses = Counter(row.label for row in rows if not row.stale)
+    names = {}
+    for row in rows:
+        source, config = f" · source {(row.variant_code_hash or '')[:6]}", row.config_hash[:6]
+        suffix = source if row.stale else f" · {config}"
+        names[row.entry] = row.label + (suffix if row.stale or uses[row.label] > 1 else "")
+    return names
+
+
+def _against(board: Leaderboard, row: EntryRow, names: Mapping[str, str]) -> str:
+    """The name of its baseline, where the section has more than one or it is no reference."""
+    bases = {r.against for r in board.rows if not r.stale and r.against} | {board.reference}
+    several = len(bases - {None}) > 1
+    return names[row.against] if several and row.against not in (None, row.entry) else ""
+
+
+def _effect(row: EntryRow, metric: str, reach: float) -> EffectCell:
+    standing = row.metrics[metric]
+    return EffectCell(
+        standing=standing,
+        verdict=cells.verdict(row, metric),
+        bar=cells.interval_bar(standing, reach),
+    )
+
+
+def _entry(
+    board: Leaderboard,
+    row: EntryRow,
+    anchor: str,
+    names: Mapping[str, str],
+    style: Style | None,
+    effects: Mapping[str, EffectCell],
+    against: str,
+) -> EntryView:
+    trials = board.trials.filter(entry=row.entry).to_dicts()
+    seed = min((t["pair_id"] for t in trials if t["split"] == row.split), default=0)
+    return EntryView(
+        row=row,
+        id=anchor,
+        name=names[row.entry],
+        style=style,
+        effects=effects,
+        against=against,
+        trials=trials,
+        environment=_environment(trials),
+        config=json.dumps(json.loads(row.config_json), indent=2, sort_keys=True),
+        command=reproduce_command(row.config_json, seed, board.files),
+    )
+
+
+def _environment(trials: list[dict[str, Any]]) -> dict[str, str]:
+    """The environment that the trials ran in; all values are listed where they differ."""
+    values_of = {}
+    for column in _ENVIRONMENT:
+        values = {str(trial[column]) for trial in trials if trial[column] is not None}
+        if values:
+            values_of[column] = ", ".join(sorted(values))
+    return values_of
