@@ -18,6 +18,7 @@ FLOORS = {
         "errors",
         "cache",
         "files",
+        "folders",
         "listener",
         "randomness",
         "arithmetic",

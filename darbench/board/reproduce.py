@@ -4,6 +4,8 @@ import json
 import re
 import shlex
 from collections.abc import Mapping
+from importlib.resources import files as package_files
+from pathlib import Path
 from typing import Any
 
 from darbench.records.setting import identity_defaults
@@ -18,19 +20,30 @@ def reproduce_command(
 ) -> str:
     """`darbench train` with every setting of an entry spelled out, quoted for a POSIX shell.
 
-    `files` are the declared paths of routings and encoders that are not built in.
+    It runs where the user's files lie: `files` are those of routings and encoders that are not
+    built in.
     """
     config = json.loads(config_json)
     encoder = config["training"].get("repa", {}).get("encoder")
     own = [(files or {}).get(name) for name in (config["routing"], f"encoder {encoder}")]
-    load = [word for file in dict.fromkeys(filter(None, own)) for word in ("--load", file)]
-    words = ["darbench", "train", *load, "--task", config["task"]["name"]]
-    words += ["--routing", config["routing"], f"task.extractor={config['task']['extractor']}"]
+    names = dict.fromkeys(Path(file).name for file in own if file)
+    load = [word for name in names for word in ("--load", name)]
+    words = ["darbench", "train", *load, "--routing", config["routing"], *_task(config["task"])]
     # The identity leaves some settings out, and the task may set them to other than the default.
     config["training"] = identity_defaults(Training) | config["training"]
     for group in ("params", "model", "training", "evaluation"):
         words += [f"{group}.{key}={_literal(v)}" for key, v in sorted(config[group].items())]
     return shlex.join([*words, "--seed", str(seed)])
+
+
+def _task(task: Mapping[str, Any]) -> list[str]:
+    """The words that make a task, whether it ships or a space made it."""
+    ships = (package_files("darbench") / "conf" / "task" / f"{task['name']}.yaml").is_file()
+    data, _, fingerprint = task["data"].partition("@")
+    given = {**task, "data": data} | ({"fingerprint": fingerprint} if fingerprint else {})
+    given = {key: value for key, value in given.items() if key != "name" or not ships}
+    own = [f"task.{key}={_literal(value)}" for key, value in sorted(given.items())]
+    return [*(["--task", task["name"]] if ships else []), *own]
 
 
 def _literal(value: Any) -> str:

@@ -13,7 +13,7 @@ import typer
 
 from darbench import __version__
 from darbench.cli import options as o
-from darbench.commands.command_line import RESULTS, command_line
+from darbench.commands.command_line import RESULTS, command_line, published
 from darbench.errors import unknown
 
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
@@ -225,9 +225,7 @@ def sweep(
     words = ["darbench", "sweep", "--space", space, *flags, *given["overrides"]]
     where = {"out": out, "workers": workers, "device": device}
     with listening(quiet=as_json) as listener:
-        result = sweeps.sweep(
-            space, **given, **where, command=shlex.join(words), listener=listener
-        )
+        result = sweeps.sweep(space, **given, **where, command=published(words), listener=listener)
     again = command_line(words, **where)
     _show(result.summary(), lambda: closing(result, again), as_json)
     _exit(interrupted=result.interrupted, failed=result.failed > 0)
@@ -297,7 +295,7 @@ def _judge(
     from darbench.search import sweep as sweeps
 
     with listening(quiet=as_json) as listener:
-        run = partial(sweeps.sweep, **where, command=shlex.join(words), listener=listener)
+        run = partial(sweeps.sweep, **where, command=published(words), listener=listener)
         result = measure(run)
     again = command_line(words, **where)
     _show(result.summary(), lambda: text(result, again), as_json)

@@ -2,9 +2,27 @@
 
 import shlex
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
+from darbench.folders import without_folders
+
 RESULTS = Path("leaderboards")  # the default of --out
+
+FILES = ("--load", "--space")  # options whose value is a file, or the name of one that ships
+
+
+def published(words: Iterable[str]) -> str:
+    """Return a command line for a page: it names files alone, and runs where they lie."""
+    words = [*words]
+    return shlex.join(_nameable(word, before) for before, word in pairwise(["", *words]))
+
+
+def _nameable(word: str, before: str) -> str:
+    key, equals, value = word.partition("=")
+    if before in FILES or value.startswith(("/", "~")):
+        return key + equals + Path(value).name if equals else Path(word).name
+    return without_folders(word)
 
 
 def command_line(

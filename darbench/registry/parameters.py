@@ -8,6 +8,12 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from darbench.errors import BadInput, unknown
 
+GIVEN = (bool, int, float, str, type(None))  # what a value of a space can be
+# The words that YAML 1.1 takes for bools.
+TRUTH = dict.fromkeys(("true", "yes", "on", "y"), True) | dict.fromkeys(
+    ("false", "no", "off", "n"), False
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
@@ -26,15 +32,14 @@ class Parameter:
     def read(self, value: Any) -> Any:
         """Return the value as the constructor takes it.
 
-        An integer for a float becomes a float: 1 and 1.0 are the same configuration. BadInput
-        unless the value has the declared type and is among the declared choices.
+        An integer for a float becomes a float: 1 and 1.0 are the same configuration. `on` or
+        `yes` is true for a bool and text elsewhere. BadInput unless the value has the declared
+        type and is among the declared choices.
         """
         if self.choices:
-            # To Python a bool is an int, but not here.
-            if not any(value == c and type(value) is type(c) for c in self.choices):
-                choices = ", ".join(map(str, self.choices))
-                raise BadInput(f"{self.name}={value}: must be one of {choices}")
-            return value
+            return self._choice(value)
+        if bool in self.types and str not in self.types and isinstance(value, str):
+            value = TRUTH.get(value.lower(), value)
         if type(value) is int and self.real:
             return float(value)
         if self.types and type(value) not in self.types:
@@ -43,6 +48,26 @@ class Parameter:
         if isinstance(value, float) and not math.isfinite(value):
             raise BadInput(f"{self.name}={value}: must be finite")
         return value
+
+    def _choice(self, value: Any) -> Any:
+        """The choice that is the value, or the only text of a bool: `on`, where it is true."""
+        # To Python a bool is an int, but not here.
+        same = [c for c in self.choices if value == c and type(value) is type(c)]
+        texts = [c for c in self.choices if isinstance(c, str)] if type(value) is bool else []
+        same = same or [text for text in texts if TRUTH.get(text.lower()) is value]
+        if len(same) != 1:
+            choices = ", ".join(map(str, self.choices))
+            raise BadInput(f"{self.name}={value}: must be one of {choices}")
+        return same[0]
+
+    def usual(self) -> Any:
+        """Return the default; BadInput for one that no space and no command line can give."""
+        if not isinstance(self.default, GIVEN):
+            raise BadInput(
+                f"the default of {self.name}, {self.default!r}, cannot be given in a space or on "
+                "the command line; make it a bool, a number, text or None"
+            )
+        return self.default
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +88,7 @@ class Signature:
     def resolve(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return all parameters: the given ones, which are checked, and defaults."""
         given = {key: self.parameter(key).read(value) for key, value in params.items()}
-        return {key: given.get(key, p.default) for key, p in self.parameters.items()}
+        return {k: given[k] if k in given else p.usual() for k, p in self.parameters.items()}
 
 
 def parameter(name: str, default: Any, hint: Any) -> Parameter:

@@ -18,10 +18,12 @@ from darbench.errors import BadInput, unknown
 from darbench.records.setting import setting
 from darbench.records.settings import Evaluation, Model, Task, Training
 from darbench.search.files import find_space, recipe
-from darbench.search.hydra_errors import check_overrides, malformed, translated
+from darbench.search.hydra_errors import check_overrides, override_value, translated
 from darbench.search.seeds import CONFIRM_SEEDS, GRID_SEEDS, SEARCH_SEEDS, default_seeds
+from darbench.search.space_file import read_space
 
 Values = dict[str, Any]  # plain values, with the keys of SweepConfig
+GIVEN = "darbench space"  # Hydra's name for the file, whatever its own: no file has this one
 _HYDRA = threading.Lock()  # Hydra's compose keeps global state
 
 
@@ -101,41 +103,33 @@ def compose_trial(routing: str, task: str, overrides: Iterable[str] = (), seed: 
 
 
 def routing_parameters(overrides: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
-    """Split overrides into the routing's parameters, params.KEY=VALUE, and all others."""
+    """Split overrides into the routing's parameters, params.KEY=VALUE, and all others.
+
+    A value is read as that of any other override, and so as in a space.
+    """
     params, others = {}, []
     for override in overrides:
-        key, equals, value = override.lstrip("+").partition("=")
+        key, equals, _ = override.lstrip("+").partition("=")
         if key.startswith("params.") and equals:
-            params[key.removeprefix("params.")] = _value(override, value)
+            params[key.removeprefix("params.")] = override_value(_quoted_home(override))
         else:
             others.append(override)
     return params, others
 
 
-def _value(override: str, text: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise BadInput(
-            f"{override}: malformed value: {getattr(error, 'problem', error)}"
-        ) from None
-
-
 def _compose(path: Path, overrides: list[str]) -> Values:
     """Return the plain values of the composed file."""
     overrides = [*map(_quoted_home, overrides)]
-    _parse(path)
+    given = read_space(path)
     check_overrides(overrides)
-    ConfigStore.instance().store(
-        group="darbench",
-        name="sweep",
-        package="_global_",
-        node=_thaw(OmegaConf.structured(SweepConfig)),
-    )
+    store = ConfigStore.instance()
+    schema = _thaw(OmegaConf.structured(SweepConfig))
+    store.store(group="darbench", name="sweep", package="_global_", node=schema)
     shipped = "hydra.searchpath=[pkg://darbench.conf]"
     with _HYDRA, initialize_config_dir(config_dir=str(path.parent), version_base="1.3"):
         try:
-            config = compose(path.stem, overrides=[shipped, *overrides])
+            store.store(name=GIVEN, node=given)
+            config = compose(GIVEN, overrides=[shipped, *overrides])
             missing = OmegaConf.missing_keys(config)
             values = OmegaConf.to_container(config, resolve=True)
         except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
@@ -146,22 +140,6 @@ def _compose(path: Path, overrides: list[str]) -> Values:
     if missing or values["task"]["name"] == "???":
         raise BadInput(f"{path}: no task; add `- task: digits-nano` to its defaults list")
     return values
-
-
-def _parse(path: Path) -> None:
-    """Refuse a file that is not a YAML mapping, or does not build on the sweep's schema."""
-    try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise malformed(path, error) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: cannot be read: {error}") from error
-    defaults = given.get("defaults") if isinstance(given, dict) else None
-    if not isinstance(defaults, list) or {"darbench": "sweep"} not in defaults:
-        raise BadInput(
-            f"{path}: not a search space; start it with "
-            "`defaults: [{darbench: sweep}, {task: digits-nano}, _self_]`"
-        )
 
 
 def _quoted_home(override: str) -> str:

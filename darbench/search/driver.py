@@ -118,8 +118,8 @@ class Driver:
         return path
 
     def _declare(self) -> None:
-        files = {name: ROUTINGS.file_of(name) for name in ROUTINGS.foreign()}
-        encoders = {f"encoder {e}": ENCODERS.file_of(e) for e in ENCODERS.foreign()}
+        files = {name: Path(ROUTINGS.file_of(name)).name for name in ROUTINGS.foreign()}
+        encoders = {f"encoder {e}": Path(ENCODERS.file_of(e)).name for e in ENCODERS.foreign()}
         extended = declared.read(self.folder).extended(
             self.proposer.declared,
             command=self.command,

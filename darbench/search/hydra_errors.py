@@ -3,9 +3,11 @@
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, QuotedString
 from hydra.errors import HydraException
 
 from darbench.errors import BadInput, unknown
@@ -14,20 +16,38 @@ from darbench.search.files import tasks_folder
 
 def check_overrides(overrides: Iterable[str]) -> None:
     """Raise BadInput for an override that breaks Hydra's grammar, or has several values."""
-    parser = OverridesParser.create()
     for override in overrides:
-        try:
-            parsed = parser.parse_override(override)
-        except HydraException:
-            parsed = None
-        if parsed is None or not parsed.key_or_group:
-            raise BadInput(
-                f"override '{override}': write KEY=VALUE, such as training.steps=200; "
-                "a value with special characters goes in quotes within the quotes of the shell"
-            )
-        if parsed.is_sweep_override():
-            name, _, value = override.partition("=")
-            raise BadInput(f"{override}: for a list write {name}=[{value}]")
+        _parsed(override)
+
+
+def override_value(override: str) -> Any:
+    """Return the value of an override as plain values; BadInput as in `check_overrides`."""
+    return _plain(_parsed(override).value())
+
+
+def _parsed(override: str) -> Override:
+    try:
+        parsed = OverridesParser.create().parse_override(override)
+    except HydraException:
+        parsed = None
+    if parsed is None or not parsed.key_or_group:
+        raise BadInput(
+            f"override '{override}': write KEY=VALUE, such as training.steps=200; "
+            "a value with special characters goes in quotes within the quotes of the shell"
+        )
+    if parsed.is_sweep_override():
+        name, _, value = override.partition("=")
+        raise BadInput(f"{override}: for a list write {name}=[{value}]")
+    return parsed
+
+
+def _plain(value: Any) -> Any:
+    """The value without the quotes that Hydra's grammar keeps apart from their text."""
+    if isinstance(value, QuotedString):
+        return value.text
+    if isinstance(value, dict):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def translated(path: Path, keys: Iterable[str], error: Exception) -> BadInput:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from darbench.arithmetic import plain_arithmetic
+from darbench.records.canonical import content_hash
 from darbench.records.metric import COMPARED
 from darbench.records.trial import Trial
 from darbench.registry import ENCODERS, ROUTINGS
@@ -199,7 +200,9 @@ def work(config: dict[str, Any], setup: WorkerSetup) -> None:
     sys.path.extend(entry for entry in setup.path if entry not in sys.path)
     trial, attempt = config["trial"], config["attempt"]
     writer = RowWriter(
-        folder=setup.folder, device=setup.device, name=f"{socket.gethostname()}-{os.getpid()}"
+        folder=setup.folder,
+        device=setup.device,
+        name=f"{content_hash(socket.gethostname())[:8]}-{os.getpid()}",
     )
     sent = {*SENT, trial.task.rank_by}
     with (

@@ -203,9 +203,7 @@ def _variant(
             if key not in MODEL:
                 raise unknown("model key", str(key), MODEL)
         changes = {key: MODEL[key].read(value) for key, value in changes.items()}
-        label = str(given.get("label") or "")
-        if not label.isprintable():
-            raise BadInput(f"label {label!r}: must be one line of printable characters")
+        label = _text(given.get("label"))
         if changes and not label:
             label = f"{_label(signature.name, fixed)} [{_assignments(changes)}]"
         return VariantSpec(
@@ -219,8 +217,17 @@ def _variant(
         raise BadInput(f"{where}: {error}") from None
 
 
+def _text(label: Any) -> str:
+    if isinstance(label, bool):
+        raise BadInput(f"label {str(label).lower()}: is no text; put it in quotes")
+    text = "" if label is None else str(label)
+    if not text.isprintable():
+        raise BadInput(f"label {text!r}: must be one line of printable characters")
+    return text
+
+
 def _mapping(key: str, entry: Mapping) -> Mapping:
-    value = entry.get(key) or {}
+    value = {} if entry.get(key) is None else entry[key]
     if not isinstance(value, Mapping):
         raise BadInput(f"{key}: must be a mapping, got {value!r}")
     return value

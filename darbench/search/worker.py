@@ -16,6 +16,7 @@ from torchvision.utils import make_grid
 
 from darbench.arithmetic import ARITHMETIC
 from darbench.files import replacing
+from darbench.folders import without_folders
 from darbench.records.schema import make_row
 from darbench.records.trial import Report, Trial
 from darbench.store import ledger
@@ -73,7 +74,8 @@ def failure(status: str, step: int, error: object) -> Report:
     """Return the last report of a trial that failed; step 0 is before the first checkpoint."""
     first = (str(error).strip() or type(error).__name__).splitlines()[0]
     kind = f"{type(error).__name__}: " if isinstance(error, BaseException) else ""
-    return Report(step=step, final=True, measured={"status": status, "error": kind + first})
+    error = without_folders(kind + first)  # a row may be mailed
+    return Report(step=step, final=True, measured={"status": status, "error": error})
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import polars as pl
 
 from darbench.errors import BadInput
 from darbench.files import replacing
+from darbench.folders import without_folders
 from darbench.records.schema import COLUMNS, SCHEMA, SCHEMA_VERSION
 
 POLARS_TYPES = {
@@ -47,7 +48,7 @@ def to_frame(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
     ledgers is commutative and idempotent. Unknown columns survive under x_*; numbers that are
     not finite become null.
     """
-    rows = _last(rows)
+    rows = [*map(_mailable, _last(rows))]
     columns = {
         name: _series(name, dtype, [row.get(name) for row in rows])
         for name, dtype in POLARS_SCHEMA.items()
@@ -65,6 +66,12 @@ def _last(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         failed = row.get("status") != "ok"
         kept[(*(row.get(key) for key in _CELL), failed)] = row
     return list(kept.values())
+
+
+def _mailable(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The row, whose error names no folder of the machine it ran on."""
+    error = row.get("error")
+    return {**row, "error": without_folders(error)} if isinstance(error, str) else row
 
 
 def _age(row: Mapping[str, Any]) -> tuple[int, str, str]:

@@ -56,9 +56,10 @@ def _signature(cls: type[Routing]) -> None:
             f"give it a name and a default: {a.name}: type = default",
         )
         try:
-            parameter(a.name, a.default, hints.get(a.name, Any)).read(a.default)
+            made = parameter(a.name, a.default, hints.get(a.name, Any))
+            made.read(made.usual())
         except BadInput as error:
-            fail(f"the default contradicts its annotation, {error}", "change one of the two")
+            fail(f"the default is no value of its own parameter: {error}", "change one of the two")
 
 
 @check("the same seed gives the same initial values")

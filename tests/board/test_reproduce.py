@@ -44,13 +44,14 @@ from tests.make.trials import toy_trial
 def test_the_command_gives_hydra_the_very_values(value):
     trial = toy_trial("dar", params={"value": value})
     words = shlex.split(reproduce_command(json.dumps(trial.configuration()), seed=2))
-    assert words[:6] == ["darbench", "train", "--task", "toy", "--routing", "dar"]
+    assert words[:4] == ["darbench", "train", "--routing", "dar"]
     assert words[-2:] == ["--seed", "2"]
-    parsed = OverridesParser.create().parse_overrides(words[6:-2])
+    parsed = OverridesParser.create().parse_overrides(words[4:-2])
     values = {override.key_or_group: override.value() for override in parsed}
     values = {k: getattr(v, "text", v) for k, v in values.items()}
     assert values["params.value"] == value
     assert type(values["params.value"]) is type(value)
+    assert values["task.name"] == "toy"  # which no card has
     configuration = trial.configuration()
     for group in ("model", "training", "evaluation"):
         for key, expected in configuration[group].items():
@@ -63,6 +64,7 @@ def test_a_command_that_reproduces_settings_within_settings_gives_the_same_trial
     trial = load_trial("dar", "digits-nano", overrides, 1, SIGNATURES)
     config_json = canonical_json(trial.configuration())
     words = shlex.split(reproduce_command(config_json, seed=1))
+    assert words[4:6] == ["--task", "digits-nano"]
     again = load_trial("dar", "digits-nano", words[6:-2], 1, SIGNATURES)
     assert again.id == trial.id
 
@@ -77,6 +79,25 @@ def test_a_command_says_what_the_task_would_say_otherwise():
     assert "precision" not in trial.training.identity()
     words = reproduce_command(canonical_json(trial.configuration()))
     assert "training.precision=float32" in words
+
+
+def test_a_task_of_ones_own_is_spelled_out():
+    changes = ["task.name=mine", "task.version=7", "task.data=shapes", "task.extractor=shapes-cnn"]
+    trial = load_trial("add", "digits-nano", changes, 0, SIGNATURES)
+    words = shlex.split(reproduce_command(canonical_json(trial.configuration())))
+    assert "--task" not in words
+    assert load_trial("add", "digits-nano", words[4:-2], 0, SIGNATURES).id == trial.id
+    changed = load_trial("add", "digits-nano", ["task.version=7"], 0, SIGNATURES)
+    words = shlex.split(reproduce_command(canonical_json(changed.configuration())))
+    assert load_trial("add", "digits-nano", words[6:-2], 0, SIGNATURES).id == changed.id
+
+
+def test_users_files_are_named_without_their_folders():
+    config = toy_trial("mine").configuration()
+    files = {"mine": "/home/ada/secret work/mine.py", "encoder other": "/else/where.py"}
+    command = reproduce_command(json.dumps(config), files=files)
+    assert command.startswith("darbench train --load mine.py --routing mine ")
+    assert "ada" not in command and "where" not in command
 
 
 NESTED = [

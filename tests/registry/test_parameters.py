@@ -79,6 +79,47 @@ def test_optional_and_numeric_choices_are_checked_by_type_too(own_registry):
             hinted.resolve(wrong)
 
 
+class Switched:
+    def __init__(
+        self,
+        sites,
+        width,
+        *,
+        mode: Literal["on", "off", "auto"] = "on",
+        spelled: Literal["true", "1"] = "1",
+        plain: bool = True,
+        text: str = "x",
+        anything=0.5,
+    ): ...
+
+    begin = read = write = __init__
+
+
+def test_a_word_is_a_bool_for_a_switch_and_text_for_a_choice(own_registry):
+    register("switched")(Switched)
+    read = signature("switched").resolve
+    for given, wanted in (("on", "on"), (True, "on"), (False, "off"), ("auto", "auto")):
+        assert read({"mode": given})["mode"] == wanted
+    assert read({"spelled": True})["spelled"] == "true"
+    for word, wanted in (("yes", True), ("off", False), ("True", True), (False, False)):
+        assert read({"plain": word})["plain"] is wanted
+    assert read({"text": "on"})["text"] == "on"
+    for wrong in ({"plain": "maybe"}, {"mode": 1}, {"spelled": 1}, {"spelled": False}):
+        with pytest.raises(BadInput):
+            read(wrong)
+
+
+@pytest.mark.parametrize("default", [[1, 2], (1,), {"a": 1}, object, b"x"])
+def test_a_default_that_nobody_can_give_is_refused(default):
+    held = Parameter(name="held", default=default, types=())
+    own = Signature(name="x", parameters={"held": held}, code_hash="0")
+    with pytest.raises(
+        BadInput, match=r"the default of held, .* cannot be given in a space or on"
+    ):
+        own.resolve({})
+    assert own.resolve({"held": 3}) == {"held": 3}
+
+
 def test_a_signature_is_enough_to_check_parameters_without_the_routing():
     span = Parameter(name="span", default=4, types=(int,))
     signature = Signature(name="x", parameters={"span": span}, code_hash="0")

@@ -29,7 +29,7 @@ def test_a_single_trial_is_the_one_a_sweep_would_run(tmp_path):
         ("params.span=four", "^span='four': must be int"),
         ("params.span=[2,4]", "params.span: one trial takes one value"),
         ("params.span={low: 1, high: 4, step: 1}", "params.span: one trial takes one value"),
-        ("params.span=[", "malformed value"),
+        ("params.span=[", "write KEY=VALUE"),
         ("params.span", "write KEY=VALUE"),
         ("variants=[{routing: add}]", "one trial has one"),
         ("training.stepz=3", "did you mean training.steps"),
