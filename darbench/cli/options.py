@@ -32,7 +32,7 @@ Load = Annotated[
     typer.Option("--load", help="A Python file of routings or encoders; may be repeated."),
 ]
 Vae = Annotated[Path, typer.Option(help="Folder of diffusers' AutoencoderKL.")]
-Images = Annotated[Path, typer.Option(help="Folder of CLASS/*.png or *.jpg.")]
+Images = Annotated[Path, typer.Option(help="Folder of CLASS/*.png, *.jpg or *.webp.")]
 Latents = Annotated[Path, typer.Option(help="Folder of the latents.")]
 Size = Annotated[int, typer.Option(help="Side to which images are cropped.")]
 Processes = Annotated[

@@ -105,8 +105,9 @@ def _setting(result: dict[str, Any]) -> str:
 
 
 def prepared_text(prepared: "Prepared") -> str:
+    read = "".join(f"of the images: {remark}\n" for remark in prepared.remarks)
     return (
-        f"{prepared.images} images, fingerprint {prepared.fingerprint}\n"
+        f"{read}{prepared.images} images, fingerprint {prepared.fingerprint}\n"
         f"next: export {prepared.variable}={shlex.quote(str(prepared.out.resolve()))}\n"
         "then: darbench doctor imagenet256-b2"
     )

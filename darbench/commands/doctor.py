@@ -128,6 +128,7 @@ def _files(what: str, task: Task, listener: CountListener) -> tuple[Finding, Dat
         f"{data.n_train:,} items of {data.name} to train on and {data.n_val:,} held out, "
         f"{data.classes:,} classes, fingerprint {data.fingerprint}, in {located['data_path']}"
     )
+    says = "; ".join([says, *data.remarks])
     if departure := data_kind.departure(data):
         fix = f"{data_kind.source}; with these, only results on the same files compare"
         return Finding(what=what, state=OTHER, says=f"{says}; {departure}", fix=fix), data

@@ -6,6 +6,7 @@ from typing import Any
 
 from darbench.data import kind
 from darbench.data.encode import encode
+from darbench.data.folder import find, in_words
 from darbench.errors import BadInput, unknown
 from darbench.listener import CountListener, silent
 from darbench.search import machine
@@ -21,10 +22,12 @@ class Prepared:
     images: int
     fingerprint: str
     variable: str  # the environment variable for their folder
+    remarks: tuple[str, ...]  # what is to be known of how the images were read, in words
 
     def summary(self) -> dict[str, Any]:
         """Return the result as plain values, for a program to read."""
-        return {"out": str(self.out), "images": self.images, "fingerprint": self.fingerprint}
+        facts = {"images": self.images, "fingerprint": self.fingerprint}
+        return {"out": str(self.out), **facts, "remarks": list(self.remarks)}
 
 
 def prepare(
@@ -52,4 +55,5 @@ def prepare(
         images=manifest.n,
         fingerprint=manifest.fingerprint,
         variable=kind("latents").variable,
+        remarks=(*in_words(manifest.treated), *find(data).remarks),
     )

@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -34,11 +35,18 @@ class Dataset(ABC):
     # were drawn at random.
     reference_labels: np.ndarray | None = None
     val_images: np.ndarray  # pictures (n_val, H, W, C)
+    # What is to be known of how files were read, in words; each run says it once.
+    remarks: Sequence[str] = ()
 
     @property
     def picture_bytes(self) -> int:
         """Bytes of one picture; by default a byte for each value of an item, as for pixels."""
         return math.prod(self.shape)
+
+    def unpublished(self) -> str:
+        """How the content differs from the published one where hashes of it are published, in
+        words; empty if it does not differ or if there are none."""
+        return ""
 
     @abstractmethod
     def items(self, index: np.ndarray) -> "tuple[Tensor, Tensor]":

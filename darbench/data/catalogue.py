@@ -40,6 +40,7 @@ class Kind:
         if not self.n_train:
             return ""
         differ = [f"{a} {what}, not {b}" for what, a, b in _facts(data, self) if a != b]
+        differ = differ or list(filter(None, [data.unpublished()]))
         return f"not the published data: {'; '.join(differ)}" if differ else ""
 
 
@@ -101,9 +102,9 @@ _KINDS = {
                 module="image_folder",
                 shape=(3, side, side),
                 picture_bytes=3 * side * side,
-                files="FOLDER of CLASS/*.png or *.jpg",
+                files="FOLDER of CLASS/*.png, *.jpg or *.webp",
                 settings={"side": side},
-                source="lay images out as FOLDER/CLASS/*.png or *.jpg",
+                source="lay images out as FOLDER/CLASS/*.png, *.jpg or *.webp",
             )
             for side in (32, 64, 128, 256)
         ),

@@ -3,18 +3,22 @@
 Two published forms are read: the binary version (data_batch_*.bin and test_batch.bin; a record is
 the label's byte and 3072 of the red, the green and the blue plane), and Parquet as on the Hugging
 Face hub (*train*.parquet and *test*.parquet; PNG bytes in the column img or image, and label).
-The pickled "python version" is not read: a pickle can run code.
+The pickled "python version" is not read: a pickle can run code. Images are held against the
+published hashes, wherever they come from, and no test image may be a training image.
 """
 
-import io
+import hashlib
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from darbench.data.image_file import UNREADABLE
 from darbench.data.pixels import Pixels
+from darbench.data.shown import Unreadable, shown
+from darbench.data.walk import Walk
 from darbench.errors import BadInput
 
 SIDE, CLASSES = 32, 10
@@ -26,15 +30,45 @@ BATCHES = 5  # files that the binary version's training part comes in
 TRAIN = (f"data_batch_[1-{BATCHES}].bin", "*train*.parquet")
 TEST = ("test_batch.bin", "*test*.parquet")
 
+PER_BATCH = 10_000  # images
+# SHA-1 of the published files of the binary version, as MXNet's Gluon has long checked them.
+PUBLISHED_TRAIN = {
+    "aadd24acce27caa71bf4b10992e9e7b2d74c2540",
+    "c0ba65cce70568cd57b4e03e9ac8d2a5367c1795",
+    "1dd00a74ab1d17a6e7d73e185b69dbf31242f295",
+    "aab85764eb3584312d3c7f65fd2fd016e36a258e",
+    "26e2849e66a845b7f1e4614ae70f4889ae604628",
+}
+PUBLISHED_TEST = {"67eb016db431130d61cd03c7ad570b013799c88c"}
+
 Part = tuple[np.ndarray, np.ndarray]  # images uint8 (N, 32, 32, 3), labels int64 (N,)
 
 
-def load(folder: Path) -> Pixels:
+@dataclass(frozen=True, kw_only=True)
+class Cifar10(Pixels):
+    """CIFAR-10's images, which can be held against the published ones."""
+
+    remarks: tuple[str, ...] = ()
+
+    def unpublished(self) -> str:
+        """Compare the images with the published files, ten thousand a file; the hub has these in
+        another order."""
+        parts = (
+            ("training", PUBLISHED_TRAIN, self.train_images, self.train_labels),
+            ("test", PUBLISHED_TEST, self.val_images, self.val_labels),
+        )
+        others = [name for name, wanted, *part in parts if set(_batch_hashes(*part)) != wanted]
+        return f"other {' and '.join(others)} images or labels, by their hash" if others else ""
+
+
+def load(folder: Path) -> Cifar10:
     """CIFAR-10 from a folder in either form.
 
-    BadInput names a file that is missing, truncated, from another copy or of another shape.
+    BadInput names a file that is missing, truncated, from another copy, of another shape, or that
+    holds the images of another.
     """
-    train, test = _files(folder, "training", TRAIN), _files(folder, "test", TEST)
+    below = list(Walk().files(folder))
+    train, test = _files(folder, below, "training", TRAIN), _files(folder, below, "test", TEST)
     if (train[0].parent, train[0].suffix) != (test[0].parent, test[0].suffix):
         raise BadInput(
             f"cifar10: training files such as {train[0]}, but test files such as {test[0]}; give "
@@ -42,38 +76,72 @@ def load(folder: Path) -> Pixels:
         )
     _of_one_length([path for path in train + test if path.suffix == ".bin"])
     (train_images, train_labels), (val_images, val_labels) = _read(train), _read(test)
-    return Pixels(
+    _check_disjoint(test[0].parent, train_images, val_images)
+    return Cifar10(
         name="cifar10",
         classes=CLASSES,
         train_images=train_images,
         train_labels=train_labels,
         val_images=val_images,
         val_labels=val_labels,
+        remarks=_of_other_copies(below, train + test),
     )
 
 
-def _files(folder: Path, part: str, patterns: tuple[str, ...]) -> list[Path]:
+def _files(folder: Path, below: list[Path], part: str, patterns: tuple[str, ...]) -> list[Path]:
     """The files of a part: those that match the first pattern with any match, in one folder.
 
     They may lie in a folder within, as in the archive and on the hub; the first one counts.
     """
-    found = next(filter(None, (_matching(folder, pattern) for pattern in patterns)), None)
+    found = next(filter(None, (_matching(below, pattern) for pattern in patterns)), None)
     if not found:
-        pickled = next(folder.rglob("data_batch_1"), None)
-        hint = f" ({pickled} is of the pickled version, which is not read)" if pickled else ""
-        raise BadInput(f"cifar10: no {part} files in {folder}{hint}; it must hold {FORMS}")
+        raise BadInput(f"cifar10: no {part} files in {folder}{_hint(below)}; it must hold {FORMS}")
     here = [path for path in found if path.parent == found[0].parent]
-    missing = {name for path in here for name in _beside(path.name)} - {p.name for p in here}
-    if missing:
+    _check_set(here)
+    return here
+
+
+def _hint(below: list[Path]) -> str:
+    """Why there may be none of the files that are read: what lies there in their place."""
+    names = {
+        "data_batch_1": "is of the pickled version, which is not read",
+        "cifar-10*.tar.gz": "is not unpacked",
+    }
+    for pattern, what in names.items():
+        if found := _matching(below, pattern):
+            return f" ({found[0]} {what})"
+    return ""
+
+
+def _matching(below: list[Path], pattern: str) -> list[Path]:
+    return [path for path in below if fnmatchcase(path.name, pattern)]
+
+
+def _of_other_copies(below: list[Path], taken: list[Path]) -> tuple[str, ...]:
+    """What else could have been read, in words."""
+    others = [
+        path
+        for path in below
+        if path not in taken and any(fnmatchcase(path.name, p) for p in TRAIN + TEST)
+    ]
+    return (f"passed over {len(others)} files such as {others[0]}",) if others else ()
+
+
+def _check_set(here: list[Path]) -> None:
+    """BadInput unless the numbered files of a folder are one set, each of them once. The hub adds
+    a hash to names, so files of two uploads can lie side by side."""
+    names: dict[str, Path] = {}
+    for path in here:
+        name = re.sub(r"(-\d{5}-of-\d{5})-\w+\.parquet$", r"\1.parquet", path.name)
+        twin, whole = names.setdefault(name, path), _beside(next(iter(names)))
+        if twin != path or (whole and name not in whole):
+            first = here[0].name if twin == path else twin.name
+            raise BadInput(f"{path}: beside {first}, which is of another upload; keep one of both")
+    if missing := {other for name in names for other in _beside(name)} - names.keys():
         raise BadInput(
             f"{here[0].parent / min(missing)}: missing, though {here[-1].name} is there; "
             "download it again"
         )
-    return here
-
-
-def _matching(folder: Path, pattern: str) -> list[Path]:
-    return sorted(path for path in folder.rglob(pattern) if path.is_file())
 
 
 def _beside(name: str) -> list[str]:
@@ -107,8 +175,42 @@ def _read(files: list[Path]) -> Part:
         if wrong.size:
             row = wrong[0]
             raise BadInput(f"{path}: label {labels[row]} of image {row}; labels must be 0 to 9")
+    _check_distinct(files, parts)
     images, labels = zip(*parts, strict=True)
     return np.concatenate(images), np.concatenate(labels)
+
+
+def _check_distinct(files: list[Path], parts: list[Part]) -> None:
+    """BadInput names a file that holds the images of another, as when one was saved twice."""
+    seen: dict[bytes, Path] = {}
+    for path, (images, _) in zip(files, parts, strict=True):
+        first = seen.setdefault(hashlib.sha256(images.tobytes()).digest(), path)
+        if first != path:
+            raise BadInput(f"{path}: holds the same images as {first.name}; download it again")
+
+
+def _check_disjoint(folder: Path, train: np.ndarray, test: np.ndarray) -> None:
+    """BadInput if a test image is a training image, to the last bit."""
+    known = set(map(_digest, train))
+    twice = [i for i, image in enumerate(test) if _digest(image) in known]
+    if twice:
+        raise BadInput(
+            f"{folder}: {len(twice):,} of {len(test):,} test images are training images, such as "
+            f"test image {twice[0]}; download both again"
+        )
+
+
+def _digest(image: np.ndarray) -> bytes:
+    return hashlib.blake2b(image.tobytes(), digest_size=16).digest()
+
+
+def _batch_hashes(images: np.ndarray, labels: np.ndarray) -> Iterator[str]:
+    """SHA-1 of each batch as a file of the binary version would hold it."""
+    for start in range(0, len(images), PER_BATCH):
+        part = slice(start, start + PER_BATCH)
+        planes = np.moveaxis(images[part], -1, 1).reshape(-1, RECORD - 1)
+        records = np.concatenate([labels[part, None].astype(np.uint8), planes], axis=1)
+        yield hashlib.sha1(records.tobytes(), usedforsecurity=False).hexdigest()
 
 
 def _binary(path: Path) -> Part:
@@ -153,8 +255,8 @@ def _parquet(path: Path) -> Part:
 def _png(path: Path, row: int, cell: dict) -> np.ndarray:
     """The image of a cell, uint8 (32, 32, 3); BadInput if there is none of that size."""
     try:
-        image = np.asarray(Image.open(io.BytesIO(cell["bytes"])).convert("RGB"))
-    except UNREADABLE as error:  # or the cell holds no bytes
+        image = np.asarray(shown(cell["bytes"]))
+    except (Unreadable, TypeError, LookupError) as error:  # or the cell holds no bytes
         raise BadInput(f"{path}: row {row} holds no image of PNG bytes ({error})") from None
     if image.shape != (SIDE, SIDE, 3):
         raise BadInput(f"{path}: row {row} is {image.shape[1]} x {image.shape[0]}, not 32 x 32")

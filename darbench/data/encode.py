@@ -6,6 +6,7 @@ manifest name it; a run that was stopped goes on with the shards that the manife
 
 import hashlib
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -27,9 +28,10 @@ from darbench.arithmetic import no_tf32
 from darbench.data import autoencoder
 from darbench.data import manifest as manifests
 from darbench.data.base import split
-from darbench.data.image_folder import Folder, find
+from darbench.data.folder import Folder, Survey, find
 from darbench.data.manifest import Manifest, shard_name
 from darbench.data.pixels import to_items
+from darbench.data.shown import READING
 from darbench.errors import BadInput
 from darbench.files import replacing
 from darbench.listener import CountListener, silent
@@ -37,6 +39,7 @@ from darbench.records.canonical import content_hash
 from darbench.records.rules import MOST_REFERENCES
 
 SHARD, BATCH = 1024, 8
+HELD_OUT = "to train on and held out too"
 KEPT = "finished shards are kept; the same command goes on from there"
 
 
@@ -63,10 +66,10 @@ def encode(
     for name in changed:
         del manifest.shards[name]
     missing = [i for i, name in enumerate(names) if not manifest.whole(out, name)]
-    news = f"{manifest.n} images of {data}"
+    news = [f"{manifest.n} images of {data}", *work.folder.remarks]
     if changed:
-        news += f"; images of {len(changed)} finished shards changed, they are made again"
-    listener(len(names) - len(missing), len(names), news)
+        news.append(f"images of {len(changed)} finished shards changed, they are made again")
+    listener(len(names) - len(missing), len(names), "; ".join(news))
     if missing:
         _write_shards(work, missing, workers, devices, listener)
     return manifest
@@ -110,6 +113,7 @@ class Work:
 
     folder: Folder
     order: np.ndarray  # index of the file of each item
+    held: frozenset[bytes]  # digests of the files that are held out
     vae: Path
     out: Path
     manifest: Manifest
@@ -118,16 +122,35 @@ class Work:
         """Indices of the files of that shard's items."""
         return self.order[self.manifest.items(number)]
 
+    def stamp(self, number: int) -> str:
+        return self.folder.stamp(self.files(number))
+
+    def images(self, number: int, survey: Survey) -> str:
+        """Hash of the names and bytes of that shard's images."""
+        names = (self.folder.files[i] for i in self.files(number))
+        digests = (digest.hex() for digest in survey.digests)
+        return content_hash([list(pair) for pair in zip(names, digests, strict=True)])
+
     def changed(self, number: int) -> bool:
-        """Whether the files of a finished shard have changed since it was made."""
-        made_of = self.manifest.shards[shard_name(number)]["images"]
-        return made_of != self.folder.listing(self.files(number))
+        """Whether the files of a finished shard have changed since it was made. They are read only
+        if their sizes or times have."""
+        facts = self.manifest.shards[shard_name(number)]
+        if facts["stamp"] == self.stamp(number):
+            return False
+        return facts["images"] != self.images(number, self.folder.survey(self.files(number)))
+
+    def treated(self, number: int, survey: Survey) -> dict[str, int]:
+        """How many of that shard's images are not simply decoded and kept apart, by what holds."""
+        part = self.manifest.items(number)
+        trained = survey.digests[max(0, self.manifest.n_val - part.start) :]
+        twice = sum(digest in self.held for digest in trained)
+        return dict(sorted((survey.treated + Counter({HELD_OUT: twice})).items()))
 
 
 def _prepare(data: Path, vae: Path, out: Path, size: int, shard: int) -> Work:
     """The work as a whole, with a manifest that lies in out; BadInput if it cannot be done."""
-    folder, config = find(data), autoencoder.load(vae).config
-    factor = 2 ** (len(config.block_out_channels) - 1)
+    folder, made = find(data), autoencoder.load(vae)
+    factor = 2 ** (len(made.config.block_out_channels) - 1)
     if size < factor or size % factor:
         raise BadInput(f"--size {size}: must be a multiple of {factor}, as the autoencoder halves")
     train, val = split(len(folder.files))
@@ -136,7 +159,9 @@ def _prepare(data: Path, vae: Path, out: Path, size: int, shard: int) -> Work:
     manifest = Manifest(
         source=content_hash(folder.files),
         vae=autoencoder.fingerprint(vae),
-        scale=config.scaling_factor,
+        scale=made.config.scaling_factor,
+        shift=autoencoder.shift(made),
+        reading=READING,
         size=size,
         shard=shard,
         n=len(folder.files),
@@ -147,6 +172,7 @@ def _prepare(data: Path, vae: Path, out: Path, size: int, shard: int) -> Work:
     return Work(
         folder=folder,
         order=np.concatenate([val, train]),
+        held=frozenset(folder.survey(val).digests),
         vae=out / "vae",
         out=out,
         manifest=_begun(manifest, vae, out),
@@ -225,7 +251,8 @@ class ImageEncoder:
     def shard(self, number: int) -> tuple[str, list[int], dict]:
         """Write that shard; returns its name, a latent's shape, and its entry in the manifest."""
         work, files = self.work, self.work.files(number)
-        images = work.folder.listing(files)  # before they are read: a later change shows
+        stamp = work.stamp(number)  # before they are read: a later change shows
+        survey = work.folder.survey(files)
         parts = [self._encoded(files[i : i + BATCH]) for i in range(0, len(files), BATCH)]
         pictures, mean, std = (torch.cat(part).contiguous() for part in zip(*parts, strict=True))
         tensors = {
@@ -241,7 +268,9 @@ class ImageEncoder:
             "count": len(files),
             "bytes": len(data),
             "sha256": hashlib.sha256(data).hexdigest(),
-            "images": images,
+            "images": work.images(number, survey),
+            "stamp": stamp,
+            "treated": work.treated(number, survey),
         }
         return name, list(mean.shape[1:]), facts
 
@@ -250,4 +279,19 @@ class ImageEncoder:
         """Pictures of these files, and mean and standard deviation of their posteriors."""
         pictures = self.work.folder.pictures(files, self.work.manifest.size)
         posterior = self.vae.encode(to_items(pictures).to(self.device)).latent_dist
-        return torch.from_numpy(pictures), posterior.mean.cpu(), posterior.std.cpu()
+        mean, std = posterior.mean.cpu(), posterior.std.cpu()
+        self._check(files, mean, std)
+        return torch.from_numpy(pictures), mean, std
+
+    def _check(self, files: np.ndarray, mean: Tensor, std: Tensor) -> None:
+        """BadInput names the first of these files whose latent is not finite."""
+        finite = (torch.isfinite(mean) & torch.isfinite(std)).flatten(1).all(1)
+        if finite.all():
+            return
+        path = self.work.folder.path / self.work.folder.files[files[int(finite.int().argmin())]]
+        weights = autoencoder.not_finite(self.vae)
+        cause = f"its weight {weights[0]} is not finite" if weights else "its values overflow"
+        raise BadInput(
+            f"{path}: the autoencoder makes latents of it that are not finite ({cause}); give "
+            "another --vae"
+        )

@@ -1,6 +1,7 @@
-"""Images in FOLDER/CLASS/*.png or *.jpg, read as they are needed; a tenth is held out.
+"""Images in class folders, read as they are needed; a tenth is held out.
 
 Images are cropped as in ADM, and half of those that a run sees are mirrored, as there.
+`darbench.data.shown` says how a file becomes pixels, `darbench.data.folder` which files count.
 """
 
 import hashlib
@@ -13,39 +14,14 @@ import torch
 from torch import Tensor
 
 from darbench.data.base import Dataset, split
-from darbench.data.image_file import SUFFIXES, read_square
+from darbench.data.folder import Folder, Survey, find, in_words
 from darbench.data.pixels import to_items
+from darbench.data.shown import READING
 from darbench.errors import BadInput
+from darbench.listener import CountListener
 from darbench.randomness import stream
 from darbench.records.canonical import content_hash
 from darbench.records.rules import MOST_REFERENCES
-
-
-@dataclass(frozen=True, kw_only=True)
-class Folder:
-    """The image files in a folder of class folders, in the order of their names."""
-
-    path: Path
-    class_names: tuple[str, ...]
-    files: tuple[str, ...]  # relative to the path
-    labels: np.ndarray  # int64 (N,)
-
-    def pictures(self, index: np.ndarray, side: int) -> np.ndarray:
-        """Images cropped to squares, uint8 (len(index), side, side, 3)."""
-        return np.stack([read_square(self.path / self.files[i], side) for i in index])
-
-    def listing(self, index: np.ndarray) -> str:
-        """Hash of these files' names and sizes: a quick check that they are still the same."""
-        names = (self.files[i] for i in index)
-        return content_hash([[name, (self.path / name).stat().st_size] for name in names])
-
-    def fingerprint(self) -> str:
-        """Hash of every file's name and bytes; reads them all."""
-        digest = hashlib.sha256()
-        for name in self.files:
-            digest.update(hashlib.sha256((self.path / name).read_bytes()).digest())
-            digest.update(name.encode(errors="surrogateescape") + b"\0")  # as it lies on disk
-        return digest.hexdigest()[:16]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +60,35 @@ class ImageFolder(Dataset):
         return min(self.n_train, MOST_REFERENCES)
 
     @cached_property
+    def _survey(self) -> Survey:
+        return self.folder.survey(range(len(self.folder.files)))
+
+    @cached_property
     def fingerprint(self) -> str:
-        return content_hash([self.side, self.folder.fingerprint()])
+        """Hash of every file's name and bytes, and of how they are read; reads them all."""
+        digest = hashlib.sha256()
+        for name, content in zip(self.folder.files, self._survey.digests, strict=True):
+            digest.update(content)
+            digest.update(name.encode(errors="surrogateescape") + b"\0")  # as it lies on disk
+        return content_hash([self.side, READING, digest.hexdigest()[:16]])
+
+    @property
+    def remarks(self) -> list[str]:
+        held = {self._survey.digests[i] for i in self._split[1]}
+        twice = sum(self._survey.digests[i] in held for i in self._split[0])
+        return [
+            *in_words(self._survey.treated),
+            *([f"{twice:,} to train on are also held out"] if twice else []),
+            *self.folder.remarks,
+        ]
+
+    def verify(self, listener: CountListener) -> None:
+        """Decode every picture; BadInput names the first that cannot be."""
+        n = len(self.folder.files)
+        for i in range(n):
+            listener(i, n, "" if i else f"decoding the images of {self.folder.path}")
+            self.folder.pictures(np.array([i]), self.side)
+        listener(n, n, "")
 
     @cached_property
     def reference_images(self) -> np.ndarray:
@@ -119,21 +122,3 @@ def load(path: Path, side: int) -> ImageFolder:
             f"{path}: {len(folder.files)} images; a tenth is held out, so give 10 or more"
         )
     return ImageFolder(folder=folder, side=side)
-
-
-def find(path: Path) -> Folder:
-    """The image files in a folder; BadInput if there is no class or a class has no image."""
-    classes = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
-    if not classes:
-        raise BadInput(f"{path}: no class folders; images must lie in FOLDER/CLASS/*.png or *.jpg")
-    files, labels = [], []
-    for label, folder in enumerate(classes):
-        images = sorted(
-            p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in SUFFIXES
-        )
-        if not images:
-            raise BadInput(f"{folder}: a class without images; known are {', '.join(SUFFIXES)}")
-        files += [p.relative_to(path).as_posix() for p in images]
-        labels += [label] * len(images)
-    names = tuple(p.name for p in classes)
-    return Folder(path=path, class_names=names, files=tuple(files), labels=np.array(labels))

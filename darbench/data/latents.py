@@ -1,8 +1,9 @@
 """Latents of images, as `darbench prepare imagenet` wrote them, read item by item from the shards.
 
-A training item is scale (mean + std e) with the mean and standard deviation of the autoencoder's
-posterior (Rombach et al., arXiv:2112.10752; scale 0.18215 for Stable Diffusion's) and e standard
-normal, drawn anew at every position of a run. A validation item is scale times the mean.
+A training item is scale (mean + std e - shift) with the mean and standard deviation of the
+autoencoder's posterior (Rombach et al., arXiv:2112.10752; Stable Diffusion's have scale 0.18215
+and shift 0) and e standard normal, drawn anew at every position of a run. A validation item is
+scale (mean - shift).
 Differs from DiT and SiT: no image is mirrored.
 """
 
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from darbench.data import autoencoder
 from darbench.data.base import Dataset, to_uint8
+from darbench.data.folder import in_words
 from darbench.data.manifest import AGAIN, Manifest, read_complete, shard_name
 from darbench.errors import BadInput
 from darbench.listener import CountListener
@@ -74,6 +76,10 @@ class Latents(Dataset):
     def val_images(self) -> np.ndarray:
         return self._pictures(np.arange(self.n_val))
 
+    @property
+    def remarks(self) -> list[str]:
+        return in_words(self.manifest.treated)
+
     def items(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
         return self._means(self.n_val + index)
 
@@ -81,30 +87,34 @@ class Latents(Dataset):
         return self._means(index)
 
     def verify(self, listener: CountListener) -> None:
-        """Read every shard; BadInput names those whose bytes are not the ones written."""
+        """Read every shard; BadInput names those whose bytes are not the ones written, and the
+        first that holds what is not finite."""
         total, changed = self.manifest.n_shards, []
         listener(0, total, f"reading the shards of {self.path}")
-        for done, name in enumerate(self.manifest.shard_names, 1):
+        for number, name in enumerate(self.manifest.shard_names):
             if not self.manifest.intact(self.path, name):
                 changed.append(name)
-            listener(done, total, "")
+            listener(number + 1, total, "")
         if changed:
             raise BadInput(
                 f"{self.path}: {len(changed)} of {total} shards are not as they were written: "
                 f"{', '.join(changed)}; delete them and {AGAIN}"
             )
+        for number in range(total):
+            part = self.manifest.items(number)
+            self._posterior(np.arange(part.start, part.stop))
 
     def train(self, seed: int, positions: range) -> tuple[Tensor, Tensor]:
         numbers = self.n_val + self.order(seed, positions)
         noise = torch.from_numpy(normal_per_index(seed, "posterior", positions, self.shape))
-        mean, std, label = (self._read(key, numbers) for key in ("mean", "std", "label"))
-        return self.manifest.scale * (mean + std * noise), label
+        mean, std = self._posterior(numbers)
+        return self._scaled(mean + std * noise), self._read("label", numbers)
 
     @torch.no_grad()
     def decode(self, x: Tensor) -> np.ndarray:
         vae = self.vae.to(x.device)
         pictures = []
-        for part in (x / self.manifest.scale).split(DECODED):
+        for part in (x / self.manifest.scale + self.manifest.shift).split(DECODED):
             padded = F.pad(part, (0, 0, 0, 0, 0, 0, 0, DECODED - len(part)))
             pictures.append(to_uint8(vae.decode(padded).sample[: len(part)].cpu().numpy()))
         return np.concatenate(pictures)
@@ -118,10 +128,34 @@ class Latents(Dataset):
                 f"{path}: not the autoencoder that encoded these latents; run `darbench prepare "
                 "imagenet` again into another --out"
             )
-        return autoencoder.load(path)
+        vae = autoencoder.load(path)
+        if (shift := autoencoder.shift(vae)) != self.manifest.shift:
+            raise BadInput(
+                f"{self.path}: encoded by an earlier version, which ignored the autoencoder's "
+                f"shift_factor {shift:g}; run `darbench prepare imagenet` again into another --out"
+            )
+        return vae
 
     def _means(self, numbers: np.ndarray) -> tuple[Tensor, Tensor]:
-        return self.manifest.scale * self._read("mean", numbers), self._read("label", numbers)
+        mean, _ = self._posterior(numbers)
+        return self._scaled(mean), self._read("label", numbers)
+
+    def _scaled(self, latents: Tensor) -> Tensor:
+        return self.manifest.scale * (latents - self.manifest.shift)
+
+    def _posterior(self, numbers: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of these items; BadInput names a shard where one is not
+        finite: a trial would call it a divergence."""
+        mean, std = self._read("mean", numbers), self._read("std", numbers)
+        finite = (torch.isfinite(mean) & torch.isfinite(std)).flatten(1).all(1)
+        if not finite.all():
+            item = int(numbers[int(finite.int().argmin())])
+            path = self.path / shard_name(item // self.manifest.shard)
+            raise BadInput(
+                f"{path}: latent {item % self.manifest.shard} is not finite, so the autoencoder "
+                "failed on its image; run `darbench prepare imagenet` again into another --out"
+            )
+        return mean, std
 
     def _pictures(self, numbers: np.ndarray) -> np.ndarray:
         return self._read("picture", numbers).numpy()

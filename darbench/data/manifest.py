@@ -9,6 +9,7 @@ OUT/vae/                     the autoencoder, to decode with
 import hashlib
 import json
 import math
+from collections import Counter
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from darbench.records.canonical import content_hash
 
 FILE = "manifest.json"
 WORKS = "give the --out folder of `darbench prepare imagenet`"
+FIRST = {"shift": 0.0, "reading": 1}  # what holds where an earlier manifest says nothing
 AGAIN = "run `darbench prepare imagenet` again with the same --out"
 
 
@@ -29,7 +31,9 @@ class Manifest:
 
     source: str  # hash of the names of the images
     vae: str  # fingerprint of the autoencoder
-    scale: float  # latents times this have about unit variance
+    scale: float  # latents less the shift, times this, have about unit variance
+    shift: float
+    reading: int  # version of how image files become pixels, `darbench.data.shown.READING`
     size: int  # side of the images that were encoded
     shard: int  # items in a shard; the last may have fewer
     n: int  # items in all
@@ -37,7 +41,8 @@ class Manifest:
     n_pictures: int  # the first so many are kept as pictures too
     class_names: list[str]
     shape: list[int] = field(default_factory=list)  # (C, H, W) of a latent
-    # For each finished shard: count, bytes, sha256, and a hash of its images' names and sizes.
+    # For each finished shard: count, bytes, sha256; a hash of its images' names and bytes, a stamp
+    # of their sizes and times, and how many were treated in which way.
     shards: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
@@ -50,7 +55,17 @@ class Manifest:
 
     @property
     def fingerprint(self) -> str:
-        return content_hash(asdict(self))
+        """Hash of all but the stamps, which differ between machines; fields that manifests did not
+        have at first count where they say something."""
+        facts = {k: v for k, v in asdict(self).items() if k not in FIRST or v != FIRST[k]}
+        for shard in facts["shards"].values():
+            shard.pop("stamp", None)
+        return content_hash(facts)
+
+    @property
+    def treated(self) -> Counter[str]:
+        """How many images were treated in which way, in all finished shards."""
+        return sum((Counter(s.get("treated", {})) for s in self.shards.values()), Counter())
 
     def items(self, number: int) -> slice:
         """The items of that shard, as a slice of all items."""
@@ -69,6 +84,8 @@ class Manifest:
             "n": f"{self.n} images, not {wanted.n}",
             "source": "images of other names",
             "scale": f"the scale {self.scale:g}, not {wanted.scale:g}",
+            "shift": f"the shift {self.shift:g}, not {wanted.shift:g}",
+            "reading": "images read by earlier rules",
         }
         planned = [f.name for f in fields(self) if f.name not in ("shape", "shards")]
         differ = [name for name in planned if getattr(self, name) != getattr(wanted, name)]
@@ -108,7 +125,7 @@ def read(folder: Path) -> Manifest:
     if not path.is_file():
         raise BadInput(f"{folder}: no {FILE}; {WORKS}")
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = FIRST | json.loads(path.read_text(encoding="utf-8"))
         if stored.keys() != {f.name for f in fields(Manifest)}:
             raise ValueError("its keys are others than those of this version")
         manifest = Manifest(**stored)
@@ -124,7 +141,7 @@ def _sound(m: Manifest) -> bool:
     raise TypeError or AttributeError."""
     counts = (m.size, m.shard, m.n, m.n_val, m.n_pictures, *m.shape)
     whole = all(type(count) is int and count > 0 for count in counts)
-    scaled = m.scale > 0 and math.isfinite(m.scale)
+    scaled = m.scale > 0 and math.isfinite(m.scale) and math.isfinite(m.shift)
     nested = m.n_val <= m.n_pictures <= m.n > m.n_val
     named = len(set(m.class_names)) == len(m.class_names) > 0
     shards = all({"bytes", "sha256", "images"} <= s.keys() for s in m.shards.values())

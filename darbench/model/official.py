@@ -1,33 +1,39 @@
 """State dicts of the official SiT code: its keys are ours, less those under `routing.`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+import torch
 from torch import Tensor
 
 from darbench.model.sit import SiT
 
 PREFIX = "routing."
+# Under which names training code saves a model. The official sampling takes `ema` where it is.
+SAVED_AS = ("ema", "model", "state_dict")
+WRAPPERS = ("module.", "_orig_mod.")  # what DistributedDataParallel and torch.compile put before
 
 
-def load_official(model: SiT, state: Mapping[str, Tensor]) -> list[str]:
+def load_official(model: SiT, saved: Mapping[str, Any]) -> list[str]:
     """Load an official SiT state dict; returns the routing keys that keep their initial values.
 
-    It is strict for `add`, which has none. A checkpoint with learn_sigma loads into a model
-    without it: the second half of the head's channels, which the official forward drops, is left
-    out.
-    Raises ValueError naming the keys that are missing, unexpected or of another shape.
+    Of a whole checkpoint the weights under `ema` are taken, or else those under `model`; prefixes
+    of wrappers are dropped. It is strict for `add`, which has no routing keys. A checkpoint with
+    learn_sigma loads into a model without it: the second half of the head's channels, which the
+    official forward drops, is left out.
+    Raises ValueError naming the keys that are missing, unexpected, of another shape, or no finite
+    floating-point tensors.
     """
-    state = dict(state)
+    state = _unwrapped(saved)
     for key in ("final_layer.linear.weight", "final_layer.linear.bias"):
-        if key in state:
+        if isinstance(state.get(key), Tensor):
             state[key] = _without_sigma(state[key], model)
     own = model.state_dict()
     trunk = {key for key in own if not key.startswith(PREFIX)}
     problems = [f"missing {key}" for key in sorted(trunk - state.keys())]
     problems += [f"unexpected {key}" for key in sorted(state.keys() - trunk)]
     for key in sorted(trunk & state.keys()):
-        if state[key].shape != own[key].shape:
-            problems.append(f"{key} is {tuple(state[key].shape)}, not {tuple(own[key].shape)}")
+        problems += _unfit(key, state[key], own[key])
     if problems:
         raise ValueError(f"not this model's SiT state dict: {'; '.join(problems[:5])}")
     return model.load_state_dict(state, strict=False).missing_keys
@@ -38,11 +44,38 @@ def to_official(model: SiT) -> dict[str, Tensor]:
     return {k: v for k, v in model.state_dict().items() if not k.startswith(PREFIX)}
 
 
+def _unwrapped(saved: Mapping[str, Any]) -> dict[str, Any]:
+    """The weights alone, under the keys of the official code."""
+    while inner := next((saved[k] for k in SAVED_AS if isinstance(saved.get(k), Mapping)), None):
+        saved = inner
+    state = dict(saved)
+    while state and (wrapper := _wrapper(state)):
+        state = {key.removeprefix(wrapper): value for key, value in state.items()}
+    return state
+
+
+def _wrapper(keys: Iterable[str]) -> str | None:
+    """The wrapper whose prefix all keys have, if there is one."""
+    return next((w for w in WRAPPERS if all(key.startswith(w) for key in keys)), None)
+
+
+def _unfit(key: str, given: Any, own: Tensor) -> list[str]:
+    """Why this value cannot be the weight of that key; empty if it can."""
+    if not isinstance(given, Tensor) or not given.is_floating_point():
+        kind = given.dtype if isinstance(given, Tensor) else type(given).__name__
+        return [f"{key} is {kind}, no floating-point tensor"]
+    if given.shape != own.shape:
+        return [f"{key} is {tuple(given.shape)}, not {tuple(own.shape)}"]
+    if not torch.isfinite(given).all():
+        return [f"{key} is not finite"]
+    return []
+
+
 def _without_sigma(weight: Tensor, model: SiT) -> Tensor:
     """The head's weight or bias for the first half of the channels only; as given if it has no
     second half. Its rows are ordered (p, q, channel)."""
     rows = model.final_layer.linear.out_features
-    if weight.shape[0] != 2 * rows or rows != model.patch**2 * model.channels:
+    if weight.shape[:1] != (2 * rows,) or rows != model.patch**2 * model.channels:
         return weight
     tiles = weight.unflatten(0, (model.patch**2, 2 * model.channels))
     return tiles[:, : model.channels].flatten(0, 1)

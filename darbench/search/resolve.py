@@ -75,14 +75,13 @@ def find_data(task: Mapping[str, Any]) -> dict[str, str]:
 
 
 def departure(task: Task) -> str:
-    """Return how the data here differ from those of a task that ships; empty if they do not.
-
-    For a user's own task it is always empty.
-    """
-    if task.name not in cards(tasks_folder()):
-        return ""
-    differs = data.kind(task.data).departure(data.load(task.data, task.data_path))
-    return differs and f"{task.name}: {differs}; only results on the same files compare"
+    """Return what is to be known of the data here: how files were read that are not plain, and
+    how the data differ from those of a task that ships. Empty if there is nothing to say."""
+    loaded = data.load(task.data, task.data_path)
+    said = list(loaded.remarks)
+    if task.name in cards(tasks_folder()) and (differs := data.kind(task.data).departure(loaded)):
+        said.append(f"{differs}; only results on the same files compare")
+    return f"{task.name}: {'; '.join(said)}" if said else ""
 
 
 def _data_of(task: Mapping[str, Any]) -> dict[str, str]:

@@ -1,11 +1,13 @@
+import hashlib
 import io
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
 
-from darbench.data import kind, load
+from darbench.data import cifar10, kind, load
 from darbench.errors import BadInput
 
 rng = np.random.default_rng(0)
@@ -197,3 +199,94 @@ def test_the_pickled_version_is_not_read(tmp_path):
     (tmp_path / "data_batch_1").write_bytes(b"cos\nsystem\n")
     with pytest.raises(BadInput, match=r"no training .*data_batch_1 is of the pickled version"):
         load("cifar10", str(tmp_path))
+
+
+def test_a_folder_that_is_a_link_is_followed(tmp_path):
+    write_parquet(tmp_path / "cache" / "blobs")
+    (tmp_path / "hub").mkdir()
+    (tmp_path / "hub" / "plain_text").symlink_to(tmp_path / "cache" / "blobs")
+    assert np.array_equal(load("cifar10", str(tmp_path / "hub")).train_images, TRAIN)
+    (tmp_path / "cache").rename(tmp_path / "moved")
+    load.cache_clear()
+    with pytest.raises(BadInput, match="hub/plain_text: a link that leads nowhere"):
+        load("cifar10", str(tmp_path / "hub"))
+
+
+def test_five_equal_batches_are_refused(tmp_path):
+    write_binary(tmp_path / "data")
+    one = (tmp_path / "data" / "data_batch_1.bin").read_bytes()
+    (tmp_path / "data" / "data_batch_3.bin").write_bytes(one)
+    with pytest.raises(BadInput, match=r"data_batch_3.bin: holds the same images as data_batch_1"):
+        load("cifar10", str(tmp_path / "data"))
+
+
+@pytest.mark.parametrize("write", [write_binary, write_parquet])
+def test_no_test_image_may_be_a_training_image(tmp_path, write, monkeypatch):
+    monkeypatch.setitem(globals(), "TEST", np.stack([TEST[0], TRAIN[7]]))
+    write(tmp_path / "data")
+    with pytest.raises(BadInput, match=r"data: 1 of 2 test images are .*such as test image 1"):
+        load("cifar10", str(tmp_path / "data"))
+
+
+def test_two_uploads_side_by_side_are_refused_and_a_missing_file_of_one_is_named(tmp_path):
+    write_parquet(tmp_path / "data")
+    plain = tmp_path / "data" / "train-00000-of-00001.parquet"
+    hashed = plain.with_name("train-00000-of-00001-b42a2f1e8d0c8a7f.parquet")
+    hashed.write_bytes(plain.read_bytes())
+    other = "train-.*parquet: beside train-.*which is of another upload; keep one"
+    with pytest.raises(BadInput, match=other):
+        load("cifar10", str(tmp_path / "data"))
+    plain.unlink()
+    assert len(load("cifar10", str(tmp_path / "data")).train_images) == 10
+    load.cache_clear()
+    hashed.rename(hashed.with_name("train-00000-of-00002-b42a2f1e8d0c8a7f.parquet"))
+    with pytest.raises(BadInput, match=r"train-00001-of-00002\.parquet: missing"):
+        load("cifar10", str(tmp_path / "data"))
+    plain.write_bytes(next(plain.parent.glob("train*")).read_bytes())
+    with pytest.raises(BadInput, match=other):
+        load("cifar10", str(tmp_path / "data"))
+
+
+def test_files_of_another_copy_are_passed_over_with_a_word(tmp_path):
+    write_binary(tmp_path / "a")
+    write_binary(tmp_path / "b")
+    remarks = load("cifar10", str(tmp_path)).remarks
+    assert remarks == (f"passed over 6 files such as {tmp_path / 'b' / 'data_batch_1.bin'}",)
+    assert load("cifar10", str(tmp_path / "a")).remarks == ()
+
+
+def test_an_archive_that_is_not_unpacked_is_named(tmp_path):
+    (tmp_path / "cifar-10-binary.tar.gz").write_bytes(b"")
+    with pytest.raises(BadInput, match=r"\.tar\.gz is not unpacked"):
+        load("cifar10", str(tmp_path))
+
+
+@pytest.mark.parametrize("order", [range(5), (3, 2, 1, 4, 0)])
+def test_images_are_held_against_the_published_hashes_in_either_order(
+    tmp_path, monkeypatch, order
+):
+    """The hub's Parquet has the five batches in the order of the archive."""
+    write_binary(tmp_path / "data")
+    sha1 = {f.name: hashlib.sha1(f.read_bytes()).hexdigest() for f in tmp_path.glob("data/*.bin")}
+    test = {sha1.pop("test_batch.bin")}
+    monkeypatch.setattr(cifar10, "PER_BATCH", 2)
+    monkeypatch.setattr(cifar10, "PUBLISHED_TRAIN", set(sha1.values()))
+    monkeypatch.setattr(cifar10, "PUBLISHED_TEST", test)
+    rows = np.concatenate([np.arange(2 * i, 2 * i + 2) for i in order])
+    monkeypatch.setitem(globals(), "TRAIN", TRAIN[rows])
+    monkeypatch.setitem(globals(), "TRAIN_LABELS", TRAIN_LABELS[rows])
+    write_parquet(tmp_path / "hub")
+    assert load("cifar10", str(tmp_path / "hub")).unpublished() == ""
+    TRAIN_LABELS[0] = 9
+    write_parquet(tmp_path / "other")
+    differs = load("cifar10", str(tmp_path / "other")).unpublished()
+    assert differs == "other training images or labels, by their hash"
+
+
+def test_the_departure_names_data_of_the_published_size_and_another_hash(tmp_path):
+    write_binary(tmp_path / "data")
+    data = load("cifar10", str(tmp_path / "data"))
+    published = replace(kind("cifar10"), n_train=10, n_val=2)
+    assert published.departure(data) == (
+        "not the published data: other training and test images or labels, by their hash"
+    )

@@ -13,7 +13,7 @@ from PIL import Image
 
 from darbench.data import load
 from darbench.data.encode import KEPT, encode
-from darbench.data.image_folder import find
+from darbench.data.folder import find
 from darbench.errors import BadInput
 from tests.make.data import SHARD, SIZE, write_images
 

@@ -19,6 +19,7 @@ def saved(image, **options) -> bytes:
 
 
 PNG = saved(Image.fromarray(PIXELS))
+OTHER = saved(Image.fromarray(255 - PIXELS))
 FIRST = 8 + 25  # bytes before the data's chunk: the signature and IHDR
 
 
@@ -28,8 +29,8 @@ def from_folder(folder, png):
 
 
 def from_parquet(folder, png):
-    table = pl.DataFrame({"img": [{"bytes": png}], "label": [0]})
-    for part in ("train", "test"):
+    for part, content in (("train", png), ("test", OTHER)):
+        table = pl.DataFrame({"img": [{"bytes": content}], "label": [0]})
         table.write_parquet(folder / f"{part}.parquet")
     return cifar10.load(folder).train_images[0]
 

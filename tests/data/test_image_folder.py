@@ -1,13 +1,16 @@
 import os
+import shutil
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from darbench.data import kind, load
+from darbench.data import image_folder, kind, load
 from darbench.data.base import to_model_range
+from darbench.data.folder import find
 from darbench.errors import BadInput
+from darbench.listener import silent
 from tests.make.data import write_images
 
 
@@ -108,3 +111,55 @@ def test_a_folder_that_is_named_like_an_image_is_none(folder, data):
     (folder / "a" / "z.png").mkdir()
     load.cache_clear()
     assert load("image_folder_32", str(folder)).fingerprint == data.fingerprint
+
+
+def test_how_files_were_read_is_said(folder, data):
+    assert list(data.remarks) == []
+    whole = Image.open(folder / "a" / "1.png")
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    whole.save(folder / "a" / "1.png", exif=exif)
+    whole.convert("RGBA").save(folder / "b" / "1.png")
+    (folder / "readme").write_text("")
+    shutil.copytree(folder / "c", folder / "d")
+    load.cache_clear()
+    data = load("image_folder_32", str(folder))
+    files = {split: [data.folder.files[i] for i in data._split[split]] for split in (0, 1)}
+    twins = {name.replace("c/", "d/") for name in files[1]} | {
+        name.replace("d/", "c/") for name in files[1]
+    }
+    twice = len(set(files[0]) & twins)
+    assert twice and list(data.remarks) == [
+        "1 transparent, shown on white",
+        "1 turned as their EXIF says",
+        f"{twice} to train on are also held out",
+        "passed over 1 beside the class folders such as readme",
+    ]
+
+
+def test_the_fingerprint_moves_with_the_way_of_reading(folder, data, monkeypatch):
+    before = data.fingerprint
+    monkeypatch.setattr(image_folder, "READING", 1)
+    load.cache_clear()
+    assert load("image_folder_32", str(folder)).fingerprint != before
+
+
+def test_verifying_decodes_every_picture(folder, data):
+    seen = []
+    data.verify(lambda *event: seen.append(event))
+    assert seen[0] == (0, 30, f"decoding the images of {folder}") and seen[-1] == (30, 30, "")
+    path = folder / "b" / "1.png"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(BadInput, match=r"b/1.png: cannot be read as an image \(.*truncated"):
+        data.verify(silent)
+
+
+@pytest.mark.parametrize("side", [32, 256])
+def test_a_picture_that_is_a_line_does_not_fill_the_memory(folder, side):
+    Image.new("RGB", (60_000, 1), (9, 9, 9)).save(folder / "a" / "1.png")
+    number = find(folder).files.index("a/1.png")
+    if side == 32:
+        assert (find(folder).pictures([number], side) == 9).all()
+    else:
+        with pytest.raises(BadInput, match="60000 x 1 is too thin for a square of 256"):
+            find(folder).pictures([number], side)

@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 
 from darbench.data import load
 from darbench.data.base import to_model_range
-from darbench.data.image_folder import find
+from darbench.data.folder import find
 from darbench.errors import BadInput
 from darbench.model.sizes import resolve
 from darbench.randomness import stream
