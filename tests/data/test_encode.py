@@ -8,10 +8,13 @@ import shutil
 import sys
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from darbench.data import load
+from darbench.data.base import split
 from darbench.data.encode import KEPT, encode
 from darbench.data.folder import find
 from darbench.errors import BadInput
@@ -142,6 +145,81 @@ def test_another_encoding_in_the_folder_is_refused(vae, images, copied, tmp_path
     (fewer / "a" / "other.png").unlink()
     with refused("30 images, not 29"):
         encode(fewer, vae, copied, size=SIZE, shard=SHARD)
+
+
+@quick
+def test_an_image_that_was_replaced_by_one_of_equal_size_is_encoded_again(vae, tmp_path):
+    images, out = tmp_path / "images", tmp_path / "out"
+    write_images(images, classes=2, each=6, size=(16, 16))
+    path = images / "a" / "1.png"
+    stat = path.stat()
+    repaired = np.random.default_rng(9).integers(0, 256, (16, 16, 3), np.uint8)
+    damaged = repaired.copy()
+    damaged[8:] = 0
+
+    def put(pixels):
+        Image.fromarray(pixels).save(path, compress_level=0)
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # as an archive restores it
+        return path.stat().st_size
+
+    size = put(damaged)
+    encode(images, vae, out, size=SIZE, shard=4)
+    assert put(repaired) == size
+    news = []
+    encode(images, vae, out, size=SIZE, shard=4, listener=lambda *event: news.append(event[2]))
+    assert "images of 1 finished shards changed" in news[0] and len(news) == 2
+    fresh = encode(images, vae, tmp_path / "fresh", size=SIZE, shard=4)
+    again = load("latents", str(out))
+    assert again.fingerprint == fresh.fingerprint
+    pictures = np.concatenate([again.val_images, again.reference_images])
+    assert (pictures == repaired).all((1, 2, 3)).sum() == 1
+
+
+@quick
+def test_a_copy_of_the_images_with_other_times_is_not_encoded_again(
+    vae, images, copied, tmp_path_factory
+):
+    moved = tmp_path_factory.mktemp("moved") / "images"
+    shutil.copytree(images, moved, copy_function=shutil.copyfile)
+    news = []
+    encode(moved, vae, copied, size=SIZE, shard=SHARD, listener=lambda *event: news.append(event))
+    assert news == [(4, 4, f"30 images of {moved}")]
+
+
+@quick
+@pytest.mark.parametrize(
+    ("factor", "cause"),
+    [(float("nan"), "its weight encoder.conv_in.bias is not finite"), (1e38, "its values overf")],
+)
+def test_latents_that_are_not_finite_name_the_picture(vae, images, tmp_path, factor, cause):
+    broken, out = tmp_path / "vae", tmp_path / "out"
+    shutil.copytree(vae, broken)
+    path = next(broken.glob("*.safetensors"))
+    tensors = load_file(path)
+    bias = tensors["encoder.conv_in.bias"]
+    save_file(tensors | {"encoder.conv_in.bias": (bias + bias.sign()) * factor}, path)
+    first = find(images).files[int(split(30)[1][0])]
+    with pytest.raises(
+        BadInput, match=rf"^{images}/{first}: .* not finite \({cause}.*\); give an"
+    ):
+        encode(images, broken, out, size=SIZE, shard=SHARD)
+    assert not list(out.glob("shard*"))
+
+
+@quick
+def test_what_is_done_to_pictures_is_counted_shard_by_shard(vae, images, tmp_path):
+    mixed = tmp_path / "images"
+    shutil.copytree(images, mixed)
+    trained, held = (find(mixed).files[int(part[0])] for part in split(30))
+    Image.open(mixed / held).convert("RGBA").save(mixed / held, "PNG")
+    shutil.copy(mixed / held, mixed / trained)
+    made = encode(mixed, vae, tmp_path / "out", size=SIZE, shard=SHARD)
+    counts = {"transparent, shown on white": 2, "to train on and held out too": 1}
+    assert made.treated == counts
+    assert load("latents", str(tmp_path / "out")).remarks == [
+        "1 to train on and held out too",
+        "2 transparent, shown on white",
+    ]
 
 
 @quick

@@ -1,15 +1,19 @@
 """What is wrong with a folder of latents is said in one line."""
 
+import hashlib
 import json
 import os
 
+import numpy as np
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 from darbench.data import load
 from darbench.data.encode import encode
 from darbench.errors import BadInput
 from darbench.listener import silent
+from darbench.records.canonical import content_hash
 from tests.make.data import SHARD, SIZE, flip
 
 BROKEN = {
@@ -117,3 +121,55 @@ def test_a_shard_of_another_content_is_refused(copied, key, change):
     (copied / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(BadInput, match=f"shard-00000.safetensors: cannot be read .its {key}s? "):
         load("latents", str(copied))
+
+
+def rewritten(folder, **changes):
+    """Change fields of the manifest; None takes one away."""
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps({k: v for k, v in manifest.items() if v is not None}))
+    load.cache_clear()
+    return folder
+
+
+def test_an_earlier_manifest_keeps_its_fingerprint_and_its_latents(data, images, vae, copied):
+    """Manifests began without shift and reading, and without stamps and treatments of shards."""
+    stored = json.loads((copied / "manifest.json").read_text())
+    first = {k: v for k, v in stored.items() if k not in ("shift", "reading")}
+    for shard in first["shards"].values():
+        del shard["stamp"], shard["treated"]
+    rewritten(copied, shift=None, reading=None, shards=first["shards"])
+    earlier = load("latents", str(copied))
+    assert earlier.fingerprint == content_hash(first) != data.fingerprint
+    assert torch.equal(earlier.items(np.arange(27))[0], data.items(np.arange(27))[0])
+    with pytest.raises(BadInput, match="holds latents of images read by earlier rules; give ano"):
+        encode(images, vae, copied, size=SIZE, shard=SHARD)
+
+
+def test_the_fingerprint_is_not_moved_by_times_but_by_shift_and_reading(data, copied):
+    shards = json.loads((copied / "manifest.json").read_text())["shards"]
+    for shard in shards.values():
+        shard["stamp"] = "another"
+    changes = ({"shards": shards}, {"shift": 0.5}, {"shift": 0.0, "reading": 3})
+    prints = [load("latents", str(rewritten(copied, **each))).fingerprint for each in changes]
+    assert prints[0] == data.fingerprint and len(set(prints)) == 3
+
+
+@pytest.mark.parametrize("key", ["mean", "std"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_latents_that_are_not_finite_are_found_by_verifying_and_by_reading(copied, key, value):
+    path = copied / "shard-00002.safetensors"
+    tensors = load_file(path)
+    tensors[key][3, 0, 0, 0] = value
+    save_file(tensors, path)
+    shards = json.loads((copied / "manifest.json").read_text())["shards"]
+    content = path.read_bytes()
+    shards[path.name] |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    data = load("latents", str(rewritten(copied, shards=shards)))
+    message = f"^{path}: latent 3 is not finite"
+    with pytest.raises(BadInput, match=message):
+        data.verify(silent)
+    with pytest.raises(BadInput, match=message):
+        data.train(0, range(27))
+    with pytest.raises(BadInput, match=message):
+        data.items(np.arange(27))
