@@ -33,9 +33,19 @@ def percent(fraction: float | None, signed: bool = True, digits: int = 1) -> str
     return f"{sign}{rounded:.{digits}f} %".replace("-", "−")
 
 
-def interval(low: float, high: float) -> str:
+def interval(low: float, high: float, digits: int = 1) -> str:
     """The interval between two fractions, in percent."""
-    return f"[{percent(low)}, {percent(high)}]".replace(" %", "") + " %"
+    ends = (percent(end, digits=digits) for end in (low, high))
+    return f"[{', '.join(ends)}]".replace(" %", "") + " %"
+
+
+def digits(effect: float, low: float | None, high: float | None, least: int = 1) -> int:
+    """The decimals with which an interval that leaves out 0, in percent, is seen to do so."""
+    if low is None or low <= 0 <= high:
+        return least
+    ends = (effect, low, high)
+    shown = (d for d in range(least, 12) if all(round(100 * end, d) for end in ends))
+    return next(shown, least)
 
 
 def power(value: float | None) -> str:
@@ -49,7 +59,11 @@ def power(value: float | None) -> str:
 def p_value(p: float | None) -> str:
     if p is None:
         return ""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+    if p < 0.001:
+        return "p < 0.001"
+    # 0.0497 is coloured, so it is not written as 0.05.
+    texts = (f"{p:.{digits}g}" for digits in range(2, 18))
+    return "p = " + next(t for t in texts if (float(t) < SIGNIFICANT) == (p < SIGNIFICANT))
 
 
 def verdict(row: EntryRow, metric: str) -> str:

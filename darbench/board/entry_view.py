@@ -36,6 +36,7 @@ class EffectCell:
     standing: Standing
     verdict: str  # better, worse or even
     bar: cells.Bar | None
+    digits: int  # decimals of its percentages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +91,7 @@ def _effect(row: EntryRow, metric: str, reach: float) -> EffectCell:
         standing=standing,
         verdict=cells.verdict(row, metric),
         bar=cells.interval_bar(standing, reach),
+        digits=cells.digits(standing.effect, standing.low, standing.high),
     )
 
 

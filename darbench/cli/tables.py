@@ -6,6 +6,7 @@ from rich.table import Table
 
 from darbench.analysis.effects import Effect
 from darbench.analysis.power import MOST, POWER, smallest_effect
+from darbench.board import cells
 from darbench.cli.texts import closing, counts, render
 from darbench.commands.noise_floor import Floor, NoiseFloor
 from darbench.commands.plan import Plan
@@ -69,8 +70,8 @@ def noise_floor_text(result: NoiseFloor, again: str) -> str:
 
 def noise_table(result: NoiseFloor) -> Table:
     table = _table("", *(METRICS[metric].title_in(result.extractor) for metric in result.floors))
-    for name, cells in _noise_rows(result):
-        table.add_row(name, *cells)
+    for name, shown in _noise_rows(result):
+        table.add_row(name, *shown)
     return table
 
 
@@ -131,9 +132,11 @@ def _effect(effect: Effect | None) -> str:
     if effect is None:
         return NO_VALUE
     if effect.low is None:
-        return f"{100 * effect.mean:+.2f} (one seed)"
-    low, high = 100 * effect.low, 100 * effect.high
-    return f"{100 * effect.mean:+.2f} [{low:+.2f}, {high:+.2f}]"
+        seeds = "one seed" if effect.n == 1 else f"{effect.n} seeds"
+        return f"{100 * effect.mean:+.2f} ({seeds}, no interval)"
+    digits = cells.digits(effect.mean, effect.low, effect.high, least=2)
+    mean, low, high = (f"{100 * x:+.{digits}f}" for x in (effect.mean, effect.low, effect.high))
+    return f"{mean} [{low}, {high}]"
 
 
 def _percent(value: float | None) -> str:

@@ -4,7 +4,7 @@
 task's card names train as long as `add` does. All share the pair ids, so every effect is paired.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
@@ -130,18 +130,19 @@ def judge(
 ) -> tuple[Control, ...]:
     """Return the controls, given the rows of both sweeps.
 
-    An effect is None until both trials of a pair id have ended.
+    An effect is None until both trials of a pair id have ended, and has no interval until those of
+    all pair ids have reached its metric: survivors of failures resolve nothing.
     """
     by_name = {c.variant.label: _trials(once, c) for c in once.grid()}
     curve = _trials(twice, next(twice.grid()))
     base, middle = _outcomes(rows, by_name.pop("add")), _outcomes(rows, curve, SAME)
     controls = [
-        _control("half the compute", _outcomes(rows, curve, HALF), middle, better=False),
-        _control("twice the compute", _outcomes(rows, curve, TWICE), middle, better=True),
+        ("half the compute", _outcomes(rows, curve, HALF), middle, False),
+        ("twice the compute", _outcomes(rows, curve, TWICE), middle, True),
     ]
     for name, trials in by_name.items():
-        controls.append(_control(name, _outcomes(rows, trials), base, better=False))
-    return tuple(controls)
+        controls.append((name, _outcomes(rows, trials), base, False))
+    return tuple(_control(*control, seeds=once.seeds) for control in controls)
 
 
 def _trials(space: SearchSpace, configuration: Any) -> dict[str, Trial]:
@@ -163,13 +164,22 @@ def _outcomes(rows: list[dict[str, Any]], trials: dict[str, Trial], share: float
     return outcomes
 
 
-def _control(name: str, ours: Trials, theirs: Trials, *, better: bool) -> Control:
+def _control(
+    name: str, ours: Trials, theirs: Trials, better: bool, *, seeds: Collection[int]
+) -> Control:
     pairs = sorted(ours.keys() & theirs.keys())
     broken = {pair: differences(ours[pair].curve, theirs[pair].curve) for pair in pairs}
     return Control(
         name=name,
         better=better,
-        effects={m: paired_effect(log_differences(ours, theirs, m)) for m in COMPARED},
+        effects={metric: _effect(ours, theirs, metric, seeds) for metric in COMPARED},
         unpaired={pair: reasons for pair, reasons in broken.items() if reasons},
         other_kernels=[p for p in pairs if other_kernels(ours[p].curve, theirs[p].curve)],
     )
+
+
+def _effect(ours: Trials, theirs: Trials, metric: str, seeds: Collection[int]) -> Effect | None:
+    effect = paired_effect(log_differences(ours, theirs, metric))
+    both = [side.get(seed) for side in (ours, theirs) for seed in seeds]
+    whole = all(trial and trial.values.get(metric) is not None for trial in both)
+    return effect if whole or effect is None else effect.bare

@@ -182,7 +182,7 @@ def test_the_caption_says_what_a_tier_and_an_interval_are(tmp_path):
     text = Parsed(render(tmp_path, *sweep_rows(), entry_rows("mhc", wobble=0.01))).text
     assert "on these images" in text
     assert (
-        "worse than the first of the current one at p < 0.017, 0.05 shared by all pairs of" in text
+        "worse than the first of the current one at p < 0.017 (0.05 shared by all pairs of" in text
     )
     assert "the geometric mean ratio of validation loss to add over the seeds both have" in text
 

@@ -126,6 +126,28 @@ def test_a_missing_pair_is_left_out(spaces):
     assert (effect.n, effect.low) == (1, None)
 
 
+@pytest.mark.parametrize("failed", ["add", "upper half shut"])
+def test_survivors_of_a_failure_resolve_nothing(failed):
+    three = [*TINY, "seeds=[0,1,2]"]
+    once = checked_space(str(SPACE), ["task=digits-nano", *three])
+    spaces = once, load_space(str(SPACE), module.design("digits-nano", three)[1], signatures())
+    rows = rows_with(spaces, **KNOWN)
+    assert all(c.resolved("val_loss") for c in judge(rows, *spaces))
+    for row in rows:
+        if row["label"] == failed and row["pair_id"] == 2 and row["budget_flops"] == 4:
+            row |= {"status": "diverged", "val_loss": None, "fd": None}
+    controls = {c.name: c for c in judge(rows, *spaces)}
+    effect = controls["upper half shut"].effects["val_loss"]
+    assert (effect.n, effect.low, effect.p_value) == (2, None, None)
+    assert not controls["upper half shut"].resolved("val_loss")
+    assert controls["half the compute"].resolved("val_loss")
+    outcome = SweepResult(**COUNTS, folder=Path(), board=Path(), seconds=1.0)
+    result = Sensitivity(
+        controls=(*controls.values(),), rank_by="val_loss", extractor="x", outcomes=(outcome,)
+    )
+    assert "(2 seeds, no interval)" in sensitivity_text(result, "again")
+
+
 def test_pairs_that_did_not_see_the_same_are_left_out_and_told(spaces):
     rows = rows_with(spaces, noise=0.02, **KNOWN)
     for row in rows:
