@@ -119,7 +119,7 @@ class EntryRow:
             routing=head["routing"],
             baseline=base is entry and not entry.stale,
             against=base and base.name,
-            mark=", ".join([*_marks(entry, base, len(done)), *past.marks]),
+            mark=", ".join([*_marks(entry, base, rank_by), *past.marks]),
             stale=entry.stale,
             split=entry.split,
             seeds=len(done),
@@ -177,22 +177,30 @@ def _kind(hint: Any) -> pl.DataType:
     return _POLARS[get_args(hint)[0] if isinstance(hint, UnionType) else hint]
 
 
-def _marks(entry: Entry, base: Entry | None, done: int) -> list[str]:
-    marks, wanted = [], len(entry.required)
+def _marks(entry: Entry, base: Entry | None, rank_by: str) -> list[str]:
+    marks = []
     if entry.stale:
         changed = "the routing's source has changed since"
         marks.append(f"stale: {'of an older source hash' if is_outdated(entry.head) else changed}")
     if entry.split != "confirm":
         marks.append("search only" if entry.split == "search" else entry.split)
-    if entry.diverged:
-        marks.append(f"diverged {entry.diverged} of {wanted}")
-    elif done < wanted:
-        marks.append(f"incomplete {done}/{wanted}")
+    marks += filter(None, [_missing(entry, rank_by)])
     if base is not None and base is not entry:
         if base.config["training"] != entry.config["training"]:
             marks.append(f"{base.head['routing']} has another training")
         marks += filter(None, [pairing_mark(entry, base), arithmetic_mark(entry, base)])
     return marks
+
+
+def _missing(entry: Entry, rank_by: str) -> str:
+    """What keeps the entry from a rank: first what no sweep will mend."""
+    wanted, done = len(entry.required), len(entry.done(rank_by))
+    ended = sum(o.status == "ok" for o in entry.trials)
+    if entry.diverged:
+        return f"diverged {entry.diverged} of {wanted}"
+    if ended > done:
+        return f"no {METRICS[rank_by].title} in {ended - done} of {wanted}"
+    return f"incomplete {done}/{wanted}" if done < wanted else ""
 
 
 def _recorded(entry: Entry, column: str) -> list[Any]:

@@ -187,6 +187,19 @@ def test_survivors_have_neither_interval_nor_p(status):
             assert leaderboard.reference == dar["entry"]
 
 
+def test_a_seed_without_the_metric_that_ranks_is_no_seed_that_is_still_to_run():
+    rows = [dict(row, rank_by="fd") for row in (*entry_rows("add"), *entry_rows("dar"))]
+    for row in rows:
+        row["fd"] = None if (row["routing"], row["pair_id"]) == ("dar", 1) else row["fd"]
+    dar = of(board(rows), "dar")
+    assert (dar["mark"], dar["rank"], dar["fd_n"], dar["fd_low"]) == (
+        "no FD in 1 of 3",
+        None,
+        2,
+        None,
+    )
+
+
 def test_without_add_entries_are_ranked_by_their_ratio_to_the_first():
     seeds = {toy_trial(r).config_hash: [0, 1, 2] for r in ("mhc", "dar")}
     leaderboard = board(
