@@ -338,9 +338,9 @@ def _load(files: list[Path] | None) -> list[str]:
     """Run the user's files, and return the names of the routings that they register."""
     if not files:
         return []
-    from darbench.registry.files import load_file
+    from darbench.testing.rehearsal import load_rehearsed
 
-    return [name for file in files for name in load_file(file)]
+    return [name for file in files for name in load_rehearsed(file)]
 
 
 def _show(

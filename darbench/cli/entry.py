@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import traceback
 from typing import NoReturn
 
 from darbench.cli.app import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, app
@@ -25,6 +26,10 @@ def main() -> NoReturn:
     except BrokenPipeError:  # the reader closed the pipe; at exit nothing may be flushed to it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_FAILED
+    except SystemExit as error:  # in a user's code, which may say why
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{os.path.basename(frame.filename)}:{frame.lineno}"
+        code = _complain(f"{where}: ended the program ({error})", EXIT_BAD_INPUT)
     except Exception as error:
         if not hasattr(error, "format_message"):  # only usage errors of Typer have it
             raise

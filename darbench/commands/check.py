@@ -8,9 +8,9 @@ import torch
 
 from darbench.errors import BadInput
 from darbench.registry import ROUTINGS, signature
-from darbench.registry.files import load_file
 from darbench.search.compose import routing_parameters
 from darbench.testing import check_routing
+from darbench.testing.rehearsal import load_rehearsed
 
 
 def conformance(routing: str, overrides: Iterable[str] = ()) -> list[dict[str, Any]]:
@@ -20,7 +20,7 @@ def conformance(routing: str, overrides: Iterable[str] = ()) -> list[dict[str, A
     also in every setting that their classes name.
     """
     from_file = routing.endswith(".py")
-    names = load_file(routing) if from_file else [routing]
+    names = load_rehearsed(routing) if from_file else [routing]
     if not names:
         raise BadInput(f"{routing}: registers encoders alone, and check is of routings")
     given, others = routing_parameters(overrides)

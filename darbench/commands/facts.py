@@ -7,6 +7,7 @@ from typing import Any
 
 from darbench.cache import remembered
 from darbench.commands.cite import bibtex
+from darbench.errors import BadInput
 from darbench.registry import is_built_in
 
 
@@ -25,13 +26,21 @@ class RoutingFacts:
 
 
 def routing_facts(name: str) -> RoutingFacts:
-    """Return the facts of a routing; BadInput if there is none of that name.
+    """Return the facts of a routing; BadInput if none has that name, or it cannot be built.
 
     Those of a built-in one are kept on disk, those of a user's own are computed every time.
     """
     if is_built_in(name):
         return RoutingFacts(**remembered(f"routing-{name}", name, lambda: _facts(name)))
-    return RoutingFacts(**_facts(name))
+    try:
+        return RoutingFacts(**_facts(name))
+    except BadInput:
+        raise
+    except (Exception, SystemExit) as error:
+        from darbench.registry import ROUTINGS
+        from darbench.testing.failure import explain
+
+        raise BadInput(f"routing '{name}': {explain(error, ROUTINGS.get(name))}") from error
 
 
 def _facts(name: str) -> dict[str, Any]:

@@ -3,43 +3,44 @@
 import hashlib
 import linecache
 import os
-import sys
 import traceback
+from dis import opname
 from pathlib import Path
-from types import ModuleType
+from types import TracebackType
 
 from darbench.errors import BadInput
+from darbench.registry.bundle import BUNDLES, Bundle
 from darbench.registry.encoders import ENCODERS
+from darbench.registry.imports import run_module
+from darbench.registry.opens import watch
 from darbench.registry.routings import ROUTINGS
 
 
 def load_file(path: str | Path) -> list[str]:
     """Run a user's Python file and return the names of the routings it registers.
 
-    BadInput if there is no such file, if it raises (with its own line), or registers neither a
-    routing nor an encoder.
+    BadInput if there is no such file, if it raises or ends the program (with its own line), or
+    registers neither a routing nor an encoder.
     """
     path = Path(os.path.expanduser(path)).resolve()
+    bundle = Bundle(path, f"darbench_user_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}")
     try:
-        source = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"cannot read {path}: {getattr(error, 'strerror', error)}") from None
-    name = f"darbench_user_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}_{path.stem}"
-    module = ModuleType(name)
-    module.__file__ = str(path)
+        bundle.source(path)
+    except OSError as error:
+        raise BadInput(f"cannot read {path}: {error.strerror}") from None
     linecache.checkcache(str(path))
-    sys.modules[name] = module
-    if str(path.parent) not in sys.path:  # so that it can import its neighbours, as a script can
-        sys.path.append(str(path.parent))
+    watch()
     before = ROUTINGS.items()
     try:
-        exec(compile(source, str(path), "exec"), module.__dict__)
+        module = run_module(bundle)
     except BadInput as error:
         raise BadInput(f"{path.name}: {error}") from None
-    except Exception as error:
-        raise BadInput(f"{line_of(error, path)}: {type(error).__name__}: {error}") from error
-    made = [n for n, cls in ROUTINGS.items() if cls.__module__ == name]
-    if not made and all(e.__module__ != name for _, e in ENCODERS.items()):
+    except BaseException as error:
+        if is_interruption(error):
+            raise
+        raise BadInput(said(error, path)) from error
+    made = [n for n, cls in ROUTINGS.items() if cls.__module__ == module.__name__]
+    if not made and all(e.__module__ != module.__name__ for _, e in ENCODERS.items()):
         taken = ", ".join(n for n, cls in before if cls.__name__ in vars(module))
         raise BadInput(
             f"{path.name}: registers no routing of its own"
@@ -50,10 +51,31 @@ def load_file(path: str | Path) -> list[str]:
     return made
 
 
-def line_of(error: Exception, path: Path) -> str:
-    """Return file:line of the last frame in the user's file, or of its syntax error."""
-    if isinstance(error, SyntaxError) and error.filename == str(path):
-        return f"{path.name}:{error.lineno}"
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
-    return f"{path.name}:{lines[-1]}" if lines else path.name
+def said(error: BaseException, path: Path) -> str:
+    """Return a line on an exception in a user's file, with file:line."""
+    text = f"{line_of(error, path)}: {type(error).__name__}: {error}"
+    if isinstance(error, Exception):
+        return text
+    return f"{text}; it ends the program: put that under `if __name__ == '__main__':`"
+
+
+def is_interruption(error: BaseException) -> bool:
+    """Whether an exception comes from Ctrl-C, and not from a statement that raises it."""
+    return isinstance(error, KeyboardInterrupt) and not _is_raised(error.__traceback__)
+
+
+def _is_raised(trace: TracebackType | None) -> bool:
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return bool(trace) and opname[trace.tb_frame.f_code.co_code[trace.tb_lasti]] == "RAISE_VARARGS"
+
+
+def line_of(error: BaseException, path: Path) -> str:
+    """Return file:line of the last frame in a user's file or a neighbour, or of a syntax error."""
+    own = {str(path)}
+    for bundle in BUNDLES.values():
+        own |= {*map(str, bundle.sources)} if bundle.path == path else set()
+    if isinstance(error, SyntaxError) and error.filename in own:
+        return f"{Path(error.filename).name}:{error.lineno}"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in own]
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else path.name

@@ -1,7 +1,8 @@
 """A registry: classes or functions by name, where they are written, and their source hashes."""
 
 import warnings
-from collections.abc import Callable, ItemsView, Mapping
+from collections.abc import Callable, Collection, ItemsView, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
@@ -74,6 +75,16 @@ class Registry:
         load_importable()
         self._made.update(made)
 
+    @contextmanager
+    def without(self, names: Collection[str]) -> Iterator[None]:
+        """Forget some names, and afterwards everything that was registered meanwhile."""
+        before = self._made
+        self._made = {name: made for name, made in before.items() if name not in names}
+        try:
+            yield
+        finally:
+            self._made = before
+
     def source_hash(self, name: str) -> str:
         return source_hash(self.get(name), self.always)
 
@@ -110,4 +121,6 @@ def _path(made: Callable) -> tuple[str, str]:
 
 
 def _same(one: Callable, two: Callable) -> bool:
-    return one.__qualname__ == two.__qualname__ and source_hash(one) == source_hash(two)
+    """Whether two are written in the same file, as when two others import it, or are alike."""
+    named = one.__qualname__ == two.__qualname__
+    return named and (file_of(one) == file_of(two) != "" or source_hash(one) == source_hash(two))

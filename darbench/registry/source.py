@@ -1,8 +1,8 @@
 """Hashes of the source that a routing or an encoder computes with.
 
-They cover its file, those of its base classes, the modules of darbench.routing that these use,
-and the definitions of operators; which kernel computes an operator is a matter of
-`darbench.arithmetic`.
+They cover its file, what that uses of the user's, the files of its base classes, the modules of
+darbench.routing that these use, and the definitions of operators; which kernel computes an
+operator is a matter of `darbench.arithmetic`.
 """
 
 import ast
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from darbench.errors import BadInput
 from darbench.records.canonical import content_hash
+from darbench.registry.bundle import bundle_of, is_users
 from darbench.registry.syntax import code_of, names_read
 
 VERBS = ("begin", "read", "write")
@@ -39,28 +40,36 @@ def source_hash(made: Callable, always: Iterable[str] = ()) -> str:
 
     Base classes count however the file names them: an attribute of a package is no import.
     """
-    filename = file_of(made)
-    text = _lines(filename)
-    if not text:
+    if not (texts := _texts(made)):
         raise BadInput(
-            f"the source of {made.__qualname__} cannot be found ({filename}); "
+            f"the source of {made.__qualname__} cannot be found ({file_of(made)}); "
             "write it into a file or a notebook cell, for its hash travels with every result"
         )
     bases = [base for base in getattr(made, "__mro__", ()) if base.__module__ != made.__module__]
     parents = filter(None, (_counting(base.__module__) for base in bases))
-    return text_hash(text, [*always, *parents], _texts_of_bases(made))
+    own = [made, *(base for base in bases if _package(base) not in FIXED | {"darbench"})]
+    texts = dict.fromkeys([*texts, *(text for each in own for text in _texts(each))])
+    data = sorted({pair for each in own for pair in _data(each)})
+    return text_hash(next(iter(texts)), [*always, *parents], [*texts][1:], data)
 
 
-def text_hash(text: str, always: Iterable[str] = (), bases: Sequence[str] = ()) -> str:
+def text_hash(
+    text: str,
+    always: Iterable[str] = (),
+    others: Sequence[str] = (),
+    data: Sequence[tuple[str, str]] = (),
+) -> str:
     """Return the hash of the code of a source and of what it uses.
 
-    Modules named in `always` count whether or not they are imported; `bases` are the texts of
-    other files in which its base classes are written.
+    Modules named in `always` count whether or not they are imported; `others` are the texts of
+    other files of the user's, as those in which its base classes are written, and `data` are
+    names and hashes of what is no code.
     """
-    texts = [text, *bases]
+    texts = [text, *others]
     modules = sorted({m for each in texts for m in used_modules(each, always)})
     read = frozenset().union(*map(names_read, texts))
-    return content_hash([code_of(each, read) for each in (*texts, *map(_text, modules))])
+    code = [code_of(each, read) for each in (*texts, *map(_text, modules))]
+    return content_hash([*code, *map(list, data)])
 
 
 def used_modules(text: str, always: Iterable[str] = ()) -> list[str]:
@@ -75,12 +84,19 @@ def used_modules(text: str, always: Iterable[str] = ()) -> list[str]:
     return sorted(used)
 
 
-def _texts_of_bases(made: Callable) -> list[str]:
-    """Return the texts of a user's or a package's other files in which bases are written."""
-    bases = getattr(made, "__mro__", ())
-    files = [file_of(b) for b in bases if _package(b) not in FIXED | {"darbench"}]
-    others = dict.fromkeys(file for file in files if file != file_of(made))
-    return [text for text in map(_lines, others) if text]  # none for a compiled module
+def _texts(made: Callable) -> list[str]:
+    """Return the text in which it is written, then those of the user's modules that this uses.
+
+    There is none for a compiled module.
+    """
+    bundle, filename = bundle_of(made), file_of(made)
+    return bundle.texts(Path(filename)) if bundle else _texts_of_script(filename)
+
+
+def _data(made: Callable) -> list[tuple[str, str]]:
+    """Return names and hashes of the user's other files that its module uses."""
+    bundle = bundle_of(made)
+    return bundle.contents(Path(file_of(made))) if bundle else []
 
 
 def _package(made: Callable) -> str:
@@ -93,14 +109,37 @@ def _lines(filename: str) -> str:
     return "".join(linecache.getlines(filename))
 
 
+def _texts_of_script(filename: str) -> list[str]:
+    """Return the text of a file or cell, then those of the user's modules that it imports."""
+    files = users_modules(filename)
+    return [text for text in map(_lines, (filename, *map(files.get, sorted(files)))) if text]
+
+
+def users_modules(filename: str) -> dict[str, str]:
+    """Return the files of the user's modules that a file or a cell imports, by their names."""
+    files, waiting = {}, [filename] if is_users(filename) else []
+    while waiting:
+        for name in _imports(_lines(waiting.pop())):
+            file = getattr(sys.modules.get(name), "__file__", None)
+            if file and file not in (filename, *files.values()) and is_users(file):
+                files[name] = file
+                waiting.append(file)
+    return files
+
+
 @cache
 def _imported(text: str) -> frozenset[str]:
-    """The modules that a source imports and whose code counts."""
+    """The modules of darbench that a source imports and whose code counts."""
+    return frozenset(filter(None, map(_counting, _imports(text))))
+
+
+@cache
+def _imports(text: str) -> frozenset[str]:
+    """The dotted names that a source imports."""
     try:
-        tree = ast.parse(text)
+        return frozenset(_import_names(ast.parse(text)))
     except (SyntaxError, ValueError):  # such as a notebook cell with magic commands
         return frozenset()
-    return frozenset(filter(None, map(_counting, _import_names(tree))))
 
 
 def _import_names(tree: ast.AST) -> Iterator[str]:

@@ -62,7 +62,7 @@ def _try(labelled: Iterable[Labelled]) -> bool:
             raise
         except ValueError as error:
             raise BadInput(f"{label}: {error}") from None
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             from darbench.testing.failure import explain
 
             cls = ROUTINGS.get(trial.variant.routing)

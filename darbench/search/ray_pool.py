@@ -12,7 +12,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
@@ -24,9 +24,12 @@ from darbench.records.canonical import content_hash
 from darbench.records.metric import COMPARED
 from darbench.records.trial import Trial
 from darbench.registry import ENCODERS, ROUTINGS
+from darbench.registry.bundle import BUNDLES, bundle_of
+from darbench.registry.by_value import by_value
 from darbench.search.driver import Driver
 from darbench.search.worker import RowWriter, run_trial, watchdog
 from darbench.store import ledger
+from darbench.testing.travel import Parcel
 
 # These are set before Ray is imported: it prints nothing, and has no memory monitor, for when that
 # kills one worker, Tuner.fit raises and ends the whole sweep (seen with Ray 2.60).
@@ -43,7 +46,7 @@ QUIET = {
 os.environ |= {key: os.environ.get(key, value) for key, value in QUIET.items()}
 
 import ray  # noqa: E402
-from ray import cloudpickle, tune  # noqa: E402
+from ray import tune  # noqa: E402
 from ray.tune.search import Searcher  # noqa: E402
 
 SENT = ("trial_id", "step", "final", "status", "error", "attempt", *COMPARED)  # columns
@@ -63,12 +66,13 @@ def run(driver: Driver, workers: int, interruptible: Callable[[], None]) -> None
     with ThreadPoolExecutor(1) as thread:
         starting = thread.submit(start)
         try:
+            sent = Sent.of(driver.sources, Path(storage, "files"))
             while not starting.done():
                 interruptible()
                 wait([starting], timeout=0.05)
             interruptible()
             starting.result()
-            _tuner(driver, workers, storage).fit()
+            _tuner(driver, sent, workers, storage).fit()
         finally:
             wait([starting])  # a half-started Ray cannot be shut down
             ray.shutdown()
@@ -135,15 +139,11 @@ class RowCallback(tune.Callback):
             self.searcher.driver.reached(self.searcher.running[trial.trial_id], row)
 
 
-def _tuner(driver: Driver, workers: int, storage: str) -> tune.Tuner:
+def _tuner(driver: Driver, sent: "Sent", workers: int, storage: str) -> tune.Tuner:
     trainable = tune.with_parameters(
         work,
         setup=WorkerSetup(
-            folder=driver.folder,
-            device=driver.device,
-            path=tuple(sys.path),
-            routings=_by_value(ROUTINGS.foreign()),
-            encoders=_by_value(ENCODERS.foreign()),
+            folder=driver.folder, device=driver.device, path=tuple(sys.path), sent=sent
         ),
     )
     searcher = DriverSearcher(driver)
@@ -162,17 +162,36 @@ def _tuner(driver: Driver, workers: int, storage: str) -> tune.Tuner:
     )
 
 
-def _by_value(made: Mapping[str, Callable]) -> dict[str, bytes]:
-    """Pickle classes or functions that a worker cannot import, with their modules."""
-    modules = {sys.modules[each.__module__] for each in made.values()}
-    modules -= {sys.modules["__main__"]}  # pickled by value in any case
-    for module in modules:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        return {name: cloudpickle.dumps(each) for name, each in made.items()}
-    finally:
-        for module in modules:
-            cloudpickle.unregister_pickle_by_value(module)
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """What a user has registered, and no worker can import."""
+
+    parcels: tuple[Parcel, ...]  # in the order in which the files were loaded
+    routings: Mapping[str, bytes]  # pickled: those of a script or notebook
+    encoders: Mapping[str, bytes]
+
+    @classmethod
+    def of(cls, routings: Collection[str], folder: Path) -> "Sent":
+        """Pack users' files, below a folder, and those of these routings that are in none."""
+        own = {n: made for n, made in ROUTINGS.foreign().items() if n in routings}
+        pickled = [by_value(_in_no_file(each)) for each in (own, ENCODERS.foreign())]
+        parcels = tuple(Parcel.of(bundle, folder) for bundle in BUNDLES.values())
+        return cls(parcels=parcels, routings=pickled[0], encoders=pickled[1])
+
+    def register(self, trial: Trial) -> None:
+        """Register users' files, and the trial's routing and encoder, in this process."""
+        for parcel in self.parcels:
+            parcel.load()
+        for registry, name, pickled in (
+            (ROUTINGS, trial.variant.routing, self.routings),
+            (ENCODERS, trial.training.repa.encoder, self.encoders),
+        ):
+            if name in pickled:
+                registry.adopt({name: pickle.loads(pickled[name])})
+
+
+def _in_no_file(made: Mapping[str, Callable]) -> dict[str, Callable]:
+    return {name: each for name, each in made.items() if bundle_of(each) is None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,17 +201,7 @@ class WorkerSetup:
     folder: Path
     device: str
     path: tuple[str, ...]  # the driver's sys.path
-    routings: Mapping[str, bytes]  # pickled: those that no worker can import
-    encoders: Mapping[str, bytes]
-
-    def register(self, trial: Trial) -> None:
-        """Register the trial's routing and encoder in this process, if they were sent."""
-        for registry, name, pickled in (
-            (ROUTINGS, trial.variant.routing, self.routings),
-            (ENCODERS, trial.training.repa.encoder, self.encoders),
-        ):
-            if name in pickled:
-                registry.adopt({name: pickle.loads(pickled[name])})
+    sent: Sent
 
 
 def work(config: dict[str, Any], setup: WorkerSetup) -> None:
@@ -210,5 +219,5 @@ def work(config: dict[str, Any], setup: WorkerSetup) -> None:
         plain_arithmetic(setup.device),
         watchdog(trial, writer, attempt),
     ):
-        for row in run_trial(trial, writer, attempt, prepare=partial(setup.register, trial)):
+        for row in run_trial(trial, writer, attempt, prepare=partial(setup.sent.register, trial)):
             tune.report({"row": {key: row[key] for key in sent}})

@@ -59,12 +59,12 @@ def run_trial(
         for report in train(trial, writer.device):
             step = report.step
             yield writer.append(trial, report, attempt)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a user's code may end the program
         status = "oom" if _out_of_memory(error) else "crashed"
         yield writer.append(trial, failure(status, step, error), attempt)
 
 
-def _out_of_memory(error: Exception) -> bool:
+def _out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out, for which torch has no exception of its own on the CPU."""
     named = isinstance(error, (torch.OutOfMemoryError, MemoryError))
     return named or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))

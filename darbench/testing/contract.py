@@ -20,6 +20,7 @@ from darbench.testing import (
     numerics,
     reading,
     training,
+    travel,
     verbs,
 )
 from darbench.testing.check import Broken, Check, Result
@@ -56,6 +57,7 @@ CHECKS: tuple[Check, ...] = (
     cost.flops_per_token,
     cost.flops_formula,
     isolation.no_files_no_network,
+    travel.travels,
     capture.one_graph,
 )
 
@@ -117,7 +119,7 @@ def _message(action: Callable[[], Any], cls: type) -> str:
         action()
     except Broken as broken:
         return str(broken)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return explain(error, cls)
     finally:
         torch.set_default_dtype(dtype)

@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from darbench.errors import BadInput, Missing, unknown
 from darbench.flow.repa import Encoder
 from darbench.metrics.extractors.small_cnn import DIGITS, SHAPES, SmallCNN
 from darbench.registry import ENCODERS
+from darbench.registry.bundle import bundle_of
 from darbench.registry.files import line_of
 from darbench.trial.encoder_names import OTHERS, TIMM, need_pictures
 
@@ -76,6 +78,8 @@ def _registered(name: str, weights: str, size: int | None) -> Encoder:
     if not isinstance(made, type) and takes.keys() - {"weights"}:
         return made
     given = {"weights": weights} if weights else {}
+    if weights and (bundle := bundle_of(made)):
+        bundle.apart.add(Path(os.path.abspath(weights)))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return _called(name, where, lambda: made(**given))

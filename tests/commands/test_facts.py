@@ -3,6 +3,7 @@ import pytest
 from darbench.commands import facts
 from darbench.registry import ROUTINGS
 from darbench.routing.add import Add
+from tests.make.users import files, routing
 
 
 @pytest.fixture
@@ -15,6 +16,14 @@ def own(monkeypatch):
         ROUTINGS.adopt({"mine": type("Mine", (Add,), body)})
 
     return register
+
+
+def test_a_routing_that_cannot_be_built_is_one_line_of_every_command(run, own_registry, tmp_path):
+    path = files(tmp_path, mine=routing().replace("super().__init__(sites, width)", "self.b = 1"))
+    for words in (["list", "routings"], ["describe", "mine"], ["train", "--routing", "mine"]):
+        code, out, said = run(*words, "--load", str(path))
+        assert (code, out, said.count("\n")) == (2, "", 1), said
+        assert said.startswith(("darbench: routing 'mine': ", "darbench: mine: "))
 
 
 def test_a_routing_of_ones_own_is_looked_at_every_time(own, monkeypatch, tmp_path):

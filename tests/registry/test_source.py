@@ -122,9 +122,8 @@ def test_a_users_file_is_followed_into_what_it_imports():
 
 
 @pytest.fixture
-def written(tmp_path, own_registry, monkeypatch):
+def written(tmp_path, own_registry):
     """Write my_dar.py and load it, or a file of another name beside it."""
-    monkeypatch.setattr(sys, "path", [*sys.path])  # loading adds the folder
 
     def write(text: str, name: str = "my_dar.py") -> str:
         (tmp_path / name).write_text(text)
@@ -166,8 +165,10 @@ def test_a_parent_in_another_file_counts(written):
     before = ROUTINGS.source_hash("my_dar")
     assert before == text_hash(text, [BASE, "darbench.routing.add"], [NEAR])
     written(NEAR + "# a comment", "near_base.py")
+    written(NEXT_TO_IT)
     assert ROUTINGS.source_hash("my_dar") == before
     written(NEAR.replace("2", "3.0"), "near_base.py")
+    written(NEXT_TO_IT)
     assert ROUTINGS.source_hash("my_dar") != before
 
 
@@ -204,3 +205,35 @@ def test_a_source_that_is_nowhere_is_refused():
     exec("class Mine:\n    def begin(self): ...", scope)
     with pytest.raises(BadInput, match=r"the source of Mine cannot be found \(<string>\)"):
         source.source_hash(scope["Mine"])
+
+
+SCRIPT = """
+import sys
+sys.path.insert(0, {folder!r})
+import darbench
+import other
+from darbench.routing.add import Add
+from darbench.registry import ROUTINGS
+
+@darbench.register("scripted")
+class Scripted(Add):
+    def write(self, state, site, v):
+        return other.mix(state, v)
+
+if __name__ == "__main__":
+    print(ROUTINGS.source_hash("scripted"))
+"""
+
+
+def test_the_modules_that_a_script_imports_count(tmp_path):
+    """Also those that these import, and nothing else that lies there."""
+    (tmp_path / "script.py").write_text(SCRIPT.format(folder=str(tmp_path)))
+    (tmp_path / "other.py").write_text("from my_ops import mix\n")
+
+    def found(term: str) -> str:
+        (tmp_path / "my_ops.py").write_text(f"def mix(s, v): return s + {term}\n")
+        command = [sys.executable, "-B", str(tmp_path / "script.py")]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    before = found("v")
+    assert found("v  # the same") == before != found("2 * v")

@@ -1,6 +1,7 @@
 """Mistakes that reach out of the computation: files, network, and Python's own control flow."""
 
 import socket
+import threading
 from pathlib import Path
 
 import torch
@@ -26,6 +27,19 @@ class CallsHome(Scaled):
     def __init__(self, sites, width):
         super().__init__(sites, width)
         socket.getaddrinfo("localhost", 80)
+
+
+LOCK = threading.Lock()
+
+
+class HoldsALock(Scaled):
+    """A global that no other process can be sent."""
+
+    caught_by, says = "travels", "its global LOCK cannot be sent"
+
+    def write(self, state, site, v):
+        with LOCK:
+            return super().write(state, site, v)
 
 
 class Item(Attentive):

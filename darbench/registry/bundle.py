@@ -1,0 +1,126 @@
+"""A bundle: a user's file with everything of the user's that decides what it computes.
+
+It grows while the file is loaded and its routings are run once. After that it is closed: what its
+code opens for the first time is in no hash and reaches no worker, so it is refused.
+"""
+
+import hashlib
+import os
+import site
+import sysconfig
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.util import decode_source
+from pathlib import Path
+
+from darbench.errors import BadInput
+
+SYSTEM = ("/proc", "/sys", "/dev", "/etc", "/usr/lib", "/usr/share")
+LIBRARIES = [
+    *map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")),
+    *site.getsitepackages(),
+    site.getusersitepackages(),
+    str(Path(__file__).parents[1]),  # darbench itself
+]
+SHARED = {"site-packages", "dist-packages"}
+
+
+@dataclass(eq=False)
+class Bundle:
+    path: Path  # the user's file
+    package: str  # the package of its modules, which no other file sees
+    sources: dict[Path, bytes] = field(default_factory=dict)  # modules, as they were run
+    data: dict[Path, str] = field(default_factory=dict)  # hashes of other files' contents
+    # Files that the code of a module imports or opens, by its file.
+    uses: dict[Path, set[Path]] = field(default_factory=dict)
+    apart: set[Path] = field(default_factory=set)  # files that the identity of a trial covers
+    closed: bool = False
+
+    def source(self, path: Path) -> bytes:
+        """Return the content of a module that is about to run, which stays as it is now."""
+        if path not in self.sources:
+            if self.closed:
+                raise BadInput(self._late(f"imports {path.name}", "import it at the top"))
+            self.sources[path] = path.read_bytes()
+        return self.sources[path]
+
+    def reads(self, path: Path, where: str) -> None:
+        """Note that code at `where`, file:line, opens a file.
+
+        BadInput if the bundle is closed and does not hold the file as it is now.
+        """
+        if path in self.sources or path in self.apart:
+            return
+        content = _digest(path)
+        if self.closed and path not in self.data:
+            raise BadInput(self._late(f"{where} opens {path.name}", "read it at import"))
+        if self.closed and self.data[path] != content:
+            raise BadInput(f"{where}: {path.name} has changed since {self.path.name} was loaded")
+        self.data[path] = content
+
+    def _late(self, what: str, mend: str) -> str:
+        return (
+            f"{self.path.name}: {what} only now, when its content can no longer be part of the "
+            f"hash of the source; {mend}"
+        )
+
+    def texts(self, path: Path) -> list[str]:
+        """Return the text of a module of the bundle, then those of the other modules it uses."""
+        others = sorted(self._reached(path) & self.sources.keys() - {path}, key=self._name)
+        return [decode_source(self.sources[each]) for each in (path, *others)]
+
+    def contents(self, path: Path) -> list[tuple[str, str]]:
+        """Return names and content hashes of the other files that a module uses."""
+        reached = self._reached(path)
+        return sorted((self._name(each), self.data[each]) for each in self.data.keys() & reached)
+
+    def copy(self, folder: Path) -> Path:
+        """Write all files below a folder, placed as they are here, and return the user's one."""
+        for each in (*self.sources, *self.data):
+            target = _below(folder, each)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(self.sources.get(each) or each.read_bytes())
+        return _below(folder, self.path)
+
+    def _reached(self, path: Path) -> set[Path]:
+        """The files that a module uses, itself or by what it imports; all for the user's file."""
+        if path == self.path:
+            return {*self.sources, *self.data}
+        reached, waiting = set(), [path]
+        while waiting:
+            each = waiting.pop()
+            if each not in reached:
+                reached.add(each)
+                waiting += self.uses.get(each, ())
+        return reached
+
+    def _name(self, path: Path) -> str:
+        """The path within the folder of the user's file; of a file elsewhere its name alone."""
+        inside = path.is_relative_to(self.path.parent)
+        return path.relative_to(self.path.parent).as_posix() if inside else path.name
+
+
+BUNDLES: dict[str, Bundle] = {}  # by package
+
+
+def bundle_of(made: Callable) -> Bundle | None:
+    """Return the bundle in which a class or function is written, if it is in one."""
+    return BUNDLES.get(made.__module__.partition(".")[0])
+
+
+def is_users(path: str | Path) -> bool:
+    """Whether a file is a user's: neither the system's, nor Python's, nor of a package."""
+    real = Path(os.path.realpath(path))
+    return not (SHARED & {*real.parts} or any(map(real.is_relative_to, (*SYSTEM, *_LIBRARIES))))
+
+
+_LIBRARIES = [os.path.realpath(each) for each in LIBRARIES if each]
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _below(folder: Path, path: Path) -> Path:
+    return folder.joinpath(*path.parts[1:])

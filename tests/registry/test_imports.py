@@ -1,0 +1,90 @@
+"""Two files never see each other's neighbours, and nobody else sees them at all."""
+
+import sys
+from textwrap import dedent
+from types import ModuleType
+
+import pytest
+import torch
+
+from darbench.registry import ROUTINGS
+from darbench.registry.files import load_file
+from tests.make.users import files, routing
+
+OPS = "SCALE = {}\ndef mix(s, v):\n    return s + SCALE * v\n"
+
+pytestmark = pytest.mark.usefixtures("own_registry")
+
+
+def written(name: str) -> float:
+    return ROUTINGS.get(name)(4, 8).write(torch.ones(1), 0, torch.ones(1)).item()
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_each_file_has_its_own_neighbour_of_one_name(tmp_path, late):
+    imports = "from my_ops import mix"
+    for scale, name in ((2.0, "two"), (3.0, "three")):
+        text = routing(
+            "" if late else imports,
+            init=f"{imports}; self.mix = mix" if late else "self.mix = mix",
+            write="self.mix(state, v)",
+            name=name,
+        )
+        load_file(files(tmp_path / name, mine=text, my_ops=OPS.format(scale)))
+    assert (written("two"), written("three")) == (3.0, 4.0)
+
+
+def test_modules_and_path_are_left_as_they_were(tmp_path, monkeypatch):
+    there = ModuleType("my_ops")  # a script's own
+    there.__file__ = str(tmp_path / "script" / "my_ops.py")
+    monkeypatch.setitem(sys.modules, "my_ops", there)
+    top = "import sys, importlib; sys.path.insert(0, 'lib')\nfrom my_ops import mix\n"
+    text = routing(top + "importlib.import_module('other')", write="mix(state, v)")
+    path, modules = [*sys.path], {*sys.modules}
+    load_file(files(tmp_path, mine=text, my_ops=OPS.format(2.0), other="x = 1"))
+    assert written("mine") == 3.0
+    assert sys.path == path and sys.modules["my_ops"] is there
+    more = {name for name in {*sys.modules} - modules if not name.startswith("darbench_user_")}
+    assert not more & {"mine", "other", "my_ops"}
+
+
+def test_a_library_is_not_hidden_by_a_neighbour(tmp_path):
+    neighbours = {"torch": "raise 1", "json": "raise 1", "darbench": "raise 1"}
+    load_file(files(tmp_path, mine=routing("import torch, json"), **neighbours))
+    assert written("mine") == 2.0
+
+
+def test_a_neighbour_that_imports_the_file_gets_the_file_itself(tmp_path):
+    text = "STATE = []\n" + routing("import other")
+    load_file(files(tmp_path, mine=text, other="import mine\nmine.STATE.append(1)"))
+    module = sys.modules[ROUTINGS.get("mine").__module__]
+    assert module.STATE == [1]
+
+
+def test_what_is_nowhere_is_not_found(tmp_path):
+    text = routing("try:\n    import nowhere\nexcept ModuleNotFoundError as e:\n    M = str(e)")
+    load_file(files(tmp_path, mine=text))
+    assert sys.modules[ROUTINGS.get("mine").__module__].M == "No module named 'nowhere'"
+
+
+def test_a_file_loaded_again_has_its_neighbours_anew(tmp_path):
+    text = routing("from my_ops import mix", write="mix(state, v)")
+    for scale in (2.0, 3.0):
+        load_file(files(tmp_path, mine=text, my_ops=OPS.format(scale)))
+        assert written("mine") == 1 + scale
+
+
+def test_data_classes_and_annotations_of_a_neighbour_work(tmp_path):
+    ops = """
+    from __future__ import annotations
+    from dataclasses import dataclass
+    from typing import NamedTuple, get_type_hints
+    class S(NamedTuple):
+        x: int
+    @dataclass
+    class D:
+        s: S
+    HINTS = get_type_hints(D)
+    """
+    load_file(files(tmp_path, mine=routing("import my_ops\nassert my_ops.HINTS['s'] is my_ops.S"),
+                    my_ops=dedent(ops)))  # fmt: skip
