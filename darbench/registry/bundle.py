@@ -79,8 +79,15 @@ class Bundle:
         for each in (*self.sources, *self.data):
             target = _below(folder, each)
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(self.sources.get(each) or each.read_bytes())
+            target.write_bytes(self._content(each))
         return _below(folder, self.path)
+
+    def _content(self, path: Path) -> bytes:
+        try:
+            return self.sources[path] if path in self.sources else path.read_bytes()
+        except OSError as error:
+            said = f"{path.name}: cannot be read again ({error.strerror})"
+            raise BadInput(f"{self.path.name}: {said}") from None
 
     def _reached(self, path: Path) -> set[Path]:
         """The files that a module uses, itself or by what it imports; all for the user's file."""

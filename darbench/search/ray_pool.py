@@ -173,10 +173,15 @@ class Sent:
     @classmethod
     def of(cls, routings: Collection[str], folder: Path) -> "Sent":
         """Pack users' files, below a folder, and those of these routings that are in none."""
-        own = {n: made for n, made in ROUTINGS.foreign().items() if n in routings}
-        pickled = [by_value(_in_no_file(each)) for each in (own, ENCODERS.foreign())]
-        parcels = tuple(Parcel.of(bundle, folder) for bundle in BUNDLES.values())
-        return cls(parcels=parcels, routings=pickled[0], encoders=pickled[1])
+        encoders, foreign = ENCODERS.foreign(), ROUTINGS.foreign()
+        own = {name: made for name, made in foreign.items() if name in routings}
+        bundles = {*map(bundle_of, (*encoders.values(), *foreign.values()))}
+        loaded = [bundle for bundle in BUNDLES.values() if bundle in bundles]
+        return cls(
+            parcels=tuple(Parcel.of(bundle, folder) for bundle in loaded),
+            routings=by_value(_in_no_file(own)),
+            encoders=by_value(_in_no_file(encoders)),
+        )
 
     def register(self, trial: Trial) -> None:
         """Register users' files, and the trial's routing and encoder, in this process."""

@@ -12,6 +12,10 @@ from darbench.commands.new import TEMPLATE
 from tests.make.spaces import TINY, write
 
 MINE = TEMPLATE.format(name="mine", cls="Mine", file="mine.py", title="Mine")
+# What no pickle takes, and a module beside it that decides a number.
+WITH_NEIGHBOUR = "import threading\nimport beside\nLOCK = threading.Lock()\n" + MINE.replace(
+    "torch.ones(sites)", "torch.ones(beside.N * sites)"
+).replace("return state +", "return LOCK and state +")
 ADD = "seeds: [0]\nvariants: [{routing: add}]\n" + TINY
 
 ENCODER = """
@@ -59,7 +63,8 @@ if __name__ == "__main__":
 def test_loaded_files_reach_the_workers_and_are_known_by_their_code(run, own_registry, tmp_path):
     """A routing that is trained there, and an encoder that it is aligned to."""
     space = write(tmp_path, ADD)
-    (tmp_path / "mine.py").write_text(MINE)
+    (tmp_path / "mine.py").write_text(WITH_NEIGHBOUR)
+    (tmp_path / "beside.py").write_text("N = 2\n")
     (tmp_path / "encoder.py").write_text(ENCODER)
     aligned = ["training.objective=repa", "training.repa.layer=1", "training.repa.encoder=halves"]
     sweep = ["sweep", "--space", space, "--json", *aligned]
@@ -70,7 +75,7 @@ def test_loaded_files_reach_the_workers_and_are_known_by_their_code(run, own_reg
     assert (code, said["total"], said["done"], said["failed"]) == (0, 2, 2, 0)
     rows = darbench.load_results("mine", tmp_path / "leaderboards")
     assert set(rows["routing"]) == {"add", "mine"}
-    assert rows.filter(rows["routing"] == "mine")["params_routing"].to_list() == [4, 4]
+    assert rows.filter(rows["routing"] == "mine")["params_routing"].to_list() == [8, 8]
     page = Path(said["board"]).read_text()
     assert f"--load {tmp_path}/encoder.py --task digits-nano" in page
 
@@ -78,7 +83,11 @@ def test_loaded_files_reach_the_workers_and_are_known_by_their_code(run, own_reg
         return json.loads(run(*sweep, "--dry-run")[1])["finished"]
 
     assert finished() == 2
-    (tmp_path / "mine.py").write_text(MINE + "\nANOTHER = 1\n")
+    (tmp_path / "beside.py").write_text("N = 3\n")
+    assert finished() == 1
+    (tmp_path / "beside.py").write_text("N = 2\n")
+    assert finished() == 2
+    (tmp_path / "mine.py").write_text(WITH_NEIGHBOUR + "\nANOTHER = 1\n")
     assert finished() == 1
     (tmp_path / "encoder.py").write_text(ENCODER + "ANOTHER = 1\n")
     assert finished() == 0
