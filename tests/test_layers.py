@@ -19,6 +19,7 @@ FLOORS = {
         "cache",
         "files",
         "folders",
+        "command_line",
         "listener",
         "randomness",
         "arithmetic",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from darbench.board.page import write_page
 from darbench.board.rank import sections
+from darbench.command_line import command_line
 from darbench.errors import BadInput
 from darbench.store.declared import read as read_declared
 from darbench.store.ledger import read_ledger
@@ -25,9 +26,7 @@ def build(
     folder = Path(out) / name
     rows = read_ledger(folder / "ledger")
     if not rows and in_progress is None:
-        raise BadInput(
-            f"no results in {folder / 'ledger'}; run `darbench sweep --space {name}` first"
-        )
+        raise BadInput(f"no results in {folder / 'ledger'}; run the sweep that writes there first")
     frame = to_frame(rows)
     declared = read_declared(folder)
     try:
@@ -39,10 +38,11 @@ def build(
             samples_dir=folder / "samples",
             in_progress=in_progress,
             interrupted=interrupted,
-            command=declared.command or f"darbench sweep --space {name}",
+            command=declared.command,
         )
     except OSError as error:
+        again = command_line(["darbench", "board", "--space", name], out)
         raise BadInput(
             f"cannot write the board to {folder}: {error.strerror}; the ledger is whole, and "
-            f"`darbench board --space {name}` builds it once that is mended"
+            f"`{again}` builds it once that is mended"
         ) from error

@@ -13,7 +13,7 @@ import typer
 
 from darbench import __version__
 from darbench.cli import options as o
-from darbench.commands.command_line import RESULTS, command_line, published
+from darbench.command_line import RESULTS, command_line, published
 from darbench.errors import unknown
 
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
@@ -195,7 +195,7 @@ def train(
     _exit(failed=not ok)
 
 
-@app.command(epilog="Example:  darbench sweep --space dar_variants training.steps=200 seeds=[0,1]")
+@app.command(epilog="Example:  darbench sweep --space dar_variants 'seeds=[0,1]'")
 def sweep(
     space: o.Space,
     overrides: o.Overrides = None,
@@ -338,9 +338,10 @@ def _load(files: list[Path] | None) -> list[str]:
     """Run the user's files, and return the names of the routings that they register."""
     if not files:
         return []
+    from darbench.search.files import find_plugin
     from darbench.testing.rehearsal import load_rehearsed
 
-    return [name for file in files for name in load_rehearsed(file)]
+    return [name for file in files for name in load_rehearsed(find_plugin(file))]
 
 
 def _show(

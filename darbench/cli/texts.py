@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from darbench.commands.command_line import command_line
+from darbench.command_line import command_line
 from darbench.records.metric import METRICS
 
 if TYPE_CHECKING:  # these import torch

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from darbench.board.build import build
+from darbench.command_line import command_line
 from darbench.errors import BadInput, unknown
 from darbench.store import ledger
 
@@ -18,7 +19,8 @@ def board(space: str, out: Path, say: Callable[[str], None] = lambda line: None)
     if not (out / space / "ledger").is_dir():
         ran = [p.parent.name for p in out.glob("*/ledger")] if out.is_dir() else []
         if not ran:
-            raise BadInput(f"no sweep has written to {out}; run `darbench sweep --space {space}`")
+            first = command_line(["darbench", "sweep", "--space", "dar_variants"], out)
+            raise BadInput(f"no sweep has written to {out}; run one first, such as `{first}`")
         raise unknown(f"sweep in {out}", space, ran)
     outdated = ledger.outdated(ledger.read_ledger(out / space / "ledger"))
     if outdated:

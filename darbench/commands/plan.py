@@ -9,8 +9,8 @@ from typing import Any
 from darbench.analysis.comparison import BASELINE
 from darbench.analysis.effects import SIGNIFICANT
 from darbench.analysis.power import seeds_needed
+from darbench.command_line import command_line
 from darbench.commands import noise_floor
-from darbench.commands.command_line import command_line
 from darbench.errors import BadInput, unknown
 from darbench.records.metric import COMPARED
 from darbench.search.compose import compose_space

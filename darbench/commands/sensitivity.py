@@ -7,7 +7,6 @@ task's card names train as long as `add` does. All share the pair ids, so every 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 from darbench.analysis.comparison import log_differences
@@ -20,12 +19,11 @@ from darbench.records.trial import Trial
 from darbench.registry.files import load_file
 from darbench.search import sweep as sweeps
 from darbench.search.feasible import checked_space
-from darbench.search.files import recipe
+from darbench.search.files import control, recipe
 from darbench.search.space import SearchSpace
 from darbench.store import ledger
 
 SPACE = recipe("controls")
-SHUT = Path(__file__).with_name("shut.py")
 HALF, SAME, TWICE = 0.25, 0.5, 1.0  # fractions of the curve with twice the compute
 
 Trials = dict[int, Outcome]  # by pair id
@@ -104,7 +102,7 @@ def design(task: str, overrides: Iterable[str] = ()) -> tuple[list[str], list[st
 
     BadInput for a task without controls, or for a single pair id.
     """
-    load_file(SHUT)
+    load_file(control())
     overrides = [f"task={task}", *overrides]
     once = checked_space(str(SPACE), overrides)
     labels = [c.variant.label for c in once.grid()]

@@ -28,6 +28,16 @@ def recipe(name: str) -> Path:
     return package() / "conf" / f"{name}.yaml"
 
 
+def control() -> Path:
+    """Return the file of the routing that ships as a control alone, for no check passes it."""
+    return package() / "commands" / "shut.py"
+
+
+def find_plugin(file: Path) -> Path:
+    """Return the file, or the control's where the command of its entry names it elsewhere."""
+    return control() if file == Path(control().name) and not file.exists() else file
+
+
 def cards(folder: Path) -> dict[str, dict]:
     """Return the YAML files of a folder by name, as plain mappings, for listing."""
     paths = sorted(folder.glob("*.yaml"))

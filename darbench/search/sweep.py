@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from darbench.command_line import published
+from darbench.registry import ROUTINGS
 from darbench.search.feasible import checked_space
 from darbench.search.interruption import handlers_kept
 from darbench.search.progress import Listener
@@ -99,13 +101,16 @@ def sweep(
 
     space and overrides: as for `darbench sweep --space`. workers: trials at a time, by default
     one a core, or one a GPU. device: auto, cpu or cuda. own: registered routings that join the
-    space's variants with their defaults. command: shown on the board. listener is
-    called after every event. Raises BadInput before anything starts if something is wrong.
+    space's variants with their defaults. command: shown on the board, by default the one that does
+    the same. listener is called after every event. Raises BadInput before anything starts if
+    something is wrong.
     """
     from darbench.search import machine  # imports torch
     from darbench.search.driver import Driver
 
     started = time.monotonic()
+    overrides, own = [*overrides], [*own]
+    command = command or _command(space, overrides, quick, own)
     composed = checked_space(space, overrides, quick=quick, own=own)
     device = machine.device(device)
     folder = Path(out).resolve() / composed.name
@@ -131,6 +136,13 @@ def sweep(
         seconds=time.monotonic() - started,
         notes=tuple(notes),
     )
+
+
+def _command(space: str, overrides: Iterable[str], quick: bool, own: Iterable[str]) -> str:
+    """The command line that does what a call of `sweep` does."""
+    loads = [word for name in own for word in ("--load", ROUTINGS.file_of(name))]
+    flags = [*loads, *(["--quick"] if quick else [])]
+    return published(["darbench", "sweep", "--space", space, *flags, *map(str, overrides)])
 
 
 def _without_add(space: SearchSpace) -> str:

@@ -125,8 +125,8 @@ def load_results(name_or_path: str | Path, out: str | Path = "leaderboards") -> 
     path = _results_path(name_or_path, Path(out))
     if not path.is_file():
         raise BadInput(
-            f"no results at {path}; run `darbench sweep --space {name_or_path}` to make them, "
-            "or pass the folder of a finished sweep"
+            f"no results at {path}; run a sweep to make them (`darbench list spaces` names those "
+            "that ship), or pass the folder of a finished one"
         )
     try:
         version = pl.read_parquet_metadata(path).get("schema_version")

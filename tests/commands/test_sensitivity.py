@@ -10,11 +10,12 @@ from scipy import stats
 
 from darbench.cli.tables import kernels, left_out, sensitivity_text
 from darbench.commands import sensitivity as module
-from darbench.commands.sensitivity import SHUT, SPACE, Sensitivity, judge
+from darbench.commands.sensitivity import SPACE, Sensitivity, judge
 from darbench.errors import BadInput
 from darbench.registry import ROUTINGS, signatures
 from darbench.registry.files import load_file
 from darbench.search.feasible import checked_space
+from darbench.search.files import control
 from darbench.search.load import load_space
 from darbench.search.sweep import SweepResult, sweep
 from darbench.trial.train import train
@@ -36,7 +37,7 @@ def loaded():
     """The controls' routing, known to these tests alone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ROUTINGS, "_made", dict(ROUTINGS.items()))
-        load_file(SHUT)
+        load_file(control())
         yield
 
 

@@ -2,7 +2,7 @@
 
 import shlex
 
-from darbench.commands.command_line import command_line, published
+from darbench.command_line import command_line, published
 
 
 def test_only_what_is_not_the_default_is_said():

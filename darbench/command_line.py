@@ -1,4 +1,4 @@
-"""Command lines in messages, quoted for a shell."""
+"""Command lines in messages and on pages, quoted for a shell: each of them runs."""
 
 import shlex
 from collections.abc import Iterable
