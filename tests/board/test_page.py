@@ -317,11 +317,12 @@ def test_build_makes_the_table_and_the_page_from_the_ledger(tmp_path):
         append(tmp_path / "toy" / "ledger" / "worker.jsonl", row)
     path = build("toy", tmp_path)
     assert path == tmp_path / "toy" / "index.html"
-    assert "darbench sweep --space toy" in path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    assert "darbench train" in text and "darbench sweep" not in text  # whose command is not known
     assert load_results("toy", tmp_path).height == 18
     left = sorted(p.name for p in path.parent.iterdir())
     assert left == ["index.html", "ledger", "results.parquet"]
-    with pytest.raises(BadInput, match="darbench sweep --space other"):
+    with pytest.raises(BadInput, match="run the sweep that writes there first"):
         build("other", tmp_path)
 
 
