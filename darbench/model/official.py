@@ -46,8 +46,8 @@ def to_official(model: SiT) -> dict[str, Tensor]:
 
 def _unwrapped(saved: Mapping[str, Any]) -> dict[str, Any]:
     """The weights alone, under the keys of the official code."""
-    while inner := next((saved[k] for k in SAVED_AS if isinstance(saved.get(k), Mapping)), None):
-        saved = inner
+    while found := [saved[k] for k in SAVED_AS if isinstance(saved.get(k), Mapping) and saved[k]]:
+        saved = found[0]
     state = dict(saved)
     while state and (wrapper := _wrapper(state)):
         state = {key.removeprefix(wrapper): value for key, value in state.items()}

@@ -7,13 +7,15 @@ from collections import namedtuple
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from darbench.commands import doctor
 from darbench.data import load, published
 from darbench.errors import BadInput
 from darbench.metrics.extractors import inception
 from darbench.search import machine
-from tests.make.data import write_cifar10, write_latents
+from tests.make.data import write_cifar10, write_images, write_latents
 
 SMALL = ["model.depth=2", "training.steps=2", "training.batch=2"]
 
@@ -142,6 +144,44 @@ def test_latents_that_were_prepared_are_all_it_takes(made, weights):
     assert f"not as they were written: {shard.name}" in found()["data"].says
     shard.unlink()
     assert missing(found()) == ["data"] and "missing or truncated" in found()["data"].says
+
+
+def test_latents_that_are_not_finite_are_found(made, weights):
+    path = made / "shard-00001.safetensors"
+    tensors = load_file(path)
+    tensors["std"][1, 0, 0, 0] = float("nan")
+    save_file(tensors, path)
+    manifest = json.loads((made / "manifest.json").read_text())
+    content = path.read_bytes()
+    facts = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    manifest["shards"][path.name] |= facts
+    (made / "manifest.json").write_text(json.dumps(manifest))
+    found = examine("imagenet256-b2", f"task.data_path={made}", *SMALL)
+    assert "data" in missing(found)
+    assert found["data"].says.startswith(f"{path}: latent 1 is not finite")
+
+
+IMAGES = ["task.data=image_folder_32", "task.name=mine", *SMALL]
+
+
+def test_images_are_decoded_and_how_they_were_read_is_said(tmp_path):
+    write_images(tmp_path / "images")
+    Image.new("LA", (40, 40)).save(tmp_path / "images" / "a" / "1.png")
+    (tmp_path / "images" / "more.png").write_bytes(b"")
+
+    def data():
+        load.cache_clear()
+        path = f"task.data_path={tmp_path / 'images'}"
+        return examine("digits-nano", path, *IMAGES)["data"]
+
+    assert data().state == "ok" and data().says.endswith(
+        f"in {tmp_path / 'images'}; 1 transparent, shown on white; "
+        "passed over 1 beside the class folders such as more.png"
+    )
+    broken = tmp_path / "images" / "b" / "3.png"
+    broken.write_bytes(broken.read_bytes()[:1500])
+    assert data().state == "missing"
+    assert data().says.startswith(f"{broken}: cannot be read as an image (image file is trunc")
 
 
 def test_files_of_another_kind_are_named(tmp_path, weights):

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from darbench.data import load
 from tests.make.data import write_autoencoder, write_images
@@ -35,6 +36,32 @@ def test_the_command_prepares_and_counts(run, vae, tmp_path):
     assert "30 images, fingerprint" in out and "next: " in out
     assert json.loads(run(*line, "--json")[1])["images"] == 30
     assert load("latents", str(tmp_path / "out")).n_train == 27
+
+
+def test_how_images_were_read_and_what_was_passed_over_is_said_once(run, vae, tmp_path):
+    images = tmp_path / "images"
+    write_images(images, classes=2, each=6)
+    for i in range(2):
+        Image.new("LA", (40, 40), (i, 9)).save(images / "a" / f"{i}.png")
+    Image.new("RGB", (40, 40)).save(images / "r.png")
+    line = arguments(vae, images, tmp_path / "out", "--workers", 1, "--device", "cpu")
+    passed = "passed over 1 beside the class folders such as r.png"
+    _, out, _ = run(*line)
+    assert out.startswith(f"[0/1] 13 images of {images}; {passed}\n")
+    assert out.count("of the images: 2 transparent, shown on white\n") == 1
+    remarks = json.loads(run(*line, "--json")[1])["remarks"]
+    assert remarks == ["2 transparent, shown on white", passed]
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", None])
+def test_a_damaged_picture_is_one_line(run, vae, tmp_path, content):
+    write_images(tmp_path / "images", classes=2, each=6)
+    broken = tmp_path / "images" / "b" / "3.png"
+    broken.write_bytes(broken.read_bytes()[:1500] if content is None else content)
+    line = arguments(vae, tmp_path / "images", tmp_path / "out", "--workers", 1, "--device", "cpu")
+    code, _, err = run(*line)
+    assert code == 2 and err.count("\n") == 1
+    assert err.startswith(f"darbench: {broken}: cannot be read as an image (")
 
 
 def running(group: int) -> list[Path]:

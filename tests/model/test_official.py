@@ -99,6 +99,73 @@ def test_missing_and_unexpected_keys_and_other_shapes_are_named_and_nothing_is_l
     assert torch.equal(model.x_embedder.proj.weight, before)
 
 
+def prefixed(prefix, state):
+    return {prefix + key: value for key, value in state.items()}
+
+
+# What people have on disk, made of the weights `state` and of others.
+SAVED = {
+    "training's": lambda state, other: {"model": other, "ema": state, "opt": {"lr": 1}, "args": 0},
+    "without an EMA": lambda state, other: {"model": state, "ema": None, "opt": {}},
+    "Lightning's": lambda state, other: {"epoch": 3, "state_dict": state},
+    "of DDP": lambda state, other: prefixed("module.", state),
+    "compiled": lambda state, other: prefixed("_orig_mod.", state),
+    "compiled, of DDP": lambda state, other: {
+        "model": other,
+        "ema": prefixed("module._orig_mod.", state),
+    },
+    "float64": lambda state, other: {k: v.double() for k, v in state.items()},
+}
+
+
+@pytest.mark.parametrize("name", SAVED)
+def test_checkpoints_as_they_are_saved_answer_as_the_model_they_hold(name):
+    saved, state = random_state(learn_sigma=True)
+    other = {key: value + 1 for key, value in state.items()}
+    model = sit()
+    assert load_official(model, SAVED[name](state, other)) == []
+    with torch.no_grad():
+        x = images(dtype=torch.float32)
+        torch.testing.assert_close(model(*x), saved(*x), rtol=1e-5, atol=1e-5)
+
+
+def test_half_precision_is_the_rounded_weight():
+    _, state = random_state()
+    model = sit()
+    load_official(model, {key: value.bfloat16() for key, value in state.items()})
+    weight = "blocks.0.attn.qkv.weight"
+    assert model.state_dict()[weight].dtype == torch.float32
+    assert torch.equal(model.state_dict()[weight], state[weight].bfloat16().float())
+
+
+UNFIT = {
+    "blocks.0.attn.qkv.weight is not finite": lambda w: torch.full_like(w, float("nan")),
+    "blocks.0.attn.qkv.weight is not finite; x": lambda w: w.clone().index_fill_(
+        0, torch.tensor([0]), float("inf")
+    ),
+    "blocks.0.attn.qkv.weight is torch.int8, no floating-point": lambda w: w.to(torch.int8),
+    "blocks.0.attn.qkv.weight is list, no floating-point tensor": lambda w: w.tolist(),
+}
+
+
+@pytest.mark.parametrize("message", UNFIT)
+def test_weights_that_are_no_finite_numbers_are_refused_and_nothing_is_loaded(message):
+    _, state = random_state()
+    key = "blocks.0.attn.qkv.weight"
+    model = sit()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(ValueError, match=message.partition("; x")[0]):
+        load_official(model, state | {key: UNFIT[message](state[key])})
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+def test_a_checkpoint_of_something_else_names_what_is_missing():
+    with pytest.raises(ValueError, match=r"missing blocks\.0"):
+        load_official(sit(), {})
+    with pytest.raises(ValueError, match="unexpected epoch"):
+        load_official(sit(), {"epoch": 3} | random_state()[1])
+
+
 def test_routing_keys_are_not_official():
     trained = sit(("dar", {}))
     randomise(trained)
