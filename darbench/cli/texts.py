@@ -105,7 +105,7 @@ def _setting(result: dict[str, Any]) -> str:
 
 
 def prepared_text(prepared: "Prepared") -> str:
-    read = "".join(f"of the images: {remark}\n" for remark in prepared.remarks)
+    read = "".join(f"of the images: {words}\n" for words in prepared.treated)
     return (
         f"{read}{prepared.images} images, fingerprint {prepared.fingerprint}\n"
         f"next: export {prepared.variable}={shlex.quote(str(prepared.out.resolve()))}\n"

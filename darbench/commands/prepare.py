@@ -22,12 +22,13 @@ class Prepared:
     images: int
     fingerprint: str
     variable: str  # the environment variable for their folder
-    remarks: tuple[str, ...]  # what is to be known of how the images were read, in words
+    found: tuple[str, ...]  # what was passed over and lies deeper, as said at the beginning
+    treated: tuple[str, ...]  # how images were read that are not plain, known at the end
 
     def summary(self) -> dict[str, Any]:
         """Return the result as plain values, for a program to read."""
         facts = {"images": self.images, "fingerprint": self.fingerprint}
-        return {"out": str(self.out), **facts, "remarks": list(self.remarks)}
+        return {"out": str(self.out), **facts, "remarks": [*self.treated, *self.found]}
 
 
 def prepare(
@@ -55,5 +56,6 @@ def prepare(
         images=manifest.n,
         fingerprint=manifest.fingerprint,
         variable=kind("latents").variable,
-        remarks=(*in_words(manifest.treated), *find(data).remarks),
+        found=find(data).remarks,
+        treated=tuple(in_words(manifest.treated)),
     )

@@ -84,7 +84,7 @@ def load(folder: Path) -> Cifar10:
         train_labels=train_labels,
         val_images=val_images,
         val_labels=val_labels,
-        remarks=_of_other_copies(below, train + test),
+        remarks=_of_other_copies(folder, below, train + test),
     )
 
 
@@ -117,14 +117,16 @@ def _matching(below: list[Path], pattern: str) -> list[Path]:
     return [path for path in below if fnmatchcase(path.name, pattern)]
 
 
-def _of_other_copies(below: list[Path], taken: list[Path]) -> tuple[str, ...]:
+def _of_other_copies(folder: Path, below: list[Path], taken: list[Path]) -> tuple[str, ...]:
     """What else could have been read, in words."""
     others = [
         path
         for path in below
         if path not in taken and any(fnmatchcase(path.name, p) for p in TRAIN + TEST)
     ]
-    return (f"passed over {len(others)} files such as {others[0]}",) if others else ()
+    if not others:
+        return ()
+    return (f"passed over {len(others)} files such as {others[0].relative_to(folder)}",)
 
 
 def _check_set(here: list[Path]) -> None:

@@ -10,6 +10,7 @@ from darbench.data.shown import Unreadable, shown
 from darbench.errors import BadInput
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+MOST_PIXELS = 10**8  # of an image that was resized, before its middle is cut out
 
 
 def read_square(path: Path, side: int) -> np.ndarray:
@@ -32,7 +33,7 @@ def centre_crop(image: Image.Image, side: int) -> np.ndarray:
         image = image.resize(tuple(x // 2 for x in image.size), Image.Resampling.BOX)
     scale = side / min(image.size)
     size = tuple(round(x * scale) for x in image.size)
-    if size[0] * size[1] > Image.MAX_IMAGE_PIXELS:  # before its middle is cut out
+    if size[0] * size[1] > MOST_PIXELS:
         raise Unreadable(f"{image.size[0]} x {image.size[1]} is too thin for a square of {side}")
     pixels = np.asarray(image.resize(size, Image.Resampling.BICUBIC))
     top, left = (pixels.shape[0] - side) // 2, (pixels.shape[1] - side) // 2

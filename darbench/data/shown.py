@@ -96,7 +96,7 @@ def _certain(image: Image.Image) -> None:
         )
     if image.mode in ("P", "PA") and image.palette is None:
         raise Unreadable("its palette has gone")
-    stored = image.tile[0].args if image.tile else ""
+    stored = image.tile[0][3] if image.tile else ""
     if "transparency" in image.info and stored in _MISTAKEN:
         raise Unreadable(f"a transparent value beside {stored} pixels; save it with 8-bit alpha")
 

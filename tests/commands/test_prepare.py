@@ -48,7 +48,7 @@ def test_how_images_were_read_and_what_was_passed_over_is_said_once(run, vae, tm
     passed = "passed over 1 beside the class folders such as r.png"
     _, out, _ = run(*line)
     assert out.startswith(f"[0/1] 13 images of {images}; {passed}\n")
-    assert out.count("of the images: 2 transparent, shown on white\n") == 1
+    assert out.count(passed) == out.count("of the images: 2 transparent, shown on white\n") == 1
     remarks = json.loads(run(*line, "--json")[1])["remarks"]
     assert remarks == ["2 transparent, shown on white", passed]
 

@@ -251,7 +251,7 @@ def test_files_of_another_copy_are_passed_over_with_a_word(tmp_path):
     write_binary(tmp_path / "a")
     write_binary(tmp_path / "b")
     remarks = load("cifar10", str(tmp_path)).remarks
-    assert remarks == (f"passed over 6 files such as {tmp_path / 'b' / 'data_batch_1.bin'}",)
+    assert remarks == ("passed over 6 files such as b/data_batch_1.bin",)
     assert load("cifar10", str(tmp_path / "a")).remarks == ()
 
 

@@ -7,10 +7,12 @@ from PIL import Image
 from darbench import data, registry
 from darbench.errors import BadInput
 from darbench.records.protocol import protocol_hash
+from darbench.records.settings import Task
 from darbench.search.compose import compose_trial
 from darbench.search.load import build_trial, load_space, load_trial
-from darbench.search.resolve import find_encoder
+from darbench.search.resolve import departure, find_encoder
 from darbench.trial.check import check
+from tests.make.data import write_cifar10, write_images
 from tests.make.spaces import write
 
 SIGNATURES = registry.signatures()
@@ -182,3 +184,19 @@ def test_a_task_may_declare_which_content_it_is_of(of_files):
 def test_a_path_without_data_is_refused(of_files, overrides, message):
     with pytest.raises(BadInput, match=message):
         of_files(*overrides)
+
+
+def test_what_is_to_be_known_of_the_data_is_said_of_any_task(tmp_path):
+    assert departure(Task(name="digits-nano", data="digits")) == ""
+    write_images(tmp_path / "images")
+    Image.new("LA", (40, 40)).save(tmp_path / "images" / "a" / "1.png")
+    mine = Task(name="mine", data="image_folder_32", data_path=str(tmp_path / "images"))
+    assert departure(mine) == "mine: 1 transparent, shown on white"
+    write_cifar10(tmp_path / "cifar" / "one")
+    write_cifar10(tmp_path / "cifar" / "two")
+    differs = "not the published data: 40 items to train on, not 50,000; 8 held out, not 10,000"
+    cifar = Task(name="cifar10-small", data="cifar10", data_path=str(tmp_path / "cifar"))
+    assert departure(cifar) == (
+        "cifar10-small: passed over 6 files such as two/data_batch_1.bin; "
+        f"{differs}; only results on the same files compare"
+    )
