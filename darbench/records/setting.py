@@ -4,7 +4,9 @@ import math
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, get_args
+
+from darbench.records.canonical import one_form
 
 # When an identity contains a field.
 ALWAYS = "always"
@@ -32,13 +34,14 @@ def setting(default: Any, *rules: Rule, doc: str, in_identity: str = ALWAYS) -> 
 
 
 class Settings:
-    """A base for dataclasses of settings: it checks all rules and makes the identity."""
+    """A base for frozen dataclasses of settings: it checks all rules and makes the identity."""
 
     SECTION = ""  # the dotted name of the group; without annotation, for it is no field
 
     def __post_init__(self):
         for each in fields(self):
-            value = getattr(self, each.name)
+            value = _one_form(getattr(self, each.name), each.type)
+            object.__setattr__(self, each.name, value)
             for rule in each.metadata.get("rules", ()):
                 _check(f"{self.SECTION}.{each.name}", value, rule, self)
 
@@ -49,6 +52,13 @@ class Settings:
             for each in fields(self)
             if _is_identifying(each, value := getattr(self, each.name))
         }
+
+
+def _one_form(value: Any, kind: Any) -> Any:
+    """Return the value with the numbers in it in `one_form`, floats where the field has floats."""
+    if isinstance(value, tuple):
+        return tuple(one_form(each, real=float in get_args(kind)) for each in value)
+    return one_form(value, real=kind is float)
 
 
 def _check(name: str, value: Any, rule: Rule, settings: Settings) -> None:

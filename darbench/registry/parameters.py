@@ -7,6 +7,7 @@ from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from darbench.errors import BadInput, unknown
+from darbench.records.canonical import one_form
 
 GIVEN = (bool, int, float, str, type(None))  # what a value of a space can be
 # The words that YAML 1.1 takes for bools.
@@ -27,27 +28,43 @@ class Parameter:
     @property
     def real(self) -> bool:
         """Whether it is a float, for which an integer can be given."""
-        return float in self.types and int not in self.types
+        types = self.types or (type(self.default),)
+        return float in types and int not in types
 
     def read(self, value: Any) -> Any:
-        """Return the value as the constructor takes it.
+        """Return the value as the constructor takes it, in the one form that it has in identities.
 
-        An integer for a float becomes a float: 1 and 1.0 are the same configuration. `on` or
-        `yes` is true for a bool and text elsewhere. BadInput unless the value has the declared
-        type and is among the declared choices.
+        An integer for a float becomes a float, and what equals the default is the default as the
+        constructor writes it: left out, 1 and 1.0 are the same configuration. `on` or `yes` is
+        true for a bool and text elsewhere. BadInput unless the value has the declared type and is
+        among the declared choices.
         """
-        if self.choices:
-            return self._choice(value)
+        value = one_form(value, real=self.real)
+        if type(value) is type(self.default) and value == self.default:
+            return self.default
+        value = self._choice(value) if self.choices else self._typed(value)
+        return self.default if self._is_default(value) else value
+
+    def _typed(self, value: Any) -> Any:
         if bool in self.types and str not in self.types and isinstance(value, str):
             value = TRUTH.get(value.lower(), value)
-        if type(value) is int and self.real:
-            return float(value)
         if self.types and type(value) not in self.types:
             wanted = " or ".join("null" if t is type(None) else t.__name__ for t in self.types)
             raise BadInput(f"{self.name}={value!r}: must be {wanted}")
         if isinstance(value, float) and not math.isfinite(value):
             raise BadInput(f"{self.name}={value}: must be finite")
         return value
+
+    def _is_default(self, value: Any) -> bool:
+        """Whether it equals a default of no declared type, such as a float's 1.
+
+        Where no type is declared 1 is 1.0, but not True.
+        """
+        if not all(isinstance(each, int | float) for each in (value, self.default)):
+            return False
+        if not self.types:
+            return value == self.default and bool not in (type(value), type(self.default))
+        return value == self.default and type(self.default) not in self.types
 
     def _choice(self, value: Any) -> Any:
         """The choice that is the value, or the only text of a bool: `on`, where it is true."""
@@ -56,7 +73,7 @@ class Parameter:
         texts = [c for c in self.choices if isinstance(c, str)] if type(value) is bool else []
         same = same or [text for text in texts if TRUTH.get(text.lower()) is value]
         if len(same) != 1:
-            choices = ", ".join(map(str, self.choices))
+            choices = ", ".join("null" if c is None else str(c) for c in self.choices)
             raise BadInput(f"{self.name}={value}: must be one of {choices}")
         return same[0]
 
@@ -92,12 +109,13 @@ class Signature:
 
 
 def parameter(name: str, default: Any, hint: Any) -> Parameter:
-    """Make a parameter of a type annotation: a class, a union of classes, or a Literal."""
-    if get_origin(hint) is Literal:
-        choices = get_args(hint)
-        kinds = tuple({type(choice) for choice in choices})
-        return Parameter(name=name, default=default, types=kinds, choices=choices)
+    """Make a parameter of a type annotation: a class, a Literal, or a union of either."""
+    default = default.item() if getattr(default, "ndim", None) == 0 else default  # numpy's
+    hints = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     if hint is Any:
         return Parameter(name=name, default=default, types=())
-    kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-    return Parameter(name=name, default=default, types=kinds)
+    if all(get_origin(each) is Literal or each is type(None) for each in hints):
+        choices = tuple(c for each in hints for c in get_args(each) or (None,))
+        kinds = tuple({type(choice) for choice in choices})
+        return Parameter(name=name, default=default, types=kinds, choices=choices)
+    return Parameter(name=name, default=default, types=hints)

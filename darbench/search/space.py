@@ -17,7 +17,7 @@ SAMPLERS = ("grid", "random", "tpe")
 ENTRY_KEYS = ("routing", "params", "model", "label")
 MAX_SEED = 2**63 - 1  # a seed is a column of 64-bit integers
 MODEL = {
-    name: parameter(f"model.{name}", None, hint)
+    name: parameter(f"model.{name}", getattr(Model(), name), hint)
     for name, hint in get_type_hints(Model).items()
     if name != "size"
 }

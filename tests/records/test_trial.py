@@ -3,10 +3,12 @@
 import dataclasses
 import pickle
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from darbench.records.protocol import protocol_hash
 from darbench.records.settings import Repa, Stochastic, Training
 from darbench.records.trial import Variant
 from tests.make.trials import toy_trial
@@ -120,3 +122,29 @@ def test_a_trial_survives_the_way_to_a_worker(span, order, seed):
     trial = dataclasses.replace(TRIAL, variant=variant, pair_id=seed)
     back = pickle.loads(pickle.dumps(trial))
     assert back == trial and back.id == trial.id
+
+
+@pytest.mark.parametrize(
+    ("room", "one", "other"),
+    [
+        ("training", {"weight_decay": 0.0}, {"weight_decay": -0.0}),
+        ("training", {"label_dropout": 0.0}, {"label_dropout": -0.0}),
+        ("training", {"ema": 0.0}, {"ema": -0.0}),
+        ("training", {"lr": 1.0}, {"lr": 1}),
+        ("training", {"lr": 1e-3}, {"lr": np.float64(0.001)}),
+        ("training", {"checkpoints": (0.5, 1.0)}, {"checkpoints": (0.5, 1)}),
+        ("evaluation", {"fd_from": 0.0}, {"fd_from": -0.0}),
+        ("evaluation", {"guidance": 2.0}, {"guidance": 2}),
+        ("model", {"mlp_ratio": 4.0}, {"mlp_ratio": 4}),
+        ("model", {"depth": 4}, {"depth": np.int64(4)}),
+    ],
+)
+def test_a_number_written_in_two_ways_is_one_setting(room, one, other):
+    trials = [
+        dataclasses.replace(TRIAL, **{room: dataclasses.replace(getattr(TRIAL, room), **given)})
+        for given in (one, other)
+    ]
+    assert trials[0].id == trials[1].id
+    assert protocol_hash(trials[0]) == protocol_hash(trials[1])
+    values = [[*dataclasses.asdict(getattr(trial, room)).items()] for trial in trials]
+    assert repr(values[0]) == repr(values[1])

@@ -1,11 +1,14 @@
 """A routing's parameters are the keyword-only arguments of its constructor."""
 
-from typing import Literal
+import json
+from typing import Any, Literal
 
+import numpy as np
 import pytest
 
 from darbench.errors import BadInput
-from darbench.registry import ROUTINGS, Parameter, Signature, register, signature
+from darbench.records.canonical import canonical_json
+from darbench.registry import ROUTINGS, Parameter, Signature, parameter, register, signature
 from darbench.routing.base import Routing
 
 
@@ -124,3 +127,87 @@ def test_a_signature_is_enough_to_check_parameters_without_the_routing():
     assert signature.resolve({"span": 2}) == {"span": 2}
     with pytest.raises(BadInput, match=r"routing 'x'.*'spam'; did you mean span"):
         signature.resolve({"spam": 2})
+
+
+def form(default: Any, hint: Any, *given: Any) -> str:
+    """The text in an identity of a parameter of that default and annotation."""
+    read = parameter("a", default, hint)
+    signature = Signature(name="x", parameters={"a": read}, code_hash="0")
+    return canonical_json(signature.resolve({"a": given[0]} if given else {}))
+
+
+@pytest.mark.parametrize(
+    ("default", "hint", "twins"),
+    [
+        (1, float, [1, 1.0, np.int64(1), np.float32(1)]),
+        (1.0, float, [1, 1.0, np.float64(1)]),
+        (0, float, [0, 0.0, -0.0]),
+        (-0.0, float, [0, 0.0, -0.0]),
+        (1, float | None, [1, 1.0]),
+        (None, float, [None]),
+        (2.0, int, [2, 2.0]),
+        (True, int, [True, 1]),
+        (1, bool, [1, True]),
+        (1, Any, [1, 1.0]),
+        (0.5, Any, [0.5, np.float64(0.5)]),
+        (1, Literal[1.0, 2.0], [1, 1.0]),
+        (np.float64(0.5), float, [0.5]),
+        ("on", Literal["on", "off"], ["on"]),
+        (None, Literal["on", "off"] | None, [None]),
+    ],
+)
+def test_a_default_is_one_configuration_however_it_is_given(default, hint, twins):
+    """It has the id that it has where it is left out, whatever type it is written in."""
+    written = default.item() if isinstance(default, np.generic) else default
+    assert form(default, hint) == canonical_json({"a": written})
+    assert {form(default, hint, twin) for twin in twins} == {form(default, hint)}
+
+
+@pytest.mark.parametrize(
+    ("default", "hint", "twins", "as_read"),
+    [
+        (1, float, [2, 2.0, np.int32(2)], 2.0),
+        (1, float, [-0.0, 0, 0.0], 0.0),
+        (0.5, Any, [2, 2.0], 2.0),
+        (1, int, [2, np.int64(2)], 2),
+        ("a", str, ["b", np.str_("b")], "b"),
+        (2.0, Literal[1.0, 2.0], [1, 1.0], 1.0),
+        (None, Literal["on", "off"] | None, ["off"], "off"),
+        (True, bool, [False, np.bool_(False)], False),
+    ],
+)
+def test_another_value_has_one_form_too(default, hint, twins, as_read):
+    text = json.dumps({"a": as_read}, separators=(",", ":"))
+    assert {form(default, hint, twin) for twin in twins} == {text} != {form(default, hint)}
+
+
+@pytest.mark.parametrize(
+    ("default", "hint", "one", "other"),
+    [
+        (1, int | float, 1, 1.0),  # whoever declares both may tell them apart
+        (1, int | bool, 1, True),
+        (1, Any, 1, True),
+        (True, Any, 1, True),
+        (0.001, float, 1e-3 + 1e-18, 1e-3),
+        ("1", Any, "1", 1),
+    ],
+)
+def test_what_a_constructor_can_tell_apart_stays_apart(default, hint, one, other):
+    assert form(default, hint, one) != form(default, hint, other)
+
+
+@pytest.mark.parametrize(
+    ("default", "hint", "wrong", "message"),
+    [
+        (1, float, True, "a=True: must be float"),
+        (1, float, None, "a=None: must be float"),
+        (1, float, np.float64("inf"), "a=inf: must be finite"),
+        (1, float, np.ones(2), "must be float"),
+        (2, int, 2.0, r"a=2\.0: must be int"),  # a range of floats for an integer
+        (1.0, Literal[1.0, 2.0], True, "a=True: must be one of 1.0, 2.0"),
+        (None, Literal["on", "off"] | None, "no", "a=no: must be one of on, off, null"),
+    ],
+)
+def test_no_other_type_slips_in_with_the_default(default, hint, wrong, message):
+    with pytest.raises(BadInput, match=message):
+        form(default, hint, wrong)

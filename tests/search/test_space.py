@@ -1,9 +1,12 @@
 import pytest
 
+from darbench import registry
 from darbench.errors import BadInput
 from darbench.registry import signature
+from darbench.routing.add import Add
 from darbench.search.domains import Range
-from tests.make.spaces import load
+from darbench.search.load import load_space, load_trial
+from tests.make.spaces import load, write
 
 
 def configurations(folder, variants: str) -> list[tuple[str, dict]]:
@@ -166,3 +169,25 @@ def test_an_id_ignores_order_and_defaults_spelled_out(tmp_path):
     assert the_id("{routing: dar, params: {lr_mult: 1}}") == plain
     assert the_id("{routing: dar, model: {depth: 12, mlp_ratio: 4}}") == plain
     assert the_id("{routing: dar, params: {span: 5}}") != plain
+
+
+def test_a_float_with_an_integer_as_default_is_one_trial_however_it_is_given(
+    tmp_path, own_registry
+):
+    def init(self, sites, width, *, alpha: float = 1):
+        Add.__init__(self, sites, width)
+
+    registry.register("intfloat")(type("Intfloat", (Add,), {"__init__": init}))
+    signatures = registry.signatures()
+    text = "seeds: [0]\nvariants: [{routing: intfloat, params: {alpha: [1, 1.0, 2, 2.0]}}]"
+    space = load_space(write(tmp_path, text), [], signatures)
+    walked = [space.trial(c, 0, "confirm").id for c in space.grid()]
+    given = [[], ["params.alpha=1"], ["params.alpha=1.0"], ["params.alpha=2"]]
+    one, *twins, two = (
+        load_trial("intfloat", "digits-nano", overrides, 0, signatures) for overrides in given
+    )
+    assert (
+        one.configuration()["params"] == {"alpha": 1} and type(one.variant.params["alpha"]) is int
+    )
+    assert [t.id for t in twins] == [one.id] * 2
+    assert walked == [one.id] * 2 + [two.id] * 2 and one.id != two.id
