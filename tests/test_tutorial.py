@@ -66,7 +66,7 @@ def test_the_way_from_an_empty_file_to_the_board(folder):
 
     (folder / "forgetful.yaml").write_text(blocks("yaml")[0])
     planned = json.loads(run(folder, own_space, "--dry-run", "--json").stdout)
-    assert planned["total"] == 3 * (1 + 3)
+    assert planned["total"] == 5 * (1 + 3)
     assert "forgetful" in run(folder, sweep, "--dry-run").stdout
 
 

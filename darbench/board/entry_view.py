@@ -48,7 +48,9 @@ class EntryView:
     name: str
     style: Style | None  # of its curves; None where none are drawn
     effects: Mapping[str, EffectCell]  # by name of the compared metric
-    against: str  # the name of the entry it is compared with; empty where it is the only one
+    # Empty where all effects are against the entry that scores are ratios to:
+    against: str  # the name of the entry it is compared with
+    score: float | None
     trials: list[dict[str, Any]]  # rows of Leaderboard.trials
     environment: dict[str, str]
     config: str
@@ -62,8 +64,8 @@ def entry_views(board: Leaderboard, key: str) -> list[EntryView]:
     views = []
     for i, row in enumerate(board.rows):
         effects = {m: _effect(row, m, reach[m]) for m in COMPARED}
-        look, against = looks.get(row.entry), _against(board, row, names)
-        views.append(_entry(board, row, f"{key}-e{i}", names, look, effects, against))
+        look = looks.get(row.entry)
+        views.append(_entry(board, row, f"{key}-e{i}", names, look, effects))
     return views
 
 
@@ -78,11 +80,10 @@ def names_of(rows: Sequence[EntryRow]) -> dict[str, str]:
     return names
 
 
-def _against(board: Leaderboard, row: EntryRow, names: Mapping[str, str]) -> str:
-    """The name of its baseline, where the section has more than one or it is no reference."""
-    bases = {r.against for r in board.rows if not r.stale and r.against} | {board.reference}
-    several = len(bases - {None}) > 1
-    return names[row.against] if several and row.against not in (None, row.entry) else ""
+def _several(board: Leaderboard) -> bool:
+    """Whether effects are against more than one baseline, or against another than scores are."""
+    bases = {row.against for row in board.rows if not row.stale} | {board.reference}
+    return len(bases - {None}) > 1
 
 
 def _effect(row: EntryRow, metric: str, reach: float) -> EffectCell:
@@ -102,9 +103,9 @@ def _entry(
     names: Mapping[str, str],
     style: Style | None,
     effects: Mapping[str, EffectCell],
-    against: str,
 ) -> EntryView:
     trials = board.trials.filter(entry=row.entry).to_dicts()
+    several = _several(board)
     seed = min((t["pair_id"] for t in trials if t["split"] == row.split), default=0)
     return EntryView(
         row=row,
@@ -112,7 +113,8 @@ def _entry(
         name=names[row.entry],
         style=style,
         effects=effects,
-        against=against,
+        against=names.get(row.against, "") if several and row.against != row.entry else "",
+        score=row.score if several else None,
         trials=trials,
         environment=_environment(trials),
         config=json.dumps(json.loads(row.config_json), indent=2, sort_keys=True),

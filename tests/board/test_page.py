@@ -238,6 +238,8 @@ def test_several_baselines_are_told_apart(tmp_path):
     text = Parsed(render(tmp_path, *sweep_rows(), other)).text
     for lr in (1e-3, 6e-3):
         assert f"against add · {toy_trial('add', lr=lr).config_hash[:6]}" in text
+    assert "−50.0 %" in text and "score 0.5000" in text and "score 1.000" in text
+    assert "score 1.000" not in Parsed(render(tmp_path, *sweep_rows())).text
 
 
 def test_samples_are_of_the_lowest_seed_that_most_variants_have(tmp_path):
