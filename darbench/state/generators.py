@@ -8,6 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+# The objects behind the functions of numpy.random and random.
+GLOBAL = (torch.default_generator, np.random.random.__self__, random.random.__self__)
+
 
 def torch_generators(device: str = "cpu") -> list[torch.Generator]:
     """Return torch's generators from which code on that device may draw."""

@@ -5,9 +5,12 @@ import torch
 from darbench.data import Dataset, Kind, kind, load
 from darbench.metrics.extractors.catalogue import extractor_kind
 from darbench.model.outline import Outline
+from darbench.model.sit import SiT
 from darbench.records.settings import Evaluation, Training
 from darbench.records.trial import Trial
+from darbench.registry import ROUTINGS, is_built_in
 from darbench.trial.build import build_model
+from darbench.trial.conduct import Conduct
 from darbench.trial.recipe import make_objective
 
 
@@ -17,16 +20,26 @@ def check(trial: Trial) -> None:
     Nothing is allocated, and data are read only where the user's files decide their shape. What a
     routing's own code raises is passed on.
     """
-    known = kind(trial.task.data)
+    known, routing = kind(trial.task.data), trial.variant.routing
     data = load(trial.task.data, trial.task.data_path) if known.files else known
+    conduct = Conduct(routing, ROUTINGS.get(routing))
     with torch.device("meta"), Outline():
-        model = build_model(
-            trial.variant.routing, dict(trial.variant.params), trial.model, data, seed=0
-        )
+        model = build_model(routing, dict(trial.variant.params), trial.model, data, seed=0)
+        if not is_built_in(routing):
+            _check_conduct(conduct, model, data)
     model.routing.elementwise_flops(tokens=1)
     make_objective(trial.training, model, seed=0)
     _check_evaluation(trial.evaluation, trial.training)
     check_scores(trial, data)
+
+
+def _check_conduct(conduct: Conduct, model: SiT, data: Dataset | Kind) -> None:
+    """Raise BadInput if a pass in training leaves something behind, or draws what none may."""
+    conduct.built(model.routing)
+    x, t, label = torch.empty(2, *data.shape), torch.empty(2), torch.zeros(2, dtype=torch.long)
+    with conduct.drawing():
+        model(x, t, label)
+    conduct.trained(model.routing)
 
 
 def _check_evaluation(evaluation: Evaluation, training: Training) -> None:

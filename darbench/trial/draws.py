@@ -23,10 +23,12 @@ class Draws:
 
     def key(self, step: int) -> None:
         """Seed the generators for a step, whatever was drawn before."""
-        seed = key(self._seed, "draws", step)
         for generator in self._generators:
-            generator.manual_seed(seed)
+            generator.manual_seed(self.seed(step))
         self._keyed = self._states()
+
+    def seed(self, step: int) -> int:
+        return key(self._seed, "draws", step)
 
     def digest(self) -> str:
         """Return a hash of what was drawn since the key; empty if nothing was."""

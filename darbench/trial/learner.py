@@ -1,7 +1,7 @@
 """The weights of a trial while they learn: model, objective, optimizer, running average."""
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -49,24 +49,49 @@ class Learner:
         A buffer is no weight: a running mean is an average already, and a count has none.
         """
         own, trained = dict(self.ema.named_buffers()), dict(self.model.named_buffers())
-        for name in sorted(own.keys() | trained.keys()):
-            first, now = own.get(name), trained.get(name)
-            if _form(first) != _form(now):
-                raise BadInput(
-                    f"training changes the buffer {name} from {_form(first)} to {_form(now)}; "
-                    "register it in __init__, and keep its shape and dtype"
-                )
-            first.copy_(now)
+        demand_same_form(own, trained)
+        for name, buffer in own.items():
+            buffer.copy_(trained[name])
         return self.ema
+
+    @torch.no_grad()
+    def rehearse(self, batch: tuple[Tensor, ...]) -> Tensor:
+        """Return the losses that a step on a batch would find, of as many as pass at once.
+
+        Weights and buffers are as they were afterwards.
+        """
+        kept = {name: buffer.clone() for name, buffer in self.model.named_buffers()}
+        part = (a[: self.training.micro_batch].to(self.device) for a in batch)
+        with self._autocast():
+            losses = self.objective(self.model, *part)
+        now = dict(self.model.named_buffers())
+        demand_same_form(kept, now)
+        for name, buffer in now.items():
+            buffer.copy_(kept[name])
+        return losses
+
+    def _autocast(self) -> torch.autocast:
+        half = self.training.precision == "bfloat16"
+        return torch.autocast(self.device, torch.bfloat16, enabled=half)
 
     def _backward(self, x1: Tensor, label: Tensor, x0: Tensor, t: Tensor) -> Tensor:
         """Add the gradient of a part of the batch, and return its part of the loss."""
-        half = self.training.precision == "bfloat16"
-        with torch.autocast(self.device, torch.bfloat16, enabled=half):
+        with self._autocast():
             mean = self.objective(self.model, x1, label, x0, t).mean()
         loss = mean * (len(x1) / self.training.batch)
         loss.backward()
         return loss.detach()
+
+
+def demand_same_form(first: Mapping[str, Tensor], now: Mapping[str, Tensor]) -> None:
+    """BadInput if training has changed which buffers there are, their shapes or dtypes."""
+    for name in sorted(first.keys() | now.keys()):
+        before, after = _form(first.get(name)), _form(now.get(name))
+        if before != after:
+            raise BadInput(
+                f"training changes the buffer {name} from {before} to {after}; register it in "
+                "__init__, and keep its shape and dtype"
+            )
 
 
 def _form(buffer: Tensor | None) -> str:

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -11,9 +12,11 @@ from darbench.data import load as load_dataset
 from darbench.metrics.cost.usage import StepTimer, peak_memory, percentiles, reset_peak_memory
 from darbench.model.sit import SiT
 from darbench.records.trial import Report, Trial
+from darbench.registry import ROUTINGS
 from darbench.state.generators import borrowed
 from darbench.trial.audit import Audit
 from darbench.trial.batches import Batches
+from darbench.trial.conduct import Conduct
 from darbench.trial.cost import training_flops
 from darbench.trial.draws import Draws
 from darbench.trial.evaluate import Evaluator
@@ -48,8 +51,10 @@ class Run:
         training = trial.training
         dataset = load_dataset(trial.task.data, trial.task.data_path)
         self.trial = trial
+        self.conduct = Conduct(trial.variant.routing, ROUTINGS.get(trial.variant.routing))
         self.batches = Batches(dataset, training.batch, training.label_dropout, trial.pair_id)
         self.learner = Learner(trial, dataset, device)
+        self.conduct.built(self.learner.model.routing)
         objective = self.learner.objective
         self.flops, self.add_flops = training_flops(trial, dataset, objective)  # of one step
         self.checkpoints = checkpoint_steps(training, self.flops, self.add_flops)
@@ -60,6 +65,7 @@ class Run:
         self.step_ms: list[float] = []
         self.losses: list[Tensor] = []  # since the last checkpoint
         self.eval_seconds = 0.0
+        self._rehearse(1)
 
     def step(self, step: int) -> None:
         if not self.losses:
@@ -81,6 +87,7 @@ class Run:
         self.step_ms += self.timer.restart()
         train_loss = torch.stack(self.losses).double().mean().item()
         self.losses = []
+        self._rehearse(step)
         started = time.perf_counter()
         model = self.learner.evaluated()
         measured, samples = self._evaluate(model, step, train_loss)
@@ -93,9 +100,17 @@ class Run:
         grid = samples and samples.pictures[: evaluation.grid].copy()
         return Report(step=step, final=final, measured=measured, samples=grid)
 
+    def _rehearse(self, step: int) -> None:
+        """BadInput if a step depends on, or leaves behind, what the evaluated model lacks."""
+        batch, seed = self.batches(step), self.draws.seed(step)
+        self.conduct.trained(self.learner.model.routing)
+        self.conduct.repeatable(partial(self.learner.rehearse, batch), seed, self.learner.device)
+        self.conduct.trained(self.learner.model.routing)
+
     def _evaluate(self, model: SiT, step: int, train_loss: float) -> tuple[dict, Samples | None]:
         evaluation = self.trial.evaluation
-        val = self.evaluator.loss(model)
+        with self.conduct.evaluated(model.routing, self.learner.device):
+            val = self.evaluator.loss(model)
         if not (math.isfinite(train_loss) and math.isfinite(val.total)):
             return {"status": "diverged", "error": f"loss is not finite by step {step}"}, None
         measured = {
@@ -106,7 +121,8 @@ class Run:
         }
         if step < step_at(evaluation.fd_from, self.trial.training, self.flops, self.add_flops):
             return measured, None
-        samples = self.evaluator.samples(model)
+        with self.conduct.evaluated(model.routing, self.learner.device):
+            samples = self.evaluator.samples(model)
         if samples is None:
             return {"status": "diverged", "error": f"samples are not finite at step {step}"}, None
         if samples.collapsed:

@@ -7,6 +7,8 @@ from darbench.registry import ROUTINGS
 from darbench.routing.add import Add
 from tests.trial.runs import begin
 
+SEEN = 0  # for a routing of another module to count in
+
 
 class BnRead(Add):
     """BatchNorm on what a sublayer reads, written as a user would."""

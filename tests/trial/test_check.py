@@ -5,10 +5,13 @@ import numpy as np
 import pytest
 
 from darbench.data import kind, load
+from darbench.errors import BadInput
 from darbench.records.settings import Repa
+from darbench.registry import ROUTINGS
 from darbench.trial.build import build_model
 from darbench.trial.check import check, check_scores
 from tests.make.trials import DIGITS, TINY, tiny_trial
+from tests.trial import test_conduct as conduct
 
 aligned = partial(Repa, encoder="digits-cnn")  # as a composed task has it
 
@@ -74,3 +77,28 @@ def test_an_extractor_without_its_weights_is_refused(monkeypatch, tmp_path):
     trial = replace(tiny_trial(fd_from=0.5), task=replace(DIGITS, extractor="inception-v3-compat"))
     with pytest.raises(ValueError, match=r"no InceptionV3 weights at .*none.pth"):
         check(trial)
+
+
+@pytest.mark.parametrize(
+    ("cls", "message"),
+    [
+        (conduct.Counter, r"routing Counter: self\.held is changed by training"),
+        (conduct.Global, r"routing Global: COUNT of test_conduct\.py is changed by training"),
+        (conduct.PlainTensor, r"routing PlainTensor: self\.held is changed by training"),
+        (conduct.Constructor, r"LOG of test_conduct\.py is changed by building it"),
+        (conduct.noise(np.random.random), "numpy is drawn from"),
+    ],
+    ids=["counter", "global", "tensor", "constructor", "numpy"],
+)
+def test_state_that_nothing_evaluates_is_refused_before_training(monkeypatch, cls, message):
+    ROUTINGS.names()
+    monkeypatch.setitem(ROUTINGS._made, cls.__name__, cls)
+    with pytest.raises(BadInput, match=message):
+        check(tiny_trial(cls.__name__, fd_from=0.5))
+
+
+@pytest.mark.parametrize("cls", [conduct.BnRead, conduct.DropPath])
+def test_buffers_and_draws_from_torch_may_train(monkeypatch, cls):
+    ROUTINGS.names()
+    monkeypatch.setitem(ROUTINGS._made, cls.__name__, cls)
+    check(tiny_trial(cls.__name__, fd_from=0.5))

@@ -1,0 +1,99 @@
+"""Fingerprints of values by their content, which show whether code has changed what it holds."""
+
+import functools
+import hashlib
+import types
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from darbench.state.generators import GLOBAL
+from darbench.state.ownership import is_own
+
+BY_NAME = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType)
+REDUCED = {"builtins", "collections", "datetime", "itertools", "numpy", "random", "types"}
+
+
+class Fingerprint:
+    """Fingerprints of values that belong together, nested tuples that are equal if the content is.
+
+    `learnt` are tensors and modules that change with training as they should: of them, as of every
+    parameter, only counts which it is; so of the global generators, which others draw from too.
+    `home` is the user's package, if it is installed.
+    """
+
+    def __init__(self, learnt: Iterable[object] = (), home: str = ""):
+        self._learnt, self._home = {id(each) for each in (*learnt, *GLOBAL)}, home
+        self._met: dict[int, object] = {}  # kept, so that no other value gets its id
+
+    def of(self, value: Any) -> object:
+        """Return the fingerprint of a value; of one that was met before, that it is the same."""
+        if value is None or isinstance(value, bool | int | float | complex | str | bytes):
+            return type(value).__name__, repr(value)
+        if id(value) in self._met or id(value) in self._learnt:
+            return "same", id(value)
+        self._met[id(value)] = value
+        return type(value).__name__, self._content(value)
+
+    def _content(self, value: Any) -> object:
+        if isinstance(value, (nn.Parameter, *BY_NAME)):
+            return id(value)
+        if isinstance(value, Tensor):
+            return _tensor(value)
+        if isinstance(value, torch.Generator):
+            return _tensor(value.get_state())
+        if isinstance(value, dict):
+            return tuple((self.of(key), self.of(item)) for key, item in value.items())
+        if isinstance(value, list | tuple):
+            return tuple(map(self.of, value))
+        if isinstance(value, set | frozenset):
+            return tuple(sorted(repr(self.of(item)) for item in value))
+        return self._of_object(value)
+
+    def _of_object(self, value: Any) -> object:
+        """The fingerprint of what an object would be copied from, or else of its attributes."""
+        if hasattr(value, "cache_info"):  # functools.cache: how much it has remembered
+            return id(value), value.cache_info().misses
+        if isinstance(value, np.ndarray) and value.dtype != object:
+            return str(value.dtype), value.shape, _digest(np.ascontiguousarray(value))
+        if isinstance(value, types.GeneratorType):
+            frame = value.gi_frame
+            return frame and (frame.f_lasti, self.of(dict(frame.f_locals)))
+        if isinstance(value, nn.Module):
+            return self.of(vars(value))
+        if not self._is_readable(type(value)):
+            return id(value)
+        try:
+            return self._reduced(value)
+        except Exception:  # as of locks and files, which are what they are
+            return id(value), self.of(getattr(value, "__dict__", None))
+
+    def _is_readable(self, kind: type) -> bool:
+        """Whether objects of this kind hold content: those of a compiler hold what it compiled."""
+        top = kind.__module__.partition(".")[0]
+        return top in REDUCED or is_own(kind.__module__, self._home) or kind is functools.partial
+
+    def _reduced(self, value: Any) -> object:
+        made, arguments, *rest = value.__reduce_ex__(4)
+        parts = (list(part) if hasattr(part, "__next__") else part for part in rest)
+        return id(made), self.of(arguments), *map(self.of, parts)
+
+
+def _tensor(value: Tensor) -> object:
+    if value.is_meta or value.layout != torch.strided:
+        return id(value), value._version
+    content = value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
+    return str(value.dtype), tuple(value.shape), _digest(content)
+
+
+def _digest(content: np.ndarray) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def changed(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:
+    """Return the names whose fingerprints differ, or that one of the two lacks."""
+    names = {**before, **after}
+    return [name for name in names if before.get(name) != after.get(name)]

@@ -1,0 +1,88 @@
+"""What a trial holds its routing to: nothing decides a number that the evaluated model lacks.
+
+The checks of `darbench check` find the same before a trial; here nobody has to have run them. All
+are made before the first step and at checkpoints, so a step costs what it did.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from darbench.errors import BadInput
+from darbench.state.carried import carried, reachable
+from darbench.state.fingerprint import Fingerprint, changed
+from darbench.state.generators import borrowed, positions
+
+MEND = (
+    "put it into a buffer (register_buffer in __init__), which the evaluated model gets, or into "
+    "the state of the pass"
+)
+DRAW = "draw in training alone, with torch's global generators: torch.rand, nn.Dropout"
+EQUAL = 1e-4  # relative difference of losses that rounding may make
+
+
+class Conduct:
+    """The watch over what a routing carries besides parameters and buffers, and how it draws."""
+
+    def __init__(self, name: str, cls: type):
+        """Begin before the trial builds a routing of the class: that may leave things behind."""
+        self._name, self._cls = name, cls
+        self._outside = reachable(cls)
+        self._before: dict[str, object] = {}
+
+    def built(self, routing: nn.Module) -> None:
+        """Take the routing as it starts training; BadInput if building it left something."""
+        self._demand(self._outside, reachable(self._cls), "is changed by building it", MEND)
+        self._before = carried(routing)
+
+    def trained(self, routing: nn.Module) -> None:
+        """BadInput if training has changed anything but parameters and buffers."""
+        self._demand(self._before, carried(routing), "is changed by training", MEND)
+
+    @contextmanager
+    def evaluated(self, routing: nn.Module, device: str) -> Iterator[None]:
+        """BadInput if what is done within the context changes the routing or draws anything."""
+        held, drawn = _all_of(routing), positions(device)
+        yield
+        mend = "let it depend on self.training"
+        self._demand(held, _all_of(routing), "is changed by evaluation", mend)
+        self._demand(drawn, positions(device), "is drawn from at evaluation", DRAW)
+
+    def repeatable(self, losses: Callable[[], Tensor], seed: int, device: str) -> None:
+        """BadInput if the losses of a step are others when found again from the same seed."""
+        one, two = (self._once(losses, seed, device) for _ in range(2))
+        if not torch.allclose(one, two, rtol=EQUAL, atol=0, equal_nan=True):
+            raise BadInput(
+                f"routing {self._name}: a training step from the same weights and seeds gives "
+                f"another loss when it is repeated; {DRAW}"
+            )
+
+    def _once(self, losses: Callable[[], Tensor], seed: int, device: str) -> Tensor:
+        with borrowed(seed, device), self.drawing():
+            return losses()
+
+    @contextmanager
+    def drawing(self) -> Iterator[None]:
+        """BadInput if what is done within the context draws from numpy or Python's random."""
+        before = foreign_positions()
+        yield
+        self._demand(before, foreign_positions(), "is drawn from", DRAW)
+
+    def _demand(self, before: Mapping, after: Mapping, fault: str, mend: str) -> None:
+        names = changed(before, after)
+        if names:
+            raise BadInput(f"routing {self._name}: {names[0]} {fault}; {mend}")
+
+
+def _all_of(routing: nn.Module) -> dict[str, object]:
+    """All that a routing holds, the values of its parameters and buffers among it."""
+    tensors = {**dict(routing.named_parameters()), **dict(routing.named_buffers())}
+    held = {f"self.{name}": Fingerprint().of(value.data) for name, value in tensors.items()}
+    return carried(routing) | held
+
+
+def foreign_positions() -> dict[str, object]:
+    """Return the positions of the generators that no step seeds, numpy's and Python's."""
+    return {name: at for name, at in positions().items() if not name.startswith("torch")}

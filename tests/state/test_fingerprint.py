@@ -1,0 +1,98 @@
+"""Equal content, equal fingerprint; and no fingerprint for what changes with training anyway."""
+
+import random
+import re
+import threading
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from darbench.state.fingerprint import Fingerprint, changed
+
+
+@dataclass
+class Record:
+    values: list = field(default_factory=list)
+
+
+class Slotted:
+    __slots__ = ("value",)
+
+    def __init__(self):
+        self.value = 0
+
+
+def bump(array):
+    array[..., 0] += 1
+
+
+CHANGES = {
+    "bfloat16": (lambda: torch.zeros(3, dtype=torch.bfloat16), bump),
+    "a scalar tensor": (lambda: torch.tensor(1), lambda x: x.add_(1)),
+    "through .data": (lambda: torch.zeros(3), lambda x: x.data.add_(1)),
+    "meta": (lambda: torch.zeros(3, device="meta"), lambda x: x.add_(1)),
+    "array": (lambda: np.zeros(3), bump),
+    "array of objects": (lambda: np.array([[1], [2]], dtype=object), bump),
+    "nan to nan": (lambda: [float("nan")], lambda x: x.append(float("nan"))),
+    "true for one": (lambda: [1], lambda x: x.__setitem__(0, True)),
+    "set": (set, lambda x: x.add(1)),
+    "nested": (lambda: {"a": [{}]}, lambda x: x["a"][0].update(b=1)),
+    "default dict": (lambda: defaultdict(int), lambda x: x["a"]),
+    "counter": (Counter, lambda x: x.update("a")),
+    "namespace": (lambda: SimpleNamespace(a=1), lambda x: setattr(x, "a", 2)),
+    "dataclass": (Record, lambda x: x.values.append(1)),
+    "slots": (Slotted, lambda x: setattr(x, "value", 1)),
+    "random": (lambda: random.Random(0), lambda x: x.random()),
+    "numpy's": (lambda: np.random.RandomState(0), lambda x: x.random()),
+    "torch's": (torch.Generator, lambda x: torch.rand(1, generator=x)),
+    "module": (lambda: [nn.BatchNorm1d(2)], lambda x: x[0].running_mean.add_(1)),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_content_decides(name):
+    make, change = CHANGES[name]
+    value = make()
+    before = Fingerprint().of(value)
+    assert Fingerprint().of(value) == before
+    change(value)
+    assert Fingerprint().of(value) != before
+
+
+@pytest.mark.parametrize(
+    "value",
+    [threading.Lock(), re.compile("a"), Path("a"), print, nn, nn.Linear, nn.Linear(2, 2), 1e400],
+    ids=str,
+)
+def test_anything_has_one(value):
+    assert Fingerprint().of(value) == Fingerprint().of(value)
+
+
+def test_a_cycle_ends():
+    value = []
+    value.append(value)
+    before = Fingerprint().of(value)
+    value.append(1)
+    assert Fingerprint().of(value) != before
+
+
+def test_parameters_learn_and_global_generators_are_everybodys():
+    weight, buffer = nn.Parameter(torch.zeros(2)), torch.zeros(2)
+    values = [weight, buffer, random.random, np.random.random, torch.default_generator]
+    before = Fingerprint([buffer]).of(values)
+    weight.data += 1
+    buffer += 1
+    random.random()
+    np.random.random()
+    torch.rand(1)
+    assert Fingerprint([buffer]).of(values) == before
+
+
+def test_what_differs_is_named():
+    assert changed({"a": 1, "b": 2, "c": 3}, {"a": 1, "b": 4, "d": 5}) == ["b", "c", "d"]
