@@ -95,6 +95,8 @@ def _check_lines(results: list[dict[str, Any]]) -> Iterator[str]:
             yield f"{setting}:"
         mark = "ok  " if result["passed"] else "FAIL"
         yield f"{mark} {result['name']}: {result['claim']} ({result['seconds']:.1f} s)"
+        if result["note"]:
+            yield f"     note: {result['note']}"
         if not result["passed"]:
             yield "     " + result["message"].replace("\n", "\n     ")
 

@@ -15,7 +15,7 @@ class Broken(AssertionError):
 class Check:
     name: str
     claim: str  # one line, true of a routing that passes
-    run: Callable[[Subject], None]  # raises Broken
+    run: Callable[[Subject], str | None]  # raises Broken; may return a note
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,11 @@ class Result:
     claim: str
     passed: bool
     message: str  # empty if passed
+    note: str  # what its author should know all the same
     seconds: float
 
 
-def check(claim: str) -> Callable[[Callable[[Subject], None]], Check]:
+def check(claim: str) -> Callable[[Callable[[Subject], str | None]], Check]:
     """Function decorator that makes a Check of this claim, under the function's name."""
     return lambda run: Check(name=run.__name__, claim=claim, run=run)
 

@@ -9,6 +9,7 @@ import torch
 from darbench.errors import unknown
 from darbench.registry import ROUTINGS
 from darbench.routing.base import Routing
+from darbench.state.generators import borrowed
 from darbench.testing import (
     capture,
     construction,
@@ -18,9 +19,11 @@ from darbench.testing import (
     isolation,
     learning,
     numerics,
+    purity,
     reading,
     training,
     travel,
+    training_mode,
     verbs,
 )
 from darbench.testing.check import Broken, Check, Result
@@ -32,7 +35,7 @@ CHECKS: tuple[Check, ...] = (
     construction.reproducible,
     verbs.shapes_and_dtypes,
     verbs.state_is_tensors,
-    verbs.pure,
+    purity.pure,
     verbs.passes_do_not_meet,
     reading.take_equals_read,
     reading.order_of_reads,
@@ -43,6 +46,10 @@ CHECKS: tuple[Check, ...] = (
     dependence.samples_are_independent,
     dependence.no_randomness_at_evaluation,
     dependence.declared_conditions,
+    purity.pure_in_training,
+    training_mode.samples_in_training,
+    training_mode.draws_in_training,
+    training_mode.buffers_in_training,
     numerics.finite_at_zero_outputs,
     numerics.finite_at_large_outputs,
     numerics.bfloat16_is_close,
@@ -77,8 +84,7 @@ def check_routing(
     cls = ROUTINGS.get(routing) if isinstance(routing, str) else routing
     subject = Subject(cls, dict(params or {}))
     chosen = _chosen(only)
-    with torch.random.fork_rng(devices=[]), torch.enable_grad():
-        torch.random.default_generator.manual_seed(0)
+    with borrowed(0), torch.enable_grad():
         obstacle = _message(subject.fresh, cls)
         return [_result(check, subject, obstacle) for check in chosen]
 
@@ -95,16 +101,17 @@ def _chosen(only: Iterable[str] | None) -> list[Check]:
 
 
 def _result(check: Check, subject: Subject, obstacle: str) -> Result:
-    started = time.perf_counter()
+    started, notes = time.perf_counter(), []
     if obstacle and check is not construction.constructible:
         message = f"not run, the routing cannot be constructed: {obstacle}"
     else:
-        message = _message(lambda: check.run(subject), subject.cls)
+        message = _message(lambda: notes.append(check.run(subject)), subject.cls)
     return Result(
         name=check.name,
         claim=check.claim,
         passed=not message,
         message=message,
+        note="".join(note or "" for note in notes),
         seconds=time.perf_counter() - started,
     )
 

@@ -1,11 +1,10 @@
 """Checks of what a read may depend on besides its sources."""
 
-import random
-
-import numpy as np
 import torch
 
 from darbench.routing.base import Cond
+from darbench.state.fingerprint import changed
+from darbench.state.generators import positions
 from darbench.testing.check import check, demand, place
 from darbench.testing.inputs import conditions, outputs, reads
 from darbench.testing.subject import SITES, Subject
@@ -30,7 +29,7 @@ def samples_are_independent(subject: Subject) -> None:
 @check("no randomness at evaluation")
 def no_randomness_at_evaluation(subject: Subject) -> None:
     routing, v, cond = subject.random(), outputs(), conditions()
-    before = _generators()
+    before = positions()
     one, two = reads(routing, v, cond), reads(routing, v, cond)
     for site, (a, b) in enumerate(zip(one, two, strict=True)):
         demand(
@@ -38,21 +37,12 @@ def no_randomness_at_evaluation(subject: Subject) -> None:
             f"read for {place(site, SITES)} differs between two passes with the same inputs",
             "draw nothing at evaluation: dropout only `if self.training`, choices in __init__",
         )
-    drawn = [name for name, state in _generators().items() if state != before[name]]
+    drawn = changed(before, positions())
     demand(
         not drawn,
         f"a verb draws from the global generator of {', '.join(drawn)}",
         "draw nothing at evaluation; the noise of two variants would no longer be paired",
     )
-
-
-def _generators() -> dict[str, object]:
-    kind, keys, *rest = np.random.get_state()
-    return {
-        "torch": torch.get_rng_state().numpy().tobytes(),
-        "numpy": (kind, keys.tobytes(), *rest),
-        "random": random.getstate(),
-    }
 
 
 @check("depends on time and label if, and only if, conditioned_on says so")
@@ -69,8 +59,8 @@ def declared_conditions(subject: Subject) -> None:
     strange = sorted(declared - moved.keys())
     demand(not strange, f"conditioned_on names {strange}", 'a subset of {"time", "label"}')
     before = reads(routing, v, cond)
-    for what, changed in moved.items():
-        after = reads(routing, v, changed)
+    for what, other_cond in moved.items():
+        after = reads(routing, v, other_cond)
         sites = [i for i, (a, b) in enumerate(zip(before, after, strict=True)) if not a.equal(b)]
         demand(
             what in declared or not sites,

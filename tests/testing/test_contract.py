@@ -14,9 +14,11 @@ from torch import nn
 from darbench import Routing
 from darbench.errors import BadInput
 from darbench.testing import CHECKS, check_routing
+from tests.testing.broken.training_mode import Normed, Running
 from tests.testing.healthy import Scaled
 
 NAMES = [check.name for check in CHECKS]
+TRAINING_MODE = [name for name in NAMES if name.endswith("_in_training")]
 VERBS_ALONE = ["state_is_tensors", "pure"]
 
 
@@ -122,6 +124,16 @@ def test_results_come_in_the_order_of_the_checks():
 @pytest.mark.parametrize("cls", [Frozen, ListedBySite])
 def test_the_unusual_is_no_mistake(cls):
     assert [r.message for r in check_routing(cls) if not r.passed] == []
+
+
+def test_batch_norm_passes_and_says_that_samples_mix():
+    """BatchNorm of float64 reads in a random trunk is none of what other checks are about."""
+    results = {r.name: r for r in check_routing(Normed, only=TRAINING_MODE)}
+    assert [r.message for r in results.values() if not r.passed] == []
+    assert "samples of a batch influence each other" in results["samples_in_training"].note
+    assert all(not r.note for name, r in results.items() if name != "samples_in_training")
+    assert all(not r.note for r in check_routing(Frozen, only=TRAINING_MODE))
+    assert all(r.passed for r in check_routing(Running, only=TRAINING_MODE))
 
 
 def test_parameters_are_handed_over():

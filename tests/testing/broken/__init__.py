@@ -14,9 +14,21 @@ from tests.testing.broken import (
     reading,
     state,
     training,
+    training_mode,
 )
 
-FILES = (construction, state, reading, depth, conditions, numerics, training, cost, outside)
+FILES = (
+    construction,
+    state,
+    reading,
+    depth,
+    conditions,
+    numerics,
+    training,
+    training_mode,
+    cost,
+    outside,
+)
 BROKEN = [
     member
     for file in FILES

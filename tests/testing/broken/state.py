@@ -67,7 +67,7 @@ class AddsInPlace(Scaled):
 class KeepsTheLastRead(Scaled):
     """A read that leaves its answer on the module."""
 
-    caught_by, says = "pure", "self.last changed during a pass"
+    caught_by, says = "pure", "self.last is changed by a pass"
 
     def read(self, state, site):
         self.last = state

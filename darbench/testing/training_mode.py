@@ -1,0 +1,102 @@
+"""Checks of what is different while training: other samples, chance and buffers."""
+
+import copy
+
+import torch
+from torch import Tensor
+
+from darbench.routing.base import Routing
+from darbench.state.fingerprint import Fingerprint, changed
+from darbench.state.generators import borrowed, positions
+from darbench.testing.check import check, demand, place
+from darbench.testing.inputs import conditions, outputs, reads
+from darbench.testing.subject import SITES, Subject
+
+PASSES = 3
+MIXED = (
+    "samples of a batch influence each other in training, as with BatchNorm: the buffers stand in "
+    "for the others at evaluation, and training.micro_batch is refused"
+)
+
+
+@check("in training, samples of a batch do not mix, unless buffers stand in at evaluation")
+def samples_in_training(subject: Subject) -> str:
+    """One sample is another; draws are the same, for the shapes are."""
+    routing, cond = subject.random().train(), conditions(batch=4)
+    before = _buffers(routing)
+    v = outputs(batch=4, tokens=4)
+    other = [torch.cat([x[:1] + 1, x[1:]]) for x in v]
+    one, two = (_seeded(copy.deepcopy(routing), inputs, cond) for inputs in (v, other))
+    far = [not torch.allclose(a[1:], b[1:], rtol=1e-9) for a, b in zip(one, two, strict=True)]
+    if not any(far):
+        return ""
+    _seeded(routing, v, cond)
+    demand(
+        bool(changed(before, _buffers(routing))),
+        f"read for {place(far.index(True), SITES)}: a sample depends on the others of its batch "
+        "in training, and at evaluation nothing stands in for them",
+        "no softmax, mean or norm over the batch axis, but for running statistics in buffers",
+    )
+    return MIXED
+
+
+@check("what is drawn in training comes from torch's global generators, seeded at every step")
+def draws_in_training(subject: Subject) -> None:
+    routing, v, cond = subject.random().train(), outputs(), conditions()
+    with borrowed(0):
+        before = positions()
+        reads(copy.deepcopy(routing), v, cond)
+        drawn = [name for name in changed(before, positions()) if name != "torch"]
+    mend = "draw with torch.rand, torch.bernoulli, nn.Dropout; no generator of your own, no clock"
+    demand(not drawn, f"a verb draws from {', '.join(drawn)}, which no step seeds", mend)
+    one, two = (_seeded(copy.deepcopy(routing), v, cond) for _ in range(2))
+    for site, (a, b) in enumerate(zip(one, two, strict=True)):
+        demand(
+            torch.equal(a, b),
+            f"read for {place(site, SITES)} differs between two passes from the same seed",
+            mend,
+        )
+
+
+@check("buffers keep shape and dtype in training, stay finite, and what changes is saved")
+def buffers_in_training(subject: Subject) -> None:
+    routing = subject.random().train()
+    first = {name: x.clone() for name, x in routing.named_buffers()}
+    for seed in range(PASSES):
+        reads(routing, outputs(seed=seed), conditions(seed=seed))
+    now, saved = dict(routing.named_buffers()), routing.state_dict()
+    for name in sorted(first.keys() | now.keys()):
+        before, after = first.get(name), now.get(name)
+        demand(
+            _form(before) == _form(after),
+            f"the buffer {name} was {_form(before)} and is {_form(after)} after {PASSES} passes",
+            "register it in __init__, and keep its shape and dtype",
+        )
+        if not torch.equal(before, after):
+            _demand_kept(name, after, name in saved)
+
+
+def _demand_kept(name: str, buffer: Tensor, saved: bool) -> None:
+    demand(
+        bool(buffer.isfinite().all()),
+        f"the buffer {name} is not finite after {PASSES} passes",
+        "start it from zeros or ones, and divide by nothing that can be zero",
+    )
+    demand(
+        saved,
+        f"training changes the buffer {name}, which is not saved",
+        "register_buffer(..., persistent=True), the default: what decides reads is in state_dict",
+    )
+
+
+def _seeded(routing: Routing, v: list[Tensor], cond) -> list[Tensor]:
+    with borrowed(0):
+        return reads(routing, v, cond)
+
+
+def _buffers(routing: Routing) -> dict[str, object]:
+    return {name: Fingerprint().of(x) for name, x in routing.named_buffers()}
+
+
+def _form(buffer: Tensor | None) -> str:
+    return "none" if buffer is None else f"{buffer.dtype} {tuple(buffer.shape)}"
