@@ -72,7 +72,7 @@ def buffers_in_training(subject: Subject) -> None:
             f"the buffer {name} was {_form(before)} and is {_form(after)} after {PASSES} passes",
             "register it in __init__, and keep its shape and dtype",
         )
-        if not torch.equal(before, after):
+        if before is not None and not torch.equal(before, after):
             _demand_kept(name, after, name in saved)
 
 

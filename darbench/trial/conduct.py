@@ -50,18 +50,24 @@ class Conduct:
         self._demand(held, _all_of(routing), "is changed by evaluation", mend)
         self._demand(drawn, positions(device), "is drawn from at evaluation", DRAW)
 
-    def repeatable(self, losses: Callable[[], Tensor], seed: int, device: str) -> None:
-        """BadInput if the losses of a step are others when found again from the same seed."""
-        one, two = (self._once(losses, seed, device) for _ in range(2))
+    def repeatable(self, losses: Callable[[], Tensor], seed: int, device: str) -> bool:
+        """BadInput if the losses of a step are others when found again from the same seed.
+
+        Returns whether anything was drawn.
+        """
+        (one, drew), (two, _) = (self._once(losses, seed, device) for _ in range(2))
         if not torch.allclose(one, two, rtol=EQUAL, atol=0, equal_nan=True):
             raise BadInput(
                 f"routing {self._name}: a training step from the same weights and seeds gives "
                 f"another loss when it is repeated; {DRAW}"
             )
+        return drew
 
-    def _once(self, losses: Callable[[], Tensor], seed: int, device: str) -> Tensor:
+    def _once(self, losses: Callable[[], Tensor], seed: int, device: str) -> tuple[Tensor, bool]:
         with borrowed(seed, device), self.drawing():
-            return losses()
+            before = positions(device)
+            found = losses()
+            return found, before != positions(device)
 
     @contextmanager
     def drawing(self) -> Iterator[None]:

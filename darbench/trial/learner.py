@@ -58,7 +58,8 @@ class Learner:
     def rehearse(self, batch: tuple[Tensor, ...]) -> Tensor:
         """Return the losses that a step on a batch would find, of as many as pass at once.
 
-        Weights and buffers are as they were afterwards.
+        Weights and buffers are as they were afterwards. BadInput if buffers are of a whole batch,
+        and it comes in parts.
         """
         kept = {name: buffer.clone() for name, buffer in self.model.named_buffers()}
         part = (a[: self.training.micro_batch].to(self.device) for a in batch)
@@ -67,8 +68,14 @@ class Learner:
         now = dict(self.model.named_buffers())
         demand_same_form(kept, now)
         for name, buffer in now.items():
+            if self.in_parts and not torch.equal(buffer, kept[name]):
+                raise in_parts(self.training, f"training changes the buffer {name}")
             buffer.copy_(kept[name])
         return losses
+
+    @property
+    def in_parts(self) -> bool:
+        return (self.training.micro_batch or self.training.batch) < self.training.batch
 
     def _autocast(self) -> torch.autocast:
         half = self.training.precision == "bfloat16"
@@ -81,6 +88,14 @@ class Learner:
         loss = mean * (len(x1) / self.training.batch)
         loss.backward()
         return loss.detach()
+
+
+def in_parts(training: Training, why: str) -> BadInput:
+    """Return the error for a batch in parts, which is then another step than the whole one."""
+    return BadInput(
+        f"training.micro_batch={training.micro_batch}: {why}, which a batch in parts does "
+        "otherwise than a whole one; leave it out"
+    )
 
 
 def demand_same_form(first: Mapping[str, Tensor], now: Mapping[str, Tensor]) -> None:

@@ -21,7 +21,7 @@ from darbench.trial.cost import training_flops
 from darbench.trial.draws import Draws
 from darbench.trial.evaluate import Evaluator
 from darbench.trial.generate import Samples
-from darbench.trial.learner import Learner
+from darbench.trial.learner import Learner, in_parts
 from darbench.trial.schedule import checkpoint_steps, step_at
 
 
@@ -102,10 +102,12 @@ class Run:
 
     def _rehearse(self, step: int) -> None:
         """BadInput if a step depends on, or leaves behind, what the evaluated model lacks."""
-        batch, seed = self.batches(step), self.draws.seed(step)
-        self.conduct.trained(self.learner.model.routing)
-        self.conduct.repeatable(partial(self.learner.rehearse, batch), seed, self.learner.device)
-        self.conduct.trained(self.learner.model.routing)
+        learner, losses = self.learner, partial(self.learner.rehearse, self.batches(step))
+        self.conduct.trained(learner.model.routing)
+        drew = self.conduct.repeatable(losses, self.draws.seed(step), learner.device)
+        self.conduct.trained(learner.model.routing)
+        if drew and learner.in_parts:
+            raise in_parts(self.trial.training, "the routing draws in training")
 
     def _evaluate(self, model: SiT, step: int, train_loss: float) -> tuple[dict, Samples | None]:
         evaluation = self.trial.evaluation

@@ -379,6 +379,17 @@ def test_buffers_and_keyed_draws_are_no_fault_and_a_rehearsal_moves_nothing(monk
     assert all(torch.equal(state[name], other[name]) for name in other)
 
 
+@pytest.mark.parametrize(
+    ("cls", "why"),
+    [(BnRead, "training changes the buffer routing.norms"), (DropPath, "the routing draws in")],
+)
+def test_a_batch_in_parts_is_refused_where_it_would_be_another_step(monkeypatch, cls, why):
+    """The identity of a trial leaves micro_batch out, so it must not move a number."""
+    with pytest.raises(BadInput, match=rf"training.micro_batch=3: {why}"):
+        begin_own(monkeypatch, cls, micro_batch=3)
+    begin_own(monkeypatch, cls, micro_batch=8)
+
+
 def test_the_built_in_carry_nothing():
     for name in ("add", "dar", "hyper", "mhc", "delta_attnres", "mudd"):
         run = begin(name)
