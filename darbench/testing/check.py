@@ -24,8 +24,8 @@ class Result:
     claim: str
     passed: bool
     message: str  # empty if passed
-    note: str  # what its author should know all the same
     seconds: float
+    note: str = ""  # what its author should know all the same
 
 
 def check(claim: str) -> Callable[[Callable[[Subject], str | None]], Check]:

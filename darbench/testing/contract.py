@@ -22,8 +22,8 @@ from darbench.testing import (
     purity,
     reading,
     training,
-    travel,
     training_mode,
+    travel,
     verbs,
 )
 from darbench.testing.check import Broken, Check, Result
