@@ -53,8 +53,10 @@ def shown(data: bytes) -> Image.Image:
 
 
 def treatment(data: bytes) -> list[str]:
-    """What `shown` does beyond decoding, by the header alone; Unreadable where that is damaged."""
+    """What `shown` does beyond decoding, by the header alone; Unreadable where that is damaged or
+    not certain."""
     with _opened(data) as image:
+        _certain(image)
         done = {
             TURNED: _orientation(image) in _TURNS,
             ON_WHITE: image.has_transparency_data,

@@ -119,6 +119,19 @@ def test_weights_that_are_not_those_of_the_configuration_are_refused(copy, capfd
     assert capfd.readouterr().err == ""
 
 
+def test_weights_under_the_names_of_earlier_diffusers_are_the_same(vae, copy):
+    """Stable Diffusion's autoencoders on the hub are of that time."""
+    names = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+    path = next(copy.glob("*.safetensors"))
+    tensors = load_file(path)
+    for new, old in names.items():
+        tensors = {key.replace(f".{new}.", f".{old}."): value for key, value in tensors.items()}
+    assert "encoder.mid_block.attentions.0.proj_attn.weight" in tensors
+    save_file(tensors, path)
+    now, before = (dict(autoencoder.load(folder).named_parameters()) for folder in (vae, copy))
+    assert all(torch.equal(now[key], before[key]) for key in now)
+
+
 def test_weights_in_half_precision_compute_in_float32(vae, copy):
     path = next(copy.glob("*.safetensors"))
     save_file({k: v.half() for k, v in load_file(path).items()}, path)

@@ -206,6 +206,12 @@ def test_what_is_not_certain_or_not_whole_is_refused_by_name(message):
         shown(REFUSED[message])
 
 
+@pytest.mark.parametrize("message", [name for name in REFUSED if name != "truncated"])
+def test_of_these_the_header_tells(message):
+    with pytest.raises(Unreadable, match=message):
+        treatment(REFUSED[message])
+
+
 def test_no_package_can_have_the_missing_part_of_a_picture_filled(monkeypatch):
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
     with pytest.raises(Unreadable, match="truncated"):
