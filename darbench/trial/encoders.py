@@ -197,3 +197,6 @@ def _load(net: nn.Module, weights: str) -> None:
     strange = [key for key in keys.unexpected_keys if not key.startswith(heads)]
     if keys.missing_keys or strange:
         raise BadInput(f"{given}: missing {keys.missing_keys[:3]}, unexpected {strange[:3]}")
+    for name, value in net.state_dict().items():
+        if not torch.isfinite(value).all():  # every trial would diverge
+            raise BadInput(f"{given}: {name} is not finite; take another copy")

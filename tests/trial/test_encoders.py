@@ -138,6 +138,16 @@ def test_a_size_that_an_encoder_cannot_see_is_refused(timm, tmp_path):
         load_encoder("digits-cnn", size=224)
 
 
+def test_weights_that_are_not_finite_are_refused(saved, tmp_path):
+    name, net, _ = saved
+    state = {key: value.clone() for key, value in net.state_dict().items()}
+    key = next(key for key, value in state.items() if value.ndim > 1)
+    state[key].view(-1)[0] = float("inf")
+    save_file(state, tmp_path / "inf.safetensors")
+    with pytest.raises(BadInput, match=rf"inf.safetensors': {key} is not finite"):
+        load_encoder(f"timm:{name}", str(tmp_path / "inf.safetensors"))
+
+
 def test_weights_that_do_not_fit_are_refused(timm, saved, tmp_path):
     name, _, weights = saved
     damaged = tmp_path / "damaged.safetensors"
