@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from rich.table import Table
 
+from darbench.analysis.deviation import SAFE
 from darbench.analysis.effects import Effect
 from darbench.analysis.power import MOST, POWER, smallest_effect
 from darbench.board import cells
@@ -115,9 +116,12 @@ def plan_text(result: Plan) -> str:
 
 def _noise_text(result: Plan) -> str:
     few = ": a rough estimate, which more seeds of noise-floor mend" if result.pairs < 5 else ""
+    low, high = result.interval
+    variants = f"{result.compared} variant" + ("s" if result.compared > 1 else "")
     return (
-        f"paired differences vary by {result.deviation:.2%}, over {result.pairs} pair ids{few}; "
-        f"from {result.source}"
+        f"paired differences vary by {result.deviation:.2%} [{low:.2%}, {high:.2%}], over "
+        f"{result.pairs} pair ids of {variants}{few}; planned for {result.planned:.2%}, which is "
+        f"more than the truth with a chance of {SAFE:.0%}; from {result.source}"
     )
 
 

@@ -6,17 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from darbench.analysis.comparison import BASELINE
 from darbench.analysis.effects import SIGNIFICANT
 from darbench.analysis.power import seeds_needed
 from darbench.command_line import command_line
-from darbench.commands import noise_floor
+from darbench.commands.measured_noise import SPACE, Noise, measured, recorded, rows_of_task
 from darbench.errors import BadInput, unknown
 from darbench.records.metric import COMPARED
 from darbench.search.compose import compose_space
 from darbench.search.feasible import checked_space
 from darbench.search.space import SearchSpace
-from darbench.store import ledger
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +28,11 @@ class Plan:
     metric: str
     extractor: str
     effect: float
-    deviation: float  # standard deviation of the log differences of paired trials
+    deviation: float  # measured standard deviation of the log differences of paired trials
+    interval: tuple[float, float]  # that holds the true one with a chance of 95 %
+    planned: float  # the bound below which the true one lies with a chance of 80 %
     pairs: int  # number of pair ids behind that deviation
+    compared: int  # number of variants behind it
     significance: float  # the p value of one variant must lie below it
     paired: int | None  # number of seeds; None above power.MOST
     unpaired: int | None
@@ -51,37 +52,46 @@ def plan(
 ) -> Plan:
     """Plan how many seeds separate a relative effect, a fraction, of each variant from `add`.
 
-    Each is tested at the level of the first of Holm's steps, which the board takes: the usual one
-    divided by `variants`. That is exact for this hardest step and conservative for the others.
-    The noise is that of the noise floor under `out` or in the task's card, whichever has more
-    pair ids. BadInput, with the command that measures it, if there is neither.
+    Each is tested at the level of the smallest p value in Hochberg's procedure, which the board
+    takes: the usual one divided by `variants`. That is exact if the others do not differ, and
+    conservative if they do. The noise is what all leaderboards under `out` measured with this
+    recipe, or what the task's card records, whichever is known better; the plan is for the upper
+    bound of its deviation, for one that was measured on few pairs may be far too small. BadInput,
+    with the command that measures it, if there is neither.
     """
     overrides = [f"task={task}", *overrides]
-    values = compose_space(str(noise_floor.SPACE), overrides)
+    values = compose_space(str(SPACE), overrides)
     metric = metric or values["task"]["rank_by"]
     if metric not in COMPARED:
         raise unknown("metric", metric, COMPARED)
-    folder = Path(out) / values["name"]
-    if metric not in values["task"]["noise"] and not (folder / "ledger").is_dir():
+    rows = rows_of_task(values["task"]["name"], out)
+    if metric not in values["task"]["noise"] and not rows:
         raise _unmeasured(values, metric, overrides, out)  # before any data are read
-    space = checked_space(str(noise_floor.SPACE), overrides)
-    sources = [*filter(None, [_measured(space, folder, metric), _recorded(space, metric)])]
+    space = checked_space(str(SPACE), overrides)
+    sources = [*filter(None, [measured(space, rows, metric), recorded(space, metric)])]
     if not sources:
         raise _unmeasured(values, metric, overrides, out)
-    noise = max(sources, key=lambda each: each.pairs)  # the first, the measured one, if equal
+    noise = max(sources, key=lambda each: each.pair.freedom)  # the measured one, if equal
+    return _plan(space, noise, effect, metric=metric, variants=variants)
+
+
+def _plan(space: SearchSpace, noise: Noise, effect: float, *, metric: str, variants: int) -> Plan:
     significance = SIGNIFICANT / variants
     level = 1 - significance
-    seeds = seeds_needed(effect, noise.pair, level=level)
+    seeds = seeds_needed(effect, noise.pair.upper, level=level)
     trials = seeds and seeds * (variants + 1)
     return Plan(
         metric=metric,
         extractor=space.task.extractor,
         effect=effect,
-        deviation=noise.pair,
+        deviation=noise.pair.value,
+        interval=noise.pair.interval,
+        planned=noise.pair.upper,
         pairs=noise.pairs,
+        compared=noise.variants,
         significance=significance,
         paired=seeds,
-        unpaired=seeds_needed(effect, noise.seed, paired=False, level=level),
+        unpaired=seeds_needed(effect, noise.seed.upper, paired=False, level=level),
         trials=trials,
         hours=trials * noise.seconds / 3600 if trials and noise.seconds else None,
         source=noise.source,
@@ -104,43 +114,6 @@ def fraction(text: str) -> float:
     return value
 
 
-@dataclass(frozen=True, kw_only=True)
-class Noise:
-    """The noise of one metric of a task: standard deviations of its log."""
-
-    pair: float  # deviation of the differences within pairs
-    seed: float  # deviation of one trial
-    pairs: int  # number of measured pair ids
-    seconds: float | None  # time of one trial of add
-    source: str
-
-
-def _measured(space: SearchSpace, folder: Path, metric: str) -> Noise | None:
-    rows = noise_floor.whole(noise_floor.last_rows(ledger.read_ledger(folder / "ledger"), space))
-    measured = noise_floor.floor(rows, metric)
-    if measured.pairing is None:
-        return None
-    seconds = noise_floor.trial_seconds(rows[BASELINE].values())
-    return Noise(
-        pair=measured.pairing.pair,
-        seed=measured.pairing.seed,
-        pairs=measured.pairs,
-        seconds=seconds,
-        source=str(folder),
-    )
-
-
-def _recorded(space: SearchSpace, metric: str) -> Noise | None:
-    """The noise that the card records, if it was measured with this recipe."""
-    task = space.task
-    card = checked_space(str(noise_floor.SPACE), [f"task={task.name}"])
-    if metric not in task.noise or _recipe(space) != _recipe(card):
-        return None
-    seconds = 3600 * next(iter(task.hours.values())) if task.hours else None
-    noise = {key: task.noise[metric][key] for key in ("pair", "seed", "pairs")}
-    return Noise(**noise, seconds=seconds, source=f"the card of {task.name}")
-
-
 def _unmeasured(
     values: dict[str, Any], metric: str, overrides: list[str], out: str | Path
 ) -> BadInput:
@@ -153,7 +126,3 @@ def _unmeasured(
         f"{settings if metric in task['noise'] else ''}; {trials} trials{each} do it: "
         f"{command_line(words, out)}"
     )
-
-
-def _recipe(space: SearchSpace) -> list[str]:
-    return [space.trial(c, 0, "confirm").config_hash for c in space.grid()]

@@ -1,15 +1,18 @@
 """Plans of paired seeds, from a measured noise floor or from the card of a task."""
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from darbench.analysis.deviation import PAIRED, pooled
 from darbench.analysis.effects import SIGNIFICANT, hochberg
-from darbench.analysis.power import POWER, smallest_effect
+from darbench.analysis.power import POWER, power, seeds_needed, smallest_effect
 from darbench.cli.tables import plan_text
+from darbench.commands import measured_noise
 from darbench.commands import plan as planner
 from darbench.commands.noise_floor import SPACE, floor, last_rows
 from darbench.commands.plan import fraction
@@ -17,6 +20,8 @@ from darbench.errors import BadInput
 from darbench.search.feasible import checked_space
 from darbench.store import ledger
 from tests.make.noise import noisy_rows
+from tests.make.rows import last_row
+from tests.make.spaces import load
 
 
 def test_a_plan_from_a_measured_floor(tmp_path):
@@ -27,9 +32,13 @@ def test_a_plan_from_a_measured_floor(tmp_path):
     for row in rows:
         ledger.append(path, row)
     found = planner.plan("digits-nano", 0.02, [seeds], variants=4, out=tmp_path)
-    deviation = floor(last_rows(rows, space), "val_loss").pairing.pair
-    assert found.deviation == pytest.approx(deviation)
-    assert found.significance == 0.0125
+    measured = floor(last_rows(rows, space), "val_loss").pairing.pair
+    assert found.deviation == pytest.approx(measured)
+    bound = 29 * 1.6  # two variants that share add
+    deviation = measured * math.sqrt(bound / stats.chi2(bound).ppf(0.2))
+    assert found.planned == pytest.approx(deviation)
+    assert found.interval[0] < measured < found.planned < found.interval[1]
+    assert (found.pairs, found.compared, found.significance) == (30, 2, 0.0125)
     assert smallest_effect(deviation, found.paired, level=0.9875) <= 0.02
     assert smallest_effect(deviation, found.paired - 1, level=0.9875) > 0.02
     assert found.unpaired > found.paired
@@ -43,25 +52,27 @@ def card(monkeypatch):
     found = checked_space(str(SPACE), ["task=digits-nano"])
     noise = {"val_loss": {"pairs": 5, "seed": 0.01, "pair": 0.004}}
     task = replace(found.task, noise=noise)
-    monkeypatch.setattr(planner, "checked_space", lambda *a: replace(found, task=task))
+    for module in (planner, measured_noise):
+        monkeypatch.setattr(module, "checked_space", lambda *a: replace(found, task=task))
     return task
 
 
 @pytest.mark.parametrize("variants", [1, 10])
 def test_the_board_separates_what_was_planned_for(card, tmp_path, variants):
     """One variant differs from `add`, the others do not; all are compared with the same trials."""
-    n = planner.plan("digits-nano", 0.01, variants=variants, out=tmp_path).paired
+    plan = planner.plan("digits-nano", 0.01, variants=variants, out=tmp_path)
+    n, deviation = plan.paired, plan.planned
     rng = np.random.default_rng(5)
 
     def separated(n: int) -> float:
-        trials = rng.normal(scale=0.004 / np.sqrt(2), size=(20_000, variants + 1, n))
+        trials = rng.normal(scale=deviation / np.sqrt(2), size=(20_000, variants + 1, n))
         d = trials[:, 1:] - trials[:, :1]
         d[:, 0] += np.log1p(0.01)
         p_values = stats.ttest_1samp(d, 0, axis=-1).pvalue
         return np.mean([hochberg(p)[0] < SIGNIFICANT for p in p_values])
 
     assert separated(n) > POWER - 0.01
-    assert separated(n - 1) < POWER - 0.01
+    assert separated(n - 2) < POWER - 0.01
 
 
 def test_a_plan_says_its_level(card, run, tmp_path):
@@ -93,6 +104,64 @@ def test_the_noise_of_more_pair_ids_is_planned_from(card, tmp_path):
     assert (found.pairs, found.source) == (5, str(path.parents[1]))
 
 
+def test_what_any_leaderboard_of_the_task_measured_is_pooled(card, tmp_path):
+    """Other variants of the recipe in another folder; not another recipe, task or failure."""
+    space = planner.checked_space()
+    floor_rows = noisy_rows(space)
+    for row in floor_rows:
+        ledger.append(tmp_path / "noise-floor-digits-nano" / "ledger" / "w.jsonl", row)
+    alone = planner.plan("digits-nano", 0.01, out=tmp_path)
+    base = {row["pair_id"]: row["val_loss"] for row in floor_rows if row["routing"] == "add"}
+    wide = load(tmp_path, "seeds: [0, 1, 2, 3, 4]\nvariants: [{routing: add}, {routing: mudd}]")
+    (_, mudd) = wide.grid()
+    logs = np.array([0.3, 0.1, 0.2, 0.35, 0.05])
+    trials = [wide.trial(mudd, seed, "confirm") for seed in range(5)]
+    own = [last_row(trial, base[seed] * math.exp(logs[seed])) for seed, trial in enumerate(trials)]
+    noise = [
+        own[0] | {"status": "diverged", "pair_id": 7},
+        *(row | {"protocol_hash": "other", "val_loss": 9.0} for row in own[:2]),
+        *(row | {"task": "shapes-nano", "val_loss": 9.0} for row in own[:2]),
+        *(
+            last_row(replace(t, training=replace(t.training, steps=9)), 9.0 + t.pair_id)
+            for t in trials
+        ),
+    ]
+    for row in [*own, *noise]:
+        ledger.append(tmp_path / "mine" / "ledger" / "w.jsonl", row)
+    both = planner.plan("digits-nano", 0.01, out=tmp_path)
+    squares = 2 * alone.deviation**2 + logs.var(ddof=1)
+    assert both.deviation == pytest.approx(math.sqrt(squares / 3))
+    assert (both.pairs, both.compared) == (5, 3)
+    assert both.source == f"{tmp_path / 'mine'}, {tmp_path / 'noise-floor-digits-nano'}"
+
+
+def test_plans_from_five_pairs_have_the_power_that_they_promise():
+    """For ten variants and half a percent, by noise floors whose true deviation is known.
+
+    Of plans from the estimate itself half have less power.
+    """
+    truth, effect, level = 0.0038, math.log1p(0.005), 1 - SIGNIFICANT / 10
+    seeds = range(2, 40)
+    reach = [math.log1p(smallest_effect(1.0, n, level=level)) for n in seeds]
+    chance = np.array([*(power(effect, truth, n, level=level) for n in seeds), 1.0])
+    assert chance[-2] > 0.99  # more seeds have enough in any case
+
+    def share(deviations: list[float]) -> float:
+        """The share of plans with enough power, each of the fewest seeds that seem enough."""
+        enough = np.outer(deviations, [*reach, 0.0]) <= effect
+        return np.mean(chance[enough.argmax(axis=1)] >= POWER)
+
+    rng = np.random.default_rng(2)
+    for variants in (1, 2):
+        trials = rng.normal(scale=truth / math.sqrt(2), size=(2000, variants + 1, 5))
+        differences = trials[:, 1:] - trials[:, :1]
+        found = [pooled([dict(enumerate(own)) for own in each], PAIRED) for each in differences]
+        assert share([each.upper for each in found]) >= 0.78
+        assert share([each.value for each in found]) < 0.55
+    fewest = seeds[np.argmax(found[0].upper * np.array(reach) <= effect)]
+    assert fewest == seeds_needed(0.005, found[0].upper, level=level)
+
+
 def test_noise_that_is_unknown_comes_with_the_command_that_measures_it(tmp_path):
     out = tmp_path / "my results"
     with pytest.raises(BadInput) as refused:
@@ -119,7 +188,10 @@ def test_a_plan_says_of_how_many_pair_ids_it_knows(pairs):
         extractor="x",
         effect=-0.02,
         deviation=0.01,
+        interval=(0.006, 0.03),
+        planned=0.014,
         pairs=pairs,
+        compared=2,
         significance=0.05,
         paired=5,
         unpaired=None,
@@ -128,7 +200,9 @@ def test_a_plan_says_of_how_many_pair_ids_it_knows(pairs):
         source="the card",
     )
     text = plan_text(found)
-    assert f"vary by 1.00%, over {pairs} pair ids" in text and "to see -2.00% in" in text
+    assert f"vary by 1.00% [0.60%, 3.00%], over {pairs} pair ids of 2 variants" in text
+    assert "planned for 1.40%, which is more than the truth with a chance of 80%" in text
+    assert "to see -2.00% in" in text
     assert ("a rough estimate" in text) == (pairs == 2)
 
 
