@@ -114,7 +114,7 @@ def test_a_writer_that_dies_leaves_the_old_table(tmp_path, monkeypatch):
 
 
 def test_missing_results_say_what_to_run(tmp_path):
-    with pytest.raises(BadInput, match=r"darbench sweep --space nowhere"):
+    with pytest.raises(BadInput, match="darbench list spaces"):
         load_results("nowhere", out=tmp_path)
 
 
