@@ -14,7 +14,7 @@ from darbench.analysis.comparison import BASELINE
 from darbench.analysis.noise import Components, Pairing, crossed, nested, pairing
 from darbench.analysis.pairing import differences, other_kernels
 from darbench.errors import BadInput
-from darbench.records.metric import COMPARED, METRICS, Series
+from darbench.records.metric import COMPARED, IMAGES, METRICS, Series
 from darbench.search import sweep as sweeps
 from darbench.search.feasible import checked_space
 from darbench.search.files import recipe
@@ -34,6 +34,7 @@ class Floor:
     training: float | None = None  # from other pair ids: weights, data order, noise and times
     generation: float | None = None  # from other noise to generate from
     metric: float | None = None  # from other validation noise, or other references
+    images: float | None = None  # of the mean difference to add, from other held-out images
     pairing: Pairing | None = None
 
 
@@ -145,7 +146,8 @@ def computed_otherwise(rows: LastRows) -> dict[str, list[int]]:
 
 def floor(rows: LastRows, metric: str) -> Floor:
     """Return the noise of a metric, pooled over routings, on the pair ids that all have."""
-    redraws = [series for series in METRICS[metric].series if series.redrawn]
+    series = [each for each in METRICS[metric].series if each.redrawn]
+    redraws = [each for each in series if each.redrawn != IMAGES]
     complete = [
         {pair for pair, row in own.items() if _measured(row, metric, redraws)}
         for own in rows.values()
@@ -159,6 +161,7 @@ def floor(rows: LastRows, metric: str) -> Floor:
     return Floor(
         pairs=len(pairs),
         training=next((each.trials for each in split.values()), None),
+        images=next((_images(rows, pairs, s) for s in series if s.redrawn == IMAGES), None),
         pairing=pairing(base, np.array([*values.values()])),
         **{redrawn: each.redraws for redrawn, each in split.items()},
     )
@@ -168,6 +171,19 @@ def _components(rows: LastRows, pairs: list[int], series: Series) -> Components:
     """The components of a series, crossed if all trials are measured with the same draws."""
     draws = [[own[pair][series.column] for pair in pairs] for own in rows.values()]
     return (crossed if series.shared else nested)(np.log(draws))
+
+
+def _images(rows: LastRows, pairs: list[int], series: Series) -> float | None:
+    """How much the mean difference to `add` over these pair ids varies with the held-out images.
+
+    No seed tells it, for all are measured on the same ones. None where rows are older than it.
+    """
+    draws = {name: [own[pair].get(series.column) for pair in pairs] for name, own in rows.items()}
+    if not all(each for own in draws.values() for each in own):
+        return None
+    base = np.log(draws.pop(BASELINE))
+    means = (np.log([*draws.values()]) - base).mean(axis=1)  # by variant and resample
+    return float(np.sqrt(means.var(axis=-1, ddof=1).mean()))
 
 
 def _measured(row: dict[str, Any], metric: str, redraws: list[Series]) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 FID_FEATURES = "inception-v3-compat"  # the features that FID is defined on
 LOWER, HIGHER, NEITHER = "lower", "higher", ""
+IMAGES = "images"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +17,7 @@ class Series:
 
     column: str
     doc: str
-    redrawn: str = ""  # the random numbers that differ: those of `generation` or of the `metric`
+    redrawn: str = ""  # what differs: the random numbers of `generation` or `metric`, or IMAGES
     shared: bool = False  # all trials are measured with the same draws
 
 
@@ -83,6 +84,12 @@ LOSSES = (
                 column="val_loss_redraws",
                 doc="val_loss, then at other noise and t",
                 redrawn="metric",
+                shared=True,
+            ),
+            Series(
+                column="val_loss_image_redraws",
+                doc="val_loss on bootstrapped held-out images",
+                redrawn=IMAGES,
                 shared=True,
             ),
         ),

@@ -7,7 +7,7 @@ from darbench.data import Dataset
 from darbench.flow.transport import Transport
 from darbench.metrics.scores.reference import Reference, reference
 from darbench.metrics.scores.score import bootstrapped_distances, score
-from darbench.metrics.scores.validation import ValidationLoss, validation_loss
+from darbench.metrics.scores.validation import ValidationLoss, resampled_losses, validation_loss
 from darbench.model.sit import SiT
 from darbench.records.settings import Evaluation
 from darbench.records.trial import Trial
@@ -61,12 +61,13 @@ class Evaluator:
         for samples that are not finite.
         """
         redraws = range(1, self.evaluation.redraws + 1)
-        losses = (self.loss(model, redraw).total for redraw in redraws)
+        losses = [self.loss(model, redraw) for redraw in redraws]
         again = (self.samples(model, redraw) for redraw in redraws)
         distances = (None if s is None else self.scores(s)["fd"] for s in again)
         resampled = bootstrapped_distances(samples.pictures, self.reference, len(redraws))
         return {
-            "val_loss_redraws": [measured["val_loss"], *losses],
+            "val_loss_redraws": [measured["val_loss"], *(loss.total for loss in losses)],
+            "val_loss_image_redraws": resampled_losses(losses[0].images),
             "fd_redraws": [measured["fd"], *distances],
             "fd_reference_redraws": resampled,
         }

@@ -18,6 +18,7 @@ from darbench.commands.noise_floor import (
     whole,
 )
 from darbench.errors import BadInput
+from darbench.metrics.scores.validation import RESAMPLES, resampled_losses
 from darbench.records.metric import METRICS, Metric, Series
 from darbench.search.feasible import checked_space
 from darbench.search.sweep import sweep
@@ -55,6 +56,24 @@ def test_the_metrics_own_draws_do_not_pass_for_a_difference_of_trials(known):
     assert found.training == pytest.approx(np.hypot(0.02, 0.01), rel=0.1)
     shared = np.log(rows[0]["val_loss_redraws"])
     assert found.metric == pytest.approx(shared.std(ddof=1), rel=1e-6)
+
+
+def test_the_component_of_the_held_out_images_is_that_of_their_own_losses():
+    """The error of a ratio of means over images, in its linear form."""
+    space = checked_space(str(SPACE), ["task=digits-nano"])
+    rng, rows, linear = np.random.default_rng(1), noisy_rows(space), {}
+    hard = rng.gamma(4.0, size=360)  # images that are hard for all
+    for row in rows:
+        losses = hard * (1 + 0.05 * rng.normal(size=360))
+        row["val_loss_image_redraws"] = resampled_losses([*losses])
+        linear.setdefault(row["routing"], []).append(losses / losses.mean())
+    base = linear.pop("add")
+    means = [np.mean(np.array(own) - base, axis=0) for own in linear.values()]
+    wanted = np.sqrt(np.mean([each.var() for each in means]) / 360)
+    found = floor(last_rows(rows, space), "val_loss")
+    assert found.images == pytest.approx(wanted, rel=0.1)
+    assert floor(last_rows(noisy_rows(space), space), "val_loss") == replace(found, images=None)
+    assert floor(last_rows(rows, space), "fd").images is None
 
 
 def test_a_metric_of_the_table_has_a_floor_by_its_redraws(known, monkeypatch):
@@ -153,6 +172,7 @@ def test_a_floor_is_measured_once_and_planned_from(run, tmp_path):
         for column, value in (("val_loss_redraws", "val_loss"), ("fd_redraws", "fd")):
             assert len(set(row[column])) == 3 and row[column][0] == row[value]
         assert len({row["fd"], *row["fd_reference_redraws"]}) == 3
+        assert len(row["val_loss_image_redraws"]) == RESAMPLES
     assert all(row["fd_redraws"] is None for row in rows if not row["final"])
     code, out, _ = run(*arguments)
     assert code == 0 and "correlation of pairs" in out and "6 finished earlier" in out

@@ -12,6 +12,7 @@ from darbench.records.rules import MARGIN
 from darbench.records.rules import VALIDATION_BINS as BINS
 
 BATCH = 360
+RESAMPLES = 200  # their deviation is known to 5 %
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,7 @@ class ValidationLoss:
 
     total: float  # mean over images and draws
     bins: list[float]  # mean in BINS equal bins of t
+    images: list[float]  # mean over draws of each image
 
 
 @torch.no_grad()
@@ -49,7 +51,19 @@ def validation_loss(
     t, loss = torch.cat(times), torch.cat(losses)
     cell = (t * BINS).long()
     bins = [loss[cell == b].mean().item() for b in range(BINS)]
-    return ValidationLoss(total=loss.mean().item(), bins=bins)
+    images = loss.view(draws, -1).mean(dim=0).tolist()
+    return ValidationLoss(total=loss.mean().item(), bins=bins, images=images)
+
+
+def resampled_losses(images: list[float]) -> list[float]:
+    """Mean losses of RESAMPLES sets of as many images, drawn with replacement from these losses.
+
+    They show how much a loss owes to the choice of the held-out images. The k-th set is always the
+    same, so that two models can be compared on it.
+    """
+    losses, n = np.array(images), len(images)
+    chosen = (stream(0, "validation-images", k).integers(n, size=n) for k in range(RESAMPLES))
+    return [float(losses[i].mean()) for i in chosen]
 
 
 def _draw(draw: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:

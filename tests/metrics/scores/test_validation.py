@@ -39,6 +39,22 @@ def test_the_loss_and_its_bins_are_those_of_a_plain_loop(data, draws):
     assert loss.total == pytest.approx(losses.mean(), rel=1e-6)
     wanted = [losses[(times >= b / 4) & (times < (b + 1) / 4)].mean() for b in range(4)]
     assert loss.bins == pytest.approx(wanted, rel=1e-6)
+    assert loss.images == pytest.approx(losses.reshape(draws, -1).mean(axis=0), rel=1e-5)
+
+
+def test_resampled_losses_have_the_error_of_a_mean_and_always_the_same_images():
+    rng = np.random.default_rng(0)
+    one = rng.gamma(4.0, size=360)
+    two = 1.1 * one + 0.1 * rng.gamma(4.0, size=360)
+    found = np.array(validation.resampled_losses([*one]))
+    assert len(found) == validation.RESAMPLES
+    assert found.mean() == pytest.approx(one.mean(), rel=0.01)
+    assert found.std(ddof=1) == pytest.approx(one.std() / np.sqrt(360), rel=0.15)
+    # Of two models on the same images, by the linear form of a log ratio of means.
+    ratio = np.log(validation.resampled_losses([*two])) - np.log(found)
+    linear = two / two.mean() - one / one.mean()
+    assert ratio.std(ddof=1) == pytest.approx(linear.std() / np.sqrt(360), rel=0.15)
+    assert ratio.std() < 0.3 * np.log(found).std()
 
 
 def test_every_draw_has_one_time_in_each_cell_and_its_own_noise():
