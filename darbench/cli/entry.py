@@ -6,16 +6,17 @@ import sys
 import traceback
 from typing import NoReturn
 
-from darbench.cli.app import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, app
+from darbench.cli.app import EXIT_BAD_INPUT, EXIT_INTERRUPTED, app
+from darbench.cli.streams import forgive
 from darbench.errors import BadInput
 
 
 def main() -> NoReturn:
     """Run the command line; the exit code is 2 for bad input, 130 after an interruption."""
+    forgive()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler interrupts with it
     try:
         code = app(standalone_mode=False)
-        sys.stdout.flush()
     except BadInput as error:
         code = _complain(str(error), EXIT_BAD_INPUT)
     except PermissionError as error:
@@ -23,9 +24,6 @@ def main() -> NoReturn:
         code = _complain(named, EXIT_BAD_INPUT)
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
-    except BrokenPipeError:  # the reader closed the pipe; at exit nothing may be flushed to it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = EXIT_FAILED
     except SystemExit as error:  # in a user's code, which may say why
         frame = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{os.path.basename(frame.filename)}:{frame.lineno}"

@@ -15,7 +15,7 @@ def describe(name: str) -> str:
         {path.stem: path for path in f().glob("*.yaml")} for f in (tasks_folder, spaces_folder)
     )
     if name in spaces:
-        return spaces[name].read_text().rstrip()
+        return spaces[name].read_text(encoding="utf-8").rstrip()
     if name in tasks:
         return remembered(f"card-{name}", name, lambda: _card(name))
     routings = signatures()

@@ -52,7 +52,7 @@ def new(name: str, folder: str | Path = ".") -> Path:
         name=name, file=path.name, cls=cls, title=name.replace("_", " ").capitalize()
     )
     try:
-        with path.open("x") as file:
+        with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
         raise BadInput(f"{path} exists; choose another name, or move it away") from None

@@ -41,7 +41,7 @@ def find_plugin(file: Path) -> Path:
 def cards(folder: Path) -> dict[str, dict]:
     """Return the YAML files of a folder by name, as plain mappings, for listing."""
     paths = sorted(folder.glob("*.yaml"))
-    return {path.stem: yaml.safe_load(path.read_text()) or {} for path in paths}
+    return {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) or {} for path in paths}
 
 
 def find_space(space: str) -> Path:

@@ -282,13 +282,3 @@ def test_a_file_that_may_not_be_read_is_named(run, monkeypatch):
     monkeypatch.setattr("darbench.commands.train.train_one", refuse)
     expected = "darbench: data/batch_1.bin: Permission denied\n"
     assert run("train", "--routing", "add") == (2, "", expected)
-
-
-@pytest.mark.parametrize("command", [["list", "spaces"], ["--version"]])
-def test_a_reader_that_has_seen_enough_is_no_traceback(tmp_path, command):
-    reader, writer = os.pipe()
-    os.close(reader)
-    command = [sys.executable, "-m", "darbench", *command]
-    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
-    os.close(writer)
-    assert (done.returncode, done.stderr) == (1, "")
