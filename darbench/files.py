@@ -1,8 +1,11 @@
 """Files that are replaced at once: a reader sees the old file or the new one, whole."""
 
+import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 
@@ -10,10 +13,12 @@ from pathlib import Path
 def replacing(path: Path, *, flush: bool = False) -> Iterator[Path]:
     """Yield a path in the same folder to write to; at the end that file becomes `path`.
 
-    After an error the old file is unchanged, and the new one is deleted. flush: the disk has the
-    new content before the name changes.
+    After an error the old file is unchanged, and the new one is deleted; one of a process that
+    was killed is deleted when another writes to the folder. flush: the disk has the new content
+    before the name changes.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    _clear(path.parent, os.getpid())
+    partial = path.with_name(f".{path.name}.{_place()}-{os.getpid()}")
     try:
         yield partial
         if flush:
@@ -23,3 +28,34 @@ def replacing(path: Path, *, flush: bool = False) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+@cache
+def _place() -> str:
+    """Where a process has its number: this machine, or the container within it."""
+    with suppress(OSError):
+        names = os.uname().nodename, os.readlink("/proc/self/ns/pid")
+        return hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
+    return "elsewhere"
+
+
+@cache  # once in each process
+def _clear(folder: Path, process: int) -> None:
+    """Delete what processes of this place and this user were writing when they were killed."""
+    partial = re.compile(rf"\..+\.{_place()}-([0-9]+)")
+    with suppress(OSError):
+        for entry in os.scandir(folder):
+            found = partial.fullmatch(entry.name)
+            own = found and entry.stat(follow_symlinks=False).st_uid == os.getuid()
+            if own and not _lives(int(found[1])):
+                os.unlink(entry)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):  # another user's, or no process's number
+        pass
+    return True

@@ -8,10 +8,8 @@ loses no checkpoint.
 import logging
 import os
 import pickle
-import shutil
 import socket
 import sys
-import tempfile
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -27,6 +25,7 @@ from darbench.registry import ENCODERS, ROUTINGS
 from darbench.registry.bundle import BUNDLES, bundle_of
 from darbench.registry.by_value import by_value
 from darbench.search.driver import Driver
+from darbench.search.scratch import scratch
 from darbench.search.worker import RowWriter, run_trial, watchdog
 from darbench.store import ledger
 from darbench.testing.travel import Parcel
@@ -59,12 +58,11 @@ def run(driver: Driver, workers: int, interruptible: Callable[[], None]) -> None
     ends, Ray's processes and files are gone when this returns.
     """
     logging.getLogger("ray").setLevel(logging.CRITICAL)
-    storage = _short_folder()
-    start = partial(_start, workers, workers if driver.device == "cuda" else 0, storage)
     # In a thread Ray sets no handlers of Python's, though its library still sets one for SIGTERM.
     # Ray's processes die with the thread that started them.
-    with ThreadPoolExecutor(1) as thread:
-        starting = thread.submit(start)
+    with scratch() as storage, ThreadPoolExecutor(1) as thread:
+        gpus = workers if driver.device == "cuda" else 0
+        starting = thread.submit(_start, workers, gpus, storage)
         try:
             sent = Sent.of(driver.sources, Path(storage, "files"))
             while not starting.done():
@@ -76,16 +74,6 @@ def run(driver: Driver, workers: int, interruptible: Callable[[], None]) -> None
         finally:
             wait([starting])  # a half-started Ray cannot be shut down
             ray.shutdown()
-            shutil.rmtree(storage, ignore_errors=True)
-
-
-def _short_folder() -> str:
-    """Return a new folder for Ray with a short path.
-
-    The paths of Ray's sockets are some 60 characters longer, and the system's limit is 107.
-    """
-    usual = tempfile.gettempdir()
-    return tempfile.mkdtemp(prefix="darbench-", dir=usual if len(usual) <= 24 else "/tmp")
 
 
 def _start(cpus: int, gpus: int, storage: str) -> None:

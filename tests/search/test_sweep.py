@@ -160,17 +160,18 @@ def test_nothing_starts_if_one_variant_cannot_be_built(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_killed_sweep_loses_nothing_and_the_same_command_goes_on(tmp_path):
+def test_a_killed_sweep_loses_nothing_and_the_same_command_goes_on(tmp_path, scratch):
     space, out = write(tmp_path, TWO), tmp_path / "out"
     driver = start(space, out, *LONG)
     until(lambda: finished(out))
     os.killpg(driver.pid, signal.SIGKILL)
     driver.communicate()
+    assert list(scratch.iterdir()) != []
     with (out / "mine" / "ledger" / "torn.jsonl").open("w") as file:
         file.write('{"schema_version": 1, "tri')
     kept = {row["trial_id"] for row in finished(out)}
     code, said, complaints = finish(space, out, *LONG)
-    assert (code, complaints) == (0, "")
+    assert (code, complaints) == (0, "") and list(scratch.iterdir()) == []
     assert "repaired " in said and "dropped a torn last line of 26 bytes" in said
     done = Counter(row["trial_id"] for row in finished(out))
     assert len(done) == 4 and set(done.values()) == {1}
