@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from darbench.arithmetic import plain_arithmetic
 from darbench.records.canonical import content_hash
@@ -24,15 +24,20 @@ from darbench.records.trial import Trial
 from darbench.registry import ENCODERS, ROUTINGS
 from darbench.registry.bundle import BUNDLES, bundle_of
 from darbench.registry.by_value import by_value
-from darbench.search.driver import Driver
+from darbench.search.heap import trim
 from darbench.search.scratch import scratch
 from darbench.search.worker import RowWriter, run_trial, watchdog
 from darbench.store import ledger
 from darbench.testing.travel import Parcel
 
+if TYPE_CHECKING:  # a worker needs none of what makes a board
+    from darbench.search.driver import Driver
+
 # These are set before Ray is imported: it prints nothing, and has no memory monitor, for when that
-# kills one worker, Tuner.fit raises and ends the whole sweep (seen with Ray 2.60).
-QUIET = {
+# kills one worker, Tuner.fit raises and ends the whole sweep (seen with Ray 2.60). Every trial
+# runs in a thread of its own, to which malloc would give an arena of its own: with one for all,
+# what a trial has freed serves the next.
+ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_memory_monitor_refresh_ms": "0",
@@ -41,8 +46,9 @@ QUIET = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # it waits until every worker reaches a checkpoint
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "MALLOC_ARENA_MAX": "1",
 }
-os.environ |= {key: os.environ.get(key, value) for key, value in QUIET.items()}
+os.environ |= {key: os.environ.get(key, value) for key, value in ENVIRONMENT.items()}
 
 import ray  # noqa: E402
 from ray import tune  # noqa: E402
@@ -51,7 +57,7 @@ from ray.tune.search import Searcher  # noqa: E402
 SENT = ("trial_id", "step", "final", "status", "error", "attempt", *COMPARED)  # columns
 
 
-def run(driver: Driver, workers: int, interruptible: Callable[[], None]) -> None:
+def run(driver: "Driver", workers: int, interruptible: Callable[[], None]) -> None:
     """Run the driver's trials, as many at a time as there are workers, until it has no more.
 
     `interruptible` is called whenever Ray may have set signal handlers of its own. However the run
@@ -93,7 +99,7 @@ def _start(cpus: int, gpus: int, storage: str) -> None:
 class DriverSearcher(Searcher):
     """A searcher of Ray Tune that takes trials from the driver and returns their last rows."""
 
-    def __init__(self, driver: Driver):
+    def __init__(self, driver: "Driver"):
         super().__init__()
         self.driver = driver
         self.running: dict[str, Trial] = {}  # by Ray's trial id
@@ -127,7 +133,7 @@ class RowCallback(tune.Callback):
             self.searcher.driver.reached(self.searcher.running[trial.trial_id], row)
 
 
-def _tuner(driver: Driver, sent: "Sent", workers: int, storage: str) -> tune.Tuner:
+def _tuner(driver: "Driver", sent: "Sent", workers: int, storage: str) -> tune.Tuner:
     trainable = tune.with_parameters(
         work,
         setup=WorkerSetup(
@@ -214,3 +220,4 @@ def work(config: dict[str, Any], setup: WorkerSetup) -> None:
     ):
         for row in run_trial(trial, writer, attempt, prepare=partial(setup.sent.register, trial)):
             tune.report({"row": {key: row[key] for key in sent}})
+    trim()

@@ -92,7 +92,7 @@ def test_a_group_that_is_full_leaves_no_memory_to_work_with(system, monkeypatch)
     left = machine.free_bytes(root)
     assert left == 0
     monkeypatch.setattr(machine, "free_bytes", lambda: left)
-    with pytest.raises(BadInput, match=r"1 workers need about 1.4 GB of memory, 0.0 GB are free"):
+    with pytest.raises(BadInput, match=r"1 workers need about 1.6 GB of memory, 0.0 GB are free"):
         machine.workers(None, "cpu")
 
 
