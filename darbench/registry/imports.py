@@ -21,7 +21,12 @@ from darbench.registry.bundle import BUNDLES, Bundle, is_users
 
 
 def run_module(bundle: Bundle) -> ModuleType:
-    """Run the user's file of a bundle as a module of its package, and return that."""
+    """Run the user's file of a bundle as a module of its package, and return that.
+
+    What it draws while it runs is the same in every process.
+    """
+    from darbench.state.generators import borrowed  # imports torch, as a routing does
+
     forget(bundle.package)
     BUNDLES[bundle.package] = bundle
     if Finder not in sys.meta_path:
@@ -33,7 +38,7 @@ def run_module(bundle: Bundle) -> ModuleType:
     loader = Loader(name, str(bundle.path), bundle)
     module = module_from_spec(spec_from_file_location(name, bundle.path, loader=loader))
     sys.modules[name] = module
-    with _left_as_it_was(folder):
+    with _left_as_it_was(folder), borrowed(0):
         loader.exec_module(module)
     return module
 

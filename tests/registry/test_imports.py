@@ -9,6 +9,7 @@ import torch
 
 from darbench.registry import ROUTINGS
 from darbench.registry.files import load_file
+from darbench.state.generators import positions
 from tests.make.users import files, routing
 
 OPS = "SCALE = {}\ndef mix(s, v):\n    return s + SCALE * v\n"
@@ -88,3 +89,19 @@ def test_data_classes_and_annotations_of_a_neighbour_work(tmp_path):
     """
     load_file(files(tmp_path, mine=routing("import my_ops\nassert my_ops.HINTS['s'] is my_ops.S"),
                     my_ops=dedent(ops)))  # fmt: skip
+
+
+def test_what_a_file_draws_while_it_is_loaded_is_the_same_in_every_process(tmp_path):
+    """A table drawn at import would else be another one in every worker."""
+    imports = "import random, numpy, torch\nfrom table import DRAWN"
+    drawn = "import random, numpy, torch\n"
+    drawn += "DRAWN = [torch.rand(()).item(), numpy.random.rand(), random.random()]\n"
+    file = files(tmp_path, mine=routing(imports, init="self.drawn = DRAWN"), table=drawn)
+    made = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        before = positions()
+        (name,) = load_file(file)
+        made.append(ROUTINGS.get(name)(4, 8).drawn)
+        assert positions() == before
+    assert made[0] == made[1]
