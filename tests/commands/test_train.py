@@ -14,6 +14,7 @@ from darbench.metrics.extractors import extractor as extractors
 from darbench.metrics.extractors.catalogue import ExtractorKind
 from darbench.metrics.extractors.classifier import Classifier
 from tests.make.data import write_cifar10
+from tests.make.users import files, routing
 
 FEATURES = 8
 OVERRIDES = [
@@ -90,3 +91,33 @@ def test_it_trains_and_is_measured(fingerprint, monkeypatch):
 def test_without_inceptions_weights_it_is_refused(fingerprint):
     with pytest.raises(BadInput, match=r"no InceptionV3 weights at nowhere.pth; FID needs"):
         train_one("add", "cifar10-small", OVERRIDES)
+
+
+COUNTING = routing(init="self.calls = 0", begin="self.calls += 1")
+
+
+@pytest.mark.parametrize("verb", ["train --routing mine", "sweep --space mine.yaml --dry-run"])
+def test_a_routing_with_a_counter_is_refused_in_one_line_before_anything_runs(
+    run, tmp_path, own_registry, verb
+):
+    files(tmp_path, mine=COUNTING)
+    (tmp_path / "mine.yaml").write_text(
+        "defaults: [darbench: sweep, task: digits-nano, _self_]\n"
+        "variants: [{routing: add}, {routing: mine}]\n"
+    )
+    code, out, err = run(*verb.split(), "--load", "mine.py")
+    assert code == 2 and out == "" and "Traceback" not in err
+    assert "routing mine: self.calls is changed by training; put it into a buffer" in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_two_trainings_with_stochastic_depth_have_equal_rows(run, tmp_path, own_registry):
+    write = "state + nn.functional.dropout1d(v, 0.3, self.training)"
+    files(tmp_path, mine=routing("from torch import nn", write=write))
+    rows = []
+    for _ in range(2):
+        short = ["training.steps=4", "model.depth=2", "evaluation.sampler_steps=1"]
+        code, out, err = run("train", "--routing", "mine", "--load", "mine.py", "--json", *short)
+        assert code == 0, out + err
+        rows.append([(r["row_hash"], r["val_loss"], r["audit_draws"]) for r in json.loads(out)])
+    assert rows[0] == rows[1] and all(draws for _, _, draws in rows[0])
