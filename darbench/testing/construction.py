@@ -1,5 +1,6 @@
 """Checks of how a routing is built, saved, and handed to the optimiser."""
 
+import copy
 import inspect
 from collections import Counter
 from typing import Any, get_type_hints
@@ -10,7 +11,7 @@ from torch import Tensor
 from darbench.errors import BadInput
 from darbench.registry import ROUTINGS, parameter
 from darbench.routing.base import Routing
-from darbench.testing.check import check, demand, fail
+from darbench.testing.check import check, demand, fail, place
 from darbench.testing.inputs import outputs, randomise, reads
 from darbench.testing.subject import SITES, WIDTH, Subject, model_of
 
@@ -104,6 +105,18 @@ def state_dict_round_trip(subject: Subject) -> None:
 
 def _dotted(prefix: str, name: str) -> str:
     return f"{prefix}.{name}" if prefix else name
+
+
+@check("a copy, such as the average that is evaluated, reads its own parameters alone")
+def copies_are_apart(subject: Subject) -> None:
+    copied = copy.deepcopy(subject.random()).requires_grad_(False)
+    for site, h in enumerate(reads(copied, outputs())):
+        demand(
+            not h.requires_grad,
+            f"read for {place(site, SITES)} of a copy depends on parameters of the original",
+            "a function or hook that refers to `self` is not copied: use a method, or register "
+            "the hook on a module that does without self",
+        )
 
 
 @check("parameter_groups hold every parameter exactly once and obey lr_mult")

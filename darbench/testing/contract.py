@@ -59,6 +59,7 @@ CHECKS: tuple[Check, ...] = (
     learning.gradients_open,
     training.checkpointed_gradients,
     construction.state_dict_round_trip,
+    construction.copies_are_apart,
     construction.parameter_groups,
     construction.official_keys,
     cost.flops_per_token,

@@ -73,6 +73,20 @@ class Learner:
             buffer.copy_(kept[name])
         return losses
 
+    def demand_apart(self, batch: tuple[Tensor, ...]) -> None:
+        """BadInput if the average reads weights of the model in training: its own learn nothing.
+
+        A function that refers to `self` is not copied, so that of the average refers to the model.
+        """
+        _, label, x0, t = (a[:1].to(self.device) for a in batch)
+        with torch.enable_grad(), self._autocast():
+            found = self.ema(x0, t, label)
+        if found.requires_grad:
+            raise BadInput(
+                "the copy of the model that is evaluated reads weights of the one in training: "
+                "hold no function or hook that refers to self, use a method"
+            )
+
     @property
     def in_parts(self) -> bool:
         return (self.training.micro_batch or self.training.batch) < self.training.batch

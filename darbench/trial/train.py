@@ -65,6 +65,7 @@ class Run:
         self.step_ms: list[float] = []
         self.losses: list[Tensor] = []  # since the last checkpoint
         self.eval_seconds = 0.0
+        self.learner.demand_apart(self.batches(1))
         self._rehearse(1)
 
     def step(self, step: int) -> None:

@@ -390,6 +390,22 @@ def test_a_batch_in_parts_is_refused_where_it_would_be_another_step(monkeypatch,
     begin_own(monkeypatch, cls, micro_batch=8)
 
 
+class FunctionOfSelf(Held):
+    """Evaluated with the weights in training, in place of their average."""
+
+    def __init__(self, sites, width):
+        super().__init__(sites, width)
+        self.weigh = lambda x: self.w * x
+
+    def begin(self, x, cond):
+        return self.weigh(x)
+
+
+def test_a_copy_that_reads_the_weights_in_training_is_refused(monkeypatch):
+    with pytest.raises(BadInput, match="reads weights of the one in training"):
+        begin_own(monkeypatch, FunctionOfSelf)
+
+
 def test_the_built_in_carry_nothing():
     for name in ("add", "dar", "hyper", "mhc", "delta_attnres", "mudd"):
         run = begin(name)

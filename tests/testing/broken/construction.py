@@ -97,3 +97,30 @@ class GlobalDtype(Scaled):
     def __init__(self, sites, width):
         torch.set_default_dtype(torch.float64)
         super().__init__(sites, width)
+
+
+class FunctionOfSelf(Scaled):
+    """A function on the module that refers to it: a copy still has the original's."""
+
+    caught_by, says = "copies_are_apart", "depends on parameters of the original"
+
+    def __init__(self, sites, width):
+        super().__init__(sites, width)
+        self.gain = lambda site: self.a[site]
+
+    def write(self, state, site, v):
+        return state + self.gain(site) * v
+
+
+class HookOfSelf(Scaled):
+    """A hook of a part that refers to the whole."""
+
+    caught_by, says = "copies_are_apart", "depends on parameters of the original"
+
+    def __init__(self, sites, width):
+        super().__init__(sites, width)
+        self.part = nn.Identity()
+        self.part.register_forward_hook(lambda part, given, out: self.a[0] * out)
+
+    def write(self, state, site, v):
+        return state + self.part(v)
