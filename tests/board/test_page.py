@@ -333,6 +333,32 @@ def test_a_board_is_built_without_torch():
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
+WIDTHS = """<script>addEventListener("load", () => {
+  document.querySelectorAll("details").forEach(each => each.open = true);
+  const boxes = [document.documentElement, ...document.querySelectorAll(".scroll")];
+  document.title = boxes.map(box => box.scrollWidth - box.clientWidth).join(" ");
+})</script></body>"""
+
+
+def test_a_long_word_wraps_and_makes_nothing_wider(tmp_path):
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs chromium on the PATH")
+    render(tmp_path, entry_rows("add"), entry_rows("dar", label="a" * 300, ratio=0.95))
+    page = tmp_path / "index.html"
+    page.write_text(page.read_text().replace("</body>", WIDTHS))
+    flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1280,1600"]
+    flags += ["--virtual-time-budget=4000", f"--user-data-dir={tmp_path / 'profile'}"]
+    dumped = subprocess.run(
+        [chromium, *flags, "--dump-dom", page.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    over = re.search("<title>(.*)</title>", dumped.stdout)[1].split()
+    assert len(over) >= 3 and {*over} == {"0"}
+
+
 def test_the_page_works_in_a_browser(tmp_path):
     """Scripts run under the page's own content policy, both plots are drawn, and a hostile label
     stays text. The browser tells through the dumped document and its console."""
