@@ -254,7 +254,12 @@ class Stochastic(Settings):
         one_of(*LAST_STEPS),
         doc="kind of the last step: `Mean`, `Tweedie`, `Euler` or `none`",
     )
-    last_step_size: float = setting(0.04, PROPER_SHARE, doc="size of the last step")
+    last_step_size: float = setting(
+        0.04,
+        PROPER_SHARE,
+        Rule("0.04 where last_step is none", lambda v, s: v == 0.04 or s.last_step != "none"),
+        doc="size of the last step",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

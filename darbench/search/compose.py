@@ -19,6 +19,7 @@ from darbench.records.setting import setting
 from darbench.records.settings import Evaluation, Model, Task, Training
 from darbench.search.files import find_space, recipe
 from darbench.search.hydra_errors import check_overrides, override_value, translated
+from darbench.search.idle import need_effect, need_one_trial
 from darbench.search.seeds import CONFIRM_SEEDS, GRID_SEEDS, SEARCH_SEEDS, default_seeds
 from darbench.search.space_file import read_space
 
@@ -79,7 +80,10 @@ def compose_space(
     overrides = [*map(str, overrides)]
     values = _compose(path, overrides)
     if quick:  # the overrides depend on the task
+        if not values["task"]["quick"]:
+            raise BadInput(f"--quick: task {values['task']['name']} has no short form")
         values = _compose(path, [*values["task"]["quick"], *overrides])
+    need_effect(values, overrides)
     values["name"] = values["name"] or path.stem
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", values["name"]):
         raise BadInput(
@@ -96,7 +100,9 @@ def compose_trial(routing: str, task: str, overrides: Iterable[str] = (), seed: 
     Overrides are those of a space, and params.KEY=VALUE for the routing.
     """
     params, others = routing_parameters(overrides)
+    need_one_trial(others)
     values = _compose(recipe("single"), [f"task={task}", *others])
+    need_effect(values, others)
     if values["variants"]:
         raise BadInput("variants: one trial has one; give --routing and params.KEY=VALUE")
     return values | {"variants": [{"routing": routing, "params": params}], "seeds": [seed]}

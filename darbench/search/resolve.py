@@ -45,8 +45,13 @@ def find_encoder(values: Values) -> Values:
         with weights.open("rb") as file:
             prints.append(hashlib.file_digest(file, "sha256").hexdigest()[:16])
         repa["weights"] = str(weights.absolute())
-    if prints:
-        repa["fingerprint"] = prints[0] if len(prints) == 1 else content_hash(prints)
+    made = prints[0] if len(prints) == 1 else content_hash(prints) if prints else ""
+    if repa["fingerprint"] not in ("", made):
+        raise BadInput(
+            f"training.repa.fingerprint={repa['fingerprint']}: encoder {repa['encoder']} has "
+            f"{made or 'none'}; leave it out"
+        )
+    repa["fingerprint"] = made
     return values | {"training": training | {"repa": repa}}
 
 

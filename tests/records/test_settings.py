@@ -65,6 +65,9 @@ def test_settings_without_effect_are_refused():
         Training(repa=Repa(layer=3))
     with pytest.raises(ValueError, match=r"^evaluation\.sampler=heun: must be euler_maruyama or"):
         Evaluation(sde=Stochastic(form="linear"))
+    with pytest.raises(ValueError, match=r"last_step_size=0\.1: must be 0\.04 where last_step is"):
+        Stochastic(last_step="none", last_step_size=0.1)
+    Stochastic(last_step="none")
 
 
 def test_the_last_step_of_an_sde_is_one_of_its_steps():

@@ -105,6 +105,23 @@ def test_an_encoder_is_found_at_home(tmp_path, monkeypatch):
     assert found.weights == str(tmp_path / "model.safetensors") and found.fingerprint
 
 
+def test_a_fingerprint_of_an_encoder_that_is_not_its_own_is_refused(tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(b"one")
+
+    def load(*more):
+        overrides = ["training.objective=repa", *more]
+        return load_trial("dar", "digits-nano", overrides, 1, SIGNATURES)
+
+    weights = f"training.repa.weights='{tmp_path / 'model.safetensors'}'"
+    found = load(weights)
+    own = f"training.repa.fingerprint={found.training.repa.fingerprint}"
+    assert load(weights, own).id == found.id
+    with pytest.raises(BadInput, match=r"repa\.fingerprint=abc: encoder digits-cnn has [0-9a-f]+"):
+        load(weights, "training.repa.fingerprint=abc")
+    with pytest.raises(BadInput, match=r"repa\.fingerprint=abc: encoder digits-cnn has none"):
+        load("training.repa.fingerprint=abc")
+
+
 CARD = """# @package _global_
 task:
   name: mine
