@@ -8,7 +8,7 @@ leave behind are passed over, counted and named.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from unicodedata import normalize
@@ -66,7 +66,7 @@ class Folder:
         return Survey(digests=digests, treated=treated)
 
 
-def in_words(treated: Counter[str]) -> list[str]:
+def in_words(treated: Mapping[str, int]) -> list[str]:
     """What was done to pictures beyond decoding, such as "3 turned as their EXIF says"."""
     return [f"{count:,} {what}" for what, count in sorted(treated.items()) if count]
 

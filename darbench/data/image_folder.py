@@ -74,13 +74,15 @@ class ImageFolder(Dataset):
 
     @property
     def remarks(self) -> list[str]:
-        held = {self._survey.digests[i] for i in self._split[1]}
-        twice = sum(self._survey.digests[i] in held for i in self._split[0])
-        return [
-            *in_words(self._survey.treated),
-            *([f"{twice:,} to train on are also held out"] if twice else []),
-            *self.folder.remarks,
-        ]
+        digests, held = self._survey.digests, {self._survey.digests[i] for i in self._split[1]}
+        classes: dict[bytes, set[int]] = {}
+        for digest, label in zip(digests, self.folder.labels.tolist(), strict=True):
+            classes.setdefault(digest, set()).add(label)
+        twins = {
+            "to train on and held out too": sum(digests[i] in held for i in self._split[0]),
+            "in more than one class": sum(len(classes[digest]) > 1 for digest in digests),
+        }
+        return [*in_words(self._survey.treated), *in_words(twins), *self.folder.remarks]
 
     def verify(self, listener: CountListener) -> None:
         """Decode every picture; BadInput names the first that cannot be."""

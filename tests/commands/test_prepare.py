@@ -53,11 +53,10 @@ def test_how_images_were_read_and_what_was_passed_over_is_said_once(run, vae, tm
     assert remarks == ["2 transparent, shown on white", passed]
 
 
-@pytest.mark.parametrize("content", [b"", b"no image", None])
-def test_a_damaged_picture_is_one_line(run, vae, tmp_path, content):
+def test_a_damaged_picture_is_one_line(run, vae, tmp_path):
     write_images(tmp_path / "images", classes=2, each=6)
     broken = tmp_path / "images" / "b" / "3.png"
-    broken.write_bytes(broken.read_bytes()[:1500] if content is None else content)
+    broken.write_bytes(broken.read_bytes()[:1500])
     line = arguments(vae, tmp_path / "images", tmp_path / "out", "--workers", 1, "--device", "cpu")
     code, _, err = run(*line)
     assert code == 2 and err.count("\n") == 1

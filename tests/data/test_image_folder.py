@@ -132,7 +132,8 @@ def test_how_files_were_read_is_said(folder, data):
     assert twice and list(data.remarks) == [
         "1 transparent, shown on white",
         "1 turned as their EXIF says",
-        f"{twice} to train on are also held out",
+        "20 in more than one class",
+        f"{twice} to train on and held out too",
         "passed over 1 beside the class folders such as readme",
     ]
 
