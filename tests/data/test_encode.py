@@ -81,9 +81,13 @@ def test_a_shard_that_cannot_be_written_is_one_error(vae, images, copied):
 @quick
 def test_a_manifest_that_cannot_be_written_is_one_error(vae, images, copied):
     (copied / "shard-00001.safetensors").unlink()
-    (copied / f".manifest.json.{os.getpid()}").mkdir()
+
+    def block(done, total, event):
+        (copied / "manifest.json").unlink()
+        (copied / "manifest.json").mkdir()
+
     with pytest.raises(BadInput, match=f"^cannot write to {copied}: Is a directory; {KEPT}$"):
-        encode(images, vae, copied, size=SIZE, shard=SHARD)
+        encode(images, vae, copied, size=SIZE, shard=SHARD, listener=block)
 
 
 def test_an_output_folder_that_cannot_be_begun_is_one_error(vae, images, copied):
