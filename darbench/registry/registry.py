@@ -65,10 +65,7 @@ class Registry:
         Another process cannot import it, and must be sent it by value; the rest belongs to
         darbench and to packages with entry points.
         """
-        offering = {"darbench", *(_package(point) for point in guests())}
-        return {
-            n: made for n, made in self.items() if _path(made)[0].split(".")[0] not in offering
-        }
+        return {name: made for name, made in self.items() if not is_importable(made)}
 
     def adopt(self, made: Mapping[str, Callable]) -> None:
         """Register what is `foreign` in another process."""
@@ -90,6 +87,12 @@ class Registry:
 
     def file_of(self, name: str) -> str:
         return file_of(self.get(name))
+
+
+def is_importable(made: Callable) -> bool:
+    """Whether something belongs to darbench or to a package with entry points."""
+    offering = {"darbench", *(_package(point) for point in guests())}
+    return made.__module__.partition(".")[0] in offering
 
 
 def guests() -> EntryPoints:

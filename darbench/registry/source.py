@@ -8,6 +8,7 @@ operator is a matter of `darbench.arithmetic`.
 import ast
 import inspect
 import linecache
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
@@ -16,7 +17,8 @@ from pathlib import Path
 from darbench.errors import BadInput
 from darbench.records.canonical import content_hash
 from darbench.registry.bundle import bundle_of, is_users
-from darbench.registry.syntax import code_of, names_read
+from darbench.registry.reach import calls_of, constants_of, modules_of
+from darbench.registry.syntax import code_of, names_read, names_written
 
 VERBS = ("begin", "read", "write")
 FIXED = {*sys.stdlib_module_names, "torch"}  # packages whose version is part of the environment
@@ -45,8 +47,9 @@ def source_hash(made: Callable, always: Iterable[str] = ()) -> str:
             f"the source of {made.__qualname__} cannot be found ({file_of(made)}); "
             "write it into a file or a notebook cell, for its hash travels with every result"
         )
-    bases = [base for base in getattr(made, "__mro__", ()) if base.__module__ != made.__module__]
-    parents = filter(None, (_counting(base.__module__) for base in bases))
+    bases = getattr(made, "__mro__", (made,))[1:]
+    elsewhere = [base.__module__ for base in bases if base.__module__ != made.__module__]
+    parents = filter(None, map(_counting, elsewhere))
     own = [made, *(base for base in bases if _package(base) not in FIXED | {"darbench"})]
     texts = dict.fromkeys([*texts, *(text for each in own for text in _texts(each))])
     data = sorted({pair for each in own for pair in _data(each)})
@@ -89,14 +92,22 @@ def _texts(made: Callable) -> list[str]:
 
     There is none for a compiled module.
     """
-    bundle, filename = bundle_of(made), file_of(made)
-    return bundle.texts(Path(filename)) if bundle else _texts_of_script(filename)
+    bundle = bundle_of(made)
+    return bundle.texts(Path(file_of(made))) if bundle else _texts_of_script(made)
 
 
 def _data(made: Callable) -> list[tuple[str, str]]:
-    """Return names and hashes of the user's other files that its module uses."""
-    bundle = bundle_of(made)
-    return bundle.contents(Path(file_of(made))) if bundle else []
+    """Return names and hashes of the user's other files that its module uses.
+
+    Of a notebook cell they are the values that come from other cells.
+    """
+    bundle, filename = bundle_of(made), file_of(made)
+    if bundle:
+        return bundle.contents(Path(filename))
+    if os.path.isfile(filename):
+        return []
+    inside = names_written(_lines(filename))
+    return [pair for pair in constants_of(made) if pair[0] not in inside]
 
 
 def _package(made: Callable) -> str:
@@ -109,21 +120,29 @@ def _lines(filename: str) -> str:
     return "".join(linecache.getlines(filename))
 
 
-def _texts_of_script(filename: str) -> list[str]:
-    """Return the text of a file or cell, then those of the user's modules that it imports."""
-    files = users_modules(filename)
-    return [text for text in map(_lines, (filename, *map(files.get, sorted(files)))) if text]
+def _texts_of_script(made: Callable) -> list[str]:
+    """Return the text of its file or cell, then those of the user's code that this uses."""
+    modules, own = users_modules(made), file_of(made)
+    cells = sorted({*map(file_of, calls_of(made))} - {own}) if is_users(own) else []
+    texts = map(_lines, (own, *cells, *map(modules.get, sorted(modules))))
+    return [text for text in texts if text]
 
 
-def users_modules(filename: str) -> dict[str, str]:
-    """Return the files of the user's modules that a file or a cell imports, by their names."""
-    files, waiting = {}, [filename] if is_users(filename) else []
+def users_modules(made: Callable) -> dict[str, str]:
+    """Return the files of the user's modules that its file imports, or its code reads, by name.
+
+    In a notebook the imports stand in another cell. None is of a library or of darbench.
+    """
+    own = file_of(made)
+    if not is_users(own):
+        return {}
+    files, waiting = {}, [*_imports(_lines(own)), *modules_of(made)]
     while waiting:
-        for name in _imports(_lines(waiting.pop())):
-            file = getattr(sys.modules.get(name), "__file__", None)
-            if file and file not in (filename, *files.values()) and is_users(file):
-                files[name] = file
-                waiting.append(file)
+        name = waiting.pop()
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if file and file not in (own, *files.values()) and is_users(file):
+            files[name] = file
+            waiting += _imports(_lines(file))
     return files
 
 

@@ -56,6 +56,17 @@ def names_read(text: str) -> frozenset[str]:
     return frozenset(name for name in names if isinstance(name, str))
 
 
+@cache
+def names_written(text: str) -> frozenset[str]:
+    """Return the names to which a source assigns."""
+    try:
+        nodes = [*ast.walk(ast.parse(text))]
+    except (SyntaxError, ValueError):
+        return frozenset()
+    written = [n for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+    return frozenset(n.id for n in written)
+
+
 def _parts(node: ast.AST | list) -> list[ast.AST | list | str]:
     """Return text and inner nodes of a node in the order in which they are written."""
     if isinstance(node, list):

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from darbench.arithmetic import plain_arithmetic
+from darbench.errors import BadInput
 from darbench.records.canonical import content_hash
 from darbench.records.metric import COMPARED
 from darbench.records.trial import Trial
@@ -178,7 +179,10 @@ class Sent:
         )
 
     def register(self, trial: Trial) -> None:
-        """Register users' files, and the trial's routing and encoder, in this process."""
+        """Register users' files, and the trial's routing and encoder, in this process.
+
+        BadInput if the routing is no longer the one that the trial is of.
+        """
         for parcel in self.parcels:
             parcel.load()
         for registry, name, pickled in (
@@ -187,6 +191,9 @@ class Sent:
         ):
             if name in pickled:
                 registry.adopt({name: pickle.loads(pickled[name])})
+        routing = trial.variant.routing
+        if routing not in self.routings and ROUTINGS.source_hash(routing) != trial.code_hash:
+            raise BadInput(f"the source of {routing} has changed since the sweep was started")
 
 
 def _in_no_file(made: Mapping[str, Callable]) -> dict[str, Callable]:

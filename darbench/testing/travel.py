@@ -12,13 +12,19 @@ from tempfile import TemporaryDirectory
 
 from darbench.errors import BadInput
 from darbench.registry import ENCODERS, ROUTINGS, Registry
-from darbench.registry.bundle import BUNDLES, Bundle, bundle_of, is_users
+from darbench.registry.bundle import BUNDLES, Bundle, bundle_of
 from darbench.registry.by_value import by_value
 from darbench.registry.imports import forget
-from darbench.registry.source import file_of
+from darbench.registry.registry import is_importable
 from darbench.testing.check import check, fail
 from darbench.testing.rehearsal import load_rehearsed
 from darbench.testing.subject import Subject
+
+MEND = (
+    "a worker gets the file, the modules that it imports and the files that Python's `open` reads "
+    "while it is loaded and first run; what a library opens by itself, such as safetensors, it "
+    "does not get: load(path.read_bytes())"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,10 +72,10 @@ def travels(subject: Subject) -> None:
                 parcel = Parcel.of(bundle, Path(folder))
                 with _forgotten(parcel):
                     parcel.load()
-        elif is_users(file_of(subject.cls)):
+        elif not is_importable(subject.cls):
             by_value({subject.cls.__name__: subject.cls})
     except BadInput as error:
-        fail(str(error), "all that a routing needs is in its file, or is a file beside it")
+        fail(str(error), MEND)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import darbench
 from darbench.commands.check import conformance
 from darbench.errors import BadInput
 from darbench.registry import ENCODERS, signatures
+from darbench.registry.bundle import bundle_of
 from darbench.registry.files import load_file
 from darbench.search.load import load_trial
 from darbench.trial.check import check
@@ -102,6 +103,38 @@ def test_a_factory_with_the_argument_gets_the_weights_which_are_part_of_the_id(w
         check(trial(given))
     with pytest.raises(BadInput, match="sizes pictures itself, leave out"):
         check(trial("training.repa.size=224"))
+
+
+def test_what_an_encoder_reads_is_part_of_the_trials_id(write, tmp_path):
+    text = FUNCTION.replace("import darbench", "import darbench, beside").replace(
+        "(x, 2)", "(x, beside.size())"
+    )
+    size = "from pathlib import Path\nHERE = Path(__file__).parent\n"
+    size += "def size():\n    return int((HERE / 'size.txt').read_text())\n"
+    found = []
+    for number in (2, 4, 2):
+        (tmp_path / "size.txt").write_text(str(number))
+        (tmp_path / "beside.py").write_text(size)
+        write(text)
+        load_encoder("mine")(torch.rand(1, *SHAPE))
+        found.append(trial().id)
+    assert found[0] == found[2] != found[1]
+    (tmp_path / "beside.py").write_text(size + "MORE = 1")
+    write(text)
+    load_encoder("mine")(torch.rand(1, *SHAPE))
+    assert trial().id not in found
+
+
+def test_an_encoder_may_open_its_weights_late_and_nothing_else(write, tmp_path):
+    """They are part of the trial's id by their content."""
+    text = MODULE.replace("self.weights = weights", "self.weights = Path(weights).read_bytes()")
+    write("from pathlib import Path\n" + text)
+    bundle_of(ENCODERS.get("mine")).closed = True
+    (tmp_path / "a.bin").write_bytes(b"one")
+    assert load_encoder("mine", str(tmp_path / "a.bin")).weights == b"one"
+    (tmp_path / "b.bin").write_bytes(b"two")
+    with pytest.raises(BadInput, match=r"mine\.py:\d+ opens b\.bin only now"):
+        ENCODERS.get("mine")(str(tmp_path / "b.bin"))
 
 
 BAD = {

@@ -237,3 +237,62 @@ def test_the_modules_that_a_script_imports_count(tmp_path):
 
     before = found("v")
     assert found("v  # the same") == before != found("2 * v")
+
+
+CELLS = """
+import linecache, sys
+import darbench
+from darbench.registry import ROUTINGS
+
+def cell(text):
+    name = f"<cell {text[:40]}>"
+    linecache.cache[name] = (len(text), None, text.splitlines(True), name)
+    exec(compile(text, name, "exec"), globals())
+
+sys.path.insert(0, sys.argv[1])
+for text in sys.argv[2:]:
+    cell(text)
+cell('''
+OWN = 3
+@darbench.register("mine")
+class Mine(darbench.Routing):
+    def begin(self, x, cond):
+        return x
+    def read(self, state, site):
+        return state
+    def write(self, state, site, v):
+        return OWN * o.mix(state, scaled(v))
+''')
+print(ROUTINGS.source_hash("mine"))
+"""
+OTHER_CELLS = {
+    "module": "import other as o",
+    "values": "import torch, numpy as np\nTABLE, ROW, SCALE = np.ones(3), (torch.ones(2), 1), 2.0",
+    "function": "def scaled(v): return SCALE * TABLE[0] * ROW[0] * v",
+}
+
+
+def test_what_the_class_uses_of_other_cells_of_a_notebook_counts(tmp_path):
+    def found(ops: str = "s + v", **cells: str) -> str:
+        (tmp_path / "other.py").write_text(f"def mix(s, v): return {ops}\n")
+        command = [sys.executable, "-B", "-c", CELLS, str(tmp_path)]
+        command += [*(OTHER_CELLS | cells).values(), "UNUSED = 1"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    same = found("s + v  # the same", function=OTHER_CELLS["function"] + "  # the same")
+    moved = [
+        found("s - v"),
+        found(function="def scaled(v): return SCALE + TABLE[0] * ROW[0] * v"),
+        found(values=OTHER_CELLS["values"].replace("2.0", "3.0")),
+        found(values=OTHER_CELLS["values"].replace("np.ones", "np.zeros")),
+        found(values=OTHER_CELLS["values"].replace("torch.ones", "torch.zeros")),
+    ]
+    assert found() == same and same not in moved and len({*moved}) == len(moved)
+
+
+def test_a_cell_alone_keeps_the_hash_of_its_text(own_registry):
+    cell = "SCALE = 2\nclass Mine:\n    def begin(self, x): return SCALE * x"
+    scope = {"__name__": "nowhere", "__file__": ""}
+    source.linecache.cache["<cell>"] = (len(cell), None, cell.splitlines(True), "<cell>")
+    exec(compile(cell, "<cell>", "exec"), scope)
+    assert source.source_hash(scope["Mine"]) == text_hash(cell)
