@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 TUTORIAL = (Path(__file__).parents[1] / "docs" / "first_routing.md").read_text()
@@ -51,7 +52,7 @@ def test_the_way_from_an_empty_file_to_the_board(folder):
     assert run(folder, new).returncode == 0
     assert failed_checks(folder) == (set(), 0)  # the file to start from is right
 
-    idea, mended = blocks("python")
+    idea, mended, neighbours = blocks("python")
     (folder / "forgetful.py").write_text(idea)
     assert failed_checks(folder) == ({"declared_conditions", "flops_formula"}, 1)
 
@@ -69,10 +70,15 @@ def test_the_way_from_an_empty_file_to_the_board(folder):
     assert planned["total"] == 5 * (1 + 3)
     assert "forgetful" in run(folder, sweep, "--dry-run").stdout
 
+    (folder / "my_ops.py").write_text("def mix(s, v):\n    return s + v\n")
+    np.save(folder / "table.npy", np.ones(3))
+    (folder / "forgetful.py").write_text(f"{neighbours}\n{idea.replace(wrong, mended)}")
+    assert failed_checks(folder) == (set(), 0)
+
 
 @pytest.mark.slow
 def test_the_sweep_puts_it_on_the_board(folder):
-    idea, mended = blocks("python")
+    idea, mended, neighbours = blocks("python")
     wrong = idea[idea.index("    def elementwise_flops") :]
     (folder / "forgetful.py").write_text(idea.replace(wrong, mended))
     swept = run(folder, blocks("sh")[3].strip(), *SHORT, "variants=[{routing: add}]")
