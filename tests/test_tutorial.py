@@ -78,7 +78,7 @@ def test_the_way_from_an_empty_file_to_the_board(folder):
 
 @pytest.mark.slow
 def test_the_sweep_puts_it_on_the_board(folder):
-    idea, mended, neighbours = blocks("python")
+    idea, mended, _ = blocks("python")
     wrong = idea[idea.index("    def elementwise_flops") :]
     (folder / "forgetful.py").write_text(idea.replace(wrong, mended))
     swept = run(folder, blocks("sh")[3].strip(), *SHORT, "variants=[{routing: add}]")

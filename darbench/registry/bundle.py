@@ -6,6 +6,7 @@ code opens for the first time is in no hash and reaches no worker, so it is refu
 
 import hashlib
 import os
+import shutil
 import site
 import sysconfig
 from collections.abc import Callable
@@ -79,14 +80,17 @@ class Bundle:
         for each in (*self.sources, *self.data):
             target = _below(folder, each)
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(self._content(each))
+            self._write(each, target)
         return _below(folder, self.path)
 
-    def _content(self, path: Path) -> bytes:
+    def _write(self, path: Path, target: Path) -> None:
+        if path in self.sources:
+            target.write_bytes(self.sources[path])
+            return
         try:
-            return self.sources[path] if path in self.sources else path.read_bytes()
+            shutil.copyfile(path, target)
         except OSError as error:
-            said = f"{path.name}: cannot be read again ({error.strerror})"
+            said = f"{path.name}: cannot be copied ({error.strerror})"
             raise BadInput(f"{self.path.name}: {said}") from None
 
     def _reached(self, path: Path) -> set[Path]:
