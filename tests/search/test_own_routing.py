@@ -77,7 +77,7 @@ def test_loaded_files_reach_the_workers_and_are_known_by_their_code(run, own_reg
     assert set(rows["routing"]) == {"add", "mine"}
     assert rows.filter(rows["routing"] == "mine")["params_routing"].to_list() == [8, 8]
     page = Path(said["board"]).read_text()
-    assert "--load encoder.py --task digits-nano" in page
+    assert "--load mine.py --load encoder.py --routing mine --task digits-nano" in page
 
     def finished() -> int:
         return json.loads(run(*sweep, "--dry-run")[1])["finished"]
