@@ -35,14 +35,28 @@ def crossed(draws: np.ndarray) -> Components:
 
     What a redraw adds to all trials alike counts as `redraws`, not as `trials`.
     """
+    between, common, mixed = _two_ways(draws)
+    return Components(trials=_root(between), redraws=_root(max(0.0, common) + mixed))
+
+
+def common(draws: np.ndarray) -> float:
+    """Return the deviation of what a redraw adds to all trials alike, which no mean reduces.
+
+    Draws are as for `crossed`, without what a redraw adds to each trial by itself.
+    """
+    return _root(_two_ways(draws)[1])
+
+
+def _two_ways(draws: np.ndarray) -> tuple[float, float, float]:
+    """The variances between trials, of what they share of a redraw, and of what is left."""
     n, k = _two_by_two(draws)
     by_trial, by_redraw = draws.mean(axis=-1), draws.mean(axis=-2)
     mean = draws.mean(axis=(-2, -1), keepdims=True)
     rest = draws - by_trial[..., None] - by_redraw[..., None, :] + mean
     mixed = (rest**2).sum((-2, -1)).mean() / ((n - 1) * (k - 1))
     between = by_trial.var(axis=-1, ddof=1).mean() - mixed / k
-    common = by_redraw.var(axis=-1, ddof=1).mean() - mixed / n
-    return Components(trials=_root(between), redraws=_root(max(0.0, common) + mixed))
+    shared = by_redraw.var(axis=-1, ddof=1).mean() - mixed / n
+    return between, shared, mixed
 
 
 def _two_by_two(draws: np.ndarray) -> tuple[int, int]:

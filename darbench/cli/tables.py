@@ -86,7 +86,7 @@ def _noise_rows(result: NoiseFloor) -> Iterator[tuple[str, list[str]]]:
     shared = [f"{f.pairing.correlation:.2f}" if f.pairing else NO_VALUE for f in floors]
     yield "correlation of pairs", shared
     yield "difference within pairs", [_percent(f.pairing and f.pairing.pair) for f in floors]
-    yield "of the mean difference, other images", [_percent(f.images) for f in floors]
+    yield "held-out images, in differences", [_percent(f.images) for f in floors]
     for n in (3, 5, 10):
         yield f"smallest effect, {n} paired seeds", [_smallest(f, n, paired=True) for f in floors]
         unpaired = [_smallest(f, n, paired=False) for f in floors]

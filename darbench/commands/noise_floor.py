@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from darbench.analysis.comparison import BASELINE
-from darbench.analysis.noise import Components, Pairing, crossed, nested, pairing
+from darbench.analysis.noise import Components, Pairing, common, crossed, nested, pairing
 from darbench.analysis.pairing import differences, other_kernels
 from darbench.errors import BadInput
 from darbench.records.metric import COMPARED, IMAGES, METRICS, Series
@@ -34,7 +34,7 @@ class Floor:
     training: float | None = None  # from other pair ids: weights, data order, noise and times
     generation: float | None = None  # from other noise to generate from
     metric: float | None = None  # from other validation noise, or other references
-    images: float | None = None  # of the mean difference to add, from other held-out images
+    images: float | None = None  # of differences to add, all alike, from other held-out images
     pairing: Pairing | None = None
 
 
@@ -174,16 +174,16 @@ def _components(rows: LastRows, pairs: list[int], series: Series) -> Components:
 
 
 def _images(rows: LastRows, pairs: list[int], series: Series) -> float | None:
-    """How much the mean difference to `add` over these pair ids varies with the held-out images.
+    """What other held-out images would add to the differences to `add` of all pair ids alike.
 
-    No seed tells it, for all are measured on the same ones. None where rows are older than it.
+    No seed tells it, for all are measured on the same ones; what images add to each by itself is
+    part of the difference within pairs. None where rows are older than the column.
     """
     draws = {name: [own[pair].get(series.column) for pair in pairs] for name, own in rows.items()}
     if not all(each for own in draws.values() for each in own):
         return None
     base = np.log(draws.pop(BASELINE))
-    means = (np.log([*draws.values()]) - base).mean(axis=1)  # by variant and resample
-    return float(np.sqrt(means.var(axis=-1, ddof=1).mean()))
+    return common(np.log([*draws.values()]) - base)
 
 
 def _measured(row: dict[str, Any], metric: str, redraws: list[Series]) -> bool:

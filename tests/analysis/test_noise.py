@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from darbench.analysis.noise import crossed, nested, pairing
+from darbench.analysis.noise import common, crossed, nested, pairing
 
 RNG = np.random.default_rng(0)
 
@@ -40,6 +40,14 @@ def test_components_are_unbiased(analyse):
     assert found.trials == pytest.approx(0.02, rel=0.03)
     redraws = math.hypot(0.03, 0.01) if analyse is crossed else 0.01
     assert found.redraws == pytest.approx(redraws, rel=0.03)
+
+
+def test_what_a_redraw_adds_to_all_alike_is_told_from_what_it_adds_to_each():
+    shared = 0.03 * RNG.normal(size=(4000, 1, 5))
+    draws = RNG.normal(size=(4000, 5, 1)) + shared + 0.05 * RNG.normal(size=(4000, 5, 5))
+    assert common(draws) == pytest.approx(0.03, rel=0.03)
+    assert common(draws - shared) < 0.006
+    assert common(np.array([[0.0, 1.0], [0.0, -1.0]])) == 0.0
 
 
 def test_a_shared_redraw_does_not_blur_the_trials():
