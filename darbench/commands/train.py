@@ -7,6 +7,7 @@ from typing import Any
 from darbench.arithmetic import plain_arithmetic
 from darbench.registry import signatures
 from darbench.search.feasible import require_feasible
+from darbench.search.haste import hasty
 from darbench.search.load import load_trial
 from darbench.search.machine import device as resolve_device
 from darbench.search.resolve import departure
@@ -29,16 +30,17 @@ def train_one(
 ) -> list[dict[str, Any]]:
     """Train one trial, write its rows to out/train, and return them.
 
-    `show` is called with each row, and `say` with notes on repairs of the ledger and on data that
-    differ from the published ones. When run again, it trains again: equal row hashes show that
-    the trial reproduces.
+    `show` is called with each row, and `say` with notes on repairs of the ledger, on data that
+    differ from the published ones, and on a recipe that ends too soon. When run again, it trains
+    again: equal row hashes show that the trial reproduces.
     """
     trial = load_trial(routing, task, overrides, seed, signatures())
     require_feasible([(routing, trial)])
     device = resolve_device(device)
     folder = Path(out).resolve() / FOLDER
     with ledger.lock(folder):
-        for note in filter(None, [*ledger.repair(folder / "ledger"), departure(trial.task)]):
+        notes = [*ledger.repair(folder / "ledger"), departure(trial.task), *hasty(trial.training)]
+        for note in filter(None, notes):
             say(note)
         attempts = ledger.attempts(ledger.read_ledger(folder / "ledger"))
         writer = RowWriter(folder=folder, device=device)

@@ -222,7 +222,11 @@ class Training(Settings):
         doc="fractions of the budget at which to measure; the last is 1.0",
     )
     timeout_s: float = setting(
-        3600.0, POSITIVE, doc="wall-clock limit of a trial", in_identity=NEVER
+        3600.0,
+        POSITIVE,
+        Rule("at most 1e9", lambda seconds, _: seconds <= 1e9),  # a timer takes no more
+        doc="wall-clock limit of a trial",
+        in_identity=NEVER,
     )
 
     def identity(self) -> dict[str, Any]:

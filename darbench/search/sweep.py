@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from darbench.command_line import published
 from darbench.registry import ROUTINGS
 from darbench.search.feasible import checked_space
+from darbench.search.haste import hasty
 from darbench.search.interruption import handlers_kept
 from darbench.search.progress import Listener
 from darbench.search.propose import Exhausted, proposer
@@ -120,6 +121,7 @@ def sweep(
         driver = Driver.of(composed, folder, device=device, command=command, listener=listener)
         outdated = ledger.outdated(ledger.read_ledger(folder / "ledger"))
         notes += filter(None, [outdated, note, departure(composed.task), _without_add(composed)])
+        notes += hasty(composed.training)
         for note in notes:
             driver.say(note)
         _run(driver, workers)

@@ -77,11 +77,13 @@ def test_it_trains_and_is_measured(fingerprint, monkeypatch):
     monkeypatch.setitem(catalogue._KINDS, "projection", KIND)
     monkeypatch.setitem(extractors._EXTRACTORS, "projection", Projection)
     said = []
-    options = [*OVERRIDES, "task.extractor=projection"]
+    options = [*OVERRIDES, "task.extractor=projection", "training.ema=0.9", "training.warmup=3"]
     rows = train_one("add", "cifar10-small", options, say=said.append)
     assert said == [
         "cifar10-small: not the published data: 40 items to train on, not 50,000; 8 held out, "
-        "not 10,000; only results on the same files compare"
+        "not 10,000; only results on the same files compare",
+        "training.warmup=3: no shorter than the training of 3 steps, which never reaches "
+        "training.lr; give it a shorter one",
     ]
     assert [row["status"] for row in rows] == ["ok", "ok"] and rows[-1]["fd"] > 0
     assert {row["data_fingerprint"] for row in rows} == {fingerprint}

@@ -20,6 +20,7 @@ from darbench.records.settings import Evaluation, Model, Repa, Stochastic, Train
         (Training, "label_dropout", 1.0),
         (Training, "timeout_s", 0.0),
         (Training, "timeout_s", math.inf),
+        (Training, "timeout_s", 1e10),
         (Training, "checkpoints", (0.5, 0.5, 1.0)),
         (Training, "checkpoints", (0.0, 1.0)),
         (Evaluation, "n_gen", 1),
