@@ -23,7 +23,8 @@ def watch() -> None:
 
 
 def _hook(event: str, arguments: tuple) -> None:
-    if event not in EVENTS or not _is_read(*arguments):
+    at_exit = EVENTS is None  # the names of a module end before the last file is opened
+    if at_exit or event not in EVENTS or not _is_read(*arguments):
         return
     reader = _reader(sys._getframe(1))
     path = _user_file(arguments[0]) if reader else None

@@ -1,5 +1,6 @@
 """Two files never see each other's neighbours, and nobody else sees them at all."""
 
+import subprocess
 import sys
 from textwrap import dedent
 from types import ModuleType
@@ -105,3 +106,15 @@ def test_what_a_file_draws_while_it_is_loaded_is_the_same_in_every_process(tmp_p
         made.append(ROUTINGS.get(name)(4, 8).drawn)
         assert positions() == before
     assert made[0] == made[1]
+
+
+def test_files_that_are_opened_while_python_ends_are_nobodys(tmp_path):
+    """As a compiler's are; by then the names of a module are gone."""
+    code = (
+        "from darbench.registry import opens\n"
+        "class Last:\n"
+        "    def __del__(self, open=open, file=__import__('os').devnull): open(file).close()\n"
+        "opens.watch(); opens.last = Last(); opens.EVENTS = opens.os = None\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
