@@ -39,11 +39,12 @@ def borrowed(seed: int, device: str = "cpu") -> Iterator[None]:
 
 
 def positions(device: str = "cpu") -> dict[str, object]:
-    """Return by name how far each has come; what has drawn nothing since is where it was."""
-    kind, keys, *rest = np.random.get_state()
+    """Return by name how far torch's have come; what has drawn nothing since is where it was."""
     named = zip(("torch", "torch on the GPU"), torch_generators(device), strict=False)
-    return {
-        **{name: generator.get_state().numpy().tobytes() for name, generator in named},
-        "numpy": (kind, keys.tobytes(), *rest),
-        "Python's random": random.getstate(),
-    }
+    return {name: generator.get_state().numpy().tobytes() for name, generator in named}
+
+
+def foreign_positions() -> dict[str, object]:
+    """Return how far numpy's and Python's have come, from which libraries may draw as well."""
+    kind, keys, *rest = np.random.get_state()
+    return {"numpy": (kind, keys.tobytes(), *rest), "Python's random": random.getstate()}

@@ -4,7 +4,7 @@ import torch
 
 from darbench.routing.base import Cond
 from darbench.state.fingerprint import changed
-from darbench.state.generators import positions
+from darbench.state.generators import foreign_positions, positions
 from darbench.testing.check import check, demand, place
 from darbench.testing.inputs import conditions, outputs, reads
 from darbench.testing.subject import SITES, Subject
@@ -29,7 +29,7 @@ def samples_are_independent(subject: Subject) -> None:
 @check("no randomness at evaluation")
 def no_randomness_at_evaluation(subject: Subject) -> None:
     routing, v, cond = subject.random(), outputs(), conditions()
-    before = positions()
+    before = positions() | foreign_positions()
     one, two = reads(routing, v, cond), reads(routing, v, cond)
     for site, (a, b) in enumerate(zip(one, two, strict=True)):
         demand(
@@ -37,7 +37,7 @@ def no_randomness_at_evaluation(subject: Subject) -> None:
             f"read for {place(site, SITES)} differs between two passes with the same inputs",
             "draw nothing at evaluation: dropout only `if self.training`, choices in __init__",
         )
-    drawn = changed(before, positions())
+    drawn = changed(before, positions() | foreign_positions())
     demand(
         not drawn,
         f"a verb draws from the global generator of {', '.join(drawn)}",

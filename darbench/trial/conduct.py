@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from darbench.errors import BadInput
 from darbench.state.carried import carried, reachable
 from darbench.state.fingerprint import Fingerprint, changed
-from darbench.state.generators import borrowed, positions
+from darbench.state.generators import borrowed, foreign_positions, positions
 
 MEND = (
     "put it into a buffer (register_buffer in __init__), which the evaluated model gets, or into "
@@ -87,8 +87,3 @@ def _all_of(routing: nn.Module) -> dict[str, object]:
     tensors = {**dict(routing.named_parameters()), **dict(routing.named_buffers())}
     held = {f"self.{name}": Fingerprint().of(value.data) for name, value in tensors.items()}
     return carried(routing) | held
-
-
-def foreign_positions() -> dict[str, object]:
-    """Return the positions of the generators that no step seeds, numpy's and Python's."""
-    return {name: at for name, at in positions().items() if not name.startswith("torch")}

@@ -65,7 +65,8 @@ class Run:
         self.step_ms: list[float] = []
         self.losses: list[Tensor] = []  # since the last checkpoint
         self.eval_seconds = 0.0
-        self.learner.demand_apart(self.batches(1))
+        with borrowed(trial.pair_id, device), self.conduct.drawing():
+            self.learner.demand_apart(self.batches(1))
         self._rehearse(1)
 
     def step(self, step: int) -> None:

@@ -320,6 +320,30 @@ class DrawsAtEvaluation(Add):
         return x * (1 if self.training else torch.rand(()))
 
 
+class DrawsFromNumpyAtEvaluation(Add):
+    def begin(self, x, cond):
+        return x * (1 if self.training else np.random.rand())
+
+
+def test_draws_from_numpy_at_evaluation_are_refused_before_the_first_step(monkeypatch):
+    with pytest.raises(BadInput, match="numpy is drawn from"):
+        begin_own(monkeypatch, DrawsFromNumpyAtEvaluation)
+
+
+def test_another_thread_may_draw_while_a_trial_is_evaluated(monkeypatch):
+    """As one of Ray's might."""
+    run = begin("add")
+    plain = type(run.evaluator).loss
+
+    def loss(self, *given):
+        random.random(), np.random.rand()
+        return plain(self, *given)
+
+    monkeypatch.setattr(type(run.evaluator), "loss", loss)
+    run.step(1)
+    assert run.report(1).measured["status"] == "ok"
+
+
 def test_draws_at_evaluation_are_refused(monkeypatch):
     run = begin_own(monkeypatch, DrawsAtEvaluation)
     run.step(1)
