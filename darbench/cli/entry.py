@@ -1,5 +1,6 @@
 """The exit codes of commands: bad input is one line, never a traceback."""
 
+import errno
 import os
 import signal
 import sys
@@ -7,8 +8,10 @@ import traceback
 from typing import NoReturn
 
 from darbench.cli.app import EXIT_BAD_INPUT, EXIT_INTERRUPTED, app
-from darbench.cli.streams import forgive
+from darbench.cli.streams import forget, forgive
 from darbench.errors import BadInput
+
+FULL = (errno.ENOSPC, errno.EDQUOT)  # of a disk
 
 
 def main() -> NoReturn:
@@ -17,9 +20,13 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler interrupts with it
     try:
         code = app(standalone_mode=False)
+        sys.stdout.flush()
     except BadInput as error:
         code = _complain(str(error), EXIT_BAD_INPUT)
-    except PermissionError as error:
+    except OSError as error:
+        if not isinstance(error, PermissionError) and error.errno not in FULL:
+            raise
+        forget()
         named = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         code = _complain(named, EXIT_BAD_INPUT)
     except KeyboardInterrupt:

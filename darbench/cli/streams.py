@@ -3,17 +3,20 @@
 import io
 import os
 import sys
+from contextlib import suppress
 from typing import TextIO
 
 
 class _Reader(io.FileIO):
     """The other end of a stream, which may be closed: what is written after that is lost."""
 
+    lost = False
+
     def write(self, data) -> int:
-        try:
-            return super().write(data)
-        except BrokenPipeError:
-            return len(data)
+        with suppress(BrokenPipeError):
+            if not self.lost:
+                return super().write(data)
+        return len(data)
 
 
 def forgive() -> None:
@@ -29,6 +32,13 @@ def forgive() -> None:
         elif stream is getattr(sys, f"__{name}__"):
             stream.flush()
             setattr(sys, name, _forgiving(stream))
+
+
+def forget() -> None:
+    """Drop what standard output still holds: at exit it would fail again on a full disk."""
+    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    if isinstance(raw, _Reader):
+        raw.lost = True
 
 
 def _forgiving(stream: TextIO) -> TextIO:

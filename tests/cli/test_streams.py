@@ -93,3 +93,9 @@ def test_a_closed_stream_is_no_traceback(tmp_path):
     command = f"{sys.executable} -m darbench list spaces >&-"
     done = subprocess.run(["bash", "-c", command], capture_output=True, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    with open("/dev/full", "w") as full:
+        done = darbench("list", "spaces", stdout=full, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "darbench: [Errno 28] No space left on device\n")
