@@ -162,12 +162,24 @@ def test_a_call_from_python_is_a_command_too(own_registry, tmp_path, monkeypatch
     load_file("mine.py")
     space = write(tmp_path / "my spaces", "name: mine\nseeds: [0]\nvariants: [{routing: add}]")
     monkeypatch.setattr("darbench.search.sweep._run", lambda driver, workers: driver.peek())
-    page = sweep(space, iter(["training.steps=3"]), own=["mine"], out=tmp_path / "out").board
+    given = {"overrides": iter(["training.steps=3"]), "own": iter(["mine"])}
+    page = sweep(space, **given, out=tmp_path / "out").board
     (command,) = commands_of(page)
     assert command == "darbench sweep --space mine.yaml --load mine.py training.steps=3"
     monkeypatch.chdir(tmp_path / "my spaces")
     (tmp_path / "my spaces" / "mine.py").write_text(PLUGIN)
     assert run_it(run, command, "--dry-run")[0] == 0
+
+
+def test_what_a_notebook_made_has_no_command(own_registry, tmp_path, monkeypatch):
+    cell = PLUGIN.replace('"mine"', '"celled"')
+    exec(compile(cell, "/tmp/ipykernel_1/2.py", "exec"), {"__name__": "cell"})
+    monkeypatch.setattr(registry.ROUTINGS, "source_hash", lambda name: "0")
+    space = write(tmp_path, "seeds: [0]\nvariants: [{routing: add}]")
+    monkeypatch.setattr("darbench.search.sweep._run", lambda driver, workers: driver.peek())
+    page = sweep(space, own=["celled"], out=tmp_path / "out").board
+    assert commands_of(page) == []
+    assert declared.read(page.parent).files == {"celled": ""}
 
 
 def ended(folder: Path, **changes) -> SweepResult:

@@ -21,12 +21,14 @@ def reproduce_command(
     """`darbench train` with every setting of an entry spelled out, quoted for a POSIX shell.
 
     It runs where the user's files lie: `files` are those of routings and encoders that are not
-    built in.
+    built in. Empty where one of them was in a notebook, which no command can load.
     """
     config = json.loads(config_json)
     encoder = config["training"].get("repa", {}).get("encoder")
     own = [(files or {}).get(name) for name in (config["routing"], f"encoder {encoder}")]
-    names = dict.fromkeys(Path(file).name for file in own if file)
+    if "" in own:
+        return ""
+    names = dict.fromkeys(Path(file).name for file in own if file is not None)
     load = [word for name in names for word in ("--load", name)]
     words = ["darbench", "train", *load, "--routing", config["routing"], *_task(config["task"])]
     # The identity leaves some settings out, and the task may set them to other than the default.

@@ -118,8 +118,8 @@ class Driver:
         return path
 
     def _declare(self) -> None:
-        files = {name: Path(ROUTINGS.file_of(name)).name for name in ROUTINGS.foreign()}
-        encoders = {f"encoder {e}": Path(ENCODERS.file_of(e)).name for e in ENCODERS.foreign()}
+        files = {name: _name(ROUTINGS.file_of(name)) for name in ROUTINGS.foreign()}
+        encoders = {f"encoder {e}": _name(ENCODERS.file_of(e)) for e in ENCODERS.foreign()}
         extended = declared.read(self.folder).extended(
             self.proposer.declared,
             command=self.command,
@@ -138,3 +138,8 @@ class Driver:
         report = failure("crashed", row["step"] if row else 0, "its worker process died")
         writer = RowWriter(folder=self.folder, device=self.device, name="driver")
         return writer.append(trial, report, attempt)
+
+
+def _name(file: str) -> str:
+    """The name of a file without its folder; empty for the cell of a notebook, which is none."""
+    return Path(file).name if Path(file).is_file() else ""

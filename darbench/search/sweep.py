@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from darbench.command_line import published
-from darbench.registry import ROUTINGS
+from darbench.registry import ENCODERS, ROUTINGS
 from darbench.search.feasible import checked_space
 from darbench.search.haste import hasty
 from darbench.search.interruption import handlers_kept
@@ -110,9 +110,9 @@ def sweep(
     from darbench.search.driver import Driver
 
     started = time.monotonic()
-    overrides, own = [*overrides], [*own]
-    command = command or _command(space, overrides, quick, own)
+    overrides = [*overrides]
     composed = checked_space(space, overrides, quick=quick, own=own)
+    command = command or _command(space, overrides, quick, composed)
     device = machine.device(device)
     folder = Path(out).resolve() / composed.name
     workers, note = machine.workers(workers, device)
@@ -140,9 +140,14 @@ def sweep(
     )
 
 
-def _command(space: str, overrides: Iterable[str], quick: bool, own: Iterable[str]) -> str:
-    """The command line that does what a call of `sweep` does."""
-    loads = [word for name in own for word in ("--load", ROUTINGS.file_of(name))]
+def _command(space: str, overrides: Iterable[str], quick: bool, made: SearchSpace) -> str:
+    """The command line that does what a call of `sweep` does; empty for one from a notebook."""
+    routings = {entry.signature.name for entry in made.entries} & ROUTINGS.foreign().keys()
+    encoders = {made.training.repa.encoder} & ENCODERS.foreign().keys()
+    used = [*map(ROUTINGS.file_of, sorted(routings)), *map(ENCODERS.file_of, encoders)]
+    if not all(Path(file).is_file() for file in used):
+        return ""
+    loads = [word for file in dict.fromkeys(used) for word in ("--load", file)]
     flags = [*loads, *(["--quick"] if quick else [])]
     return published(["darbench", "sweep", "--space", space, *flags, *map(str, overrides)])
 

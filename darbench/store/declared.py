@@ -26,7 +26,8 @@ class Declared:
     # The metric by configuration hash; those of the last sweep come last, in the file too.
     rank_by: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)  # code hash by routing
-    # The files of users' routings and encoders by name, without their folders.
+    # The files of users' routings and encoders by name, without their folders; empty
+    # for a notebook's.
     files: Mapping[str, str] = field(default_factory=dict)
 
     def extended(

@@ -98,6 +98,7 @@ def test_users_files_are_named_without_their_folders():
     command = reproduce_command(json.dumps(config), files=files)
     assert command.startswith("darbench train --load mine.py --routing mine ")
     assert "ada" not in command and "where" not in command
+    assert reproduce_command(json.dumps(config), files={"mine": ""}) == ""  # of a notebook
 
 
 NESTED = [
