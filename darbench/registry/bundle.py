@@ -41,7 +41,7 @@ class Bundle:
         """Return the content of a module that is about to run, which stays as it is now."""
         if path not in self.sources:
             if self.closed:
-                raise BadInput(self._late(f"imports {path.name}", "import it at the top"))
+                raise BadInput(_late(f"{self.path.name}: imports {path.name}", "at the top"))
             self.sources[path] = path.read_bytes()
         return self.sources[path]
 
@@ -54,16 +54,10 @@ class Bundle:
             return
         content = _digest(path)
         if self.closed and path not in self.data:
-            raise BadInput(self._late(f"{where} opens {path.name}", "read it at import"))
+            raise BadInput(_late(f"{where}: opens {path.name}", "at import"))
         if self.closed and self.data[path] != content:
             raise BadInput(f"{where}: {path.name} has changed since {self.path.name} was loaded")
         self.data[path] = content
-
-    def _late(self, what: str, mend: str) -> str:
-        return (
-            f"{self.path.name}: {what} only now, when its content can no longer be part of the "
-            f"hash of the source; {mend}"
-        )
 
     def texts(self, path: Path) -> list[str]:
         """Return the text of a module of the bundle, then those of the other modules it uses."""
@@ -126,6 +120,10 @@ def is_users(path: str | Path) -> bool:
 
 
 _LIBRARIES = [os.path.realpath(each) for each in LIBRARIES if each]
+
+
+def _late(what: str, when: str) -> str:
+    return f"{what} only now, when no hash of the source can cover it any more; read it {when}"
 
 
 def _digest(path: Path) -> str:

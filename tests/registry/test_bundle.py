@@ -140,7 +140,7 @@ LATE = [
 def test_what_is_first_opened_after_the_rehearsal_is_refused(tmp_path, text, complaint):
     np.save(tmp_path / "table.npy", np.ones(3))
     load_rehearsed(files(tmp_path, mine=text, my_ops=OPS))
-    with pytest.raises(BadInput, match=rf"mine\.py: .*{complaint}.*at import|{complaint}.*top"):
+    with pytest.raises(BadInput, match=rf"mine\.py:.*{complaint}.*(at import|at the top)$"):
         ROUTINGS.get("mine")(9, 8, a=2.0).begin(torch.ones(1), None)
 
 

@@ -133,7 +133,7 @@ def test_an_encoder_may_open_its_weights_late_and_nothing_else(write, tmp_path):
     (tmp_path / "a.bin").write_bytes(b"one")
     assert load_encoder("mine", str(tmp_path / "a.bin")).weights == b"one"
     (tmp_path / "b.bin").write_bytes(b"two")
-    with pytest.raises(BadInput, match=r"mine\.py:\d+ opens b\.bin only now"):
+    with pytest.raises(BadInput, match=r"mine\.py:\d+: opens b\.bin only now"):
         ENCODERS.get("mine")(str(tmp_path / "b.bin"))
 
 

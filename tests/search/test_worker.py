@@ -13,7 +13,9 @@ from darbench.records.trial import Report
 from darbench.search import worker
 from darbench.search.worker import RowWriter, failure, run_trial, save_grid
 from darbench.store import ledger
+from darbench.testing.rehearsal import load_rehearsed
 from tests.make.trials import TINY, tiny_trial
+from tests.make.users import files, routing
 
 
 def last_row(writer, trial):
@@ -54,6 +56,19 @@ def test_an_exception_becomes_the_last_row(tmp_path):
     (row,) = run_trial(trial, writer, attempt=3)
     assert (row["status"], row["step"], row["final"], row["attempt"]) == ("crashed", 0, True, 3)
     assert "nowhere" in row["error"] and "\n" not in row["error"]
+
+
+@pytest.mark.parametrize("late", ["len(x) > 2", "len(x) > 2 and not self.training"])
+def test_a_file_first_opened_in_a_trial_ends_it_with_a_line(tmp_path, own_registry, late):
+    """Numbers that come from it would be in no hash. A pass of three or more comes in a trial."""
+    here = "from pathlib import Path\nimport numpy as np\nHERE = Path(__file__).parent"
+    mine = files(tmp_path, mine=routing(here, begin=f"{late} and np.load(HERE / 'table.npy')"))
+    np.save(tmp_path / "table.npy", np.ones(3))
+    load_rehearsed(mine)
+    rows = [*run_trial(tiny_trial("mine"), RowWriter(folder=tmp_path / "out"))]
+    assert rows[-1]["status"] == "crashed" and rows[-1]["final"]
+    assert "mine.py:16: opens table.npy only now" in rows[-1]["error"]
+    assert rows[-1]["error"].endswith("; read it at import")
 
 
 def test_a_model_too_large_for_the_memory_is_an_oom(tmp_path):
