@@ -153,8 +153,10 @@ def test_a_file_that_changed_since_is_refused_and_one_that_did_not_is_read_again
         ROUTINGS.get("mine")(4, 8)
 
 
-def test_what_is_written_or_read_by_others_is_no_business_of_the_bundle(tmp_path):
-    begin = "open(HERE / 'log.txt', 'w').write('x')"
+@pytest.mark.parametrize("mode", ["w", "w+", "a"])
+def test_what_is_written_is_no_business_of_the_bundle(tmp_path, mode):
+    (tmp_path / "log.txt").write_text("")
+    begin = f"open(HERE / 'log.txt', '{mode}').write('x')"
     load_rehearsed(files(tmp_path, mine=routing(HERE, begin=f"self.sites > 8 and {begin}")))
     ROUTINGS.get("mine")(9, 8).begin(torch.ones(1), None)
     assert (tmp_path / "log.txt").read_text() == "x"

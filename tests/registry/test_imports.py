@@ -41,7 +41,8 @@ def test_modules_and_path_are_left_as_they_were(tmp_path, monkeypatch):
     there.__file__ = str(tmp_path / "script" / "my_ops.py")
     monkeypatch.setitem(sys.modules, "my_ops", there)
     top = "import sys, importlib; sys.path.insert(0, 'lib')\nfrom my_ops import mix\n"
-    text = routing(top + "importlib.import_module('other')", write="mix(state, v)")
+    top += "importlib.import_module('other')\ndel sys.modules['my_ops']\n"
+    text = routing(top + "importlib.import_module('my_ops')", write="mix(state, v)")
     path, modules = [*sys.path], {*sys.modules}
     load_file(files(tmp_path, mine=text, my_ops=OPS.format(2.0), other="x = 1"))
     assert written("mine") == 3.0
