@@ -1,9 +1,13 @@
 """Fingerprints of values by their content, which show whether code has changed what it holds."""
 
-import functools
+import gc
 import hashlib
+import io
+import sys
 import types
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -14,7 +18,7 @@ from darbench.state.generators import GLOBAL
 from darbench.state.ownership import is_own
 
 BY_NAME = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType)
-REDUCED = {"builtins", "collections", "datetime", "itertools", "numpy", "random", "types"}
+READABLE = {*sys.stdlib_module_names, "numpy"}  # whose objects hold content
 
 
 class Fingerprint:
@@ -55,8 +59,13 @@ class Fingerprint:
 
     def _of_object(self, value: Any) -> object:
         """The fingerprint of what an object would be copied from, or else of its attributes."""
-        if hasattr(value, "cache_info"):  # functools.cache: how much it has remembered
-            return id(value), value.cache_info().misses
+        if hasattr(value, "cache_info"):  # functools.cache: how much, and what, it has remembered
+            held = sorted(repr(self.of(each)) for each in gc.get_referents(value))
+            return id(value), value.cache_info().misses, tuple(held)
+        if isinstance(value, ContextVar):
+            return self.of(value.get(None))
+        if isinstance(value, torch.UntypedStorage):
+            return _tensor(torch.empty(0, dtype=torch.uint8, device=value.device).set_(value))
         if isinstance(value, np.ndarray) and value.dtype != object:
             return str(value.dtype), value.shape, _digest(np.ascontiguousarray(value))
         if isinstance(value, types.GeneratorType):
@@ -66,15 +75,17 @@ class Fingerprint:
             return self.of(vars(value))
         if not self._is_readable(type(value)):
             return id(value)
+        with suppress(TypeError), memoryview(value) as content:  # as of array.array
+            return content.format, _digest(content.tobytes())
         try:
             return self._reduced(value)
-        except Exception:  # as of locks and files, which are what they are
-            return id(value), self.of(getattr(value, "__dict__", None))
+        except Exception:  # as of locks and files, which are what they are, and threading.local
+            return id(value), _position(value), self.of(getattr(value, "__dict__", None))
 
     def _is_readable(self, kind: type) -> bool:
         """Whether objects of this kind hold content: those of a compiler hold what it compiled."""
         top = kind.__module__.partition(".")[0]
-        return top in REDUCED or is_own(kind.__module__, self._home) or kind is functools.partial
+        return top in READABLE or is_own(kind.__module__, self._home)
 
     def _reduced(self, value: Any) -> object:
         made, arguments, *rest = value.__reduce_ex__(4)
@@ -89,7 +100,15 @@ def _tensor(value: Tensor) -> object:
     return str(value.dtype), tuple(value.shape), _digest(content)
 
 
-def _digest(content: np.ndarray) -> str:
+def _position(value: Any) -> int | None:
+    """How far a file has been read; None of anything else."""
+    with suppress(OSError, ValueError):
+        if isinstance(value, io.IOBase) and value.readable():
+            return value.tell()
+    return None
+
+
+def _digest(content: np.ndarray | bytes) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 

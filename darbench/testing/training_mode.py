@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from darbench.routing.base import Routing
+from darbench.state.buffers import APART, KEEP, buffers, copied, reshaped, shared
 from darbench.state.fingerprint import Fingerprint, changed
 from darbench.state.generators import borrowed, foreign_positions
 from darbench.testing.check import check, demand, place
@@ -61,19 +62,16 @@ def draws_in_training(subject: Subject) -> None:
 @check("buffers keep shape and dtype in training, stay finite, and what changes is saved")
 def buffers_in_training(subject: Subject) -> None:
     routing = subject.random().train()
-    first = {name: x.clone() for name, x in routing.named_buffers()}
+    first = copied(routing)
     for seed in range(PASSES):
         reads(routing, outputs(seed=seed), conditions(seed=seed))
-    now, saved = dict(routing.named_buffers()), routing.state_dict()
-    for name in sorted(first.keys() | now.keys()):
-        before, after = first.get(name), now.get(name)
-        demand(
-            _form(before) == _form(after),
-            f"the buffer {name} was {_form(before)} and is {_form(after)} after {PASSES} passes",
-            "register it in __init__, and keep its shape and dtype",
-        )
-        if before is not None and not torch.equal(before, after):
-            _demand_kept(name, after, name in saved)
+    now, saved = buffers(routing), routing.state_dict()
+    what, alias = reshaped(first, now), shared(routing)
+    demand(not what, f"training changes {what}", KEEP)
+    demand(not alias, alias, APART)
+    for name, buffer in now.items():
+        if not torch.equal(first[name], buffer):
+            _demand_kept(name, buffer, name in saved)
 
 
 def _demand_kept(name: str, buffer: Tensor, saved: bool) -> None:
@@ -96,7 +94,3 @@ def _seeded(routing: Routing, v: list[Tensor], cond) -> list[Tensor]:
 
 def _buffers(routing: Routing) -> dict[str, object]:
     return {name: Fingerprint().of(x) for name, x in routing.named_buffers()}
-
-
-def _form(buffer: Tensor | None) -> str:
-    return "none" if buffer is None else f"{buffer.dtype} {tuple(buffer.shape)}"

@@ -1,7 +1,7 @@
 """The weights of a trial while they learn: model, objective, optimizer, running average."""
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from darbench.errors import BadInput
 from darbench.model.sit import SiT
 from darbench.records.settings import Training
 from darbench.records.trial import Trial
+from darbench.state.buffers import APART, KEEP, buffers, copied, put, reshaped, restore, shared
 from darbench.trial.build import build_model
 from darbench.trial.recipe import make_objective
 
@@ -25,6 +26,7 @@ class Learner:
         routing, params = trial.variant.routing, dict(trial.variant.params)
         self.training, self.device = training, device
         self.model = build_model(routing, params, trial.model, dataset, seed).to(device)
+        demand_own_memory(self.model)
         self.objective = make_objective(training, self.model, seed).to(device)
         self.optimizer = make_optimizer(self.model, training, self.objective.parameters())
         self.schedule = warm_up(self.optimizer, training.warmup)
@@ -48,10 +50,8 @@ class Learner:
 
         A buffer is no weight: a running mean is an average already, and a count has none.
         """
-        own, trained = dict(self.ema.named_buffers()), dict(self.model.named_buffers())
-        demand_same_form(own, trained)
-        for name, buffer in own.items():
-            buffer.copy_(trained[name])
+        demand_same_form(buffers(self.ema), self.model)
+        put(self.ema, copied(self.model))
         return self.ema
 
     @torch.no_grad()
@@ -61,17 +61,23 @@ class Learner:
         Weights and buffers are as they were afterwards. BadInput if buffers are of a whole batch,
         and it comes in parts.
         """
-        kept = {name: buffer.clone() for name, buffer in self.model.named_buffers()}
+        kept, content = buffers(self.model), copied(self.model)
         part = (a[: self.training.micro_batch].to(self.device) for a in batch)
         with self._autocast():
             losses = self.objective(self.model, *part)
-        now = dict(self.model.named_buffers())
-        demand_same_form(kept, now)
-        for name, buffer in now.items():
-            if self.in_parts and not torch.equal(buffer, kept[name]):
-                raise in_parts(self.training, f"training changes the buffer {name}")
-            buffer.copy_(kept[name])
+        self._demand_kept(content)
+        put(self.model, kept)
+        restore(kept, content)
         return losses
+
+    def _demand_kept(self, first: dict[str, Tensor]) -> None:
+        """BadInput for buffers that a pass has made what no buffer may be."""
+        demand_same_form(first, self.model)
+        demand_own_memory(self.model)
+        if self.in_parts:
+            for name, buffer in buffers(self.model).items():
+                if not torch.equal(buffer, first[name]):
+                    raise in_parts(self.training, f"training changes the buffer {name}")
 
     def demand_apart(self, batch: tuple[Tensor, ...]) -> None:
         """BadInput if the average reads weights of the model in training: its own learn nothing.
@@ -112,19 +118,16 @@ def in_parts(training: Training, why: str) -> BadInput:
     )
 
 
-def demand_same_form(first: Mapping[str, Tensor], now: Mapping[str, Tensor]) -> None:
+def demand_same_form(first: dict[str, Tensor], model: nn.Module) -> None:
     """BadInput if training has changed which buffers there are, their shapes or dtypes."""
-    for name in sorted(first.keys() | now.keys()):
-        before, after = _form(first.get(name)), _form(now.get(name))
-        if before != after:
-            raise BadInput(
-                f"training changes the buffer {name} from {before} to {after}; register it in "
-                "__init__, and keep its shape and dtype"
-            )
+    if what := reshaped(first, buffers(model)):
+        raise BadInput(f"training changes {what}; {KEEP}")
 
 
-def _form(buffer: Tensor | None) -> str:
-    return "none" if buffer is None else f"{buffer.dtype} {tuple(buffer.shape)}"
+def demand_own_memory(model: nn.Module) -> None:
+    """BadInput if a buffer is a parameter, of which the evaluated model has the average."""
+    if what := shared(model):
+        raise BadInput(f"{what}; {APART}")
 
 
 def make_optimizer(

@@ -1,5 +1,11 @@
 """Equal content, equal fingerprint; and no fingerprint for what changes with training anyway."""
 
+import array
+import contextvars
+import ctypes
+import functools
+import io
+import queue
 import random
 import re
 import threading
@@ -32,6 +38,16 @@ def bump(array):
     array[..., 0] += 1
 
 
+def bump_first(values):
+    values[0] += 1
+
+
+def remembering():
+    kept = functools.cache(lambda: [[]])
+    kept()
+    return kept
+
+
 CHANGES = {
     "bfloat16": (lambda: torch.zeros(3, dtype=torch.bfloat16), bump),
     "a scalar tensor": (lambda: torch.tensor(1), lambda x: x.add_(1)),
@@ -51,6 +67,18 @@ CHANGES = {
     "random": (lambda: random.Random(0), lambda x: x.random()),
     "numpy's": (lambda: np.random.RandomState(0), lambda x: x.random()),
     "torch's": (torch.Generator, lambda x: torch.rand(1, generator=x)),
+    "storage": (lambda: torch.zeros(2).untyped_storage(), lambda x: x.fill_(1)),
+    "array.array": (lambda: array.array("d", [0.0]), bump_first),
+    "ctypes": (lambda: (ctypes.c_double * 2)(), bump_first),
+    "ctypes' number": (lambda: ctypes.c_long(0), lambda x: setattr(x, "value", 1)),
+    "memoryview": (lambda: memoryview(bytearray(2)), bump_first),
+    "thread's": (threading.local, lambda x: setattr(x, "n", 1)),
+    "bytes in memory": (io.BytesIO, lambda x: x.write(b"1")),
+    "text in memory": (io.StringIO, lambda x: x.write("1")),
+    "file": (lambda: Path(__file__).open(), lambda x: x.readline()),  # noqa: SIM115
+    "context's": (lambda: contextvars.ContextVar("n"), lambda x: x.set(1)),
+    "queue": (queue.Queue, lambda x: x.put(1)),
+    "kept by functools": (remembering, lambda x: x()[0].append(1)),
     "module": (lambda: [nn.BatchNorm1d(2)], lambda x: x[0].running_mean.add_(1)),
 }
 

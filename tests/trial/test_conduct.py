@@ -1,10 +1,12 @@
 """Whatever a routing carries between passes is in the evaluated model, or refused by its name."""
 
+import array
 import copy
 import functools
 import itertools
 import random
 import secrets
+import threading
 import time
 from collections import deque
 
@@ -22,6 +24,8 @@ from tests.trial.runs import begin
 COUNT = 0
 LOG = []
 MEMO = {}
+NUMBERS = array.array("d", [0.0])
+LOCAL = threading.local()
 
 
 class Settings:
@@ -249,6 +253,20 @@ class Closure(Held):
         CLOSED()
 
 
+class GlobalArray(Held):
+    names = "NUMBERS of test_conduct.py"
+
+    def passing(self, x):
+        NUMBERS[0] += 1
+
+
+class OfAThread(Held):
+    names = "LOCAL of test_conduct.py"
+
+    def passing(self, x):
+        LOCAL.n = getattr(LOCAL, "n", 0) + 1
+
+
 class NewParameter(Held):
     names = "self.w is changed"
 
@@ -378,8 +396,9 @@ def noise(draw):
         (lambda: np.random.default_rng().random(), "gives another loss when it is repeated"),
         (lambda: secrets.randbelow(100) / 100, "gives another loss when it is repeated"),
         (lambda: time.perf_counter_ns() % 1000 / 1000, "gives another loss"),
+        (lambda: 1 + 1e-5 * np.random.default_rng().random(), "gives another loss"),
     ],
-    ids=["numpy", "random", "own", "secrets", "time"],
+    ids=["numpy", "random", "own", "secrets", "time", "little"],
 )
 def test_what_no_seed_decides_is_refused(monkeypatch, draw, message):
     with pytest.raises(BadInput, match=message):

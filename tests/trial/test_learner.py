@@ -178,6 +178,56 @@ def test_a_buffer_that_changes_its_shape_is_refused(monkeypatch):
         begin_own(monkeypatch, Growing)
 
 
+class PreviousWeight(Add):
+    """It means to hold the weight of the step before, and holds the weight itself."""
+
+    at_once = False
+
+    def __init__(self, sites, width):
+        super().__init__(sites, width)
+        self.w = nn.Parameter(torch.ones(width))
+        self.register_buffer("prev", self.w.detach() if self.at_once else torch.zeros(width))
+
+    def begin(self, x, cond):
+        if self.training:
+            self.prev = self.w.detach()
+        return self.w * x
+
+
+class WeightAtOnce(PreviousWeight):
+    at_once = True
+
+
+@pytest.mark.parametrize("cls", [PreviousWeight, WeightAtOnce])
+def test_a_buffer_that_is_the_memory_of_a_weight_is_refused(monkeypatch, cls):
+    """Of the evaluated model it would be the trained weight in place of the average."""
+    with pytest.raises(BadInput, match=r"routing\.prev shares its memory with .* routing\.w;"):
+        begin_own(monkeypatch, cls)
+
+
+class WideBuffer(PreviousWeight):
+    """A buffer that nobody can write into: all its numbers are one in memory."""
+
+    def begin(self, x, cond):
+        if self.training:
+            self.prev = self.w.detach().mean().expand(len(self.w))
+        return self.w * x
+
+
+def test_a_rehearsal_puts_buffers_back_and_touches_no_weight(monkeypatch):
+    run = begin_own(monkeypatch, WideBuffer)
+    routing = run.learner.model.routing
+    assert routing.w.eq(1).all() and routing.prev.eq(0).all()
+    run.step(1)
+    assert routing.prev.stride() == (0,)
+    kept = routing.prev
+    run._rehearse(2)
+    assert routing.prev is kept
+    average = run.learner.evaluated().routing
+    assert average.prev.eq(1).all() and average.prev is not kept
+    assert run.report(1).measured["status"] == "ok"
+
+
 def test_bfloat16_learns_the_same_and_keeps_the_weights_in_float32():
     """Autocast rounds; it must not change what is learnt."""
     runs = {p: begin("dar", steps=60, precision=p) for p in ("float32", "bfloat16")}
