@@ -3,11 +3,12 @@
     python benchmarks/two_trees.py BEFORE [AFTER] [--shape nano S/2] [--width 0.02]
 
 A process of each checkout holds the same model; they take turns (A B B A ...), one thread each,
-only one of them working. A ratio is the time of AFTER's turn over that of BEFORE's next to it,
-and the interval is the exact 95 % one of the median, from order statistics. Two processes may
-differ by 2 % for as long as they live, whatever they run, so a new pair comes every few rounds.
-Rounds go on until the interval is `--width` wide or `--most` rounds are done. Exit code 1 if an
-interval lies above 1. S/2 has a batch of 2 here, which shows overhead more than a larger one.
+only one of them working. Two processes may differ by 2 % for as long as they live, whatever they
+run, so what is counted is the pair of processes: the median of its rounds, in each of which the
+time of AFTER's turn is divided by that of BEFORE's next to it. The interval is the exact 95 % one
+of the median of pairs, from order statistics. New pairs come until it is `--width` wide or
+`--most` pairs are done. Exit code 1 if an interval lies above 1. S/2 has a batch of 2 here, which
+shows overhead more than a larger one.
 """
 
 import argparse
@@ -30,8 +31,8 @@ VARIANTS = (
 )
 STEPS = {"nano": 8, "S/2": 1}  # of one turn
 BATCH = {"nano": 64, "S/2": 2}
-ROUNDS = 15  # of one pair of processes
-LEAST = 3  # pairs of processes
+ROUNDS = 6  # of one pair of processes
+LEAST = 9  # pairs of processes
 CHILD = """
 import dataclasses, json, sys, time
 import torch
@@ -86,8 +87,8 @@ def interval(ratios: list[float]) -> tuple[float, float]:
     return ordered[outer - 1], ordered[n - outer]
 
 
-def rounds(before: Path, after: Path, shape: str, routing: str, params: dict) -> list[float]:
-    """The ratios of one pair of processes."""
+def ratio(before: Path, after: Path, shape: str, routing: str, params: dict) -> float:
+    """The median ratio of one pair of processes."""
     trees = [Tree(tree, shape, routing, params) for tree in (before, after)]
     try:
         for tree in trees:
@@ -96,7 +97,7 @@ def rounds(before: Path, after: Path, shape: str, routing: str, params: dict) ->
         for i in range(ROUNDS):
             times = {j: trees[j].turn() for j in ((0, 1) if i % 2 else (1, 0))}
             ratios.append(times[1] / times[0])
-        return ratios
+        return statistics.median(ratios)
     finally:
         for tree in trees:
             tree.close()
@@ -105,12 +106,12 @@ def rounds(before: Path, after: Path, shape: str, routing: str, params: dict) ->
 def compare(
     before: Path, after: Path, shape: str, routing: str, params: dict, width: float, most: int
 ) -> tuple[list[float], float, float]:
-    """Ratios, and the interval of their median."""
+    """The ratios of pairs, and the interval of their median."""
     ratios: list[float] = []
     while len(ratios) < most:
-        ratios += rounds(before, after, shape, routing, params)
+        ratios.append(ratio(before, after, shape, routing, params))
         low, high = interval(ratios)
-        if high - low <= width and len(ratios) >= LEAST * ROUNDS:
+        if high - low <= width and len(ratios) >= LEAST:
             break
     return ratios, *interval(ratios)
 
@@ -122,7 +123,7 @@ def main() -> None:
     parser.add_argument("--shape", nargs="+", choices=STEPS, default=list(STEPS))
     parser.add_argument("--routing", nargs="+", default=[name for name, _ in VARIANTS])
     parser.add_argument("--width", type=float, default=0.02)
-    parser.add_argument("--most", type=int, default=200)
+    parser.add_argument("--most", type=int, default=40)
     options = parser.parse_args()
     slower = False
     for shape in options.shape:
@@ -136,7 +137,7 @@ def main() -> None:
             name = " ".join([routing, *(f"{k}={v}" for k, v in params.items())])
             print(
                 f"{shape:5} {name:45} {statistics.median(ratios):.3f} [{low:.3f}, {high:.3f}], "
-                f"{len(ratios)} rounds",
+                f"{len(ratios)} pairs",
                 flush=True,
             )
     sys.exit(slower)
