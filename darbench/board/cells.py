@@ -5,9 +5,12 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from darbench.analysis.effects import SIGNIFICANT
-from darbench.board.entry_row import EntryRow, Standing
+
+if TYPE_CHECKING:  # a terminal writes numbers too, and needs no tables
+    from darbench.board.entry_row import EntryRow, Standing
 
 NO_VALUE = "–"
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -66,7 +69,7 @@ def p_value(p: float | None) -> str:
     return "p = " + next(t for t in texts if (float(t) < SIGNIFICANT) == (p < SIGNIFICANT))
 
 
-def verdict(row: EntryRow, metric: str) -> str:
+def verdict(row: "EntryRow", metric: str) -> str:
     """`better` or `worse` if a ranked entry differs after the correction, otherwise `even`."""
     standing = row.metrics[metric]
     if row.rank is None or standing.p_adjusted is None or standing.p_adjusted >= SIGNIFICANT:
@@ -83,7 +86,7 @@ class Bar:
     high: float
 
 
-def interval_bar(standing: Standing, reach: float) -> Bar | None:
+def interval_bar(standing: "Standing", reach: float) -> Bar | None:
     """The marks of an effect: 0 lies in the middle, plus and minus `reach` at the edges.
 
     An interval that goes further is cut there; an effect without one is drawn as its mean.
@@ -100,7 +103,7 @@ def _x(share: float) -> float:
     return round(50 + 46 * max(-1.0, min(1.0, share)), 2)
 
 
-def bar_reach(rows: Iterable[EntryRow], metric: str) -> float:
+def bar_reach(rows: Iterable["EntryRow"], metric: str) -> float:
     """The scale of a section's interval drawings.
 
     It is the widest end, but at most three times the largest effect, so that one uncertain entry
