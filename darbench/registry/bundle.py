@@ -13,8 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.util import decode_source
 from pathlib import Path
+from typing import NoReturn
 
 from darbench.errors import BadInput
+from darbench.registry.syntax import code_of
 
 SYSTEM = ("/proc", "/sys", "/dev", "/etc", "/usr/lib", "/usr/share")
 LIBRARIES = [
@@ -31,43 +33,58 @@ class Bundle:
     path: Path  # the user's file
     package: str  # the package of its modules, which no other file sees
     sources: dict[Path, bytes] = field(default_factory=dict)  # modules, as they were run
-    data: dict[Path, str] = field(default_factory=dict)  # hashes of other files' contents
+    # Hashes of the contents of other files that were opened, empty where there was none.
+    opened: dict[Path, str] = field(default_factory=dict)
     # Files that the code of a module imports or opens, by its file.
     uses: dict[Path, set[Path]] = field(default_factory=dict)
     apart: set[Path] = field(default_factory=set)  # files that the identity of a trial covers
     closed: bool = False
+    refused: str = ""  # what was refused first, for the user's code may catch that
+
+    @property
+    def data(self) -> dict[Path, str]:
+        """The hashes of the other files, by their path."""
+        return {path: content for path, content in self.opened.items() if content}
 
     def source(self, path: Path) -> bytes:
         """Return the content of a module that is about to run, which stays as it is now."""
         if path not in self.sources:
             if self.closed:
-                raise BadInput(_late(f"{self.path.name}: imports {path.name}", "at the top"))
+                self._refuse(_late(f"{self.path.name}: imports {path.name}", "at the top"))
             self.sources[path] = path.read_bytes()
         return self.sources[path]
 
     def reads(self, path: Path, where: str) -> None:
-        """Note that code at `where`, file:line, opens a file.
+        """Note that code at `where`, file:line, opens a file, or finds none of this name.
 
         BadInput if the bundle is closed and does not hold the file as it is now.
         """
         if path in self.sources or path in self.apart:
             return
         content = _digest(path)
-        if self.closed and path not in self.data:
-            raise BadInput(_late(f"{where}: opens {path.name}", "at import"))
-        if self.closed and self.data[path] != content:
-            raise BadInput(f"{where}: {path.name} has changed since {self.path.name} was loaded")
-        self.data[path] = content
+        if self.closed and path not in self.opened:
+            self._refuse(_late(f"{where}: opens {path.name}", "at import"))
+        if self.closed and self.opened[path] != content:
+            self._refuse(f"{where}: {path.name} has changed since {self.path.name} was loaded")
+        self.opened[path] = content
+
+    def _refuse(self, said: str) -> NoReturn:
+        self.refused = self.refused or said
+        raise BadInput(said)
 
     def texts(self, path: Path) -> list[str]:
         """Return the text of a module of the bundle, then those of the other modules it uses."""
-        others = sorted(self._reached(path) & self.sources.keys() - {path}, key=self._name)
-        return [decode_source(self.sources[each]) for each in (path, *others)]
+        others = self._reached(path) & self.sources.keys() - {path}
+        texts = ((self._name(each), self._text(each)) for each in others)
+        # Of two that lie elsewhere under one name the code decides which is first.
+        ordered = sorted(texts, key=lambda named: (named[0], code_of(named[1])))
+        return [self._text(path), *(text for _, text in ordered)]
 
     def contents(self, path: Path) -> list[tuple[str, str]]:
         """Return names and content hashes of the other files that a module uses."""
         reached = self._reached(path)
-        return sorted((self._name(each), self.data[each]) for each in self.data.keys() & reached)
+        data = self.data
+        return sorted((self._name(each), data[each]) for each in data.keys() & reached)
 
     def copy(self, folder: Path) -> Path:
         """Write all files below a folder, placed as they are here, and return the user's one."""
@@ -99,6 +116,9 @@ class Bundle:
                 waiting += self.uses.get(each, ())
         return reached
 
+    def _text(self, path: Path) -> str:
+        return decode_source(self.sources[path])
+
     def _name(self, path: Path) -> str:
         """The path within the folder of the user's file; of a file elsewhere its name alone."""
         inside = path.is_relative_to(self.path.parent)
@@ -111,6 +131,19 @@ BUNDLES: dict[str, Bundle] = {}  # by package
 def bundle_of(made: Callable) -> Bundle | None:
     """Return the bundle in which a class or function is written, if it is in one."""
     return BUNDLES.get(made.__module__.partition(".")[0])
+
+
+def allow_refused() -> None:
+    """Forget what was refused before: that concerns another trial."""
+    for bundle in BUNDLES.values():
+        bundle.refused = ""
+
+
+def demand_none_refused() -> None:
+    """BadInput if anything was refused since, whether or not the user's code has caught that."""
+    for bundle in BUNDLES.values():
+        if bundle.refused:
+            raise BadInput(bundle.refused)
 
 
 def is_users(path: str | Path) -> bool:
@@ -127,6 +160,9 @@ def _late(what: str, when: str) -> str:
 
 
 def _digest(path: Path) -> str:
+    """The hash of a file's content; empty if there is no file."""
+    if not path.is_file():
+        return ""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

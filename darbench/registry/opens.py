@@ -28,7 +28,7 @@ def _hook(event: str, arguments: tuple) -> None:
         return
     reader = _reader(sys._getframe(1))
     path = _user_file(arguments[0]) if reader else None
-    if path:
+    if path and (path.is_file() or _is_missed(event, path, *arguments)):
         bundle, frame = reader
         file = Path(frame.f_code.co_filename)
         bundle.uses.setdefault(file, set()).add(path)
@@ -41,12 +41,17 @@ def _is_read(path: object, mode: object = None, flags: int = os.O_RDONLY) -> boo
     return named and flags & os.O_ACCMODE != os.O_WRONLY and not flags & os.O_TRUNC
 
 
+def _is_missed(event: str, path: Path, name: object, mode: object = None, flags: int = 0) -> bool:
+    """Whether a file is looked for that is not there: a worker's copy may lack what is here."""
+    return event == "open" and not flags & os.O_CREAT and not path.exists()
+
+
 def _user_file(path: str | bytes | os.PathLike) -> Path | None:
-    """The user's file of this name, if there is one; for a compiled module, its source."""
+    """The path of a user's file of this name; for a compiled module, of its source."""
     path = Path(os.path.abspath(os.fsdecode(path)))
     if path.parent.name == "__pycache__":
         path = path.parent.parent / f"{path.name.partition('.')[0]}.py"
-    return path if path.is_file() and is_users(path) else None
+    return path if is_users(path) else None
 
 
 def _reader(frame: FrameType) -> tuple[Bundle, FrameType] | None:

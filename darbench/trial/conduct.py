@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from darbench.errors import BadInput
+from darbench.registry.bundle import allow_refused, demand_none_refused
 from darbench.state.carried import carried, reachable
 from darbench.state.fingerprint import Fingerprint, changed
 from darbench.state.generators import borrowed, foreign_positions, positions
@@ -29,6 +30,7 @@ class Conduct:
 
     def __init__(self, name: str, cls: type):
         """Begin before the trial builds a routing of the class: that may leave things behind."""
+        allow_refused()
         self._name, self._cls = name, cls
         self._outside = reachable(cls)
         self._before: dict[str, object] = {}
@@ -79,7 +81,12 @@ class Conduct:
         yield
         self._demand(before, foreign_positions(), "is drawn from", DRAW)
 
+    def ended(self) -> None:
+        """BadInput if something was refused meanwhile and the user's code has caught that."""
+        demand_none_refused()
+
     def _demand(self, before: Mapping, after: Mapping, fault: str, mend: str) -> None:
+        self.ended()
         names = changed(before, after)
         if names:
             raise BadInput(f"routing {self._name}: {names[0]} {fault}; {mend}")

@@ -97,6 +97,7 @@ class Run:
         final = step == self.checkpoints[-1] or measured["status"] != "ok"
         if final and samples is not None and evaluation.redraws:
             measured |= self.evaluator.redraws(model, measured, samples)
+        self.conduct.ended()
         measured |= self._compute(step) | self.audit.columns
         # A view would keep all pictures.
         grid = samples and samples.pictures[: evaluation.grid].copy()

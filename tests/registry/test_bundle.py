@@ -1,6 +1,9 @@
 """A bundle holds all of the user's that decides a number, and nothing opened later gets in."""
 
+import os
 import shutil
+import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 
@@ -119,6 +122,24 @@ def test_of_a_routing_in_a_neighbour_only_what_that_uses_counts(tmp_path):
     assert hash_of(tmp_path / "mine.py", "base") != alone
 
 
+def test_two_neighbours_elsewhere_with_one_name_have_an_order(tmp_path):
+    """Whatever the order of Python's sets, and whatever the comments."""
+    top = f"{HERE}import sys\nsys.path.insert(0, str(HERE.parent))\n"
+    top += "from liba.ops import A\nfrom libb.ops import B\nfrom libc.ops import C"
+    mine = files(tmp_path / "routings", mine=routing(top, write="state + A * B * C * v"))
+    for number, lib in enumerate(("liba", "libb", "libc")):
+        files(tmp_path / lib, __init__="", ops=f"{lib[-1].upper()} = {number}")
+    said = "import sys, tests.registry.test_bundle as t\nprint(t.hash_of(t.Path(sys.argv[1])))"
+    command = [sys.executable, "-c", said, mine]
+    hashes = {
+        subprocess.check_output(command, env={**os.environ, "PYTHONHASHSEED": seed}, text=True)
+        for seed in ("0", "2", "3")
+    }
+    assert len(hashes) == 1
+    files(tmp_path / "libc", ops="# 0\nC = 2")
+    assert hashes == {hash_of(mine) + "\n"}
+
+
 def test_libraries_and_darbench_do_not_count(tmp_path):
     top = "import numpy, torch, json, tests\nfrom darbench.registry import ROUTINGS"
     load_rehearsed(files(tmp_path, mine=routing(top.replace(", tests", ""))))
@@ -151,6 +172,24 @@ def test_a_file_that_changed_since_is_refused_and_one_that_did_not_is_read_again
     np.save(tmp_path / "table.npy", np.zeros(3))
     with pytest.raises(BadInput, match=r"mine\.py:\d+: table\.npy has changed since mine\.py"):
         ROUTINGS.get("mine")(4, 8)
+
+
+def test_a_file_that_only_the_original_folder_has_is_refused_in_a_copy_too(tmp_path):
+    """There it is not to be found, and code that takes another number then would do so unseen."""
+    late = "open(HERE / f'k{self.sites}.txt').read()"
+    load_rehearsed(files(tmp_path, mine=routing(HERE, init=f"self.sites > 8 and {late}")))
+    with pytest.raises(BadInput, match=r"mine\.py:\d+: opens k9\.txt only now"):
+        ROUTINGS.get("mine")(9, 8)
+
+
+def test_a_file_that_was_missing_must_stay_so(tmp_path):
+    missed = "\n        try: open(HERE / 'no.txt')\n        except OSError: pass"
+    before = hash_of(files(tmp_path, mine=routing(HERE, init=missed)))
+    assert ROUTINGS.get("mine")(9, 8)
+    (tmp_path / "no.txt").write_text("1")
+    with pytest.raises(BadInput, match=r"no\.txt has changed since mine\.py was loaded"):
+        ROUTINGS.get("mine")(9, 8)
+    assert hash_of(tmp_path / "mine.py") != before
 
 
 @pytest.mark.parametrize("mode", ["w", "w+", "a"])

@@ -9,6 +9,7 @@ import secrets
 import threading
 import time
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,10 @@ from torch import nn
 
 from darbench.errors import BadInput
 from darbench.routing.add import Add
+from darbench.testing.rehearsal import load_rehearsed
+from darbench.trial.train import train
+from tests.make.trials import TINY, tiny_trial
+from tests.make.users import files, routing
 from tests.trial import routings
 from tests.trial.routings import BnRead, DropPath, begin_own
 from tests.trial.runs import begin
@@ -454,3 +459,30 @@ def test_the_built_in_carry_nothing():
         run = begin(name)
         run.step(1)
         run.report(1)
+
+
+SWALLOWED = """
+        try:
+            k = float(open(HERE / f'k{self.sites}.txt').read()) if %s else 1.0
+        except Exception:
+            k = 1.0
+"""
+WHEN = {"init": "sites", "begin": "not self.training"}
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("where", WHEN)
+def test_a_refusal_that_the_users_code_catches_ends_the_trial(
+    tmp_path, own_registry, where, there
+):
+    """Or it would go on with another number, as where a worker's copy lacks the file."""
+    top = "import torch\nfrom pathlib import Path\nHERE = Path(__file__).parent"
+    text = routing(top, **{where: SWALLOWED % WHEN[where]}, write="state + v")
+    (tmp_path / "k8.txt").write_text("8.0")
+    if there:
+        (tmp_path / "k4.txt").write_text("4.0")
+    load_rehearsed(files(tmp_path, mine=text))
+    with pytest.raises(BadInput, match=r"mine\.py:\d+: opens k4\.txt only now"):
+        list(train(tiny_trial("mine")))
+    *_, last = train(tiny_trial("mine", model=replace(TINY, depth=4)))  # of a size rehearsed
+    assert last.measured["status"] == "ok"
