@@ -85,6 +85,7 @@ class Entry:
 
     outcomes: tuple[Outcome, ...]
     stale: bool  # whether its source of the routing is not the current one
+    waiting: bool = False  # whether it is stale, and has no results of the current one yet
     required: frozenset[int] = frozenset()  # the seeds that must have finished for a rank
 
     @property
@@ -165,9 +166,8 @@ def entries(
     Of one configuration the oldest source comes first; a source hash of an older form is older
     than any other, whenever its trials ran.
 
-    sources: the current code hash by routing. Where a routing is not among them, or its current
-    source has no results for a configuration yet, the newest results count as current, unless
-    their source hashes are of an older form.
+    sources: the current code hash by routing. Of a routing that is not among them the source of
+    the newest results counts as current, unless its hash is of an older form.
     seeds: what sweeps declared, by configuration hash. Configurations without come last, in the
     order of their first rows.
     """
@@ -178,16 +178,25 @@ def entries(
     grouped: dict[str, dict[str, list[list[Row]]]] = {}
     for (config, code, _, _), group in groupby(sorted(rows, key=trial), key=trial):
         grouped.setdefault(config, {}).setdefault(code, []).append(list(group))
-    made = []
+    current, made = {**_newest(grouped), **sources}, []
     for by_code in grouped.values():
-        by_age = sorted(by_code, key=lambda code: _age(by_code[code]))
-        routing = by_code[by_age[0]][0][0]["routing"]
-        current = sources.get(routing) if sources.get(routing) in by_code else by_age[-1]
-        for code in by_age:
-            outcomes = tuple(outcome(group, budget) for group in by_code[code])
-            stale = code != current or is_outdated(outcomes[0].last)
-            made.append(Entry(outcomes=outcomes, stale=stale))
+        for code, trials in sorted(by_code.items(), key=lambda each: _age(each[1])):
+            outcomes = tuple(outcome(group, budget) for group in trials)
+            head = outcomes[0].last
+            stale = code != current[head["routing"]] or is_outdated(head)
+            waiting = stale and current[head["routing"]] not in by_code
+            made.append(Entry(outcomes=outcomes, stale=stale, waiting=waiting))
     return _requiring(_in_order(made, seeds or {}), seeds or {})
+
+
+def _newest(grouped: Mapping[str, Mapping[str, list[list[Row]]]]) -> dict[str, str]:
+    """The source of the newest results by routing."""
+    found = [
+        (_age(trials), trials[0][0]["routing"], code)
+        for by_code in grouped.values()
+        for code, trials in by_code.items()
+    ]
+    return {routing: code for _, routing, code in sorted(found)}
 
 
 def _in_order(made: list[Entry], seeds: Mapping[str, Collection[int]]) -> list[Entry]:

@@ -181,6 +181,7 @@ def _marks(entry: Entry, base: Entry | None, rank_by: str) -> list[str]:
     marks = []
     if entry.stale:
         changed = "the routing's source has changed since"
+        changed += ", and it has not run again yet" * entry.waiting
         marks.append(f"stale: {'of an older source hash' if is_outdated(entry.head) else changed}")
     if entry.split != "confirm":
         marks.append("search only" if entry.split == "search" else entry.split)

@@ -12,7 +12,7 @@ from darbench.analysis.outcomes import Entry
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    versions: int = 0  # other sources of its routing with results that rank
+    versions: int = 0  # other sources of its routing, on its model and training, that had results
     first_ranked: int | None = None  # with how many seeds; None if it never was
     looks: int = 0  # how often it was ranked again with more seeds
 
@@ -37,14 +37,19 @@ def history(
     """
     if entry.stale or entry.split == "search":
         return History()
-    versions = [e for e in present if e.key[0] == entry.key[0] and e.stale and e.split != "search"]
+    sources = {e.key[1] for e in present if e.split != "search" and _of(e) == _of(entry)}
     counts = [len(seeds) for when, seeds in sorted(earlier.items()) if _had(entry, seeds, when)]
     counts += [len(entry.required)] * entry.complete(rank_by)
     return History(
-        versions=len(versions),
+        versions=len(sources - {entry.key[1]}),
         first_ranked=counts[0] if counts else None,
         looks=max(0, len(counts) - 1),
     )
+
+
+def _of(entry: Entry) -> tuple:
+    """What versions share, whatever their parameters: an edit may add one, or move a default."""
+    return entry.head["routing"], entry.config["model"], entry.config["training"]
 
 
 def _had(entry: Entry, seeds: Iterable[int], when: str) -> bool:

@@ -54,10 +54,10 @@ def tiers(x):
     return order, np.stack(tier, 1)
 
 
-def rows_of(x, code="c0", created="2031-05-01T10:00:00", first=0):
+def rows_of(x, code="c0", created="2031-05-01T10:00:00", first=0, **params):
     """The last rows of one board, (entries, seeds): `add`, and one `dar` after another."""
     for i, entry in enumerate(x, start=first):
-        of = {"routing": "dar", "params": {"span": i}} if i else {}
+        of = {"routing": "dar", "params": {"span": i, **params}} if i else {}
         for seed, value in enumerate(np.exp(entry)):
             trial = toy_trial(**of, pair_id=seed, label=f"e{i}", code=code)
             reached = {"val_loss": value, "train_flops": BUDGET, "budget_flops": BUDGET}
@@ -130,12 +130,14 @@ def test_whole_boards_say_what_the_arrays_say(seeds):
     assert split  # some boards have tiers
 
 
-def test_a_whole_board_counts_the_versions_that_were_edited_away():
+@pytest.mark.parametrize("moved", [False, True], ids=["code alone", "a default too"])
+def test_a_whole_board_counts_the_versions_that_were_edited_away(moved):
     x = drawn(np.random.default_rng(0), 1, 5, 5, [0, 0, 0.01, 0, -0.012])[0]
     rows = [*rows_of(x[:1])]
     for version, entry in enumerate(x[1:]):
         when = f"2031-05-0{version + 1}T10:00:00"
-        rows += rows_of(entry[None], f"v{version}", when, first=1)
+        params = {"heads": version + 1} if moved else {}
+        rows += rows_of(entry[None], f"v{version}", when, first=1, **params)
     (dar,) = (row for row in rank(to_frame(rows)).rows if row.routing == "dar" and not row.stale)
     p = p_values(x[1:] - x[:1])
     p[-1] *= 1 + 3 / 2

@@ -27,6 +27,39 @@ def test_versions_before_an_edit_are_counted():
     assert dar(rows, sources={"dar": "a"}).versions == 2  # whichever is the current one
 
 
+def test_an_edit_that_moves_or_adds_a_default_is_a_version_too():
+    """Its configuration is another, and the one before never runs again: stale all the same."""
+    rows = [*entry_rows("add")]
+    for day, params in enumerate(({}, {"span": 2}, {"span": 2, "gain": True}), start=1):
+        when = f"2031-05-0{day}T10:00:00"
+        rows += entry_rows("dar", code=f"v{day}", params=params, created=when, wobble=0.01)
+    rows += entry_rows("dar", code="v0", lr=0.5, created=EARLY)  # another training: no version
+    rows += entry_rows("dar", code="v9", depth=4, created=EARLY)
+    for declared in ({}, {"sources": {"dar": "v3"}}):
+        assert dar(rows, **declared).mark == "2 earlier versions"
+        board = rank(to_frame(rows), Declared(**declared))
+        marks = {row.variant_code_hash: row.mark for row in board.rows if row.routing == "dar"}
+        for code in ("v0", "v1", "v2", "v9"):
+            assert "source has changed since, and it has not run again yet" in marks[code]
+        assert board.tried == 6
+        (p,) = (row.metrics["val_loss"].p for row in board.rows if row.variant_code_hash == "v3")
+        adjusted = dar(rows, **declared).metrics["val_loss"].p_adjusted
+        assert p is not None and adjusted >= min(1, 2 * p)
+
+
+def test_the_source_that_was_declared_is_current_even_before_it_has_results():
+    rows = [*entry_rows("add"), *entry_rows("dar", code="a")]
+    board = rank(to_frame(rows), Declared(sources={"dar": "b"}))
+    (row,) = (row for row in board.rows if row.routing == "dar")
+    assert row.stale and row.rank is None
+    assert (
+        row.mark == "stale: the routing's source has changed since, and it has not run again yet"
+    )
+    both = rank(to_frame([*rows, *entry_rows("dar", code="b")]), Declared(sources={"dar": "b"}))
+    marks = [row.mark for row in both.rows if row.stale]
+    assert marks == ["stale: the routing's source has changed since"]
+
+
 @pytest.mark.parametrize(
     ("earlier", "first", "looks"),
     [
