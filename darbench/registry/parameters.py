@@ -9,6 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from darbench.errors import BadInput, unknown
 from darbench.records.canonical import one_form
 
+EXACT = 2**53  # up to there every whole number is a float
 GIVEN = (bool, int, float, str, type(None))  # what a value of a space can be
 # The words that YAML 1.1 takes for bools.
 TRUTH = dict.fromkeys(("true", "yes", "on", "y"), True) | dict.fromkeys(
@@ -31,15 +32,24 @@ class Parameter:
         types = self.types or (type(self.default),)
         return float in types and int not in types
 
+    @property
+    def whole(self) -> bool:
+        """Whether it can be an integer or a float, so that a whole number is the integer."""
+        both = int in self.types and float in self.types
+        return not self.choices and (both or not self.types) and not self.real
+
     def read(self, value: Any) -> Any:
         """Return the value as the constructor takes it, in the one form that it has in identities.
 
-        An integer for a float becomes a float, and what equals the default is the default as the
-        constructor writes it: left out, 1 and 1.0 are the same configuration. `on` or `yes` is
-        true for a bool and text elsewhere. BadInput unless the value has the declared type and is
-        among the declared choices.
+        An integer for a float becomes a float, and where both can be given a whole float becomes an
+        integer. What equals the default is the default as the constructor writes it: left out, 1
+        and 1.0 are the same configuration. `on` or `yes` is true for a bool
+        and text elsewhere. BadInput unless the value has the declared type and is among the declared
+        choices.
         """
         value = one_form(value, real=self.real)
+        if self.whole and type(value) is float and value.is_integer() and abs(value) <= EXACT:
+            value = int(value)
         if type(value) is type(self.default) and value == self.default:
             return self.default
         value = self._choice(value) if self.choices else self._typed(value)
@@ -58,11 +68,11 @@ class Parameter:
     def _is_default(self, value: Any) -> bool:
         """Whether it equals a default of no declared type, such as a float's 1.
 
-        Where no type is declared 1 is 1.0, but not True.
+        Where no type is declared, or both are, 1 is 1.0, but not True.
         """
         if not all(isinstance(each, int | float) for each in (value, self.default)):
             return False
-        if not self.types:
+        if not self.types or self.whole:
             return value == self.default and bool not in (type(value), type(self.default))
         return value == self.default and type(self.default) not in self.types
 

@@ -151,6 +151,9 @@ def form(default: Any, hint: Any, *given: Any) -> str:
         (1, Any, [1, 1.0]),
         (0.5, Any, [0.5, np.float64(0.5)]),
         (1, Literal[1.0, 2.0], [1, 1.0]),
+        (1, int | float, [1, 1.0]),
+        (1.0, int | float, [1, 1.0, np.float32(1)]),
+        (1.0, int | float | None, [1, 1.0]),
         (np.float64(0.5), float, [0.5]),
         ("on", Literal["on", "off"], ["on"]),
         (None, Literal["on", "off"] | None, [None]),
@@ -170,6 +173,15 @@ def test_a_default_is_one_configuration_however_it_is_given(default, hint, twins
         (1, float, [-0.0, 0, 0.0], 0.0),
         (0.5, Any, [2, 2.0], 2.0),
         (1, int, [2, np.int64(2)], 2),
+        (1, int | float, [2, 2.0, np.float64(2)], 2),
+        (1.0, float | int, [2, 2.0], 2),
+        (1, int | float, [-0.0, 0, 0.0], 0),
+        (0.5, float | int | None, [1e-3], 1e-3),
+        (None, Any, [2, 2.0], 2),
+        (1, Any, [2, 2.0], 2),
+        (None, Any, [1e300], 1e300),
+        (None, int | float, [2, 2.0], 2),
+        (None, Literal[1, 2.0], [2.0], 2.0),
         ("a", str, ["b", np.str_("b")], "b"),
         (2.0, Literal[1.0, 2.0], [1, 1.0], 1.0),
         (None, Literal["on", "off"] | None, ["off"], "off"),
@@ -184,7 +196,6 @@ def test_another_value_has_one_form_too(default, hint, twins, as_read):
 @pytest.mark.parametrize(
     ("default", "hint", "one", "other"),
     [
-        (1, int | float, 1, 1.0),  # whoever declares both may tell them apart
         (1, int | bool, 1, True),
         (1, Any, 1, True),
         (True, Any, 1, True),
