@@ -24,7 +24,7 @@ from darbench.errors import BadInput, unknown
 from darbench.records.metric import COMPARED
 from darbench.records.schema import COLUMNS
 from darbench.store.declared import Declared
-from darbench.store.tables import POLARS_SCHEMA
+from darbench.store.tables import POLARS_SCHEMA, with_all_columns
 
 NOTHING = Declared()
 Placed = tuple[EntryRow, Entry]
@@ -78,7 +78,7 @@ def sections(frame: pl.DataFrame, declared: Declared = NOTHING) -> list[Leaderbo
     configuration, and those of its rows; so a board that is built during a sweep does not rank
     entries on the seeds that happen to be done.
     """
-    parts = _with_budgets(frame).partition_by(SECTION, maintain_order=True)
+    parts = _with_budgets(with_all_columns(frame)).partition_by(SECTION, maintain_order=True)
     boards = [_leaderboard(part, declared) for part in parts]
     return sorted(boards, key=lambda b: (-(b.budget_flops or 0), b.task, b.protocol_hash))
 

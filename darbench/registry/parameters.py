@@ -41,11 +41,10 @@ class Parameter:
     def read(self, value: Any) -> Any:
         """Return the value as the constructor takes it, in the one form that it has in identities.
 
-        An integer for a float becomes a float, and where both can be given a whole float becomes an
-        integer. What equals the default is the default as the constructor writes it: left out, 1
-        and 1.0 are the same configuration. `on` or `yes` is true for a bool
-        and text elsewhere. BadInput unless the value has the declared type and is among the declared
-        choices.
+        An integer for a float becomes a float, and where both can be given a whole float becomes
+        an integer. What equals the default is the default as the constructor writes it: left out,
+        1 and 1.0 are the same configuration. `on` or `yes` is true for a bool and text elsewhere.
+        BadInput unless the value has the declared type and is among the declared choices.
         """
         value = one_form(value, real=self.real)
         if self.whole and type(value) is float and value.is_integer() and abs(value) <= EXACT:

@@ -138,7 +138,14 @@ def load_results(name_or_path: str | Path, out: str | Path = "leaderboards") -> 
             f"{SCHEMA_VERSION}; rebuild it from its ledger with `darbench board`, or install the "
             "darbench that wrote it (column darbench_version)"
         )
-    return pl.read_parquet(path)
+    return with_all_columns(pl.read_parquet(path))
+
+
+def with_all_columns(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the table with nulls in the columns that darbench did not have when it was made."""
+    missing = {name: kind for name, kind in POLARS_SCHEMA.items() if name not in frame.columns}
+    filled = frame.with_columns(pl.lit(None, kind).alias(name) for name, kind in missing.items())
+    return filled.select(*POLARS_SCHEMA, pl.exclude(*POLARS_SCHEMA))
 
 
 def _results_path(name_or_path: str | Path, out: Path) -> Path:

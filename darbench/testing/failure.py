@@ -7,10 +7,19 @@ from types import FrameType, FunctionType
 
 from darbench.routing.base import Routing
 
+# What torch says, in several ways, where a value is asked of a tensor that has a form alone.
+WITHOUT_CONTENT = ("meta tensor", "meta device", "data-independent")
+MASK = (
+    "FLOPs are counted on tensors without content: no Python `if`, item() or nonzero() on what is "
+    "computed or drawn; use a mask, such as v * (torch.rand(len(v), 1, 1) > p)"
+)
+
 
 def explain(error: BaseException, cls: type) -> str:
     """Return a text like 'read(site=3) raised RuntimeError at mine.py:31 (`code`): message'."""
-    text = "\n".join([str(error).strip() or "no message", *getattr(error, "__notes__", ())])
+    said = str(error).strip() or "no message"
+    said = MASK if any(words in said for words in WITHOUT_CONTENT) else said
+    text = "\n".join([said, *getattr(error, "__notes__", ())])
     frames = list(_frames_in(error, files_of(cls)))
     if not frames:
         return f"{type(error).__name__}: {text}{_last_line(error)}"

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
 from darbench.errors import BadInput
 from darbench.registry import ROUTINGS
@@ -29,6 +30,33 @@ def test_trials_of_shipped_parts_are_tried_once(tried):
     assert tried == ["add", "dar"]
     require_feasible([("one", tiny_trial("add", batch=9)), ("two", tiny_trial("dar"))])
     assert tried == ["add", "dar"] * 2
+
+
+class Branching(Add):
+    def write(self, state, site, v):
+        if self.training and torch.rand(()) < 0.3:
+            return state
+        return state + v
+
+
+class Listing(Add):
+    def write(self, state, site, v):
+        return state + v * (torch.rand(1).tolist()[0] if self.training else 1)
+
+
+class Masked(Add):
+    def write(self, state, site, v):
+        return state + (v * (torch.rand(len(v), 1, 1) > 0.3) if self.training else v)
+
+
+def test_a_branch_on_what_is_drawn_is_one_line_that_names_the_mask(monkeypatch):
+    own = {"branching": Branching, "listing": Listing, "masked": Masked}
+    monkeypatch.setattr(ROUTINGS, "_made", dict(ROUTINGS.items()) | own)
+    for name in ("branching", "listing"):
+        where = r"write\(site=0\) raised .* at .*test_feasible.py:\d+ \(`.*rand.*`\): FLOPs are "
+        with pytest.raises(BadInput, match=where + "counted on .* use a mask, such as"):
+            require_feasible([(name, tiny_trial(name))])
+    require_feasible([("masked", tiny_trial("masked", fd_from=0.5))])
 
 
 def test_a_routing_of_ones_own_is_tried_every_time(tried, monkeypatch):

@@ -8,10 +8,11 @@ import sys
 import polars as pl
 import pytest
 
+from darbench.board.rank import rank
 from darbench.errors import BadInput
 from darbench.records.schema import COLUMNS, SCHEMA_VERSION
 from darbench.store.tables import POLARS_SCHEMA, load_results, to_frame, write_parquet
-from tests.make.rows import row_of
+from tests.make.rows import entry_rows, row_of
 from tests.make.trials import toy_trial
 
 
@@ -97,6 +98,19 @@ def test_parquet_round_trip_with_version_and_units(tmp_path):
     assert json.loads(metadata["units"])["train_flops"] == "FLOP"
     for given in ("toy", path, path.parent):
         assert load_results(given, out=tmp_path).equals(frame)
+
+
+@pytest.mark.parametrize("column", ["audit_draws", "fd_redraws"])
+def test_a_table_from_before_a_column_has_nulls_there(tmp_path, column):
+    frame = to_frame(entry_rows("add") + entry_rows("dar", ratio=0.9))
+    write_parquet(frame.drop(column), tmp_path / "results.parquet")
+    found = load_results(tmp_path)
+    assert found.columns == frame.columns and found[column].null_count() == len(frame)
+    assert found.schema == frame.schema
+    assert [row.routing for row in rank(pl.read_parquet(tmp_path / "results.parquet")).rows] == [
+        "dar",
+        "add",
+    ]
 
 
 def test_a_writer_that_dies_leaves_the_old_table(tmp_path, monkeypatch):
