@@ -18,10 +18,30 @@ def published(words: Iterable[str]) -> str:
     return shlex.join(_nameable(word, before) for before, word in pairwise(["", *words]))
 
 
+def republished(text: str) -> str:
+    """Return a command line as a page may have it, from one that an older darbench kept whole.
+
+    Empty for what no shell reads.
+    """
+    try:
+        return published(shlex.split(text))
+    except ValueError:  # a quote without its end
+        return ""
+
+
+def files_of(text: str) -> list[str]:
+    """Return the names of a user's files in a command line of a page, which runs where they lie."""
+    words = shlex.split(text)
+    named = (word for before, word in pairwise(words) if before in FILES)
+    return [name for name in dict.fromkeys(named) if Path(name).suffix]
+
+
 def _nameable(word: str, before: str) -> str:
     key, equals, value = word.partition("=")
-    if before in FILES or value.startswith(("/", "~")):
-        return key + equals + Path(value).name if equals else Path(word).name
+    if before in FILES:  # whose folders may have a = in their names
+        return Path(word).name
+    if key in FILES or value.startswith(("/", "~")):
+        return key + equals + Path(value).name
     return without_folders(word)
 
 

@@ -5,7 +5,7 @@ import re
 # A path in quotes may hold spaces; another ends at a space or at punctuation.
 _QUOTED = re.compile(r"""(?<=['"`])(?:file://|~\w*)?/(?:[^'"`\n]*/)?(?=[^'"`/\n]+/?['"`])""")
 _BARE = re.compile(
-    r"""(?<![\w/.~@-])(?:file://|~\w*)?/(?!/)(?:[^\s/'"`:,;()\[\]{}=]+/)*(?=[^\s/'"`])"""
+    r"""(?<![\w/.~@-])(?:file://|~\w*)?/(?!/)(?:[^\s/'"`:,;()\[\]{}]+/)*(?=[^\s/'"`])"""
 )
 
 

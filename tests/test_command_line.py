@@ -2,7 +2,9 @@
 
 import shlex
 
-from darbench.command_line import command_line, published
+import pytest
+
+from darbench.command_line import command_line, files_of, published, republished
 
 
 def test_only_what_is_not_the_default_is_said():
@@ -24,8 +26,30 @@ def test_a_page_names_files_without_their_folders_and_all_else_as_it_is():
         "task.data_path=/data/my pictures/cifar": "task.data_path=cifar",
         "training.repa.weights=~/w.pt": "training.repa.weights=w.pt",
         "variants.0.params={file: '/home/ada/x y.pt'}": "variants.0.params={file: 'x y.pt'}",
+        "training.repa.checkpoint=/home/ada/a=b/w.pt": "training.repa.checkpoint=w.pt",
+        "variants.1.params={file: /home/ada/a=b/x.pt}": "variants.1.params={file: x.pt}",
+        "--space=/home/ada/a=b/t.yaml": "--space=t.yaml",
         "seeds=[0,1]": "seeds=[0,1]",
         "training.repa.encoder=timm:a/b": "training.repa.encoder=timm:a/b",
     }
     assert shlex.split(published(words)) == [*words.values()]
     assert shlex.split(published(["--space", "dar_variants"])) == ["--space", "dar_variants"]
+
+
+@pytest.mark.parametrize("option", ["--load", "--space"])
+@pytest.mark.parametrize("folder", ["/home/ada/a=b/", "a=b/", "~/a=b/c d=/", "/home/ada/a=/"])
+def test_a_folder_may_have_an_equals_sign_in_its_name(option, folder):
+    line = published(["darbench", "sweep", option, folder + "s.yaml"])
+    assert line == f"darbench sweep {option} s.yaml"
+
+
+def test_a_command_that_was_kept_whole_loses_its_folders_and_one_without_is_as_it_was():
+    kept = "darbench sweep --space '/home/ada/my spaces/s.yaml' --load ../own.py 'a.b=[1, 2]'"
+    clean = "darbench sweep --space s.yaml --load own.py 'a.b=[1, 2]'"
+    assert republished(kept) == clean == republished(clean)
+    assert republished("darbench sweep --space '/home/ada/s.yaml") == ""
+
+
+def test_the_files_of_a_command_are_those_that_do_not_ship():
+    assert files_of("darbench sweep --space dar_variants --load 'a b.py'") == ["a b.py"]
+    assert files_of("darbench train --load a.py --load b.py --load a.py") == ["a.py", "b.py"]

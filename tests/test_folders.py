@@ -12,6 +12,7 @@ TEXTS = {
     "PATH=/home/ada/bin:/usr/bin": "PATH=bin:bin",
     "at file:///home/ada/x.py": "at x.py",
     "(/a/b/c), [/d/e]": "(c), [e]",
+    "cannot read /home/ada/lr=1/x.pt": "cannot read x.pt",
     "in the folder /home/ada/": "in the folder ada/",
     "`/home/ada/`": "`ada/`",
 }

@@ -13,6 +13,7 @@ from darbench.board import cells
 from darbench.board.facts import facts
 from darbench.board.rank import Leaderboard
 from darbench.board.section import Section, section
+from darbench.command_line import files_of
 from darbench.files import replacing
 
 REFRESH_S = 20
@@ -61,6 +62,7 @@ def _template() -> Template:
     )
     for function in ("number", "count", "percent", "interval", "power", "p_value"):
         environment.filters[function] = getattr(cells, function)
+    environment.filters["files_of"] = files_of
     return environment.get_template("board.html")
 
 

@@ -6,10 +6,11 @@ runs it, and which source of a routing is current.
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from darbench.command_line import republished
 from darbench.errors import BadInput
 from darbench.files import replacing
 
@@ -73,13 +74,23 @@ def read(folder: Path) -> Declared:
     """Read the declarations in a folder, none without a file; BadInput if it cannot be read."""
     path = folder / FILE
     try:
-        return Declared(**json.loads(path.read_text()))
+        return _mailable(Declared(**json.loads(path.read_text())))
     except FileNotFoundError:
         return Declared()
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise BadInput(
             f"{path}: cannot be read ({error}); move it away, and run the sweep again"
         ) from error
+
+
+def _mailable(declared: Declared) -> Declared:
+    """The declarations without the folders of this machine, which an older darbench kept."""
+    return replace(
+        declared,
+        command=declared.command and republished(declared.command),
+        commands={key: text and republished(text) for key, text in declared.commands.items()},
+        files={name: file and Path(file).name for name, file in declared.files.items()},
+    )
 
 
 def write(folder: Path, declared: Declared) -> None:

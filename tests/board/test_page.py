@@ -64,6 +64,20 @@ def sweep_rows():
     return (entry_rows("add"), entry_rows("dar", ratio=0.95, wobble=0.001, params={"span": 4}))
 
 
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("darbench sweep --load x.py --space y.yaml", "where x.py, y.yaml lie side by side."),
+        ("darbench sweep --space y.yaml", "where y.yaml lies."),
+        ("darbench sweep --space toy", None),
+    ],
+)
+def test_a_command_says_where_it_runs(tmp_path, command, says):
+    text = Parsed(render(tmp_path, *sweep_rows(), command=command)).text
+    assert ("It runs in the folder" in text) == (says is not None)
+    assert says is None or f"It runs in the folder {says}" in text
+
+
 def test_everything_a_user_names_is_escaped(tmp_path):
     crash = failed_row(toy_trial("mhc", 0, label=EVIL), "crashed", EVIL)
     rows = entry_rows("dar", label=EVIL, params={"mode": EVIL})

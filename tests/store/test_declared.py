@@ -1,5 +1,6 @@
 """Declarations beside a ledger: what later sweeps add to them, and what they replace."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -30,7 +31,19 @@ def test_what_is_written_is_read_back_and_no_file_declares_nothing(tmp_path):
     assert read(tmp_path) == declared
 
 
-@pytest.mark.parametrize("text", ["{", '{"seed": {}}', "[1]"])
+def test_what_an_older_darbench_declared_loses_the_folders_of_its_machine(tmp_path):
+    line = "darbench sweep --space '/home/ada/a=b/s.yaml' --load /home/ada/r.py seeds=[0]"
+    kept = {"command": line, "commands": {"a": line, "b": ""}, "files": {"r": "/home/ada/r.py"}}
+    (tmp_path / FILE).write_text(json.dumps(kept))
+    found = read(tmp_path)
+    assert found.command == found.commands["a"]
+    assert found.command == "darbench sweep --space s.yaml --load r.py 'seeds=[0]'"
+    assert found.commands["b"] == "" and found.files == {"r": "r.py"}
+
+
+@pytest.mark.parametrize(
+    "text", ["{", '{"seed": {}}', "[1]", '{"command": 3}', '{"commands": [1]}']
+)
 def test_a_file_that_cannot_be_read_is_named(tmp_path, text):
     (tmp_path / FILE).write_text(text)
     with pytest.raises(BadInput, match=rf"{tmp_path}/{FILE}: cannot be read .*; move it away"):
