@@ -30,7 +30,7 @@ def republished(text: str) -> str:
 
 
 def files_of(text: str) -> list[str]:
-    """Return the names of a user's files in a command line of a page, which runs where they lie."""
+    """Return the user's files that a command line of a page names; it runs where they lie."""
     words = shlex.split(text)
     named = (word for before, word in pairwise(words) if before in FILES)
     return [name for name in dict.fromkeys(named) if Path(name).suffix]

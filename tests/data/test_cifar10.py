@@ -220,8 +220,34 @@ def test_five_equal_batches_are_refused(tmp_path):
         load("cifar10", str(tmp_path / "data"))
 
 
+def test_a_few_test_images_among_the_training_images_are_counted(tmp_path, monkeypatch):
+    own = rng.integers(0, 256, (100, 32, 32, 3), np.uint8)
+    own[41] = TRAIN[7]
+    monkeypatch.setitem(globals(), "TEST", own)
+    monkeypatch.setitem(globals(), "TEST_LABELS", np.arange(100) % 10)
+    write_parquet(tmp_path / "few")
+    said = "1 of 100 test images are training images, such as test image 41"
+    assert load("cifar10", str(tmp_path / "few")).remarks == (said,)
+    own[7] = TRAIN[0]
+    write_parquet(tmp_path / "more")
+    with pytest.raises(BadInput, match=r"2 of 100 test images are .* such as test image 7;"):
+        load("cifar10", str(tmp_path / "more"))
+
+
+def test_published_images_are_taken_whatever_they_share(tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), "TEST", np.stack([TEST[0], TRAIN[7]]))
+    write_binary(tmp_path / "data")
+    sha1 = {f.name: hashlib.sha1(f.read_bytes()).hexdigest() for f in tmp_path.glob("data/*.bin")}
+    monkeypatch.setattr(cifar10, "PER_BATCH", 2)
+    monkeypatch.setattr(cifar10, "PUBLISHED_TEST", {sha1.pop("test_batch.bin")})
+    with pytest.raises(BadInput, match="1 of 2 test images are training images"):
+        load("cifar10", str(tmp_path / "data"))
+    monkeypatch.setattr(cifar10, "PUBLISHED_TRAIN", set(sha1.values()))
+    assert load("cifar10", str(tmp_path / "data")).n_val == 2
+
+
 @pytest.mark.parametrize("write", [write_binary, write_parquet])
-def test_no_test_image_may_be_a_training_image(tmp_path, write, monkeypatch):
+def test_many_test_images_may_not_be_training_images(tmp_path, write, monkeypatch):
     monkeypatch.setitem(globals(), "TEST", np.stack([TEST[0], TRAIN[7]]))
     write(tmp_path / "data")
     with pytest.raises(BadInput, match=r"data: 1 of 2 test images are .*such as test image 1"):
