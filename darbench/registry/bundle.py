@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from darbench.errors import BadInput
+from darbench.registry.outside import looks_outside
 from darbench.registry.syntax import code_of
 
 SYSTEM = ("/proc", "/sys", "/dev", "/etc", "/usr/lib", "/usr/share")
@@ -38,6 +39,8 @@ class Bundle:
     # Files that the code of a module imports or opens, by its file.
     uses: dict[Path, set[Path]] = field(default_factory=dict)
     apart: set[Path] = field(default_factory=set)  # files that the identity of a trial covers
+    # Hashes of what a registered class or function held once it had run, by name.
+    values: dict[Callable, dict[str, str]] = field(default_factory=dict)
     closed: bool = False
     refused: str = ""  # what was refused first, for the user's code may catch that
 
@@ -85,6 +88,12 @@ class Bundle:
         reached = self._reached(path)
         data = self.data
         return sorted((self._name(each), data[each]) for each in data.keys() & reached)
+
+    def values_of(self, made: Callable, path: Path) -> list[tuple[str, str]]:
+        """Return names and hashes of the values that it held, if its text may not say them all."""
+        own = frozenset(name for each in self.sources for name in (each.stem, each.parent.name))
+        outside = any(looks_outside(text, own) for text in self.texts(path))
+        return sorted(self.values.get(made, {}).items()) if outside else []
 
     def copy(self, folder: Path) -> Path:
         """Write all files below a folder, placed as they are here, and return the user's one."""

@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
 
 from darbench.errors import BadInput, unknown
-from darbench.registry.source import file_of, source_hash
+from darbench.registry.source import file_of, source_hash, written_hash
 
 GROUP = "darbench.routings"  # the entry points by which packages offer routings
 
@@ -126,4 +126,4 @@ def _path(made: Callable) -> tuple[str, str]:
 def _same(one: Callable, two: Callable) -> bool:
     """Whether two are written in the same file, as when two others import it, or are alike."""
     named = one.__qualname__ == two.__qualname__
-    return named and (file_of(one) == file_of(two) != "" or source_hash(one) == source_hash(two))
+    return named and (file_of(one) == file_of(two) != "" or written_hash(one) == written_hash(two))

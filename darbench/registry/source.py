@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 from darbench.errors import BadInput
@@ -38,6 +39,15 @@ def file_of(made: Callable) -> str:
 
 
 def source_hash(made: Callable, always: Iterable[str] = ()) -> str:
+    """Return the hash of what is written, and of the values that this may not decide alone."""
+    bundles = ((each, bundle_of(each)) for each in _own(made))
+    values = [bundle.values_of(each, Path(file_of(each))) for each, bundle in bundles if bundle]
+    return written_hash(made, always, chain.from_iterable(values))
+
+
+def written_hash(
+    made: Callable, always: Iterable[str] = (), values: Iterable[tuple[str, str]] = ()
+) -> str:
     """Return the `text_hash` of the whole file in which a class or function is written.
 
     Base classes count however the file names them: an attribute of a package is no import.
@@ -50,10 +60,16 @@ def source_hash(made: Callable, always: Iterable[str] = ()) -> str:
     bases = getattr(made, "__mro__", (made,))[1:]
     elsewhere = [base.__module__ for base in bases if base.__module__ != made.__module__]
     parents = filter(None, map(_counting, elsewhere))
-    own = [made, *(base for base in bases if _package(base) not in FIXED | {"darbench"})]
+    own = _own(made)
     texts = dict.fromkeys([*texts, *(text for each in own for text in _texts(each))])
-    data = sorted({pair for each in own for pair in _data(each)})
+    data = sorted({*values, *(pair for each in own for pair in _data(each))})
     return text_hash(next(iter(texts)), [*always, *parents], [*texts][1:], data)
+
+
+def _own(made: Callable) -> list[Callable]:
+    """A class or function, and those of its base classes that are the user's or a guest's."""
+    bases = getattr(made, "__mro__", (made,))[1:]
+    return [made, *(base for base in bases if _package(base) not in FIXED | {"darbench"})]
 
 
 def text_hash(

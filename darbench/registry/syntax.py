@@ -10,7 +10,7 @@ from collections.abc import Set
 from functools import cache
 
 # Attributes of a registered class that it does not compute with, unless something reads them.
-_FACTS = {"paper", "citation", "settings"}
+FACTS = {"paper", "citation", "settings"}
 _ALL = {"vars", "__dict__"}  # what reads every attribute
 _SILENT = ("ctx", "kind", "type_comment", "type_ignores")  # fields of a node that decide nothing
 
@@ -22,7 +22,7 @@ def code_of(text: str, read: Set[str] = frozenset()) -> str:
     a notebook cell with magic commands, is returned as it is.
     """
     read |= names_read(text)
-    return _code_without(text, frozenset() if _ALL & read else frozenset(_FACTS - read))
+    return _code_without(text, frozenset() if _ALL & read else frozenset(FACTS - read))
 
 
 @cache

@@ -45,19 +45,32 @@ def attributes(module: nn.Module) -> dict[str, object]:
 def reachable(cls: type) -> dict[str, object]:
     """Return a fingerprint of each value outside of it that the code of a class can reach."""
     reach = Reach(home_of(cls))
-    reach.into_class(cls)
+    reach.into(cls.__name__, cls)
     return reach.found
 
 
 class Reach:
     """A walk through a user's code: from a class to the functions and globals that it names."""
 
-    def __init__(self, home: str):
+    def __init__(self, home: str, fingerprint: type[Fingerprint] = Fingerprint):
+        self._fingerprint = fingerprint
         self.found: dict[str, object] = {}
         self._home = home
         self._walked: set[int] = set()
 
-    def into_class(self, cls: type) -> None:
+    def into(self, name: str, value: Any) -> None:
+        """Walk into code; take the fingerprint of anything else."""
+        if isinstance(value, ModuleType):
+            return
+        if isinstance(value, type):
+            self._into_class(value)
+            return
+        self._into_functions(value)
+        if not isinstance(value, FunctionType):
+            self.found[name] = self._fingerprint(home=self._home).of(value)
+            self._into_class(type(value))
+
+    def _into_class(self, cls: type) -> None:
         """Walk through the methods and attributes of a class and its bases."""
         for base in cls.__mro__:
             if self._is_new(base) and is_own(base.__module__, self._home):
@@ -65,7 +78,7 @@ class Reach:
                     if any(_functions(value)):
                         self._into_functions(value)
                     elif not name.startswith(("__", "_abc_")):
-                        self._note(f"{base.__name__}.{name}", value)
+                        self.into(f"{base.__name__}.{name}", value)
 
     def _into_functions(self, value: Any) -> None:
         for function in _functions(value):
@@ -81,7 +94,7 @@ class Reach:
         own = [vars(module) for module in modules if is_own(module.__name__, self._home)]
         for values in (scope, *own):
             for name in sorted(names & values.keys()):
-                self._note(f"{name} of {_place(values)}", values[name])
+                self.into(f"{name} of {_place(values)}", values[name])
 
     def _into_kept(self, function: FunctionType) -> None:
         """Walk on to what a function itself keeps: closure, defaults, attributes."""
@@ -91,19 +104,7 @@ class Reach:
         kept |= {f"default {i}": v for i, v in enumerate(function.__defaults__ or ())}
         kept |= {name: value for name, value in vars(function).items() if name != "__wrapped__"}
         for name, value in kept.items():
-            self._note(f"{name} of {function.__qualname__}", value)
-
-    def _note(self, name: str, value: Any) -> None:
-        """Walk into code; take the fingerprint of anything else."""
-        if isinstance(value, ModuleType):
-            return
-        if isinstance(value, type):
-            self.into_class(value)
-            return
-        self._into_functions(value)
-        if not isinstance(value, FunctionType):
-            self.found[name] = Fingerprint(home=self._home).of(value)
-            self.into_class(type(value))
+            self.into(f"{name} of {function.__qualname__}", value)
 
     def _is_new(self, code: object) -> bool:
         new = id(code) not in self._walked

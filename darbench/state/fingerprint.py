@@ -38,17 +38,17 @@ class Fingerprint:
         if value is None or isinstance(value, bool | int | float | complex | str | bytes):
             return type(value).__name__, repr(value)
         if id(value) in self._met or id(value) in self._learnt:
-            return "same", id(value)
+            return "same", self._identity(value)
         self._met[id(value)] = value
         return type(value).__name__, self._content(value)
 
     def _content(self, value: Any) -> object:
         if isinstance(value, (nn.Parameter, *BY_NAME)):
-            return id(value)
+            return self._identity(value)
         if isinstance(value, Tensor):
-            return _tensor(value)
+            return tensor_content(value)
         if isinstance(value, torch.Generator):
-            return _tensor(value.get_state())
+            return tensor_content(value.get_state())
         if isinstance(value, dict):
             return tuple((self.of(key), self.of(item)) for key, item in value.items())
         if isinstance(value, list | tuple):
@@ -61,11 +61,13 @@ class Fingerprint:
         """The fingerprint of what an object would be copied from, or else of its attributes."""
         if hasattr(value, "cache_info"):  # functools.cache: how much, and what, it has remembered
             held = sorted(repr(self.of(each)) for each in gc.get_referents(value))
-            return id(value), value.cache_info().misses, tuple(held)
+            return self._identity(value), value.cache_info().misses, tuple(held)
         if isinstance(value, ContextVar):
             return self.of(value.get(None))
         if isinstance(value, torch.UntypedStorage):
-            return _tensor(torch.empty(0, dtype=torch.uint8, device=value.device).set_(value))
+            return tensor_content(
+                torch.empty(0, dtype=torch.uint8, device=value.device).set_(value)
+            )
         if isinstance(value, np.ndarray) and value.dtype != object:
             return str(value.dtype), value.shape, _digest(np.ascontiguousarray(value))
         if isinstance(value, types.GeneratorType):
@@ -74,13 +76,15 @@ class Fingerprint:
         if isinstance(value, nn.Module):
             return self.of(vars(value))
         if not self._is_readable(type(value)):
-            return id(value)
+            return self._identity(value)
         with suppress(TypeError), memoryview(value) as content:  # as of array.array
-            return content.format, _digest(content.tobytes())
+            if "O" not in content.format:  # addresses
+                return content.format, _digest(content.tobytes())
         try:
             return self._reduced(value)
         except Exception:  # as of locks and files, which are what they are, and threading.local
-            return id(value), _position(value), self.of(getattr(value, "__dict__", None))
+            rest = getattr(value, "__dict__", None)
+            return self._identity(value), _position(value), self.of(rest)
 
     def _is_readable(self, kind: type) -> bool:
         """Whether objects of this kind hold content: those of a compiler hold what it compiled."""
@@ -90,10 +94,13 @@ class Fingerprint:
     def _reduced(self, value: Any) -> object:
         made, arguments, *rest = value.__reduce_ex__(4)
         parts = (list(part) if hasattr(part, "__next__") else part for part in rest)
-        return id(made), self.of(arguments), *map(self.of, parts)
+        return self._identity(made), self.of(arguments), *map(self.of, parts)
+
+    def _identity(self, value: Any) -> object:
+        return id(value)
 
 
-def _tensor(value: Tensor) -> object:
+def tensor_content(value: Tensor) -> object:
     if value.is_meta or value.layout != torch.strided:
         return id(value), value._version
     content = value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()

@@ -4,20 +4,29 @@ What it reads there is part of its source, and reaches the workers; what it open
 is refused.
 """
 
+import hashlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
+from darbench.arithmetic import plain_arithmetic
 from darbench.errors import BadInput
 from darbench.registry import ENCODERS, ROUTINGS
 from darbench.registry.bundle import BUNDLES, bundle_of
 from darbench.registry.files import is_interruption, load_file, said
+from darbench.registry.syntax import FACTS
+from darbench.state.generators import borrowed
+from darbench.state.held import held_by, held_by_code
 from darbench.testing.inputs import outputs, reads
 from darbench.testing.subject import Subject
 from darbench.trial.encoders import load_encoder
+
+Values = Mapping[str, object]  # fingerprints by name
 
 
 def load_rehearsed(path: str | Path) -> list[str]:
@@ -26,26 +35,36 @@ def load_rehearsed(path: str | Path) -> list[str]:
     BadInput also if that ends the program; other exceptions are left for those who want to use
     what raises them.
     """
-    names = load_file(path)
-    bundle = [*BUNDLES.values()][-1]
-    for registry, run in ((ROUTINGS, _run_routing), (ENCODERS, _run_encoder)):
-        for name, made in registry.items():
-            if bundle_of(made) is bundle:
-                _attempt(lambda run=run, name=name: run(name), bundle.path)
+    with plain_arithmetic("cpu"):
+        names = load_file(path)
+        bundle = [*BUNDLES.values()][-1]
+        for registry, run in ((ROUTINGS, _run_routing), (ENCODERS, _run_encoder)):
+            for name, made in registry.items():
+                if bundle_of(made) is bundle:
+                    ran = _attempt(partial(run, name), bundle.path)
+                    code = _attempt(partial(held_by_code, made), bundle.path)
+                    bundle.values[made] = _hashed({**code, **ran})
     bundle.closed = True
     return names
 
 
-def _attempt(run: Callable[[], None], path: Path) -> None:
+def _attempt(run: Callable[[], Values], path: Path) -> Values:
+    """Return the values that a run leaves; none if that fails."""
     try:
-        with torch.random.fork_rng(devices=[]), _uncompiled():
-            run()
+        with borrowed(0), _uncompiled():
+            return run()
     except Exception:
-        return
+        return {}
     except BaseException as error:
         if is_interruption(error):
             raise
         raise BadInput(said(error, path)) from error
+
+
+def _hashed(values: Values) -> dict[str, str]:
+    """Return the hashes of values by name, without those that a routing does not compute with."""
+    counting = {n: v for n, v in values.items() if n.rpartition(".")[2] not in FACTS}
+    return {n: hashlib.sha256(repr(v).encode()).hexdigest()[:16] for n, v in counting.items()}
 
 
 def _uncompiled() -> AbstractContextManager:
@@ -54,15 +73,23 @@ def _uncompiled() -> AbstractContextManager:
     return torch.compiler.set_stance("force_eager") if there else nullcontext()
 
 
-def _run_routing(name: str) -> None:
+def _run_routing(name: str) -> Values:
     """Run a routing with its defaults on the CPU, in training and in evaluation."""
-    subject = Subject(ROUTINGS.get(name))
+    subject, read = Subject(ROUTINGS.get(name)), {}
     for training in (True, False):
-        reads(subject.fresh().train(training), outputs(dtype=torch.float32))
+        routing = subject.fresh().train(training)
+        read[f"what it reads, {training=}"] = _sizes(reads(routing, outputs(dtype=torch.float32)))
+    return held_by(routing) | read
 
 
-def _run_encoder(name: str) -> None:
-    encoder = load_encoder(name)
+def _run_encoder(name: str) -> Values:
+    encoder, given = load_encoder(name), {}
     for channels in (1, 3):
         with torch.no_grad(), suppress(Exception):
-            encoder(torch.zeros(1, channels, 32, 32))
+            given[f"features, {channels=}"] = _sizes([encoder(torch.zeros(1, channels, 32, 32))])
+    return (held_by(encoder) if isinstance(encoder, nn.Module) else {}) | given
+
+
+def _sizes(tensors: Iterable[Tensor]) -> list[str]:
+    """Mean sizes, without the digits in which processors differ."""
+    return [f"{tensor.detach().double().abs().mean():.4g}" for tensor in tensors]

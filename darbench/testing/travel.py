@@ -16,6 +16,7 @@ from darbench.registry.bundle import BUNDLES, Bundle, bundle_of
 from darbench.registry.by_value import by_value
 from darbench.registry.imports import forget
 from darbench.registry.registry import is_importable
+from darbench.state.fingerprint import changed
 from darbench.testing.check import check, fail
 from darbench.testing.rehearsal import load_rehearsed
 from darbench.testing.subject import Subject
@@ -34,6 +35,7 @@ class Parcel:
     file: Path
     routings: Mapping[str, str]  # source hashes by name, where they were first loaded
     encoders: Mapping[str, str]
+    values: Mapping[str, Mapping[str, str]]  # hashes of what they held then, by name
 
     @classmethod
     def of(cls, bundle: Bundle, folder: Path) -> "Parcel":
@@ -42,6 +44,7 @@ class Parcel:
             file=bundle.copy(folder.resolve()),
             routings=_hashes(ROUTINGS, bundle),
             encoders=_hashes(ENCODERS, bundle),
+            values={made.__qualname__: values for made, values in bundle.values.items()},
         )
 
     def load(self) -> None:
@@ -50,11 +53,15 @@ class Parcel:
             load_rehearsed(self.file)
         for registry, hashes in ((ROUTINGS, self.routings), (ENCODERS, self.encoders)):
             for name, wanted in hashes.items():
-                if registry.source_hash(name) != wanted:
+                made = registry.get(name)
+                other = changed(self.values[made.__qualname__], bundle_of(made).values[made])
+                if other or registry.source_hash(name) != wanted:
                     raise BadInput(
                         f"{self.file.name}: what it reads or imports is not what it was when "
-                        f"{name} was hashed; name such files by their place beside it, "
-                        "Path(__file__).parent, and leave them as they are during a sweep"
+                        f"{name} was hashed{f' ({other[0]} differs)' if other else ''}; name such "
+                        "files by their place beside it, Path(__file__).parent, and leave them as "
+                        "they are during a sweep; let nothing else decide a number, no clock and "
+                        "no generator without a seed"
                     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save_file
 
 import darbench
 from darbench.errors import BadInput
@@ -93,6 +94,35 @@ def test_a_file_of_numbers_counts_wherever_it_is_read_before_the_trial(tmp_path,
     hashes = []
     for number in (1.0, 2.0, 1.0):
         np.save(tmp_path / "table.npy", np.full(3, number))
+        hashes.append(hash_of(mine))
+    assert hashes[0] == hashes[2] != hashes[1]
+
+
+UNSEEN = {
+    "what a library reads": "load_file({folder!r} + '/w.safetensors')['w'].item()",
+    "whether a file is there": "3.0 if (HERE / 'big').exists() else 1.0",
+    "which files are there": "len([*HERE.glob('b*')])",
+    "the environment": "float(os.environ.get('SCALE', 1))",
+}
+
+
+@pytest.mark.parametrize("where", ["top", "init", "write"])
+@pytest.mark.parametrize("what", UNSEEN)
+def test_a_number_that_comes_from_nowhere_to_be_seen_counts(tmp_path, monkeypatch, what, where):
+    """Its results would else be taken for finished that another number made."""
+    number = UNSEEN[what].format(folder=str(tmp_path))
+    top = f"{HERE}import os\nfrom safetensors.numpy import load_file\n"
+    texts = {
+        "top": routing(f"{top}SCALE = {number}", write="state + SCALE * v"),
+        "init": routing(top, init=f"self.scale = {number}", write="state + self.scale * v"),
+        "write": routing(top, write=f"state + ({number}) * v"),
+    }
+    mine, hashes = files(tmp_path / "own", mine=texts[where]), []
+    for number in (1.0, 3.0, 1.0):
+        save_file({"w": np.full(1, number)}, tmp_path / "w.safetensors")
+        monkeypatch.setenv("SCALE", str(number))
+        big = mine.with_name("big")
+        big.mkdir() if number > 1 else shutil.rmtree(big, ignore_errors=True)
         hashes.append(hash_of(mine))
     assert hashes[0] == hashes[2] != hashes[1]
 

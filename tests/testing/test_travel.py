@@ -1,6 +1,7 @@
 """A worker loads a copy of a user's file and all that belongs to it, and checks what it finds."""
 
 import os
+import re
 import sys
 
 import numpy as np
@@ -101,6 +102,22 @@ BROKEN = {
         "import os\nassert not os.environ.get('ONCE')\nos.environ['ONCE'] = '1'"
     ),
 }
+# What decides a number, and may be another one in a worker.
+OTHERWISE = {
+    "whether a file is there": "3.0 if (HERE / 'table.npy').exists() else 1.0",
+    "which files are there": "len([*HERE.iterdir()])",
+    "a generator without a seed": "np.random.default_rng().random()",
+    "a clock": "time.perf_counter_ns() % 997",
+}
+PLACES = {
+    "SCALE of mine.py": lambda n: routing(f"{CLOCK}SCALE = {n}", write="state + SCALE * v"),
+    "self.scale": lambda n: routing(CLOCK, init=f"self.scale = {n}", write="self.scale * v"),
+    "self.scale of a buffer": lambda n: routing(
+        CLOCK, init=f"self.register_buffer('scale', torch.tensor({n}))", write="self.scale * v"
+    ),
+    "what it reads": lambda n: routing(CLOCK, begin=f"x = x * ({n})"),
+}
+CLOCK = HERE + "import time\nimport torch\n"
 
 
 @pytest.mark.parametrize("what", BROKEN)
@@ -112,3 +129,21 @@ def test_the_check_says_what_a_worker_cannot_load(mine, monkeypatch, what):
     monkeypatch.setitem(os.environ, "ONCE", "1")
     assert passed().startswith("mine.py:") and "Error: " in passed()
     assert "\nTo mend: " in passed()
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("what", OTHERWISE)
+def test_a_copy_that_would_compute_with_another_number_is_refused(mine, what, place):
+    mine.write_text(PLACES[place](OTHERWISE[what]))
+    load_rehearsed(mine)
+    named = re.escape(place.removesuffix(" of a buffer"))
+    assert re.search(rf"is not what it was when mine was hashed \({named}", passed())
+
+
+def test_a_copy_of_what_a_seed_draws_is_the_same(mine):
+    init = "self.w = torch.nn.Parameter(torch.randn(3)); self.r = np.random.random()"
+    top = CLOCK + "import logging, threading\nLOG = logging.getLogger(__name__)\nDRAWN = "
+    drawn = "(torch.rand(3), np.random.rand(), np.random.default_rng(0), str(HERE), HERE.parent)"
+    mine.write_text(routing(top + drawn, init=init, write="state + v if LOG and DRAWN else 0"))
+    load_rehearsed(mine)
+    assert passed() == ""
