@@ -58,7 +58,7 @@ class Curve:
     def __call__(self, progress: Progress) -> None:
         if progress.done == len(self.held):
             return
-        (path,) = self.ledger.glob("*-*.jsonl")  # HOST-PROCESS.jsonl: one worker throughout
+        (path,) = self.ledger.glob("*-*.jsonl")  # a hash of the host, and the process: one worker
         worker, row = int(path.stem.rpartition("-")[2]), last_row(path)
         own = memory(worker)
         rest = sum(memory(each)["Pss"] for each in descendants("self") if each != worker)

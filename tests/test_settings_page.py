@@ -15,7 +15,7 @@ from darbench.records import settings
 from darbench.records.metric import COMPARED
 from darbench.search.compose import SweepConfig
 from darbench.search.load import load_space
-from darbench.search.space import ENTRY_KEYS
+from darbench.search.variants import ENTRY_KEYS
 
 PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
 ROWS = {

@@ -19,7 +19,8 @@ from darbench.records.canonical import canonical_json
 from darbench.records.trial import Trial
 from darbench.search.domains import Choices, Domain
 from darbench.search.proposer import Exhausted, Row, seeds_by_configuration
-from darbench.search.space import Configuration, SearchSpace
+from darbench.search.space import SearchSpace
+from darbench.search.variants import Configuration
 from darbench.store import ledger
 
 MOST_DRAWS = 100  # after so many repeats in a row, no configuration is left

@@ -11,6 +11,7 @@ from darbench.registry import ROUTINGS
 from darbench.trial.build import build_model
 from darbench.trial.check import check, check_scores
 from tests.make.trials import DIGITS, TINY, tiny_trial
+from tests.trial import held, reached
 from tests.trial import test_conduct as conduct
 
 aligned = partial(Repa, encoder="digits-cnn")  # as a composed task has it
@@ -82,9 +83,9 @@ def test_an_extractor_without_its_weights_is_refused(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("cls", "message"),
     [
-        (conduct.Counter, r"routing Counter: self\.held is changed by training"),
-        (conduct.Global, r"routing Global: COUNT of test_conduct\.py is changed by training"),
-        (conduct.PlainTensor, r"routing PlainTensor: self\.held is changed by training"),
+        (held.Counter, r"routing Counter: self\.held is changed by training"),
+        (reached.Global, r"routing Global: COUNT of reached\.py is changed by training"),
+        (held.PlainTensor, r"routing PlainTensor: self\.held is changed by training"),
         (conduct.Constructor, r"LOG of test_conduct\.py is changed by building it"),
         (conduct.noise(np.random.random), "numpy is drawn from"),
     ],

@@ -1,20 +1,13 @@
 """Whatever a routing carries between passes is in the evaluated model, or refused by its name."""
 
-import array
-import copy
-import functools
-import itertools
 import random
 import secrets
-import threading
 import time
-from collections import deque
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from darbench.errors import BadInput
 from darbench.routing.add import Add
@@ -22,267 +15,15 @@ from darbench.testing.rehearsal import load_rehearsed
 from darbench.trial.train import train
 from tests.make.trials import TINY, tiny_trial
 from tests.make.users import files, routing
-from tests.trial import routings
+from tests.trial.held import HOLDING, Held
+from tests.trial.reached import REACHING
 from tests.trial.routings import BnRead, DropPath, begin_own
 from tests.trial.runs import begin
 
-COUNT = 0
 LOG = []
-MEMO = {}
-NUMBERS = array.array("d", [0.0])
-LOCAL = threading.local()
 
 
-class Settings:
-    scale = 1.0
-    steps = 0
-
-
-SETTINGS = Settings()
-
-
-@functools.cache
-def scale(step):
-    return 1.0
-
-
-def tally(seen=[]):  # noqa: B006
-    seen.append(1)
-
-
-def counted():
-    counted.calls = getattr(counted, "calls", 0) + 1
-
-
-def closed():
-    total = 0
-
-    def add():
-        nonlocal total
-        total += 1
-
-    return add
-
-
-CLOSED = closed()
-
-
-class Held(Add):
-    """A routing with something on it; `passing` is what every pass does in training."""
-
-    made = staticmethod(lambda: None)
-
-    def __init__(self, sites, width):
-        super().__init__(sites, width)
-        self.w = nn.Parameter(torch.ones(width))
-        self.held = type(self).made()
-
-    def begin(self, x, cond):
-        if self.training:
-            self.passing(x.detach())
-        return self.w * x
-
-    def passing(self, x):
-        pass
-
-
-class PlainTensor(Held):
-    made, names = staticmethod(lambda: torch.zeros(())), "self.held"
-
-    def passing(self, x):
-        self.held = 0.9 * self.held + 0.1 * x.mean()
-
-
-class TensorInPlace(PlainTensor):
-    def passing(self, x):
-        self.held.add_(1)
-
-
-class TensorInAList(Held):
-    made, names = staticmethod(lambda: [torch.zeros(())]), "self.held"
-
-    def passing(self, x):
-        self.held[0] += 1
-
-
-class Counter(Held):
-    made, names = staticmethod(lambda: 0), "self.held"
-
-    def passing(self, x):
-        self.held += 1
-
-
-class NewAttribute(Held):
-    names = "self.last"
-
-    def passing(self, x):
-        self.last = x
-
-
-class CounterOfAPart(Held):
-    made, names = staticmethod(nn.Identity), "self.held.calls"
-
-    def passing(self, x):
-        self.held.calls = getattr(self.held, "calls", 0) + 1
-
-
-class OfAnObject(Held):
-    made, names = staticmethod(Settings), "self.held"
-
-    def passing(self, x):
-        self.held.steps += 1
-
-
-class OfItertools(Held):
-    made, names = staticmethod(itertools.count), "self.held"
-
-    def passing(self, x):
-        next(self.held)
-
-
-class OfAGenerator(Held):
-    made, names = staticmethod(lambda: (i for i in range(10**6))), "self.held"
-
-    def passing(self, x):
-        next(self.held)
-
-    def __deepcopy__(self, memo):  # which generators have none of
-        made = copy.copy(self)
-        made.__dict__ = {**self.__dict__, "_parameters": dict(self._parameters)}
-        return made
-
-
-class OfADeque(Held):
-    made, names = staticmethod(lambda: deque(maxlen=4)), "self.held"
-
-    def passing(self, x):
-        self.held.append(1)
-
-
-class OwnTorchGenerator(Held):
-    made, names = staticmethod(torch.Generator), "self.held"
-
-    def passing(self, x):
-        torch.rand(1, generator=self.held)
-
-
-class OwnNumpyGenerator(Held):
-    made, names = staticmethod(lambda: np.random.default_rng(0)), "self.held"
-
-    def passing(self, x):
-        self.held.random()
-
-
-class OwnRandom(Held):
-    made, names = staticmethod(lambda: random.Random(0)), "self.held"
-
-    def passing(self, x):
-        self.held.random()
-
-
-class Global(Held):
-    names = "COUNT of test_conduct.py"
-
-    def passing(self, x):
-        global COUNT
-        COUNT += 1
-
-
-class GlobalList(Held):
-    names = "LOG of test_conduct.py"
-
-    def passing(self, x):
-        LOG.append(1)
-
-
-class GlobalDict(Held):
-    names = "MEMO of test_conduct.py"
-
-    def passing(self, x):
-        MEMO[len(MEMO)] = x
-
-
-class GlobalObject(Held):
-    names = "SETTINGS of test_conduct.py"
-
-    def passing(self, x):
-        SETTINGS.steps += 1
-
-
-class GlobalOfANeighbour(Held):
-    names = "SEEN of routings.py"
-
-    def passing(self, x):
-        routings.SEEN += 1
-
-
-class OfTheClass(Held):
-    names, steps = "OfTheClass.steps", 0
-
-    def passing(self, x):
-        OfTheClass.steps += 1
-
-
-class OfAnotherClass(Held):
-    names = "Settings.steps"
-
-    def passing(self, x):
-        Settings.steps += 1
-
-
-class Memo(Held):
-    names = "scale of test_conduct.py"
-
-    def passing(self, x):
-        scale(len(LOG) + random.Random(time.perf_counter_ns()).random())
-
-
-class DefaultOfAFunction(Held):
-    names = "default 0 of tally"
-
-    def passing(self, x):
-        tally()
-
-
-class AttributeOfAFunction(Held):
-    names = "calls of counted"
-
-    def passing(self, x):
-        counted()
-
-
-class Closure(Held):
-    names = "total of closed.<locals>.add"
-
-    def passing(self, x):
-        CLOSED()
-
-
-class GlobalArray(Held):
-    names = "NUMBERS of test_conduct.py"
-
-    def passing(self, x):
-        NUMBERS[0] += 1
-
-
-class OfAThread(Held):
-    names = "LOCAL of test_conduct.py"
-
-    def passing(self, x):
-        LOCAL.n = getattr(LOCAL, "n", 0) + 1
-
-
-class NewParameter(Held):
-    names = "self.w is changed"
-
-    def passing(self, x):
-        self.w = nn.Parameter(self.w.detach().clone())
-
-
-CARRYING = [cls for cls in Held.__subclasses__() if "names" in vars(cls)] + [TensorInPlace]
-
-
-@pytest.mark.parametrize("cls", CARRYING, ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("cls", HOLDING + REACHING, ids=lambda cls: cls.__name__)
 def test_what_a_routing_carries_besides_buffers_is_refused_by_its_name(monkeypatch, cls):
     with pytest.raises(BadInput, match=rf"routing {cls.__name__}: {cls.names}") as caught:
         begin_own(monkeypatch, cls)
