@@ -49,7 +49,7 @@ class Fingerprint:
             return tensor_content(value)
         if isinstance(value, torch.Generator):
             return tensor_content(value.get_state())
-        if isinstance(value, dict):
+        if isinstance(value, dict | types.MappingProxyType):
             return tuple((self.of(key), self.of(item)) for key, item in value.items())
         if isinstance(value, list | tuple):
             return tuple(map(self.of, value))

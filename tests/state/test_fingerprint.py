@@ -5,14 +5,18 @@ import contextvars
 import ctypes
 import functools
 import io
+import logging
 import queue
 import random
 import re
+import signal
+import struct
 import threading
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -48,6 +52,8 @@ def remembering():
     return kept
 
 
+HELD = {}
+VIEWED = MappingProxyType(HELD)
 CHANGES = {
     "bfloat16": (lambda: torch.zeros(3, dtype=torch.bfloat16), bump),
     "a scalar tensor": (lambda: torch.tensor(1), lambda x: x.add_(1)),
@@ -79,6 +85,7 @@ CHANGES = {
     "context's": (lambda: contextvars.ContextVar("n"), lambda x: x.set(1)),
     "queue": (queue.Queue, lambda x: x.put(1)),
     "kept by functools": (remembering, lambda x: x()[0].append(1)),
+    "a view of a dict": (lambda: VIEWED, lambda x: HELD.update(a=1)),
     "module": (lambda: [nn.BatchNorm1d(2)], lambda x: x[0].running_mean.add_(1)),
 }
 
@@ -100,6 +107,28 @@ def test_content_decides(name):
 )
 def test_anything_has_one(value):
     assert Fingerprint().of(value) == Fingerprint().of(value)
+
+
+USES = {
+    "logger": (lambda: logging.getLogger("darbench.test"), lambda x: x.debug("a")),
+    "lock": (threading.RLock, lambda x: (x.acquire(), x.release())),
+    "path": (lambda: Path("a") / "b.txt", lambda x: (str(x), hash(x), x.suffix, x.parent)),
+    "pattern": (lambda: re.compile("a+"), lambda x: x.match("aa")),
+    "enumeration": (lambda: list(signal.Signals), lambda x: x[0].name),
+    "annotation": (lambda: [int | None, Any, TypeVar("T")], lambda x: hash(x[0])),
+    "event": (threading.Event, lambda x: x.is_set()),
+    "partial": (lambda: functools.partial(int, base=2), lambda x: x("1")),
+    "struct": (lambda: struct.Struct("d"), lambda x: x.pack(1.0)),
+}
+
+
+@pytest.mark.parametrize("name", USES)
+def test_what_is_used_and_holds_nothing_new_is_as_it_was(name):
+    make, use = USES[name]
+    value = make()
+    before = Fingerprint().of(value)
+    use(value)
+    assert Fingerprint().of(value) == before
 
 
 def test_a_cycle_ends():
