@@ -5,10 +5,7 @@ code opens for the first time is in no hash and reaches no worker, so it is refu
 """
 
 import hashlib
-import os
 import shutil
-import site
-import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.util import decode_source
@@ -18,15 +15,6 @@ from typing import NoReturn
 from darbench.errors import BadInput
 from darbench.registry.outside import looks_outside
 from darbench.registry.syntax import code_of
-
-SYSTEM = ("/proc", "/sys", "/dev", "/etc", "/usr/lib", "/usr/share")
-LIBRARIES = [
-    *map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")),
-    *site.getsitepackages(),
-    site.getusersitepackages(),
-    str(Path(__file__).parents[1]),  # darbench itself
-]
-SHARED = {"site-packages", "dist-packages"}
 
 
 @dataclass(eq=False)
@@ -153,15 +141,6 @@ def demand_none_refused() -> None:
     for bundle in BUNDLES.values():
         if bundle.refused:
             raise BadInput(bundle.refused)
-
-
-def is_users(path: str | Path) -> bool:
-    """Whether a file is a user's: neither the system's, nor Python's, nor of a package."""
-    real = Path(os.path.realpath(path))
-    return not (SHARED & {*real.parts} or any(map(real.is_relative_to, (*SYSTEM, *_LIBRARIES))))
-
-
-_LIBRARIES = [os.path.realpath(each) for each in LIBRARIES if each]
 
 
 def _late(what: str, when: str) -> str:

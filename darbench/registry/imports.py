@@ -17,7 +17,8 @@ from importlib.util import module_from_spec, resolve_name, spec_from_file_locati
 from pathlib import Path
 from types import ModuleType
 
-from darbench.registry.bundle import BUNDLES, Bundle, is_users
+from darbench.registry.bundle import BUNDLES, Bundle
+from darbench.state.ownership import is_users
 
 
 def run_module(bundle: Bundle) -> ModuleType:
@@ -48,6 +49,12 @@ def forget(package: str) -> None:
     BUNDLES.pop(package, None)
     for name in [n for n in sys.modules if n == package or n.startswith(f"{package}.")]:
         del sys.modules[name]
+
+
+def lies_beside(bundle: Bundle, name: str) -> bool:
+    """Whether a module of this name is the bundle's, although no library finds it."""
+    first = name.partition(".")[0]
+    return bool(first and PathFinder.find_spec(first, sys.modules[bundle.package].__path__))
 
 
 @contextmanager
@@ -84,7 +91,9 @@ class Finder:
     @staticmethod
     def find_spec(name: str, path=None, target=None) -> ModuleSpec | None:
         bundle = BUNDLES.get(name.partition(".")[0])
-        spec = PathFinder.find_spec(name, path) if bundle and path else None
+        if not bundle or not path:
+            return None
+        spec = PathFinder.find_spec(name, path) or _found_elsewhere(name)
         if spec and isinstance(spec.loader, SourceFileLoader):
             spec.loader = Loader(name, spec.origin, bundle)
         elif spec and isinstance(spec.loader, ExtensionFileLoader):
@@ -139,20 +148,25 @@ class Importer:
             return False
         path = sys.modules[self.package].__path__
         path += [e for e in (*sys.path, os.getcwd()) if e not in path and is_users(e)]
-        return PathFinder.find_spec(first, path) is not None
+        place = PathFinder.find_spec(first, path) or _found_elsewhere(f"{self.package}.{first}")
+        return place is not None
 
     def _note(self, name: str, globals: Mapping, fromlist: tuple, level: int) -> None:
         """Note which files of the bundle a module uses by an import."""
+        file = globals.get("__file__")
+        if not file:  # as in `exec`
+            return
         if level:
-            name = resolve_name("." * level + name, globals["__package__"])
+            package = globals.get("__package__") or globals["__name__"].rpartition(".")[0]
+            name = resolve_name("." * level + name, package)
         else:
             name = f"{self.package}.{name}"
         parts = name.split(".")
         names = [".".join(parts[:n]) for n in range(2, len(parts) + 1)]
         names += [f"{name}.{each}" for each in fromlist]
-        files = (getattr(sys.modules.get(each), "__file__", None) for each in names)
-        used = self.bundle.uses.setdefault(Path(globals["__file__"]), set())
-        used.update(Path(file) for file in files if file)
+        found = (getattr(sys.modules.get(each), "__file__", None) for each in names)
+        used = self.bundle.uses.setdefault(Path(file), set())
+        used.update(map(Path, filter(None, found)))
 
 
 def _found_by_all(first: str) -> ModuleSpec | None:
@@ -162,6 +176,19 @@ def _found_by_all(first: str) -> ModuleSpec | None:
     others = (finder for finder in sys.meta_path if finder is not Finder)
     specs = (finder.find_spec(first, None, None) for finder in others)
     return next((spec for spec in specs if spec is not None), None)
+
+
+def _found_elsewhere(name: str) -> ModuleSpec | None:
+    """The user's module or package PACKAGE.first that lies on no path, but is found otherwise.
+
+    So are those that are installed to be edited.
+    """
+    first = name.partition(".")[2]
+    spec = None if "." in first else _found_by_all(first)
+    if spec is None or not spec.has_location or not is_users(spec.origin):
+        return None
+    folders = spec.submodule_search_locations
+    return spec_from_file_location(name, spec.origin, submodule_search_locations=folders)
 
 
 def _place(spec: ModuleSpec) -> str:

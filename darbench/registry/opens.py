@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 from types import FrameType
 
-from darbench.registry.bundle import BUNDLES, Bundle, is_users
+from darbench.registry.bundle import BUNDLES, Bundle
+from darbench.state.ownership import is_users
 
 # Events whose first argument is a file.
 EVENTS = {"open", "ctypes.dlopen", "sqlite3.connect"}

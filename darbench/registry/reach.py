@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from darbench.registry.bundle import is_users
+from darbench.state.ownership import is_users
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None))
 

@@ -17,9 +17,10 @@ from pathlib import Path
 
 from darbench.errors import BadInput
 from darbench.records.canonical import content_hash
-from darbench.registry.bundle import bundle_of, is_users
+from darbench.registry.bundle import bundle_of
 from darbench.registry.reach import calls_of, constants_of, modules_of
 from darbench.registry.syntax import code_of, names_read, names_written
+from darbench.state.ownership import is_users
 
 VERBS = ("begin", "read", "write")
 FIXED = {*sys.stdlib_module_names, "torch"}  # packages whose version is part of the environment
@@ -152,13 +153,16 @@ def users_modules(made: Callable) -> dict[str, str]:
     own = file_of(made)
     if not is_users(own):
         return {}
-    files, waiting = {}, [*_imports(_lines(own)), *modules_of(made)]
+    files, waiting = (
+        {},
+        sorted({*_imports(_lines(own), _folder(made.__module__)), *modules_of(made)}),
+    )
     while waiting:
         name = waiting.pop()
         file = getattr(sys.modules.get(name), "__file__", None)
         if file and file not in (own, *files.values()) and is_users(file):
             files[name] = file
-            waiting += _imports(_lines(file))
+            waiting += sorted(_imports(_lines(file), _folder(name)))
     return files
 
 
@@ -168,16 +172,21 @@ def _imported(text: str) -> frozenset[str]:
     return frozenset(filter(None, map(_counting, _imports(text))))
 
 
+def _folder(module: str) -> str:
+    """The package from which a module's relative imports start."""
+    return getattr(sys.modules.get(module), "__package__", None) or ""
+
+
 @cache
-def _imports(text: str) -> frozenset[str]:
-    """The dotted names that a source imports."""
+def _imports(text: str, package: str = "") -> frozenset[str]:
+    """The dotted names that a source imports, relative ones if its package is given."""
     try:
-        return frozenset(_import_names(ast.parse(text)))
+        return frozenset(_import_names(ast.parse(text), package))
     except (SyntaxError, ValueError):  # such as a notebook cell with magic commands
         return frozenset()
 
 
-def _import_names(tree: ast.AST) -> Iterator[str]:
+def _import_names(tree: ast.AST, package: str) -> Iterator[str]:
     """Yield the dotted names of imports: a for `import a`, and a and a.b for `from a import b`.
 
     For an operator only a is yielded: its functions may have the names of its modules.
@@ -185,10 +194,19 @@ def _import_names(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
-            if not _is_operator(node.module):
-                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        module = _module_of(node, package) if isinstance(node, ast.ImportFrom) else None
+        if module:
+            yield module
+            if not _is_operator(module):
+                yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def _module_of(node: ast.ImportFrom, package: str) -> str | None:
+    """The module from which names are imported; None if it is relative to no package."""
+    if not node.level:
+        return node.module
+    above = package.split(".")[: package.count(".") + 2 - node.level]
+    return ".".join([*above, *filter(None, [node.module])]) if package and above else None
 
 
 def _counting(name: str) -> str | None:

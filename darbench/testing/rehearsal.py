@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from darbench.arithmetic import plain_arithmetic
 from darbench.errors import BadInput
 from darbench.registry import ENCODERS, ROUTINGS
-from darbench.registry.bundle import BUNDLES, bundle_of
-from darbench.registry.files import is_interruption, load_file, said
+from darbench.registry.bundle import BUNDLES, Bundle, bundle_of
+from darbench.registry.files import is_interruption, line_of, load_file, said
+from darbench.registry.imports import lies_beside
 from darbench.registry.syntax import FACTS
 from darbench.state.generators import borrowed
 from darbench.state.held import held_by, held_by_code
@@ -41,24 +42,31 @@ def load_rehearsed(path: str | Path) -> list[str]:
         for registry, run in ((ROUTINGS, _run_routing), (ENCODERS, _run_encoder)):
             for name, made in registry.items():
                 if bundle_of(made) is bundle:
-                    ran = _attempt(partial(run, name), bundle.path)
-                    code = _attempt(partial(held_by_code, made), bundle.path)
+                    ran = _attempt(partial(run, name), bundle)
+                    code = _attempt(partial(held_by_code, made), bundle)
                     bundle.values[made] = _hashed({**code, **ran})
     bundle.closed = True
     return names
 
 
-def _attempt(run: Callable[[], Values], path: Path) -> Values:
+def _attempt(run: Callable[[], Values], bundle: Bundle) -> Values:
     """Return the values that a run leaves; none if that fails."""
     try:
         with borrowed(0), _uncompiled():
             return run()
+    except ModuleNotFoundError as error:
+        if lies_beside(bundle, error.name or ""):
+            raise BadInput(
+                f"{line_of(error, bundle.path)}: {error.name} lies beside the file, where "
+                f"importlib looks only while that is loaded; write `import {error.name}`"
+            ) from None
+        return {}
     except Exception:
         return {}
     except BaseException as error:
         if is_interruption(error):
             raise
-        raise BadInput(said(error, path)) from error
+        raise BadInput(said(error, bundle.path)) from error
 
 
 def _hashed(values: Values) -> dict[str, str]:

@@ -15,7 +15,8 @@ from safetensors.numpy import save_file
 import darbench
 from darbench.errors import BadInput
 from darbench.registry import ROUTINGS
-from darbench.registry.bundle import bundle_of, is_users
+from darbench.registry.bundle import bundle_of
+from darbench.state.ownership import is_users
 from darbench.testing.rehearsal import load_rehearsed
 from tests.make.users import files, routing
 

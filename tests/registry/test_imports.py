@@ -1,16 +1,20 @@
 """Two files never see each other's neighbours, and nobody else sees them at all."""
 
+import math
 import subprocess
 import sys
+from importlib.util import spec_from_file_location
 from textwrap import dedent
 from types import ModuleType
 
 import pytest
 import torch
 
+from darbench.errors import BadInput
 from darbench.registry import ROUTINGS
 from darbench.registry.files import load_file
 from darbench.state.generators import foreign_positions, positions
+from darbench.testing.rehearsal import load_rehearsed
 from tests.make.users import files, routing
 
 OPS = "SCALE = {}\ndef mix(s, v):\n    return s + SCALE * v\n"
@@ -119,3 +123,45 @@ def test_files_that_are_opened_while_python_ends_are_nobodys(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_module_that_is_installed_to_be_edited_belongs_to_the_bundle(tmp_path, monkeypatch):
+    """No path leads to it: a finder of its own knows where it lies, as setuptools writes one."""
+    folder = tmp_path / "src" / "lib_impl"
+    files(folder, __init__="from .inner import SCALE", inner="SCALE = 3")
+
+    class Editable:
+        @staticmethod
+        def find_spec(name, path=None, target=None):
+            file, folders = folder / "__init__.py", [str(folder)]
+            found = spec_from_file_location(name, file, submodule_search_locations=folders)
+            return found if name == "mylib" else None
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Editable])
+    text = routing("import mylib\nfrom mylib.inner import SCALE", write="mylib.SCALE * v")
+    mine = files(tmp_path / "own", mine=text)
+
+    def loaded():
+        load_file(mine)
+        return ROUTINGS.source_hash("mine"), ROUTINGS.get("mine")(4, 8).write(0, 0, 1.0)
+
+    before = loaded()
+    files(folder, inner="SCALE = 4")
+    assert before[1] == 3 and loaded()[1] == 4 and loaded()[0] != before[0]
+    assert "mylib" not in sys.modules
+
+
+def test_an_import_in_a_text_that_is_run_works(tmp_path):
+    """Such a text has no file and no package."""
+    top = "space = {}\nexec('from math import pi\\nfrom my_ops import SCALE', space)"
+    write = "space['pi'] * space['SCALE']"
+    load_file(files(tmp_path, mine=routing(top, write=write), my_ops="SCALE = 2"))
+    assert ROUTINGS.get("mine")(4, 8).write(0, 0, 1.0) == 2 * math.pi
+
+
+def test_a_neighbour_that_importlib_seeks_too_late_is_one_line(tmp_path):
+    init = "import importlib; self.ops = importlib.import_module('my_ops')"
+    mine = files(tmp_path, mine=routing(init=init), my_ops="SCALE = 2")
+    with pytest.raises(BadInput, match=r"mine\.py:\d+: my_ops lies beside .*`import my_ops`"):
+        load_rehearsed(mine)
+    load_rehearsed(files(tmp_path, mine=routing(init=init.replace("my_ops", "not_there"))))

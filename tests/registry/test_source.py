@@ -239,6 +239,53 @@ def test_the_modules_that_a_script_imports_count(tmp_path):
     assert found("v  # the same") == before != found("2 * v")
 
 
+PACKAGED = """
+import darbench
+from .ops import mix
+from . import more
+from ..base import Base
+
+@darbench.register("mine")
+class Mine(Base):
+    def write(self, state, site, v):
+        return more.mix(mix(state, v), 0)
+"""
+PARENT = """
+import darbench
+class Base(darbench.Routing):
+    def begin(self, x, cond):
+        return x
+    def read(self, state, site):
+        return state
+"""
+
+
+@pytest.mark.parametrize("edited", ["pkg/own/ops.py", "pkg/own/more.py", "pkg/deep.py"])
+def test_what_a_package_of_a_script_imports_by_dots_counts(tmp_path, edited):
+    mix = "def mix(s, v): return s + v\n"
+    for name, text in {
+        "pkg/__init__.py": "",
+        "pkg/base.py": PARENT,
+        "pkg/deep.py": f"{mix}DEEP = 1\n",
+        "pkg/own/__init__.py": "",
+        "pkg/own/routing.py": PACKAGED,
+        "pkg/own/ops.py": "from ..deep import mix\n",
+        "pkg/own/more.py": mix,
+        "run.py": "import pkg.own.routing\nfrom darbench.registry import ROUTINGS\n"
+        "print(ROUTINGS.source_hash('mine'))",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+    def found(more: str) -> str:
+        (tmp_path / edited).write_text((tmp_path / edited).read_text() + more)
+        command = [sys.executable, "-B", str(tmp_path / "run.py")]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    before = found("")
+    assert found("# a comment\n") == before != found("OTHER = 1\n")
+
+
 CELLS = """
 import linecache, sys
 import darbench
