@@ -1,16 +1,19 @@
 """No false alarm: what code names and does not change, and what is a library's, is as it was."""
 
 import functools
+import sys
 import threading
+from types import ModuleType
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
 from darbench.routing.add import Add
 from darbench.routing.dar import Dar
 from darbench.state.carried import attributes, carried, reachable
-from darbench.state.ownership import home_of, is_own
+from darbench.state.ownership import home_of, is_own, is_users
 
 LOCK, TABLE, UNNAMED = threading.Lock(), np.arange(4), []
 
@@ -65,3 +68,15 @@ def test_a_library_is_nobodys_own_but_an_offered_package():
     others = ("torch.nn", "darbench.routing.add", "json", "numpy", "pytest", "builtins", None)
     assert not any(map(is_own, others))
     assert is_own("pytest", home="pytest")
+
+
+@pytest.mark.parametrize(
+    ("place", "own"), [("mine", True), ("dist-packages", False), ("lib/site-packages", False)]
+)
+def test_whose_code_it_is_has_one_answer(tmp_path, monkeypatch, place, own):
+    """Whether a file is asked for or a module, and also of a user's that is named as a library."""
+    for name in ("my_ops", "code"):
+        module = ModuleType(name)
+        module.__file__ = str(tmp_path / place / f"{name}.py")
+        monkeypatch.setitem(sys.modules, name, module)
+        assert is_own(name) == is_users(module.__file__) == own
