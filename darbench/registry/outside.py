@@ -18,6 +18,8 @@ PURE = {
 }
 # Names which, read together, are none the less a way out.
 WAYS = ({"exec"}, {"eval"}, {"__import__"}, {"from_file"}, {"hub"}, {"jit", "load"})
+# Names of what reads a file.
+READERS = {"open", "load", "loadtxt", "genfromtxt", "fromfile", "memmap"}
 
 
 @cache
@@ -29,7 +31,11 @@ def looks_outside(text: str, own: frozenset[str] = frozenset()) -> bool:
 
 def _tops(text: str) -> Iterator[str]:
     """Yield the first parts of the names that a source imports."""
-    for node in ast.walk(ast.parse(text)):
+    try:
+        nodes = [*ast.walk(ast.parse(text))]
+    except (SyntaxError, ValueError):  # such as a notebook cell with magic commands
+        return
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
         if isinstance(node, ast.ImportFrom) and not node.level:

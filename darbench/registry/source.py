@@ -18,6 +18,7 @@ from pathlib import Path
 from darbench.errors import BadInput
 from darbench.records.canonical import content_hash
 from darbench.registry.bundle import bundle_of
+from darbench.registry.outside import READERS, looks_outside
 from darbench.registry.reach import calls_of, constants_of, modules_of
 from darbench.registry.syntax import code_of, names_read, names_written
 from darbench.state.ownership import is_users
@@ -116,15 +117,23 @@ def _texts(made: Callable) -> list[str]:
 def _data(made: Callable) -> list[tuple[str, str]]:
     """Return names and hashes of the user's other files that its module uses.
 
-    Of a notebook cell they are the values that come from other cells.
+    Of a script, whose reads nobody hears, they are the values that it may have read; of a notebook
+    cell those that come from other cells.
     """
     bundle, filename = bundle_of(made), file_of(made)
     if bundle:
         return bundle.contents(Path(filename))
     if os.path.isfile(filename):
-        return []
+        return constants_of(made) if is_users(filename) and _may_read(made) else []
     inside = names_written(_lines(filename))
     return [pair for pair in constants_of(made) if pair[0] not in inside]
+
+
+def _may_read(made: Callable) -> bool:
+    """Whether a script, or what it uses of the user's, may take values from elsewhere."""
+    own = frozenset(name.partition(".")[0] for name in users_modules(made))
+    texts = _texts_of_script(made)
+    return any(looks_outside(text, own) or names_read(text) & READERS for text in texts)
 
 
 def _package(made: Callable) -> str:

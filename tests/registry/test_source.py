@@ -286,6 +286,38 @@ def test_what_a_package_of_a_script_imports_by_dots_counts(tmp_path, edited):
     assert found("# a comment\n") == before != found("OTHER = 1\n")
 
 
+READING = """
+import sys
+import numpy as np
+import darbench
+from darbench.registry import ROUTINGS
+SCALE, UNUSED = {read}, 1
+
+@darbench.register("mine")
+class Mine(darbench.Routing):
+    def begin(self, x, cond):
+        return x
+    def read(self, state, site):
+        return state
+    def write(self, state, site, v):
+        return state + SCALE * v
+print(ROUTINGS.source_hash("mine"))
+"""
+
+
+@pytest.mark.parametrize("read", ["np.loadtxt(sys.argv[1])", "float(open(sys.argv[1]).read())"])
+def test_a_number_that_a_script_reads_counts(tmp_path, read):
+    (tmp_path / "script.py").write_text(READING.format(read=read))
+
+    def found(number: str) -> str:
+        (tmp_path / "number.txt").write_text(number)
+        command = [sys.executable, "-B", tmp_path / "script.py", tmp_path / "number.txt"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    before = found("1.5")
+    assert found("1.50") == before != found("2.5")
+
+
 CELLS = """
 import linecache, sys
 import darbench
