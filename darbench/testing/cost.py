@@ -72,6 +72,7 @@ def counted(build, tokens: int, sites: int = SITES, width: int = WIDTH) -> tuple
         products, elements = FlopCounterMode(display=False), ElementwiseCounter()
         with torch.no_grad(), products, elements:
             reads(routing, v, cond)
+        reads(routing.train(), v, cond)  # as a trial does; what is drawn there has no content
     return elements.flops, products.get_total_flops()
 
 
