@@ -13,7 +13,6 @@ from torch import nn
 
 from darbench import Routing
 from darbench.errors import BadInput
-from darbench.routing.add import Add
 from darbench.testing import CHECKS, check_routing
 from tests.testing.broken.training_mode import Normed, Running
 from tests.testing.healthy import Scaled
@@ -247,17 +246,3 @@ def test_the_class_for_pytest_runs_every_check_as_a_test(tmp_path):
     assert f"1 failed, {2 * len(CHECKS) - 3} passed, 2 deselected" in run.stdout
     assert "TestMine::test_declared_equality_to_add" in run.stdout
     assert "equals_add is 'no', measured 'strong'" in run.stdout
-
-
-class Branching(Add):
-    def write(self, state, site, v):
-        if self.training and torch.rand(()) < 0.3:
-            return state
-        return state + v
-
-
-def test_stochastic_depth_as_a_branch_is_told_to_be_a_mask():
-    """A trial counts the FLOPs of a pass in training, where what is drawn has no value."""
-    (result,) = check_routing(Branching, only=["flops_formula"])
-    assert not result.passed and "FLOPs are counted on tensors without content" in result.message
-    assert "use a mask, such as v * (torch.rand(" in result.message
