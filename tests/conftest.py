@@ -36,8 +36,11 @@ def own_registry(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def run(monkeypatch, capfd, tmp_path):
-    """The command line in this process and an empty folder: (exit code, stdout, stderr)."""
+def run(monkeypatch, capfd, tmp_path, own_registry):
+    """The command line in this process and an empty folder: (exit code, stdout, stderr).
+
+    A command may load a file, and register what is in it.
+    """
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments: str) -> tuple[int, str, str]:
