@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from darbench.flow.transport import Objective, Transport
 from darbench.model.sit import SiT, initialise
-from darbench.model.sublayers import EPS
+from darbench.ops.sublayers.definition import EPS
 from darbench.model.tap import tap
 
 Encoder = Callable[[Tensor], Tensor]  # x_1 (B, C, H, W) -> a feature map (B, E, h, w)

@@ -16,7 +16,7 @@ class PatchEmbed(nn.Module):
         self.proj = nn.Conv2d(channels, width, kernel_size=patch, stride=patch)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.proj(x).flatten(2).mT
+        return self.proj(x).flatten(2).mT.contiguous()
 
 
 def sincos_positions(width: int, side: int) -> Tensor:

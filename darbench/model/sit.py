@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from darbench.model.embed import LabelEmbedder, PatchEmbed, TimestepEmbedder, sincos_positions
-from darbench.model.sublayers import Block, FinalLayer
+from darbench.model.sublayers import Block, FinalLayer, modulations
 from darbench.randomness import stream
 from darbench.routing.base import Cond, Routing
 from darbench.state.generators import borrowed
@@ -67,8 +67,8 @@ class SiT(nn.Module):
         cond = Cond(time=t, label=label, t=t_embed, y=y_embed, c=t_embed + y_embed)
         state = self.routing.begin(tokens, cond)
         site = 0
-        for block in self.blocks:
-            for sublayer, modulation in block.sublayers(cond.c):
+        for block, own in zip(self.blocks, modulations(self.blocks, cond.c), strict=True):
+            for sublayer, modulation in block.sublayers(own):
                 h, state = self.routing.take(state, site)
                 v = sublayer(h, *modulation)
                 state = self.routing.write(state, site, v)

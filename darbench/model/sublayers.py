@@ -1,29 +1,22 @@
 """The two sublayers of a block: one class with another op, and the adaLN they share."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
-from darbench.ops.gelu import gelu
-
-EPS = 1e-6  # SiT's LayerNorms add this to the variance; they have no parameters
+from darbench.ops.sublayers import adaln, attention, mlp, modulate
+from darbench.ops.sublayers.definition import Linear
 
 # The factor of a sublayer's output, from its adaLN gate (B, 1, D); a routing names its form.
 GATES = {"adaln": lambda gate: gate, "one_plus": lambda gate: 1 + gate, "none": torch.ones_like}
-
-
-def modulate(h: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    """Modulated norm, LN(h) * (1 + scale) + shift: (B, T, D) with (B, 1, D)."""
-    return nn.functional.layer_norm(h, h.shape[-1:], eps=EPS) * (1 + scale) + shift
 
 
 class Sublayer(nn.Module):
     """A sublayer, v = gate(c) * op(LN(h) * (1 + scale(c)) + shift(c)): (B, T, D) -> (B, T, D)."""
 
     def forward(self, h: Tensor, shift: Tensor, scale: Tensor, gate: Tensor) -> Tensor:
-        return gate * self.op(modulate(h, shift, scale))
-
-    def op(self, x: Tensor) -> Tensor:
-        """What the sublayer does between its norm and its gate."""
+        """Return v; shift, scale and gate are (B, 1, D)."""
         raise NotImplementedError
 
 
@@ -36,10 +29,9 @@ class Attention(Sublayer):
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
 
-    def op(self, x: Tensor) -> Tensor:
-        qkv = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        out = nn.functional.scaled_dot_product_attention(*qkv.unbind())
-        return self.proj(out.transpose(1, 2).flatten(2))
+    def forward(self, h: Tensor, shift: Tensor, scale: Tensor, gate: Tensor) -> Tensor:
+        modulation = shift, scale, gate
+        return attention(h, modulation, _pair(self.qkv), _pair(self.proj), self.heads)
 
 
 class Mlp(Sublayer):
@@ -50,8 +42,12 @@ class Mlp(Sublayer):
         self.fc1 = nn.Linear(width, hidden)
         self.fc2 = nn.Linear(hidden, width)
 
-    def op(self, x: Tensor) -> Tensor:
-        return self.fc2(gelu(self.fc1(x)))
+    def forward(self, h: Tensor, shift: Tensor, scale: Tensor, gate: Tensor) -> Tensor:
+        return mlp(h, (shift, scale, gate), _pair(self.fc1), _pair(self.fc2))
+
+
+def _pair(linear: nn.Linear) -> Linear:
+    return linear.weight, linear.bias
 
 
 class Block(nn.Module):
@@ -64,17 +60,23 @@ class Block(nn.Module):
         self.adaLN_modulation = nn.Sequential(nn.SiLU(), nn.Linear(width, 6 * width))
         self.gate = GATES[gate]
 
-    def sublayers(self, c: Tensor) -> list[tuple[Sublayer, tuple[Tensor, Tensor, Tensor]]]:
-        """Attention and MLP, each with its shift, scale and gate (B, 1, D).
-
-        The three have c's precision, also under autocast, and so has a gated sublayer's output: a
-        residual stream that was rounded at every site would lose small updates.
-        """
-        parts = self.adaLN_modulation(c).to(c.dtype).unsqueeze(1).chunk(6, dim=-1)
+    def sublayers(self, modulation: Tensor) -> list[tuple[Sublayer, tuple[Tensor, ...]]]:
+        """Attention and MLP, each with its shift, scale and gate (B, 1, D)."""
+        parts = modulation.unsqueeze(1).chunk(6, dim=-1)
         bound = []
         for sublayer, (shift, scale, gate) in ((self.attn, parts[:3]), (self.mlp, parts[3:])):
             bound.append((sublayer, (shift, scale, self.gate(gate))))
         return bound
+
+
+def modulations(blocks: Iterable[Block], c: Tensor) -> list[Tensor]:
+    """The modulations (B, 6 D) of all blocks.
+
+    They have c's precision, also under autocast, and so has a gated sublayer's output: a residual
+    stream that was rounded at every site would lose small updates.
+    """
+    made = adaln(c, [_pair(block.adaLN_modulation[1]) for block in blocks])
+    return [modulation.to(c.dtype) for modulation in made]
 
 
 class FinalLayer(nn.Module):
