@@ -9,8 +9,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from darbench.flow.transport import Objective, Transport
 from darbench.model.sit import SiT, initialise
-from darbench.ops.sublayers.definition import EPS
 from darbench.model.tap import tap
+from darbench.ops.sublayers.definition import EPS
 
 Encoder = Callable[[Tensor], Tensor]  # x_1 (B, C, H, W) -> a feature map (B, E, h, w)
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from darbench.model import sublayers
 from darbench.model.sit import SiT
+from darbench.ops.sublayers import definition
 from darbench.registry import ROUTINGS
 from darbench.routing.base import Routing, State
 from darbench.testing.check import check, demand
@@ -70,11 +70,11 @@ def declared_equality_to_add(subject: Subject) -> None:
 @contextmanager
 def _tiny_eps() -> Iterator[None]:
     """Make LayerNorm's eps so small that h and 2 h give the same output of a sublayer."""
-    kept, sublayers.EPS = sublayers.EPS, 1e-12
+    kept, definition.EPS = definition.EPS, 1e-12
     try:
         yield
     finally:
-        sublayers.EPS = kept
+        definition.EPS = kept
 
 
 def _difference(subject: Subject, randomised) -> float:

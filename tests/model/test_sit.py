@@ -7,7 +7,6 @@ from torch import nn
 
 from darbench.model.sit import SiT
 from darbench.model.sizes import SIZES
-from darbench.model.sublayers import modulate
 from darbench.registry import ROUTINGS
 from darbench.routing.base import Routing
 from darbench.testing.inputs import images, randomise, randomise_trunk
@@ -262,6 +261,23 @@ def test_with_a_zero_timestep_embedding_dars_paper_form_starts_as_add():
 # The pieces, against their definitions
 
 
+def modulated(h, shift, scale):
+    return nn.functional.layer_norm(h, h.shape[-1:], eps=1e-6) * (1 + scale) + shift
+
+
+def attended(attn, x):
+    """Multi-head self-attention, head by head."""
+    q, k, v = (part.chunk(attn.heads, -1) for part in attn.qkv(x).chunk(3, -1))
+    heads = [
+        (a @ b.mT / math.sqrt(a.shape[-1])).softmax(-1) @ c for a, b, c in zip(q, k, v, strict=True)
+    ]
+    return attn.proj(torch.cat(heads, -1))
+
+
+def activated(mlp, x):
+    return mlp.fc2(nn.functional.gelu(mlp.fc1(x), approximate="tanh"))
+
+
 def plain_sit(model, x, t, label):
     """SiT with plain additions, from the formulas and the model's weights."""
     c = model.t_embedder(t) + model.y_embedder.embedding_table.weight[label]
@@ -273,10 +289,10 @@ def plain_sit(model, x, t, label):
     stream = stream + model.pos_embed
     for block in model.blocks:
         six = block.adaLN_modulation(c).unsqueeze(1).chunk(6, dim=-1)
-        stream = stream + six[2] * block.attn.op(modulate(stream, *six[:2]))
-        stream = stream + six[5] * block.mlp.op(modulate(stream, *six[3:5]))
+        stream = stream + six[2] * attended(block.attn, modulated(stream, *six[:2]))
+        stream = stream + six[5] * activated(block.mlp, modulated(stream, *six[3:5]))
     shift, scale = model.final_layer.adaLN_modulation(c).unsqueeze(1).chunk(2, dim=-1)
-    out = model.final_layer.linear(modulate(stream, shift, scale))
+    out = model.final_layer.linear(modulated(stream, shift, scale))
     out = torch.einsum("nhwpqc->nchpwq", out.view(batch, grid, grid, p, p, -1))
     return out.reshape(batch, -1, side, side)[:, :channels]
 

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from darbench.model.sublayers import modulations
 from darbench.model.tap import tap
 from darbench.routing.base import Cond
 from darbench.testing.inputs import images, randomise
@@ -12,12 +13,12 @@ def reads_of(model, x, t, label):
     t_embed, y_embed = model.t_embedder(t), model.y_embedder(label)
     cond = Cond(time=t, label=label, t=t_embed, y=y_embed, c=t_embed + y_embed)
     state = model.routing.begin(model.x_embedder(x) + model.pos_embed, cond)
-    reads = []
+    reads, modulation = [], modulations(model.blocks, cond.c)
     for site in range(model.sites):
         h, state = model.routing.take(state, site)
         reads.append(h)
-        sublayer, modulation = model.blocks[site // 2].sublayers(cond.c)[site % 2]
-        state = model.routing.write(state, site, sublayer(h, *modulation))
+        sublayer, own = model.blocks[site // 2].sublayers(modulation[site // 2])[site % 2]
+        state = model.routing.write(state, site, sublayer(h, *own))
     return [*reads, model.routing.read(state, model.sites)]
 
 

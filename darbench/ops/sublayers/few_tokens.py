@@ -1,7 +1,7 @@
-"""Self-attention among few tokens on the CPU in float32: one head of one sample at a time, all of it in the cache.
+"""Self-attention among few tokens on the CPU in float32, one head of one sample at a time.
 
-A row of scores is a few vectors over the keys, for which keys are turned once per head, (features,
-tokens), and padded to whole vectors with keys that nobody attends to.
+All of it is in the cache. A row of scores is a few vectors over the keys, for which keys are turned
+once per head, (features, tokens), and padded to whole vectors with keys that nobody attends to.
 """
 
 import math

@@ -1,0 +1,311 @@
+"""The native sublayers against the definition in float64, and the definition against formulas."""
+
+import math
+from functools import partial
+
+import pytest
+import torch
+from torch._subclasses import FakeTensorMode
+
+from darbench.ops import native, sublayers
+from darbench.ops.sublayers import cpu, definition
+from darbench.ops.sublayers.gelu import gelu
+
+BATCH, WIDTH, HEADS = 3, 32, 4
+
+
+def draw(*shape, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+def linear(outputs, inputs, seed):
+    return draw(outputs, inputs, seed=seed) / math.sqrt(inputs), draw(outputs, seed=seed + 1)
+
+
+def given(kind, tokens=5, width=WIDTH, hidden=None, batch=BATCH):
+    """h, shift, scale, gate and the two linears of a sublayer, in float64."""
+    inner = 3 * width if kind == "attention" else hidden or 4 * width
+    second = linear(width, width if kind == "attention" else inner, seed=7)
+    rows = (draw(batch, 1, width, seed=s) for s in (1, 2, 3))
+    return [draw(batch, tokens, width), *rows, *linear(inner, width, seed=5), *second]
+
+
+def sublayer(kind, heads=HEADS, of=sublayers):
+    """The sublayer as a function of what `given` returns."""
+
+    def apply(h, shift, scale, gate, w1, b1, w2, b2):
+        arguments = h, (shift, scale, gate), (w1, b1), (w2, b2)
+        return of.attention(*arguments, heads) if kind == "attention" else of.mlp(*arguments)
+
+    return apply
+
+
+def gradients(function, inputs, dtype):
+    """Output and gradients of sum(output * weights) by every input."""
+    leaves = [x.to(dtype).requires_grad_() for x in inputs]
+    out = function(*leaves)
+    loss = (out * draw(*out.shape, seed=9).to(dtype)).sum()
+    return [out, *torch.autograd.grad(loss, leaves)]
+
+
+def equal(function, inputs, bound=1e-5):
+    found, wanted = (gradients(function, inputs, d) for d in (torch.float32, torch.float64))
+    for a, b in zip(found, wanted, strict=True):
+        assert a.shape == b.shape and a.dtype == torch.float32
+        assert (a.double() - b).norm() < bound * b.norm()
+
+
+# Values and gradients
+
+
+@pytest.mark.parametrize("tokens", [1, 2, 15, 16, 17, 64, 65])
+@pytest.mark.parametrize("features", [4, 8, 24, 32, 64])
+def test_attention_equals_the_definition(tokens, features):
+    """Heads of 8, 24 and 32 features among at most 64 tokens take the kernels, others torch's."""
+    equal(sublayer("attention", heads=4), given("attention", tokens, width=4 * features))
+
+
+@pytest.mark.parametrize("tokens", [1, 16, 33])
+@pytest.mark.parametrize(("width", "hidden"), [(16, 24), (32, 128), (48, 7), (384, 384)])
+def test_the_mlp_equals_the_definition(tokens, width, hidden):
+    equal(sublayer("mlp"), given("mlp", tokens, width, hidden))
+
+
+@pytest.mark.parametrize("kind", ["attention", "mlp"])
+@pytest.mark.parametrize("batch", [1, 4])
+def test_modulations_may_be_parts_of_one_tensor_or_the_same_for_all(kind, batch):
+    h, _, _, _, *linears = given(kind, batch=batch)
+
+    def of_parts(six, *rest):
+        shift, scale, gate, *_ = six.unsqueeze(1).chunk(6, dim=-1)
+        return sublayer(kind)(rest[0], shift, scale, 1 + gate, *rest[1:])
+
+    def without_gate(six, *rest):
+        shift, scale, gate, *_ = six.unsqueeze(1).chunk(6, dim=-1)
+        return sublayer(kind)(rest[0], shift, scale, torch.ones_like(gate), *rest[1:])
+
+    for function in (of_parts, without_gate):
+        equal(function, [draw(batch, 6 * WIDTH, seed=4), h, *linears])
+
+
+@pytest.mark.parametrize("kind", ["attention", "mlp"])
+def test_one_row_of_modulation_for_all_samples_equals_the_definition(kind):
+    h, *rest = given(kind)
+    rest[:3] = (draw(1, 1, WIDTH, seed=s) for s in (1, 2, 3))
+    equal(sublayer(kind), [h, *rest])
+
+
+@pytest.mark.parametrize("kind", ["attention", "mlp"])
+def test_tokens_with_gaps_between_them_are_the_same_tokens(kind):
+    h, *rest = given(kind)
+    equal(lambda h, *rest: sublayer(kind)(h.mT, *rest), [h.mT.contiguous(), *rest])
+
+
+def test_the_modulations_of_all_blocks_equal_the_definition():
+    flat = [x for block in range(3) for x in linear(6 * WIDTH, WIDTH, seed=2 * block)]
+
+    def joined(c, *flat):
+        made = sublayers.adaln(c, [*zip(flat[::2], flat[1::2], strict=True)])
+        return torch.stack([*made])
+
+    equal(joined, [draw(BATCH, WIDTH), *flat])
+
+
+def test_a_modulation_that_nothing_used_has_no_gradient_and_the_others_theirs():
+    flat = [x for block in range(2) for x in linear(6 * WIDTH, WIDTH, seed=2 * block)]
+    equal(
+        lambda c, *flat: sublayers.adaln(c, [flat[:2], flat[2:]])[0] + 0 * flat[2].sum()
+        + 0 * flat[3].sum(),
+        [draw(BATCH, WIDTH), *flat],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["attention", "mlp"])
+def test_second_derivatives_are_those_of_float64(kind):
+    def second(dtype):
+        leaves = [x.to(dtype).requires_grad_() for x in given(kind)]
+        first = torch.autograd.grad(sublayer(kind)(*leaves).square().sum(), leaves, create_graph=True)
+        return torch.autograd.grad(sum(g.square().sum() for g in first), leaves)
+
+    for a, b in zip(second(torch.float32), second(torch.float64), strict=True):
+        assert (a.double() - b).norm() < 1e-4 * b.norm()
+
+
+def test_second_derivatives_of_the_modulations_are_those_of_float64():
+    flat = [x for block in range(2) for x in linear(6 * WIDTH, WIDTH, seed=2 * block)]
+
+    def second(dtype):
+        c, *own = (x.to(dtype).requires_grad_() for x in [draw(BATCH, WIDTH), *flat])
+        made = sublayers.adaln(c, [own[:2], own[2:]])
+        (first,) = torch.autograd.grad(sum(m.pow(3).sum() for m in made), c, create_graph=True)
+        return torch.autograd.grad(first.square().sum(), [c, own[0], own[3]])
+
+    for a, b in zip(second(torch.float32), second(torch.float64), strict=True):
+        assert (a.double() - b).norm() < 1e-4 * b.norm()
+
+
+@pytest.mark.parametrize("kind", ["attention", "mlp"])
+def test_frozen_inputs_have_no_gradient_and_the_others_theirs(kind):
+    inputs = [x.float() for x in given(kind)]
+    leaves = [x.clone().requires_grad_() for x in inputs]
+    whole = torch.autograd.grad(sublayer(kind)(*leaves).sum(), leaves)
+    for i in range(len(inputs)):
+        alone = [x.clone().requires_grad_(i == j) for j, x in enumerate(inputs)]
+        sublayer(kind)(*alone).sum().backward()
+        torch.testing.assert_close(alone[i].grad, whole[i])
+        assert all(x.grad is None for j, x in enumerate(alone) if j != i)
+
+
+@pytest.mark.parametrize("kind", ["attention", "mlp"])
+def test_without_gradients_and_on_two_threads_the_values_are_the_same(kind):
+    inputs = [x.float() for x in given(kind, tokens=64, batch=16)]
+    wanted = gradients(sublayer(kind), inputs, torch.float32)
+    with torch.no_grad():
+        assert torch.equal(sublayer(kind)(*inputs), wanted[0])
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        found = gradients(sublayer(kind), inputs, torch.float32)
+    finally:
+        torch.set_num_threads(before)
+    for a, b in zip(found, wanted, strict=True):  # torch's sums may be in another order
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
+
+
+# Where numbers are large, or none
+
+
+def test_attention_among_far_scores_is_the_nearest_value():
+    """Scores of 1e4 overflow an exponential that is not taken relative to the largest."""
+    h, *rest = (x.float() for x in given("attention", tokens=16))
+    rest[3] = rest[3] * 100
+    found = sublayer("attention")(h, *rest)
+    wanted = sublayer("attention", of=definition)(*(x.double() for x in (h, *rest)))
+    torch.testing.assert_close(found.double(), wanted, rtol=1e-4, atol=1e-2)
+    assert found.isfinite().all()
+
+
+@pytest.mark.parametrize("kind", ["attention", "mlp"])
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_number_that_is_none_is_seen_in_its_sample_and_in_no_other(kind, bad):
+    h, *rest = (x.float() for x in given(kind, tokens=16))
+    h[1, 3, 5] = bad
+    h.requires_grad_()
+    out = sublayer(kind)(h, *rest)
+    assert out[1].isnan().any() and out[::2].isfinite().all()
+    (slope,) = torch.autograd.grad(out.sum(), h)
+    assert slope[1].isnan().any() and slope[::2].isfinite().all()
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e-2, 1.0, 4.0, 12.0])
+def test_gelu_and_its_slope_are_those_of_the_formula(size):
+    x = (size * draw(2, 63, 60)).requires_grad_()
+    wanted = x / 2 * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+    (slope,) = torch.autograd.grad(wanted.sum(), x)
+    found, found_slope = gelu(x.detach().float(), with_slope=True)
+    torch.testing.assert_close(found.double(), wanted.detach(), rtol=2e-6, atol=1e-6 * size)
+    torch.testing.assert_close(found_slope.double(), slope, rtol=2e-6, atol=1e-6)
+
+
+def test_far_from_zero_gelu_is_the_identity_or_nothing_and_a_nan_is_handed_on():
+    far = torch.tensor([-1e12, -1e4, -60.0, 60.0, 1e4, 1e12, torch.nan])
+    y, slope = gelu(far, with_slope=True)
+    torch.testing.assert_close(y[:6], torch.tensor([0.0, 0.0, 0.0, 60.0, 1e4, 1e12]))
+    assert slope[:6].tolist() == [0.0, 0.0, 0.0, 1.0, 1.0, 1.0]
+    assert y[6].isnan() and slope[6].isnan()
+
+
+# The definition
+
+
+def test_attention_is_that_of_the_formula():
+    h, shift, scale, gate, w, b, w_out, b_out = given("attention")
+    centred = h - h.mean(-1, keepdim=True)
+    normed = centred / (centred.square().mean(-1, keepdim=True) + 1e-6).sqrt()
+    q, k, v = ((normed * (1 + scale) + shift) @ w.T + b).chunk(3, dim=-1)
+    heads = []
+    for part in zip(*(x.chunk(HEADS, -1) for x in (q, k, v)), strict=True):
+        weight = (part[0] @ part[1].mT / math.sqrt(WIDTH / HEADS)).softmax(-1)
+        heads.append(weight @ part[2])
+    wanted = gate * (torch.cat(heads, -1) @ w_out.T + b_out)
+    found = sublayer("attention")(h, shift, scale, gate, w, b, w_out, b_out)
+    torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-13)
+
+
+def test_the_mlp_is_that_of_the_formula_and_has_the_tanh_form_of_gelu():
+    h, shift, scale, gate, w1, b1, w2, b2 = given("mlp")
+    centred = h - h.mean(-1, keepdim=True)
+    normed = centred / (centred.square().mean(-1, keepdim=True) + 1e-6).sqrt()
+    a = (normed * (1 + scale) + shift) @ w1.T + b1
+    act = a / 2 * (1 + torch.tanh(math.sqrt(2 / math.pi) * (a + 0.044715 * a**3)))
+    found = sublayer("mlp")(h, shift, scale, gate, w1, b1, w2, b2)
+    torch.testing.assert_close(found, gate * (act @ w2.T + b2), rtol=1e-12, atol=1e-13)
+
+
+def test_the_modulations_are_a_linear_of_silu():
+    c, (w, b) = draw(BATCH, WIDTH), linear(6 * WIDTH, WIDTH, seed=1)
+    (found,) = sublayers.adaln(c, [(w, b)])
+    torch.testing.assert_close(found, c * torch.sigmoid(c) @ w.T + b, rtol=1e-12, atol=1e-13)
+
+
+# What takes the definition
+
+
+@pytest.fixture
+def natively(monkeypatch):
+    """The names of the native functions that were called."""
+    called = []
+    for function in (cpu.Attention, cpu.Mlp, cpu.AdaLN):
+        def recorded(*arguments, function=function, apply=function.apply):
+            called.append(function.__name__)
+            return apply(*arguments)
+
+        monkeypatch.setattr(function, "apply", recorded)
+    return called  # fmt: skip
+
+
+def all_three(inputs=given, dtype=torch.float32):
+    attention, mlp = ([x.to(dtype) for x in inputs(kind)] for kind in ("attention", "mlp"))
+    modulations = sublayers.adaln(attention[1].flatten(1), [attention[4:6]])
+    return sublayer("attention")(*attention), sublayer("mlp")(*mlp), *modulations
+
+
+def test_float32_on_the_cpu_is_native(natively):
+    assert all(native.takes(x) for x in all_three())
+    assert natively == ["AdaLN", "Attention", "Mlp"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_other_precisions_take_the_definition(natively, dtype):
+    assert all(x.dtype == dtype for x in all_three(dtype=dtype)) and not natively
+
+
+def test_autocast_takes_the_definition_and_hands_over_float32(natively):
+    """A residual stream that was rounded at every site would lose small updates."""
+    with torch.autocast("cpu", torch.bfloat16):
+        attention, mlp, modulation = all_three()
+    assert attention.dtype == mlp.dtype == torch.float32
+    assert modulation.dtype == torch.bfloat16 and not natively
+
+
+def test_widths_that_are_no_whole_vectors_take_the_definition(natively):
+    attention, mlp, _ = all_three(partial(given, width=24))
+    assert attention.shape == mlp.shape == (BATCH, 5, 24) and natively == ["AdaLN"]
+
+
+def test_tensors_without_content_take_the_definition(natively):
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.device("cpu"):
+        h = torch.randn(2, 3, WIDTH, requires_grad=True)
+        rows = torch.randn(3, 2, 1, WIDTH).unbind()
+        linears = [(torch.randn(n * WIDTH, WIDTH), torch.randn(n * WIDTH)) for n in (3, 1)]
+        sublayers.attention(h, rows, *linears, HEADS).sum().backward()
+    assert h.grad.shape == (2, 3, WIDTH) and not natively
+
+
+def test_torch_func_and_compiled_graphs_take_the_definition(natively):
+    inputs = [x.float() for x in given("mlp")]
+    torch.func.grad(lambda h: sublayer("mlp")(h, *inputs[1:]).sum())(inputs[0])
+    compiled = torch.compile(sublayer("mlp"), backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(*inputs), sublayer("mlp", of=definition)(*inputs))
+    assert not natively
