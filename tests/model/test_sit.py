@@ -269,7 +269,8 @@ def attended(attn, x):
     """Multi-head self-attention, head by head."""
     q, k, v = (part.chunk(attn.heads, -1) for part in attn.qkv(x).chunk(3, -1))
     heads = [
-        (a @ b.mT / math.sqrt(a.shape[-1])).softmax(-1) @ c for a, b, c in zip(q, k, v, strict=True)
+        (a @ b.mT / math.sqrt(a.shape[-1])).softmax(-1) @ c
+        for a, b, c in zip(q, k, v, strict=True)
     ]
     return attn.proj(torch.cat(heads, -1))
 

@@ -112,37 +112,21 @@ def test_the_modulations_of_all_blocks_equal_the_definition():
     equal(joined, [draw(BATCH, WIDTH), *flat])
 
 
-def test_a_modulation_that_nothing_used_has_no_gradient_and_the_others_theirs():
-    flat = [x for block in range(2) for x in linear(6 * WIDTH, WIDTH, seed=2 * block)]
-    equal(
-        lambda c, *flat: sublayers.adaln(c, [flat[:2], flat[2:]])[0] + 0 * flat[2].sum()
-        + 0 * flat[3].sum(),
-        [draw(BATCH, WIDTH), *flat],
-    )  # fmt: skip
+def test_blocks_whose_modulation_nothing_used_learn_nothing_from_it():
+    flat = [x.float() for block in range(2) for x in linear(6 * WIDTH, WIDTH, seed=2 * block)]
+    c, *leaves = (x.requires_grad_() for x in [draw(BATCH, WIDTH).float(), *flat])
+    sublayers.adaln(c, [leaves[:2], leaves[2:]])[0].sum().backward()
+    alone = c.detach().clone().requires_grad_()
+    sublayers.adaln(alone, [flat[:2]])[0].sum().backward()
+    torch.testing.assert_close(c.grad, alone.grad)
+    assert all(x.grad.any() for x in leaves[:2]) and not any(x.grad.any() for x in leaves[2:])
 
 
 @pytest.mark.parametrize("kind", ["attention", "mlp"])
-def test_second_derivatives_are_those_of_float64(kind):
-    def second(dtype):
-        leaves = [x.to(dtype).requires_grad_() for x in given(kind)]
-        first = torch.autograd.grad(sublayer(kind)(*leaves).square().sum(), leaves, create_graph=True)
-        return torch.autograd.grad(sum(g.square().sum() for g in first), leaves)
-
-    for a, b in zip(second(torch.float32), second(torch.float64), strict=True):
-        assert (a.double() - b).norm() < 1e-4 * b.norm()
-
-
-def test_second_derivatives_of_the_modulations_are_those_of_float64():
-    flat = [x for block in range(2) for x in linear(6 * WIDTH, WIDTH, seed=2 * block)]
-
-    def second(dtype):
-        c, *own = (x.to(dtype).requires_grad_() for x in [draw(BATCH, WIDTH), *flat])
-        made = sublayers.adaln(c, [own[:2], own[2:]])
-        (first,) = torch.autograd.grad(sum(m.pow(3).sum() for m in made), c, create_graph=True)
-        return torch.autograd.grad(first.square().sum(), [c, own[0], own[3]])
-
-    for a, b in zip(second(torch.float32), second(torch.float64), strict=True):
-        assert (a.double() - b).norm() < 1e-4 * b.norm()
+def test_a_second_derivative_is_refused_at_once(kind):
+    leaves = [x.float().requires_grad_() for x in given(kind)]
+    with pytest.raises(RuntimeError, match="native kernels have first derivatives only"):
+        torch.autograd.grad(sublayer(kind)(*leaves).sum(), leaves, create_graph=True)
 
 
 @pytest.mark.parametrize("kind", ["attention", "mlp"])
@@ -257,6 +241,7 @@ def natively(monkeypatch):
     """The names of the native functions that were called."""
     called = []
     for function in (cpu.Attention, cpu.Mlp, cpu.AdaLN):
+
         def recorded(*arguments, function=function, apply=function.apply):
             called.append(function.__name__)
             return apply(*arguments)

@@ -15,6 +15,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
+SIDE = 16  # of the matrix that `turn` turns
 _literal = intrinsic(prefer_literal=True)
 
 
@@ -93,7 +94,7 @@ def _elementwise(name: str) -> Callable:
     return operation
 
 
-add, subtract, multiply = map(_elementwise, ("fadd", "fsub", "fmul"))
+add, subtract, multiply, divide = map(_elementwise, ("fadd", "fsub", "fmul", "fdiv"))
 
 
 @_literal
@@ -148,6 +149,41 @@ def exp(typing, x):
         return builder.select(builder.fcmp_ordered("<", given, low), _constant(kind, 0), scaled)
 
     return x(x), code
+
+
+@_literal
+def turn(typing, source, source_step, target, target_step):
+    """Set target[j, i] to source[i, j] for 16 x 16 numbers, rows of which are `step` numbers apart.
+
+    A vector is a row. Rows that are 8, 4, 2 and 1 apart exchange the halves, quarters, ... in which
+    they belong to each other.
+    """
+
+    def code(context, builder, signature, arguments):
+        source, source_step, target, target_step = arguments
+        rows = [builder.load(at, align=4) for at in _rows(builder, source, source_step)]
+        for step in (8, 4, 2, 1):
+            own = [j + SIDE - step if j & step else j for j in range(SIDE)]
+            other = [j + SIDE if j & step else j + step for j in range(SIDE)]
+            for i in (i for i in range(SIDE) if not i & step):
+                a, b = rows[i], rows[i + step]
+                rows[i] = builder.shuffle_vector(a, b, _order(own))
+                rows[i + step] = builder.shuffle_vector(a, b, _order(other))
+        for x, at in zip(rows, _rows(builder, target, target_step), strict=True):
+            builder.store(x, at, align=4)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64, types.int64), code
+
+
+def _rows(builder: ir.IRBuilder, address: ir.Value, step: ir.Value) -> list[ir.Value]:
+    """The pointers to 16 rows of 16 numbers."""
+    apart = builder.mul(step, ir.Constant(step.type, 4))
+    made = []
+    for _ in range(SIDE):
+        made.append(_pointer(builder, address, SIDE))
+        address = builder.add(address, apart)
+    return made
 
 
 def _llvm_type(lanes: int) -> ir.VectorType:

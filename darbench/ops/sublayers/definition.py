@@ -5,7 +5,6 @@ Shapes: h (B, T, D); shift, scale and gate (B, 1, D); c (B, D). A linear is a pa
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
