@@ -60,23 +60,20 @@ class Block(nn.Module):
         self.adaLN_modulation = nn.Sequential(nn.SiLU(), nn.Linear(width, 6 * width))
         self.gate = GATES[gate]
 
-    def sublayers(self, modulation: Tensor) -> list[tuple[Sublayer, tuple[Tensor, ...]]]:
-        """Attention and MLP, each with its shift, scale and gate (B, 1, D)."""
-        parts = modulation.unsqueeze(1).chunk(6, dim=-1)
+    def sublayers(
+        self, modulation: tuple[Tensor, ...]
+    ) -> list[tuple[Sublayer, tuple[Tensor, ...]]]:
+        """Attention and MLP, each with its shift, scale and gate, of six parts (B, 1, D)."""
         bound = []
-        for sublayer, (shift, scale, gate) in ((self.attn, parts[:3]), (self.mlp, parts[3:])):
+        for sublayer, own in ((self.attn, modulation[:3]), (self.mlp, modulation[3:])):
+            shift, scale, gate = own
             bound.append((sublayer, (shift, scale, self.gate(gate))))
         return bound
 
 
-def modulations(blocks: Iterable[Block], c: Tensor) -> list[Tensor]:
-    """The modulations (B, 6 D) of all blocks.
-
-    They have c's precision, also under autocast, and so has a gated sublayer's output: a residual
-    stream that was rounded at every site would lose small updates.
-    """
-    made = adaln(c, [_pair(block.adaLN_modulation[1]) for block in blocks])
-    return [modulation.to(c.dtype) for modulation in made]
+def modulations(blocks: Iterable[Block], c: Tensor) -> list[tuple[Tensor, ...]]:
+    """The six parts (B, 1, D) of every block's modulation."""
+    return adaln(c, [_pair(block.adaLN_modulation[1]) for block in blocks])
 
 
 class FinalLayer(nn.Module):

@@ -177,23 +177,35 @@ def over_batch(
     batch: int,
     work: int,
     held: Sequence[Any] = (),
+    sums: Tensor | None = None,
 ) -> None:
     """Call kernel(*arguments, start, stop) over parts of 0 .. batch, on torch's number of threads.
 
     Tensors among the arguments are replaced by their addresses; held: tensors to keep alive, whose
-    addresses are in arrays. Kernels release the GIL. work: multiply-adds in all; little work stays
-    on one thread.
+    addresses are in arrays. sums: a tensor of zeros to which a kernel adds something of every
+    sample; it is the argument before `start`, one for each part, and the parts are added up. Kernels
+    release the GIL. work: multiply-adds in all; little work stays on one thread.
     """
     values = [x.data_ptr() if isinstance(x, Tensor) else x for x in arguments]
     threads = min(torch.get_num_threads(), batch, 1 + work // GRAIN)
     if threads <= 1:
-        kernel(*values, 0, batch)
+        kernel(*values, *_own(sums), 0, batch)
         return
     first, *rest = pairwise([batch * i // threads for i in range(threads + 1)])
-    others = [_pool().submit(_run, (arguments, held), kernel, *values, *bounds) for bounds in rest]
-    kernel(*values, *first)
-    for other in others:
+    partial = [None if sums is None else torch.zeros_like(sums) for _ in rest]
+    others = [
+        _pool().submit(_run, (arguments, held, own), kernel, *values, *_own(own), *bounds)
+        for own, bounds in zip(partial, rest, strict=True)
+    ]
+    kernel(*values, *_own(sums), *first)
+    for own, other in zip(partial, others, strict=True):
         other.result()
+        if own is not None:
+            sums.add_(own)
+
+
+def _own(sums: Tensor | None) -> list[int]:
+    return [] if sums is None else [sums.data_ptr()]
 
 
 def _run(held: Any, kernel: Callable[..., None], *values: Any) -> None:

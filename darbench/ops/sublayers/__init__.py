@@ -1,10 +1,12 @@
 """The sublayers of a SiT block, and the modulations of all blocks.
 
-`definition` says what is computed. On the CPU in float32 each is one autograd function: torch's
-matrix products, and native kernels between them that go over the tokens once.
+`definition` says what is computed. On the CPU in float32 each is one autograd function: `narrow`
+where everything of some fifty tokens stays in the cache, `wide` otherwise, whose time is that of
+torch's matrix products.
 """
 
 from collections.abc import Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -22,38 +24,40 @@ def attention(h: Tensor, modulation: Modulation, qkv: Linear, proj: Linear, head
     """Multi-head self-attention between its norm and its gate, (B, T, D) -> (B, T, D)."""
     if not _native(h, modulation, qkv, proj):
         return definition.attention(h, modulation, qkv, proj, heads)
-    from darbench.ops.sublayers import cpu
+    from darbench.ops.sublayers import narrow, wide
 
-    return cpu.Attention.apply(h.contiguous(), *modulation, *qkv, *proj, heads)
+    of = narrow if narrow.takes(qkv[0], proj[0]) and h.shape[1] <= narrow.FEW else wide
+    return of.Attention.apply(h.contiguous(), *modulation, *qkv, *proj, heads)
 
 
 def mlp(h: Tensor, modulation: Modulation, fc1: Linear, fc2: Linear) -> Tensor:
     """The MLP between its norm and its gate, (B, T, D) -> (B, T, D)."""
     if not _native(h, modulation, fc1, fc2):
         return definition.mlp(h, modulation, fc1, fc2)
-    from darbench.ops.sublayers import cpu
+    from darbench.ops.sublayers import narrow, wide
 
-    return cpu.Mlp.apply(h.contiguous(), *modulation, *fc1, *fc2)
+    of = narrow if narrow.takes(fc1[0], fc2[0]) else wide
+    return of.Mlp.apply(h.contiguous(), *modulation, *fc1, *fc2)
 
 
-def adaln(c: Tensor, linears: Sequence[Linear]) -> Sequence[Tensor]:
-    """The modulations (B, 6 D) of every block from c (B, D), which all of them share."""
-    flat = [x for linear in linears for x in linear]
-    if not native.takes(c, *flat) or torch.compiler.is_compiling() or _autocast():
+def adaln(c: Tensor, linears: Sequence[Linear]) -> list[tuple[Tensor, ...]]:
+    """The six parts (B, 1, D) of every block's modulation, from c (B, D), which all share."""
+    from darbench.ops.sublayers import conditioning
+
+    flat = [*chain(*linears)]
+    if not _plain(c, *flat) or not conditioning.takes(*flat):
         return definition.adaln(c, linears)
-    from darbench.ops.sublayers import cpu
-
-    return cpu.AdaLN.apply(c.contiguous(), *flat)
+    parts = conditioning.AdaLN.apply(c, *flat)
+    return [parts[i : i + 6] for i in range(0, len(parts), 6)]
 
 
 def _native(h: Tensor, modulation: Modulation, *linears: Linear) -> bool:
     """Whether h has whole vectors, and every sample a row of shift, scale and gate."""
     batch, _, width = h.shape
     rows = all(m.shape == (batch, 1, width) and m.stride(-1) == 1 for m in modulation)
-    tensors = (h, *modulation, *(x for linear in linears for x in linear))
-    takes = rows and width % LANES == 0 and native.takes(*tensors)
-    return takes and not torch.compiler.is_compiling() and not _autocast()
+    return rows and width % LANES == 0 and _plain(h, *modulation, *chain(*linears))
 
 
-def _autocast() -> bool:
-    return torch.is_autocast_enabled("cpu")
+def _plain(*tensors: Tensor) -> bool:
+    compiling, cast = torch.compiler.is_compiling(), torch.is_autocast_enabled("cpu")
+    return native.takes(*tensors) and not compiling and not cast

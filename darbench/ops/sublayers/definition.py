@@ -1,4 +1,4 @@
-"""The sublayers of a SiT block: v = gate * op(LN(h) * (1 + scale) + shift), with what conditions it.
+"""The sublayers of a SiT block, v = gate * op(LN(h) * (1 + scale) + shift), and what modulates them.
 
 Shapes: h (B, T, D); shift, scale and gate (B, 1, D); c (B, D). A linear is a pair (weight, bias).
 """
@@ -39,6 +39,12 @@ def self_attention(qkv: Tensor, heads: int) -> Tensor:
     return functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
 
 
-def adaln(c: Tensor, linears: Sequence[Linear]) -> list[Tensor]:
-    """SiLU and a linear of every block: the blocks' modulations, (B, 6 D) each."""
-    return [functional.linear(functional.silu(c), *linear) for linear in linears]
+def adaln(c: Tensor, linears: Sequence[Linear]) -> list[tuple[Tensor, ...]]:
+    """The six parts (B, 1, D) of every block's modulation: a linear of SiLU(c).
+
+    They have c's precision, also under autocast, and so has a gated sublayer's output: a residual
+    stream that was rounded at every site would lose small updates.
+    """
+    s = functional.silu(c)
+    made = (functional.linear(s, *linear).to(c.dtype) for linear in linears)
+    return [modulation.unsqueeze(1).chunk(6, dim=-1) for modulation in made]

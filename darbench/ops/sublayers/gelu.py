@@ -5,29 +5,39 @@ import math
 import torch
 from torch import Tensor
 
-from darbench.ops.native.kernels import F, kernel, over_batch, row, sigmoid
+from darbench.ops.native.kernels import F, kernel, over_batch, part, row, sigmoid
 
 SLOPE, CUBIC = F(2 * math.sqrt(2 / math.pi)), F(0.044715)
-COST = 16  # multiply-adds that take as long as an element
+COST = 16  # multiply-adds that take as long as a number
 
 
-@kernel
-def _gelu(x, out, start, stop):
-    size = stop - start
-    x, out = row(x, start, size), row(out, start, size)
+@part
+def gelu_of(x, out, size):
+    """Set out to GELU(x), for addresses of `size` numbers."""
+    x, out = row(x, 0, size), row(out, 0, size)
     for d in range(size):
         out[d] = x[d] * sigmoid(SLOPE * x[d] * (F(1) + CUBIC * x[d] * x[d]))
 
 
-@kernel
-def _gelu_and_slope(x, out, slope, start, stop):
-    size = stop - start
-    x, out, slope = row(x, start, size), row(out, start, size), row(slope, start, size)
+@part
+def gelu_and_slope(x, out, slope, size):
+    """Set out to GELU(x), and slope to its derivative."""
+    x, out, slope = row(x, 0, size), row(out, 0, size), row(slope, 0, size)
     for d in range(size):
         cubic = CUBIC * x[d] * x[d]
         s = sigmoid(SLOPE * x[d] * (F(1) + cubic))
         out[d] = x[d] * s
         slope[d] = s * (F(1) + x[d] * (F(1) - s) * SLOPE * (F(1) + F(3) * cubic))
+
+
+@kernel
+def _gelu(x, out, start, stop):
+    gelu_of(x + 4 * start, out + 4 * start, stop - start)
+
+
+@kernel
+def _gelu_and_slope(x, out, slope, start, stop):
+    gelu_and_slope(x + 4 * start, out + 4 * start, slope + 4 * start, stop - start)
 
 
 def gelu(x: Tensor, with_slope: bool) -> tuple[Tensor, Tensor | None]:

@@ -1,4 +1,8 @@
-"""Modulated norm and gate on the CPU in float32, a token's row at a time."""
+"""Modulated norm and gate on the CPU in float32, a token's row at a time.
+
+Parts go over the rows first .. last of h (B T, D); modulations are (B, D), and the rows of those
+that are given lie `next` numbers apart.
+"""
 
 import numpy as np
 import torch
@@ -12,8 +16,8 @@ from darbench.ops.sublayers.definition import EPS
 @part
 def _sum(x, size):
     s = vec.filled(F(0), 16)
-    for d in range(0, size, 16):
-        s = vec.add(s, vec.load(x + 4 * d, 16))
+    for d in range(0, 4 * size, 64):
+        s = vec.add(s, vec.load(x + d, 16))
     return vec.total(s)
 
 
@@ -21,101 +25,138 @@ def _sum(x, size):
 def _squares(x, mean, size):
     """The sum of (x_d - mean)^2."""
     m, s = vec.filled(mean, 16), vec.filled(F(0), 16)
-    for d in range(0, size, 16):
-        c = vec.subtract(vec.load(x + 4 * d, 16), m)
+    for d in range(0, 4 * size, 64):
+        c = vec.subtract(vec.load(x + d, 16), m)
         s = vec.fma(c, c, s)
     return vec.total(s)
 
 
-@kernel
-def _modulate(
-    h, shift, next_shift, scale, next_scale, out, means, inverses, tokens, width, start, stop
-):
-    """Fill in out (B, T, D), means and inverses (B, T) of LN.
-
-    A sample's shift lies `next_shift` numbers before the next sample's.
-    """
-    one = vec.filled(F(1), 16)
-    for r in range(start * tokens, stop * tokens):
-        b = r // tokens
-        add, factor = shift + 4 * b * next_shift, scale + 4 * b * next_scale
-        x, y = h + 4 * r * width, out + 4 * r * width
+@part
+def statistics(h, means, inverses, width, first, last):
+    """Fill in the mean of each row and its inverse deviation, both (B T,)."""
+    for r in range(first, last):
+        x = h + 4 * r * width
         mean = _sum(x, width) / F(width)
-        inverse = F(1) / np.sqrt(_squares(x, mean, width) / F(width) + F(EPS))
-        row(means, r, 1)[0], row(inverses, r, 1)[0] = mean, inverse
-        m, n = vec.filled(mean, 16), vec.filled(inverse, 16)
-        for d in range(0, 4 * width, 64):
-            normed = vec.multiply(vec.subtract(vec.load(x + d, 16), m), n)
-            g = vec.add(vec.load(factor + d, 16), one)
-            vec.store(y + d, vec.fma(normed, g, vec.load(add + d, 16)))
+        variance = _squares(x, mean, width) / F(width)
+        row(means, r, 1)[0] = mean
+        row(inverses, r, 1)[0] = F(1) / np.sqrt(variance + F(EPS))
 
 
-@kernel
-def _modulate_backward(
-    h, scale, next_scale, means, inverses, dout, dh, dshift, dscale, tokens, width, start, stop
+@part
+def modulated(
+    h, means, inverses, shift, next_shift, scale, next_scale, out, tokens, width, first, last
 ):
-    """Fill in dh (B, T, D), dshift and dscale (B, D).
+    """Fill in out (B T, D)."""
+    one = vec.filled(F(1), 16)
+    for r in range(first, last):
+        b, at = r // tokens, 4 * r * width
+        add, factor = shift + 4 * b * next_shift, scale + 4 * b * next_scale
+        m, n = vec.filled_from(means + 4 * r, 16), vec.filled_from(inverses + 4 * r, 16)
+        for d in range(0, 4 * width, 64):
+            normed = vec.multiply(vec.subtract(vec.load(h + at + d, 16), m), n)
+            g = vec.add(vec.load(factor + d, 16), one)
+            vec.store(out + at + d, vec.fma(normed, g, vec.load(add + d, 16)))
+
+
+@part
+def modulated_backward(
+    h, means, inverses, scale, next_scale, dout, dh, dshift, dscale, tokens, width, first, last
+):
+    """Fill in dh (B T, D), dshift and dscale (B, D).
 
     With n = LN(h) and g = (1 + scale) dout: dscale = sum_t n dout, dshift = sum_t dout,
     dh = (g - mean(g) - n mean(g n)) / deviation.
     """
     one, share = vec.filled(F(1), 16), F(1) / F(width)
-    for r in range(start * tokens, stop * tokens):
+    for r in range(first, last):
         b, at = r // tokens, 4 * r * width
-        mean, inverse = row(means, r, 1)[0], row(inverses, r, 1)[0]
-        m, n = vec.filled(mean, 16), vec.filled(inverse, 16)
-        first, own = r % tokens == 0, 4 * b * width
+        m, n = vec.filled_from(means + 4 * r, 16), vec.filled_from(inverses + 4 * r, 16)
+        fresh, own = r % tokens == 0, 4 * b * width
         level = along = vec.filled(F(0), 16)
         for d in range(0, 4 * width, 64):
             normed = vec.multiply(vec.subtract(vec.load(h + at + d, 16), m), n)
             given = vec.load(dout + at + d, 16)
             a = c = vec.filled(F(0), 16)
-            if not first:
+            if not fresh:
                 a, c = vec.load(dshift + own + d, 16), vec.load(dscale + own + d, 16)
             vec.store(dshift + own + d, vec.add(a, given))
             vec.store(dscale + own + d, vec.fma(normed, given, c))
             g = vec.multiply(given, vec.add(vec.load(scale + 4 * b * next_scale + d, 16), one))
             level, along = vec.add(level, g), vec.fma(g, normed, along)
             vec.store(dh + at + d, g)
-        level, along = (
-            vec.filled(vec.total(level) * share, 16),
-            vec.filled(vec.total(along) * share, 16),
-        )
+        mean = vec.filled(vec.total(level) * share, 16)
+        slope = vec.filled(vec.total(along) * share, 16)
         for d in range(0, 4 * width, 64):
             normed = vec.multiply(vec.subtract(vec.load(h + at + d, 16), m), n)
-            g = vec.subtract(vec.load(dh + at + d, 16), level)
-            g = vec.subtract(g, vec.multiply(normed, along))
+            g = vec.subtract(vec.load(dh + at + d, 16), mean)
+            g = vec.subtract(g, vec.multiply(normed, slope))
             vec.store(dh + at + d, vec.multiply(g, n))
 
 
-@kernel
-def _gated(x, gate, next_gate, out, tokens, width, start, stop):
-    for r in range(start * tokens, stop * tokens):
+@part
+def gated(x, gate, next_gate, out, tokens, width, first, last):
+    """Set out (B T, D) to gate * x."""
+    for r in range(first, last):
         at, g = 4 * r * width, gate + 4 * (r // tokens) * next_gate
         for d in range(0, 4 * width, 64):
             vec.store(out + at + d, vec.multiply(vec.load(x + at + d, 16), vec.load(g + d, 16)))
 
 
-@kernel
-def _gated_backward(x, gate, next_gate, dout, dx, dgate, tokens, width, start, stop):
-    """Fill in dx (B, T, D) and dgate (B, D)."""
-    for r in range(start * tokens, stop * tokens):
+@part
+def gated_backward(x, gate, next_gate, dout, dx, dgate, tokens, width, first, last):
+    """Fill in dx (B T, D) and dgate (B, D)."""
+    for r in range(first, last):
         b, at = r // tokens, 4 * r * width
-        first, own = r % tokens == 0, 4 * b * width
+        fresh, own = r % tokens == 0, 4 * b * width
         for d in range(0, 4 * width, 64):
             given = vec.load(dout + at + d, 16)
             a = vec.filled(F(0), 16)
-            if not first:
+            if not fresh:
                 a = vec.load(dgate + own + d, 16)
             vec.store(dgate + own + d, vec.fma(given, vec.load(x + at + d, 16), a))
             vec.store(dx + at + d, vec.multiply(given, vec.load(gate + 4 * b * next_gate + d, 16)))
+
+
+# The same as functions of tensors
+
+
+@kernel
+def _modulate(
+    h, means, inverses, shift, next_shift, scale, next_scale, out, tokens, width, start, stop
+):
+    first, last = start * tokens, stop * tokens
+    statistics(h, means, inverses, width, first, last)
+    modulated(
+        h, means, inverses, shift, next_shift, scale, next_scale, out, tokens, width, first, last
+    )
+
+
+@kernel
+def _modulate_backward(
+    h, means, inverses, scale, next_scale, dout, dh, dshift, dscale, tokens, width, start, stop
+):
+    first, last = start * tokens, stop * tokens
+    modulated_backward(
+        h, means, inverses, scale, next_scale, dout, dh, dshift, dscale, tokens, width, first, last
+    )
+
+
+@kernel
+def _gate(x, gate, next_gate, out, tokens, width, start, stop):
+    gated(x, gate, next_gate, out, tokens, width, start * tokens, stop * tokens)
+
+
+@kernel
+def _gate_backward(x, gate, next_gate, dout, dx, dgate, tokens, width, start, stop):
+    first, last = start * tokens, stop * tokens
+    gated_backward(x, gate, next_gate, dout, dx, dgate, tokens, width, first, last)
 
 
 def modulate(h: Tensor, shift: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return LN(h) * (1 + scale) + shift, and the means and inverse deviations of h (B, T)."""
     batch, tokens, width = h.shape
     out, means, inverses = torch.empty_like(h), *h.new_empty(2, batch, tokens)
-    given = (h, shift, shift.stride(0), scale, scale.stride(0), out, means, inverses)
+    given = (h, means, inverses, shift, shift.stride(0), scale, scale.stride(0), out)
     over_batch(_modulate, (*given, tokens, width), batch, 4 * h.numel())
     return out, means, inverses
 
@@ -126,23 +167,23 @@ def modulate_backward(
     """Return the gradients of h, shift and scale."""
     batch, tokens, width = h.shape
     dh, dshift, dscale = torch.empty_like(h), h.new_empty(scale.shape), h.new_empty(scale.shape)
-    given = (h, scale, scale.stride(0), means, inverses, dout, dh, dshift, dscale)
+    given = (h, means, inverses, scale, scale.stride(0), dout, dh, dshift, dscale)
     over_batch(_modulate_backward, (*given, tokens, width), batch, 8 * h.numel())
     return dh, dshift, dscale
 
 
-def gated(x: Tensor, gate: Tensor) -> Tensor:
-    """Return gate * x."""
+def gate(x: Tensor, factor: Tensor) -> Tensor:
+    """Return factor * x."""
     batch, tokens, width = x.shape
     out = torch.empty_like(x)
-    over_batch(_gated, (x, gate, gate.stride(0), out, tokens, width), batch, x.numel())
+    over_batch(_gate, (x, factor, factor.stride(0), out, tokens, width), batch, x.numel())
     return out
 
 
-def gated_backward(x: Tensor, gate: Tensor, dout: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the gradients of x and gate."""
+def gate_backward(x: Tensor, factor: Tensor, dout: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the gradients of x and of the factor."""
     batch, tokens, width = x.shape
-    dx, dgate = torch.empty_like(x), x.new_empty(gate.shape)
-    given = (x, gate, gate.stride(0), dout, dx, dgate, tokens, width)
-    over_batch(_gated_backward, given, batch, 2 * x.numel())
-    return dx, dgate
+    dx, dfactor = torch.empty_like(x), x.new_empty(factor.shape)
+    given = (x, factor, factor.stride(0), dout, dx, dfactor, tokens, width)
+    over_batch(_gate_backward, given, batch, 2 * x.numel())
+    return dx, dfactor

@@ -1,0 +1,334 @@
+"""Narrow sublayers on the CPU in float32, one kernel for the forward and one for the backward.
+
+Some fifty tokens at a time go all the way, so what lies between the products stays in the cache,
+and the backward makes most of it again instead of having it kept. `kept` (B, n) holds what it
+cannot make as fast.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from darbench.ops.native import vectors as vec
+from darbench.ops.native.autograd import first_order
+from darbench.ops.native.kernels import F, kernel, over_batch, part
+from darbench.ops.native.products import LANES
+from darbench.ops.sublayers.few_tokens import attend, attend_backward
+from darbench.ops.sublayers.gelu import COST, gelu_and_slope, gelu_of
+from darbench.ops.sublayers.linear import add_gradients, linear, linear_backward, turn_weight
+from darbench.ops.sublayers.modulation import (
+    gated,
+    gated_backward,
+    modulated,
+    modulated_backward,
+    statistics,
+)
+
+WEIGHTS = 1 << 14  # of a linear, which stay in the nearest caches of a core
+FEW = 64  # tokens of a sample, among which a head's scores do
+ROWS = 64  # tokens that go together, or those of one sample
+
+
+def takes(*weights: Tensor) -> bool:
+    """Whether these kernels are faster than torch's products with kernels between them."""
+    return all(w.numel() <= WEIGHTS and not any(n % LANES for n in w.shape) for w in weights)
+
+
+# The MLP. Of rows (B T, n), `kept` holds u = fc1's output, p = what the gate gets, and LN's statistics.
+
+
+@part
+def _mlp_kept(base, count, before, width, hidden):
+    """The addresses of u, p, means and inverses of `count` rows; `before` of them are left out."""
+    p = base + 4 * count * hidden
+    means = p + 4 * count * width
+    inverses = means + 4 * count
+    of = 4 * before
+    return base - of * hidden, p - of * width, means - of, inverses - of
+
+
+@kernel
+def _mlp(h, modulation, weights, kept, out, shape, start, stop):
+    """Fill in out (B, T, D), and kept where its address is given."""
+    shift, next_shift, scale, next_scale, gate, next_gate = modulation
+    w1, b1, w2, b2 = weights
+    batch, tokens, width, hidden = shape
+    first_columns, second_columns = width * (hidden + LANES), hidden * (width + LANES)
+    own = np.empty(
+        first_columns + second_columns + ROWS * (2 * width + 2 * hidden + 2), np.float32
+    )
+    columns1 = own.ctypes.data
+    columns2 = columns1 + 4 * first_columns
+    x = columns2 + 4 * second_columns
+    a = x + 4 * ROWS * width
+    passing = a + 4 * ROWS * hidden
+    turn_weight(w1, columns1, width, hidden)
+    turn_weight(w2, columns2, hidden, width)
+    for first in range(start * tokens, stop * tokens, ROWS):
+        last = min(first + ROWS, stop * tokens)
+        rows = last - first
+        if kept:
+            u, p, means, inverses = _mlp_kept(kept, batch * tokens, 0, width, hidden)
+        else:
+            u, p, means, inverses = _mlp_kept(passing, ROWS, first, width, hidden)
+        statistics(h, means, inverses, width, first, last)
+        modulated(
+            h, means, inverses, shift, next_shift, scale, next_scale, x - 4 * first * width,
+            tokens, width, first, last,
+        )  # fmt: skip
+        linear(x, columns1, b1, u + 4 * first * hidden, width, hidden, rows)
+        gelu_of(u + 4 * first * hidden, a, rows * hidden)
+        linear(a, columns2, b2, p + 4 * first * width, hidden, width, rows)
+        gated(p, gate, next_gate, out, tokens, width, first, last)
+
+
+@kernel
+def _mlp_backward(
+    h, modulation, weights, kept, dout, dh, dmodulation, shape, dweights, start, stop
+):
+    """Fill in dh (B, T, D) and dmodulation (3, B, D), and add to dweights."""
+    shift, next_shift, scale, next_scale, gate, next_gate = modulation
+    w1, _, w2, _ = weights
+    batch, tokens, width, hidden = shape
+    dshift, dscale = dmodulation, dmodulation + 4 * batch * width
+    dgate = dscale + 4 * batch * width
+    dw1, db1 = dweights, dweights + 4 * width * hidden
+    dw2 = db1 + 4 * hidden
+    db2 = dw2 + 4 * width * hidden
+    own = np.empty(ROWS * (3 * width + 3 * hidden), np.float32)
+    none = np.zeros(LANES, np.float32)
+    x, zeros = own.ctypes.data, none.ctypes.data
+    dp, dx = x + 4 * ROWS * width, x + 8 * ROWS * width
+    a = dx + 4 * ROWS * width
+    slope, du = a + 4 * ROWS * hidden, a + 8 * ROWS * hidden
+    u, p, means, inverses = _mlp_kept(kept, batch * tokens, 0, width, hidden)
+    for first in range(start * tokens, stop * tokens, ROWS):
+        last = min(first + ROWS, stop * tokens)
+        rows, before = last - first, 4 * first * width
+        gated_backward(p, gate, next_gate, dout, dp - before, dgate, tokens, width, first, last)
+        linear_backward(w2, dp, du, zeros, hidden, width, rows)
+        gelu_and_slope(u + 4 * first * hidden, a, slope, rows * hidden)
+        add_gradients(a, dp, dw2, db2, hidden, width, rows)
+        _multiply(slope, du, rows * hidden)
+        modulated(
+            h, means, inverses, shift, next_shift, scale, next_scale, x - before,
+            tokens, width, first, last,
+        )  # fmt: skip
+        add_gradients(x, du, dw1, db1, width, hidden, rows)
+        linear_backward(w1, du, dx, zeros, width, hidden, rows)
+        modulated_backward(
+            h, means, inverses, scale, next_scale, dx - before, dh, dshift, dscale,
+            tokens, width, first, last,
+        )  # fmt: skip
+
+
+@part
+def _multiply(x, out, size):
+    """Multiply out by x; size: a multiple of 16."""
+    for d in range(0, 4 * size, 64):
+        vec.store(out + d, vec.multiply(vec.load(out + d, 16), vec.load(x + d, 16)))
+
+
+class Mlp(Function):
+    """Returns what `darbench.ops.sublayers.mlp` does."""
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Tensor) -> Tensor:
+        h, shift, scale, gate, *weights = inputs
+        batch, tokens, width = h.shape
+        hidden = len(weights[0])
+        out, rows = torch.empty_like(h), batch * tokens
+        keeps = any(ctx.needs_input_grad)
+        kept = h.new_empty(rows * (hidden + width + 2)) if keeps else 0
+        given = (_steps(shift, scale, gate), _addresses(weights), kept, out)
+        shape = batch, tokens, width, hidden
+        work = rows * hidden * (2 * width + COST)
+        over_batch(_mlp, (h, *given, shape), batch, work)
+        if keeps:
+            ctx.save_for_backward(*inputs, kept)
+        return out
+
+    @staticmethod
+    @first_order
+    def backward(ctx: Any, dout: Tensor) -> tuple[Tensor, ...]:
+        h, shift, scale, gate, *weights, kept = ctx.saved_tensors
+        batch, tokens, width = h.shape
+        hidden, dout = len(weights[0]), dout.contiguous()
+        dh, dmodulation = torch.empty_like(h), h.new_empty(3, batch, 1, width)
+        dweights = h.new_zeros(sum(w.numel() for w in weights))
+        given = (_steps(shift, scale, gate), _addresses(weights), kept, dout, dh, dmodulation)
+        shape = batch, tokens, width, hidden
+        work = batch * tokens * hidden * (4 * width + COST)
+        over_batch(_mlp_backward, (h, *given, shape), batch, work, sums=dweights)
+        return dh, *dmodulation.unbind(), *_like(weights, dweights)
+
+
+# Attention. `kept` holds qkv, the probabilities, attention's output, p and LN's statistics.
+
+
+@part
+def _attention_kept(base, count, before, tokens, heads, width):
+    """The addresses of qkv, probabilities, a, p, means and inverses of `count` rows.
+
+    `before` rows are left out; both are of whole samples.
+    """
+    keys = -(-tokens // LANES) * LANES * heads
+    probabilities = base + 12 * count * width
+    a = probabilities + 4 * count * keys
+    p = a + 4 * count * width
+    means = p + 4 * count * width
+    inverses, of = means + 4 * count, 4 * before
+    passed = base - 3 * of * width, probabilities - of * keys, a - of * width, p - of * width
+    return *passed, means - of, inverses - of
+
+
+@kernel
+def _attention(h, modulation, weights, kept, out, factor, shape, start, stop):
+    """Fill in out (B, T, D), and kept where its address is given."""
+    shift, next_shift, scale, next_scale, gate, next_gate = modulation
+    w_qkv, b_qkv, w_proj, b_proj = weights
+    batch, tokens, heads, features = shape
+    width, padded = heads * features, -(-tokens // LANES) * LANES
+    step = max(1, ROWS // tokens) * tokens
+    first_columns, second_columns = width * (3 * width + LANES), width * (width + LANES)
+    scratch_size = 2 * width * padded
+    own = np.empty(
+        first_columns + second_columns + scratch_size + step * (6 * width + heads * padded + 2),
+        np.float32,
+    )
+    none = np.zeros(LANES, np.float32)
+    columns1, zeros = own.ctypes.data, none.ctypes.data
+    columns2 = columns1 + 4 * first_columns
+    scratch = columns2 + 4 * second_columns
+    x = scratch + 4 * scratch_size
+    passing = x + 4 * step * width
+    turn_weight(w_qkv, columns1, width, 3 * width)
+    turn_weight(w_proj, columns2, width, width)
+    for first in range(start * tokens, stop * tokens, step):
+        last = min(first + step, stop * tokens)
+        rows = last - first
+        count, before = (batch * tokens, 0) if kept else (step, first)
+        qkv, probabilities, a, p, means, inverses = _attention_kept(
+            kept if kept else passing, count, before, tokens, heads, width
+        )
+        statistics(h, means, inverses, width, first, last)
+        modulated(
+            h, means, inverses, shift, next_shift, scale, next_scale, x - 4 * first * width,
+            tokens, width, first, last,
+        )  # fmt: skip
+        linear(x, columns1, b_qkv, qkv + 12 * first * width, width, 3 * width, rows)
+        for r in range(first, last, tokens):
+            pr, at = probabilities + 4 * r * heads * padded, 4 * r * width
+            attend(qkv + 3 * at, pr, a + at, scratch, zeros, factor, tokens, heads, features)
+        linear(a + 4 * first * width, columns2, b_proj, p + 4 * first * width, width, width, rows)
+        gated(p, gate, next_gate, out, tokens, width, first, last)
+
+
+@kernel
+def _attention_backward(
+    h, modulation, weights, kept, dout, dh, dmodulation, factor, shape, dweights, start, stop
+):
+    """Fill in dh (B, T, D) and dmodulation (3, B, D), and add to dweights."""
+    shift, next_shift, scale, next_scale, gate, next_gate = modulation
+    w_qkv, _, w_proj, _ = weights
+    batch, tokens, heads, features = shape
+    width, padded = heads * features, -(-tokens // LANES) * LANES
+    step = max(1, ROWS // tokens) * tokens
+    dshift, dscale = dmodulation, dmodulation + 4 * batch * width
+    dgate = dscale + 4 * batch * width
+    dw_qkv, db_qkv = dweights, dweights + 12 * width * width
+    dw_proj = db_qkv + 12 * width
+    db_proj = dw_proj + 4 * width * width
+    scratch_size = (4 * width + 2 * padded) * padded
+    own = np.empty(scratch_size + step * 7 * width, np.float32)
+    none = np.zeros(LANES, np.float32)
+    scratch, zeros = own.ctypes.data, none.ctypes.data
+    x = scratch + 4 * scratch_size
+    dp, da, dx = x + 4 * step * width, x + 8 * step * width, x + 12 * step * width
+    dqkv = dx + 4 * step * width
+    qkv, probabilities, a, p, means, inverses = _attention_kept(
+        kept, batch * tokens, 0, tokens, heads, width
+    )
+    for first in range(start * tokens, stop * tokens, step):
+        last = min(first + step, stop * tokens)
+        rows, before = last - first, 4 * first * width
+        gated_backward(p, gate, next_gate, dout, dp - before, dgate, tokens, width, first, last)
+        linear_backward(w_proj, dp, da, zeros, width, width, rows)
+        add_gradients(a + before, dp, dw_proj, db_proj, width, width, rows)
+        for r in range(first, last, tokens):
+            pr, at = probabilities + 4 * r * heads * padded, 4 * r * width
+            attend_backward(
+                qkv + 3 * at, pr, da + at - before, dqkv + 3 * (at - before),
+                scratch, zeros, factor, tokens, heads, features,
+            )  # fmt: skip
+        modulated(
+            h, means, inverses, shift, next_shift, scale, next_scale, x - before,
+            tokens, width, first, last,
+        )  # fmt: skip
+        add_gradients(x, dqkv, dw_qkv, db_qkv, width, 3 * width, rows)
+        linear_backward(w_qkv, dqkv, dx, zeros, width, 3 * width, rows)
+        modulated_backward(
+            h, means, inverses, scale, next_scale, dx - before, dh, dshift, dscale,
+            tokens, width, first, last,
+        )  # fmt: skip
+
+
+class Attention(Function):
+    """Returns what `darbench.ops.sublayers.attention` does."""
+
+    @staticmethod
+    def forward(ctx: Any, *given: Any) -> Tensor:
+        *inputs, heads = given
+        h, shift, scale, gate, *weights = inputs
+        batch, tokens, width = h.shape
+        out, rows, padded = torch.empty_like(h), batch * tokens, -(-tokens // LANES) * LANES
+        keeps = any(ctx.needs_input_grad)
+        kept = h.new_empty(rows * (5 * width + heads * padded + 2)) if keeps else 0
+        features = width // heads
+        given = (_steps(shift, scale, gate), _addresses(weights), kept, out, _factor(features))
+        work = rows * width * (4 * width + 2 * padded)
+        over_batch(_attention, (h, *given, (batch, tokens, heads, features)), batch, work)
+        if keeps:
+            ctx.save_for_backward(*inputs, kept)
+            ctx.heads = heads
+        return out
+
+    @staticmethod
+    @first_order
+    def backward(ctx: Any, dout: Tensor) -> tuple[Tensor | None, ...]:
+        h, shift, scale, gate, *weights, kept = ctx.saved_tensors
+        batch, tokens, width = h.shape
+        features, dout = width // ctx.heads, dout.contiguous()
+        dh, dmodulation = torch.empty_like(h), h.new_empty(3, batch, 1, width)
+        dweights = h.new_zeros(sum(w.numel() for w in weights))
+        given = (_steps(shift, scale, gate), _addresses(weights), kept, dout, dh, dmodulation)
+        shape = batch, tokens, ctx.heads, features
+        work = batch * tokens * width * (8 * width + 5 * tokens)
+        given = (h, *given, _factor(features), shape)
+        over_batch(_attention_backward, given, batch, work, sums=dweights)
+        return dh, *dmodulation.unbind(), *_like(weights, dweights), None
+
+
+def _steps(*modulation: Tensor) -> tuple[int, ...]:
+    """The address of each, and by how much the next sample's row is apart."""
+    return tuple(n for x in modulation for n in (x.data_ptr(), x.stride(0)))
+
+
+def _addresses(tensors: Sequence[Tensor]) -> tuple[int, ...]:
+    return tuple(x.data_ptr() for x in tensors)
+
+
+def _like(tensors: Sequence[Tensor], flat: Tensor) -> list[Tensor]:
+    """Parts of flat in the shapes of the tensors, one behind the other."""
+    parts = flat.split([x.numel() for x in tensors])
+    return [part.view(x.shape) for part, x in zip(parts, tensors, strict=True)]
+
+
+def _factor(features: int) -> np.float32:
+    """What the scores of a head are multiplied by."""
+    return F(1 / math.sqrt(features))

@@ -1,0 +1,100 @@
+"""Sublayers on the CPU in float32: torch's matrix products, and native kernels between them.
+
+Autograd sees one function instead of thirteen. It has a first derivative only; torch's attention,
+which the definition calls, has no other either.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.nn import functional
+
+from darbench.ops.native.autograd import first_order
+from darbench.ops.sublayers.gelu import gelu
+from darbench.ops.sublayers.modulation import gate as gated
+from darbench.ops.sublayers.modulation import gate_backward, modulate, modulate_backward
+
+_attend = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+_attend_backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
+
+
+class Attention(Function):
+    """Returns what `darbench.ops.sublayers.attention` does."""
+
+    @staticmethod
+    def forward(ctx: Any, *given: Any) -> Tensor:
+        *inputs, heads = given
+        h, shift, scale, gate, w_qkv, b_qkv, w_proj, b_proj = inputs
+        kept = any(ctx.needs_input_grad)
+        x, means, inverses = modulate(h, shift, scale)
+        qkv = functional.linear(x, w_qkv, b_qkv)
+        a, logs = _attend(*_split(qkv, heads))
+        a = a.transpose(1, 2).flatten(2)
+        p = functional.linear(a, w_proj, b_proj)
+        if kept:
+            ctx.save_for_backward(*inputs, x, means, inverses, qkv, a, p, logs)
+            ctx.heads = heads
+        return gated(p, gate)
+
+    @staticmethod
+    @first_order
+    def backward(ctx: Any, dout: Tensor) -> tuple[Tensor | None, ...]:
+        h, _, scale, gate, w_qkv, _, w_proj, _, *made = ctx.saved_tensors
+        x, means, inverses, qkv, a, p, logs = made
+        dp, dgate = gate_backward(p, gate, dout.contiguous())
+        da, *of_proj = _linear_backward(a, w_proj, dp)
+        dqkv = _attention_backward(qkv, ctx.heads, da, a, logs)
+        dx, *of_qkv = _linear_backward(x, w_qkv, dqkv)
+        dh, dshift, dscale = modulate_backward(h, scale, means, inverses, dx)
+        return dh, dshift, dscale, dgate, *of_qkv, *of_proj, None
+
+
+class Mlp(Function):
+    """Returns what `darbench.ops.sublayers.mlp` does."""
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Tensor) -> Tensor:
+        h, shift, scale, gate, w1, b1, w2, b2 = inputs
+        kept = any(ctx.needs_input_grad)
+        x, means, inverses = modulate(h, shift, scale)
+        a, slope = gelu(functional.linear(x, w1, b1), kept)
+        p = functional.linear(a, w2, b2)
+        if kept:
+            ctx.save_for_backward(*inputs, x, means, inverses, a, slope, p)
+        return gated(p, gate)
+
+    @staticmethod
+    @first_order
+    def backward(ctx: Any, dout: Tensor) -> tuple[Tensor | None, ...]:
+        h, _, scale, gate, w1, _, w2, _, x, means, inverses, a, slope, p = ctx.saved_tensors
+        dp, dgate = gate_backward(p, gate, dout.contiguous())
+        da, *of_fc2 = _linear_backward(a, w2, dp)
+        dx, *of_fc1 = _linear_backward(x, w1, da.mul_(slope))
+        dh, dshift, dscale = modulate_backward(h, scale, means, inverses, dx)
+        return dh, dshift, dscale, dgate, *of_fc1, *of_fc2
+
+
+def _split(qkv: Tensor, heads: int) -> tuple[Tensor, ...]:
+    """Queries, keys and values (B, heads, T, D / heads) within (B, T, 3 D)."""
+    return qkv.unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4).unbind()
+
+
+def _attention_backward(
+    qkv: Tensor, heads: int, dout: Tensor, out: Tensor, logs: Tensor
+) -> Tensor:
+    """Return the gradient of qkv (B, T, 3 D) from that of attention's output (B, T, D)."""
+    dqkv, parts = torch.empty_like(qkv), _split(qkv, heads)
+    given = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (dout, out))
+    (dout, out) = given
+    made = _attend_backward(dout, *parts, out, logs, 0.0, False)
+    for into, gradient in zip(_split(dqkv, heads), made, strict=True):
+        into.copy_(gradient)
+    return dqkv
+
+
+def _linear_backward(x: Tensor, weight: Tensor, dout: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the gradients of x, weight and bias, each in the memory order of its own."""
+    flat = dout.flatten(0, 1)
+    return dout @ weight, flat.mT @ x.flatten(0, 1), flat.sum(0)
