@@ -168,23 +168,16 @@ class Mlp(Function):
         return dh, *dmodulation.unbind(), *_like(weights, dweights)
 
 
-# Attention. `kept` holds qkv, the probabilities, attention's output, p and LN's statistics.
+# Attention. Of rows (B T, n), `kept` holds qkv, what the gate gets, and LN's statistics.
 
 
 @part
-def _attention_kept(base, count, before, tokens, heads, width):
-    """The addresses of qkv, probabilities, a, p, means and inverses of `count` rows.
-
-    `before` rows are left out; both are of whole samples.
-    """
-    keys = -(-tokens // LANES) * LANES * heads
-    probabilities = base + 12 * count * width
-    a = probabilities + 4 * count * keys
-    p = a + 4 * count * width
+def _attention_kept(base, count, before, width):
+    """The addresses of qkv, p, means and inverses of `count` rows; `before` of them are left out."""
+    p = base + 12 * count * width
     means = p + 4 * count * width
     inverses, of = means + 4 * count, 4 * before
-    passed = base - 3 * of * width, probabilities - of * keys, a - of * width, p - of * width
-    return *passed, means - of, inverses - of
+    return base - 3 * of * width, p - of * width, means - of, inverses - of
 
 
 @kernel
@@ -196,36 +189,40 @@ def _attention(h, modulation, weights, kept, out, factor, shape, start, stop):
     width, padded = heads * features, -(-tokens // LANES) * LANES
     step = max(1, ROWS // tokens) * tokens
     first_columns, second_columns = width * (3 * width + LANES), width * (width + LANES)
-    scratch_size = 2 * width * padded
+    probabilities_size, scratch_size = heads * tokens * padded, 2 * width * padded
     own = np.empty(
-        first_columns + second_columns + scratch_size + step * (6 * width + heads * padded + 2),
+        first_columns + second_columns + probabilities_size + scratch_size + step * (6 * width + 2),
         np.float32,
     )
     none = np.zeros(LANES, np.float32)
     columns1, zeros = own.ctypes.data, none.ctypes.data
     columns2 = columns1 + 4 * first_columns
-    scratch = columns2 + 4 * second_columns
+    probabilities = columns2 + 4 * second_columns
+    scratch = probabilities + 4 * probabilities_size
     x = scratch + 4 * scratch_size
-    passing = x + 4 * step * width
+    a = x + 4 * step * width
+    passing = a + 4 * step * width
     turn_weight(w_qkv, columns1, width, 3 * width)
     turn_weight(w_proj, columns2, width, width)
     for first in range(start * tokens, stop * tokens, step):
         last = min(first + step, stop * tokens)
-        rows = last - first
+        rows, base = last - first, 4 * first * width
         count, before = (batch * tokens, 0) if kept else (step, first)
-        qkv, probabilities, a, p, means, inverses = _attention_kept(
-            kept if kept else passing, count, before, tokens, heads, width
+        qkv, p, means, inverses = _attention_kept(
+            kept if kept else passing, count, before, width
         )
         statistics(h, means, inverses, width, first, last)
         modulated(
-            h, means, inverses, shift, next_shift, scale, next_scale, x - 4 * first * width,
+            h, means, inverses, shift, next_shift, scale, next_scale, x - base,
             tokens, width, first, last,
         )  # fmt: skip
-        linear(x, columns1, b_qkv, qkv + 12 * first * width, width, 3 * width, rows)
-        for r in range(first, last, tokens):
-            pr, at = probabilities + 4 * r * heads * padded, 4 * r * width
-            attend(qkv + 3 * at, pr, a + at, scratch, zeros, factor, tokens, heads, features)
-        linear(a + 4 * first * width, columns2, b_proj, p + 4 * first * width, width, width, rows)
+        linear(x, columns1, b_qkv, qkv + 3 * base, width, 3 * width, rows)
+        for at in range(0, 4 * rows * width, 4 * tokens * width):
+            attend(
+                qkv + 3 * (base + at), probabilities, a + at, scratch, zeros, factor,
+                tokens, heads, features,
+            )  # fmt: skip
+        linear(a, columns2, b_proj, p + base, width, width, rows)
         gated(p, gate, next_gate, out, tokens, width, first, last)
 
 
@@ -244,36 +241,38 @@ def _attention_backward(
     dw_qkv, db_qkv = dweights, dweights + 12 * width * width
     dw_proj = db_qkv + 12 * width
     db_proj = dw_proj + 4 * width * width
+    probabilities_size = heads * tokens * padded
     scratch_size = (4 * width + 2 * padded) * padded
-    own = np.empty(scratch_size + step * 7 * width, np.float32)
+    own = np.empty(probabilities_size + scratch_size + step * 8 * width, np.float32)
     none = np.zeros(LANES, np.float32)
-    scratch, zeros = own.ctypes.data, none.ctypes.data
+    probabilities, zeros = own.ctypes.data, none.ctypes.data
+    scratch = probabilities + 4 * probabilities_size
     x = scratch + 4 * scratch_size
     dp, da, dx = x + 4 * step * width, x + 8 * step * width, x + 12 * step * width
-    dqkv = dx + 4 * step * width
-    qkv, probabilities, a, p, means, inverses = _attention_kept(
-        kept, batch * tokens, 0, tokens, heads, width
-    )
+    a = dx + 4 * step * width
+    dqkv = a + 4 * step * width
+    qkv, p, means, inverses = _attention_kept(kept, batch * tokens, 0, width)
     for first in range(start * tokens, stop * tokens, step):
         last = min(first + step, stop * tokens)
-        rows, before = last - first, 4 * first * width
-        gated_backward(p, gate, next_gate, dout, dp - before, dgate, tokens, width, first, last)
+        rows, base = last - first, 4 * first * width
+        gated_backward(p, gate, next_gate, dout, dp - base, dgate, tokens, width, first, last)
         linear_backward(w_proj, dp, da, zeros, width, width, rows)
-        add_gradients(a + before, dp, dw_proj, db_proj, width, width, rows)
-        for r in range(first, last, tokens):
-            pr, at = probabilities + 4 * r * heads * padded, 4 * r * width
+        for at in range(0, 4 * rows * width, 4 * tokens * width):
+            q = qkv + 3 * (base + at)
+            attend(q, probabilities, a + at, scratch, zeros, factor, tokens, heads, features)
             attend_backward(
-                qkv + 3 * at, pr, da + at - before, dqkv + 3 * (at - before),
-                scratch, zeros, factor, tokens, heads, features,
+                q, probabilities, da + at, dqkv + 3 * at, scratch, zeros, factor,
+                tokens, heads, features,
             )  # fmt: skip
+        add_gradients(a, dp, dw_proj, db_proj, width, width, rows)
         modulated(
-            h, means, inverses, shift, next_shift, scale, next_scale, x - before,
+            h, means, inverses, shift, next_shift, scale, next_scale, x - base,
             tokens, width, first, last,
         )  # fmt: skip
         add_gradients(x, dqkv, dw_qkv, db_qkv, width, 3 * width, rows)
         linear_backward(w_qkv, dqkv, dx, zeros, width, 3 * width, rows)
         modulated_backward(
-            h, means, inverses, scale, next_scale, dx - before, dh, dshift, dscale,
+            h, means, inverses, scale, next_scale, dx - base, dh, dshift, dscale,
             tokens, width, first, last,
         )  # fmt: skip
 
@@ -288,7 +287,7 @@ class Attention(Function):
         batch, tokens, width = h.shape
         out, rows, padded = torch.empty_like(h), batch * tokens, -(-tokens // LANES) * LANES
         keeps = any(ctx.needs_input_grad)
-        kept = h.new_empty(rows * (5 * width + heads * padded + 2)) if keeps else 0
+        kept = h.new_empty(rows * (4 * width + 2)) if keeps else 0
         features = width // heads
         given = (_steps(shift, scale, gate), _addresses(weights), kept, out, _factor(features))
         work = rows * width * (4 * width + 2 * padded)
