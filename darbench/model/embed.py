@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from darbench.ops.patches import embed_patches
+
 FREQUENCIES = 128
 
 
@@ -16,7 +18,7 @@ class PatchEmbed(nn.Module):
         self.proj = nn.Conv2d(channels, width, kernel_size=patch, stride=patch)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.proj(x).flatten(2).mT.contiguous()
+        return embed_patches(x, self.proj.weight, self.proj.bias)
 
 
 def sincos_positions(width: int, side: int) -> Tensor:

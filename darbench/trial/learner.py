@@ -1,7 +1,7 @@
 """The weights of a trial while they learn: model, objective, optimizer, running average."""
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,8 @@ class Learner:
         self.optimizer = make_optimizer(self.model, training, self.objective.parameters())
         self.schedule = warm_up(self.optimizer, training.warmup)
         self.ema = copy.deepcopy(self.model).requires_grad_(False).eval()
+        # A walk over all modules at every step would take longer than the average of these.
+        self.weights, self.averages = [*self.model.parameters()], [*self.ema.parameters()]
 
     def step(self, batch: tuple[Tensor, ...]) -> Tensor:
         """Make one step on a batch (x1, label, x0, t), and return the mean loss before it."""
@@ -41,7 +43,7 @@ class Learner:
         loss = sum(self._backward(*part) for part in parts)
         self.optimizer.step()
         self.schedule.step()
-        update_ema(self.ema, self.model, self.training.ema)
+        update_ema(self.averages, self.weights, self.training.ema)
         return loss
 
     @torch.no_grad()
@@ -166,6 +168,6 @@ def warm_up(optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_sche
 
 
 @torch.no_grad()
-def update_ema(ema: nn.Module, model: nn.Module, decay: float) -> None:
-    """Set ema += (1 - decay) (model - ema), for all parameters, the routing's included."""
-    torch._foreach_lerp_(list(ema.parameters()), list(model.parameters()), 1 - decay)
+def update_ema(averages: Sequence[Tensor], weights: Sequence[Tensor], decay: float) -> None:
+    """Set average += (1 - decay) (weight - average), for all parameters, routing included."""
+    torch._foreach_lerp_(averages, weights, 1 - decay)

@@ -30,3 +30,12 @@ def takes(*tensors: Tensor) -> bool:
         and all(x.is_cpu and x.dtype == float32 and type(x) in PLAIN for x in tensors)
         and not torch._C._are_functorch_transforms_active()
     )
+
+
+def applies(*tensors: Tensor) -> bool:
+    """Whether native code may stand for plain operations on these tensors.
+
+    Where operations are traced they stay single, and autocast chooses a precision for each.
+    """
+    compiling, cast = torch.compiler.is_compiling(), torch.is_autocast_enabled("cpu")
+    return takes(*tensors) and not compiling and not cast

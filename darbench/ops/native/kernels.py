@@ -26,6 +26,8 @@ _compiled = partial(njit, nogil=True, fastmath=_MATH, error_model="numpy")
 # Only kernels call a part, and it is inlined: left to itself, LLVM makes calls of the larger ones,
 # which takes half of the time of a narrow row.
 part = _compiled(forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+# A large part that stays a call of its own: within a kernel around it registers would run short.
+section = _compiled(no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 def kernel(function: Callable[..., None]) -> Callable[..., None]:
@@ -73,6 +75,11 @@ def row(address, start, size):
 def matrix(address, start, rows, columns):
     """The matrix (rows, columns) that begins at number `start` of the float32 tensor there."""
     return carray(_pointer(address + 4 * start), (rows, columns))
+
+
+@part
+def held(array):
+    """Keep an array until here whose address is in use: Numba may free it after its last mention."""
 
 
 @intrinsic
@@ -177,35 +184,35 @@ def over_batch(
     batch: int,
     work: int,
     held: Sequence[Any] = (),
-    sums: Tensor | None = None,
+    sums: Sequence[Tensor] = (),
 ) -> None:
     """Call kernel(*arguments, start, stop) over parts of 0 .. batch, on torch's number of threads.
 
     Tensors among the arguments are replaced by their addresses; held: tensors to keep alive, whose
-    addresses are in arrays. sums: a tensor of zeros to which a kernel adds something of every
-    sample; it is the argument before `start`, one for each part, and the parts are added up. Kernels
-    release the GIL. work: multiply-adds in all; little work stays on one thread.
+    addresses are in arrays. sums: tensors of zeros to which a kernel adds something of every
+    sample; their addresses are its argument before `start`, every part has its own, and they are
+    added up. Kernels release the GIL. work: multiply-adds in all; little work stays on one thread.
     """
     values = [x.data_ptr() if isinstance(x, Tensor) else x for x in arguments]
     threads = min(torch.get_num_threads(), batch, 1 + work // GRAIN)
     if threads <= 1:
-        kernel(*values, *_own(sums), 0, batch)
+        kernel(*values, *_added(sums), 0, batch)
         return
     first, *rest = pairwise([batch * i // threads for i in range(threads + 1)])
-    partial = [None if sums is None else torch.zeros_like(sums) for _ in rest]
+    partial = [[torch.zeros_like(x) for x in sums] for _ in rest]
     others = [
-        _pool().submit(_run, (arguments, held, own), kernel, *values, *_own(own), *bounds)
+        _pool().submit(_run, (arguments, held, own), kernel, *values, *_added(own), *bounds)
         for own, bounds in zip(partial, rest, strict=True)
     ]
-    kernel(*values, *_own(sums), *first)
+    kernel(*values, *_added(sums), *first)
     for own, other in zip(partial, others, strict=True):
         other.result()
-        if own is not None:
-            sums.add_(own)
+        for x, part in zip(sums, own, strict=True):
+            x.add_(part)
 
 
-def _own(sums: Tensor | None) -> list[int]:
-    return [] if sums is None else [sums.data_ptr()]
+def _added(sums: Sequence[Tensor]) -> list[tuple[int, ...]]:
+    return [tuple(addresses(sums))] if sums else []
 
 
 def _run(held: Any, kernel: Callable[..., None], *values: Any) -> None:

@@ -14,8 +14,8 @@ LANES = 16  # columns of a panel, one vector
 def panel(a, down, across, b, step, rows, inner, start, start_step, out, out_step):
     """Set out (rows, 16) to start + a b, for a (rows, inner) and b (inner, 16).
 
-    All are addresses. The next row of a lies `down` numbers on and its next column `across`; rows of
-    b, start and out are their steps apart. A step of 0 starts all rows from the same one.
+    All are addresses. The next row of a lies `down` numbers on and its next column `across`; rows
+    of b, start and out are their steps apart. A step of 0 starts all rows from the same one.
     """
     for r in range(0, rows - 3, 4):
         a0, s0 = a + 4 * r * down, start + 4 * r * start_step

@@ -1,7 +1,7 @@
 """Vectors within kernels: L float32 numbers that stay in registers.
 
-A loop is mostly vectorised by itself. Over few numbers it is not: LLVM unrolls it first, or asks at
-every start whether its rows overlap. There a kernel says what it means: load, multiply, store.
+A loop is mostly vectorised by itself. Over few numbers it is not: LLVM unrolls it first, or asks
+at every start whether its rows overlap. There a kernel says what it means: load, multiply, store.
 `lanes`, the L of a vector, is a literal number in the kernel, best 8 or 16; a processor with
 narrower registers takes two.
 """
@@ -108,6 +108,19 @@ def maximum(typing, a, b):
 
 
 @_literal
+def within(typing, x, size):
+    """x where it lies within -size .. size, the nearer of the two otherwise; NaN stays NaN."""
+
+    def code(context, builder, signature, arguments):
+        x, high = arguments[0], _filled(builder, arguments[1], arguments[0].type.count)
+        low = builder.fneg(high)
+        x = builder.select(builder.fcmp_unordered("<", x, high), x, high)
+        return builder.select(builder.fcmp_unordered(">", x, low), x, low)
+
+    return x(x, types.float32), code
+
+
+@_literal
 def total(typing, x):
     """The sum of a vector, in halves."""
 
@@ -127,7 +140,7 @@ def largest(typing, x):
 
 @_literal
 def exp(typing, x):
-    """Return exp(x) for x <= 0 to float32's rounding, as `kernels.exp` does."""
+    """Return exp(x) for x <= 88 to float32's rounding, as `kernels.exp` does."""
 
     def code(context, builder, signature, arguments):
         (given,), kind = arguments, arguments[0].type
@@ -153,10 +166,10 @@ def exp(typing, x):
 
 @_literal
 def turn(typing, source, source_step, target, target_step):
-    """Set target[j, i] to source[i, j] for 16 x 16 numbers, rows of which are `step` numbers apart.
+    """Set target[j, i] to source[i, j] for 16 x 16 numbers, whose rows are `step` numbers apart.
 
-    A vector is a row. Rows that are 8, 4, 2 and 1 apart exchange the halves, quarters, ... in which
-    they belong to each other.
+    A vector is a row. Rows that are 8, 4, 2 and 1 apart exchange the halves, quarters, ... in
+    which they belong to each other.
     """
 
     def code(context, builder, signature, arguments):

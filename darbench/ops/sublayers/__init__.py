@@ -8,12 +8,11 @@ torch's matrix products.
 from collections.abc import Sequence
 from itertools import chain
 
-import torch
 from torch import Tensor
 
 from darbench.ops import native
 from darbench.ops.sublayers import definition
-from darbench.ops.sublayers.definition import Linear, Modulation, modulate
+from darbench.ops.sublayers.definition import Linear, Modulation
 
 __all__ = ["adaln", "attention", "mlp", "modulate"]
 
@@ -32,7 +31,7 @@ def attention(h: Tensor, modulation: Modulation, qkv: Linear, proj: Linear, head
 
 def mlp(h: Tensor, modulation: Modulation, fc1: Linear, fc2: Linear) -> Tensor:
     """The MLP between its norm and its gate, (B, T, D) -> (B, T, D)."""
-    if not _native(h, modulation, fc1, fc2):
+    if not _native(h, modulation, fc1, fc2) or len(fc1[0]) % LANES:
         return definition.mlp(h, modulation, fc1, fc2)
     from darbench.ops.sublayers import narrow, wide
 
@@ -45,19 +44,23 @@ def adaln(c: Tensor, linears: Sequence[Linear]) -> list[tuple[Tensor, ...]]:
     from darbench.ops.sublayers import conditioning
 
     flat = [*chain(*linears)]
-    if not _plain(c, *flat) or not conditioning.takes(*flat):
+    if not native.applies(c, *flat) or not conditioning.takes(*flat):
         return definition.adaln(c, linears)
     parts = conditioning.AdaLN.apply(c, *flat)
     return [parts[i : i + 6] for i in range(0, len(parts), 6)]
 
 
-def _native(h: Tensor, modulation: Modulation, *linears: Linear) -> bool:
-    """Whether h has whole vectors, and every sample a row of shift, scale and gate."""
+def modulate(h: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    """Modulated norm, LN(h) * (1 + scale) + shift: (B, T, D) with (B, 1, D)."""
+    if not _native(h, (shift, scale)):
+        return definition.modulate(h, shift, scale)
+    from darbench.ops.sublayers import wide
+
+    return wide.Modulate.apply(h.contiguous(), shift, scale)
+
+
+def _native(h: Tensor, modulation: Sequence[Tensor], *linears: Linear) -> bool:
+    """Whether h has whole vectors, and every sample a row of each modulation."""
     batch, _, width = h.shape
     rows = all(m.shape == (batch, 1, width) and m.stride(-1) == 1 for m in modulation)
-    return rows and width % LANES == 0 and _plain(h, *modulation, *chain(*linears))
-
-
-def _plain(*tensors: Tensor) -> bool:
-    compiling, cast = torch.compiler.is_compiling(), torch.is_autocast_enabled("cpu")
-    return native.takes(*tensors) and not compiling and not cast
+    return rows and width % LANES == 0 and native.applies(h, *modulation, *chain(*linears))

@@ -1,4 +1,4 @@
-"""The sublayers of a SiT block, v = gate * op(LN(h) * (1 + scale) + shift), and what modulates them.
+"""The sublayers of a SiT block, v = gate * op(LN(h) * (1 + scale) + shift), and their modulation.
 
 Shapes: h (B, T, D); shift, scale and gate (B, 1, D); c (B, D). A linear is a pair (weight, bias).
 """

@@ -5,16 +5,16 @@ keys is one over vectors, of which none waits for the one before. For that, quer
 (D, T), and padded to whole vectors with queries that nobody asked. The other factor of a product
 is read number by number, so it may lie either way.
 
-q: the first number of a sample's qkv (T, 3 D), with rows of `heads` x `features` numbers; p (heads,
-T, padded): the probabilities, the first T of which are the keys; zeros: 16 numbers.
+q: the first number of a sample's qkv (T, 3 D), D being heads x features; p (heads, T, padded): the
+probabilities, key by key; zeros: 16 numbers.
 """
 
 from darbench.ops.native import vectors as vec
-from darbench.ops.native.kernels import F, part
+from darbench.ops.native.kernels import F, part, section
 from darbench.ops.native.products import LANES, panel, turned, turned_back
 
 
-@part
+@section
 def attend(q, p, out, scratch, zeros, factor, tokens, heads, features):
     """Fill in p and out (T, D). scratch: 2 D padded numbers."""
     width, padded = heads * features, -(-tokens // LANES) * LANES
@@ -48,7 +48,7 @@ def _softmax(p, step, tokens, factor):
         vec.store(p + j, vec.multiply(vec.load(p + j, 16), share))
 
 
-@part
+@section
 def attend_backward(q, p, dout, dq, scratch, zeros, factor, tokens, heads, features):
     """Fill in dq, the gradient of the sample's qkv, from dout (T, D).
 

@@ -16,7 +16,7 @@ from torch.autograd import Function
 
 from darbench.ops.native import vectors as vec
 from darbench.ops.native.autograd import first_order
-from darbench.ops.native.kernels import F, kernel, over_batch, part
+from darbench.ops.native.kernels import F, held, kernel, over_batch, part
 from darbench.ops.native.products import LANES
 from darbench.ops.sublayers.few_tokens import attend, attend_backward
 from darbench.ops.sublayers.gelu import COST, gelu_and_slope, gelu_of
@@ -39,12 +39,12 @@ def takes(*weights: Tensor) -> bool:
     return all(w.numel() <= WEIGHTS and not any(n % LANES for n in w.shape) for w in weights)
 
 
-# The MLP. Of rows (B T, n), `kept` holds u = fc1's output, p = what the gate gets, and LN's statistics.
+# The MLP. Of every token, `kept` holds u = fc1's output, p = what is gated, and LN's statistics.
 
 
 @part
 def _mlp_kept(base, count, before, width, hidden):
-    """The addresses of u, p, means and inverses of `count` rows; `before` of them are left out."""
+    """The addresses of u, p, means and inverses, for `count` rows that begin at row `before`."""
     p = base + 4 * count * hidden
     means = p + 4 * count * width
     inverses = means + 4 * count
@@ -85,6 +85,7 @@ def _mlp(h, modulation, weights, kept, out, shape, start, stop):
         gelu_of(u + 4 * first * hidden, a, rows * hidden)
         linear(a, columns2, b2, p + 4 * first * width, hidden, width, rows)
         gated(p, gate, next_gate, out, tokens, width, first, last)
+    held(own)
 
 
 @kernel
@@ -97,9 +98,7 @@ def _mlp_backward(
     batch, tokens, width, hidden = shape
     dshift, dscale = dmodulation, dmodulation + 4 * batch * width
     dgate = dscale + 4 * batch * width
-    dw1, db1 = dweights, dweights + 4 * width * hidden
-    dw2 = db1 + 4 * hidden
-    db2 = dw2 + 4 * width * hidden
+    dw1, db1, dw2, db2 = dweights
     own = np.empty(ROWS * (3 * width + 3 * hidden), np.float32)
     none = np.zeros(LANES, np.float32)
     x, zeros = own.ctypes.data, none.ctypes.data
@@ -125,6 +124,8 @@ def _mlp_backward(
             h, means, inverses, scale, next_scale, dx - before, dh, dshift, dscale,
             tokens, width, first, last,
         )  # fmt: skip
+    held(own)
+    held(none)
 
 
 @part
@@ -160,20 +161,20 @@ class Mlp(Function):
         batch, tokens, width = h.shape
         hidden, dout = len(weights[0]), dout.contiguous()
         dh, dmodulation = torch.empty_like(h), h.new_empty(3, batch, 1, width)
-        dweights = h.new_zeros(sum(w.numel() for w in weights))
+        dweights = [torch.zeros_like(w) for w in weights]
         given = (_steps(shift, scale, gate), _addresses(weights), kept, dout, dh, dmodulation)
         shape = batch, tokens, width, hidden
         work = batch * tokens * hidden * (4 * width + COST)
         over_batch(_mlp_backward, (h, *given, shape), batch, work, sums=dweights)
-        return dh, *dmodulation.unbind(), *_like(weights, dweights)
+        return dh, *dmodulation.unbind(), *dweights
 
 
-# Attention. Of rows (B T, n), `kept` holds qkv, what the gate gets, and LN's statistics.
+# Attention. Of every token, `kept` holds qkv, p = what is gated, and LN's statistics.
 
 
 @part
 def _attention_kept(base, count, before, width):
-    """The addresses of qkv, p, means and inverses of `count` rows; `before` of them are left out."""
+    """The addresses of qkv, p, means and inverses; see `_mlp_kept`."""
     p = base + 12 * count * width
     means = p + 4 * count * width
     inverses, of = means + 4 * count, 4 * before
@@ -191,7 +192,11 @@ def _attention(h, modulation, weights, kept, out, factor, shape, start, stop):
     first_columns, second_columns = width * (3 * width + LANES), width * (width + LANES)
     probabilities_size, scratch_size = heads * tokens * padded, 2 * width * padded
     own = np.empty(
-        first_columns + second_columns + probabilities_size + scratch_size + step * (6 * width + 2),
+        first_columns
+        + second_columns
+        + probabilities_size
+        + scratch_size
+        + step * (6 * width + 2),
         np.float32,
     )
     none = np.zeros(LANES, np.float32)
@@ -208,9 +213,7 @@ def _attention(h, modulation, weights, kept, out, factor, shape, start, stop):
         last = min(first + step, stop * tokens)
         rows, base = last - first, 4 * first * width
         count, before = (batch * tokens, 0) if kept else (step, first)
-        qkv, p, means, inverses = _attention_kept(
-            kept if kept else passing, count, before, width
-        )
+        qkv, p, means, inverses = _attention_kept(kept if kept else passing, count, before, width)
         statistics(h, means, inverses, width, first, last)
         modulated(
             h, means, inverses, shift, next_shift, scale, next_scale, x - base,
@@ -224,6 +227,8 @@ def _attention(h, modulation, weights, kept, out, factor, shape, start, stop):
             )  # fmt: skip
         linear(a, columns2, b_proj, p + base, width, width, rows)
         gated(p, gate, next_gate, out, tokens, width, first, last)
+    held(own)
+    held(none)
 
 
 @kernel
@@ -238,9 +243,7 @@ def _attention_backward(
     step = max(1, ROWS // tokens) * tokens
     dshift, dscale = dmodulation, dmodulation + 4 * batch * width
     dgate = dscale + 4 * batch * width
-    dw_qkv, db_qkv = dweights, dweights + 12 * width * width
-    dw_proj = db_qkv + 12 * width
-    db_proj = dw_proj + 4 * width * width
+    dw_qkv, db_qkv, dw_proj, db_proj = dweights
     probabilities_size = heads * tokens * padded
     scratch_size = (4 * width + 2 * padded) * padded
     own = np.empty(probabilities_size + scratch_size + step * 8 * width, np.float32)
@@ -275,6 +278,8 @@ def _attention_backward(
             h, means, inverses, scale, next_scale, dx - base, dh, dshift, dscale,
             tokens, width, first, last,
         )  # fmt: skip
+    held(own)
+    held(none)
 
 
 class Attention(Function):
@@ -304,13 +309,13 @@ class Attention(Function):
         batch, tokens, width = h.shape
         features, dout = width // ctx.heads, dout.contiguous()
         dh, dmodulation = torch.empty_like(h), h.new_empty(3, batch, 1, width)
-        dweights = h.new_zeros(sum(w.numel() for w in weights))
+        dweights = [torch.zeros_like(w) for w in weights]
         given = (_steps(shift, scale, gate), _addresses(weights), kept, dout, dh, dmodulation)
         shape = batch, tokens, ctx.heads, features
         work = batch * tokens * width * (8 * width + 5 * tokens)
         given = (h, *given, _factor(features), shape)
         over_batch(_attention_backward, given, batch, work, sums=dweights)
-        return dh, *dmodulation.unbind(), *_like(weights, dweights), None
+        return dh, *dmodulation.unbind(), *dweights, None
 
 
 def _steps(*modulation: Tensor) -> tuple[int, ...]:
@@ -320,12 +325,6 @@ def _steps(*modulation: Tensor) -> tuple[int, ...]:
 
 def _addresses(tensors: Sequence[Tensor]) -> tuple[int, ...]:
     return tuple(x.data_ptr() for x in tensors)
-
-
-def _like(tensors: Sequence[Tensor], flat: Tensor) -> list[Tensor]:
-    """Parts of flat in the shapes of the tensors, one behind the other."""
-    parts = flat.split([x.numel() for x in tensors])
-    return [part.view(x.shape) for part, x in zip(parts, tensors, strict=True)]
 
 
 def _factor(features: int) -> np.float32:

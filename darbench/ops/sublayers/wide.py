@@ -20,6 +20,21 @@ _attend = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 _attend_backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
 
 
+class Modulate(Function):
+    """Returns what `darbench.ops.sublayers.modulate` does."""
+
+    @staticmethod
+    def forward(ctx: Any, h: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+        x, *of_norm = modulate(h, shift, scale)
+        ctx.save_for_backward(h, scale, *of_norm)
+        return x
+
+    @staticmethod
+    @first_order
+    def backward(ctx: Any, dout: Tensor) -> tuple[Tensor, ...]:
+        return modulate_backward(*ctx.saved_tensors, dout.contiguous())
+
+
 class Attention(Function):
     """Returns what `darbench.ops.sublayers.attention` does."""
 
