@@ -2,11 +2,12 @@
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from darbench.ops.native import vectors as vec
-from darbench.ops.native.kernels import F, kernel, over_batch, part
+from darbench.ops.native.kernels import F, held, kernel, over_batch, part
 
 SLOPE, CUBIC = F(2 * math.sqrt(2 / math.pi)), F(0.044715)
 FAR = F(10)  # from where on sigmoid is 0 or 1 in float32, and from where its argument is kept
@@ -52,20 +53,33 @@ def _gelu(x, out, start, stop):
 
 
 @kernel
-def _gelu_and_slope(x, out, slope, start, stop):
-    first = 64 * start
-    gelu_and_slope(x + first, out + first, slope + first, 16 * (stop - start))
+def _gelu_backward(x, dout, width, sums, start, stop):
+    """Multiply dout (rows, width) by the slope at x, and add its rows to sums."""
+    (total,) = sums
+    own = np.empty(2 * width, np.float32)
+    out, slope = own.ctypes.data, own.ctypes.data + 4 * width
+    for r in range(4 * start * width, 4 * stop * width, 4 * width):
+        gelu_and_slope(x + r, out, slope, width)
+        for d in range(0, 4 * width, 64):
+            dx = vec.multiply(vec.load(dout + r + d, 16), vec.load(slope + d, 16))
+            vec.store(dout + r + d, dx)
+            vec.store(total + d, vec.add(vec.load(total + d, 16), dx))
+    held(own)
 
 
-def gelu(x: Tensor, with_slope: bool) -> tuple[Tensor, Tensor | None]:
-    """Return GELU(x) of contiguous x, and its derivative where that is wanted.
+def gelu(x: Tensor) -> Tensor:
+    """Return GELU(x) of contiguous x, the numbers of which are a multiple of 16."""
+    out = torch.empty_like(x)
+    over_batch(_gelu, (x, out), x.numel() // 16, COST * x.numel())
+    return out
 
-    The numbers of x are a multiple of 16.
+
+def gelu_backward(x: Tensor, dout: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the gradient of x (..., width), made in the place of dout, and the sum of its rows.
+
+    The width is a multiple of 16.
     """
-    out, vectors = torch.empty_like(x), x.numel() // 16
-    if not with_slope:
-        over_batch(_gelu, (x, out), vectors, COST * x.numel())
-        return out, None
-    slope = torch.empty_like(x)
-    over_batch(_gelu_and_slope, (x, out, slope), vectors, COST * x.numel())
-    return out, slope
+    width = x.shape[-1]
+    total, rows = x.new_zeros(width), x.numel() // width
+    over_batch(_gelu_backward, (x, dout, width), rows, COST * x.numel(), sums=[total])
+    return dout, total

@@ -147,9 +147,14 @@ def _gate(x, gate, next_gate, out, tokens, width, start, stop):
 
 
 @kernel
-def _gate_backward(x, gate, next_gate, dout, dx, dgate, tokens, width, start, stop):
-    first, last = start * tokens, stop * tokens
-    gated_backward(x, gate, next_gate, dout, dx, dgate, tokens, width, first, last)
+def _gate_backward(x, gate, next_gate, dout, dx, dgate, tokens, width, sums, start, stop):
+    """Also add the rows of dx to sums."""
+    (total,) = sums
+    for r in range(start * tokens, stop * tokens):
+        gated_backward(x, gate, next_gate, dout, dx, dgate, tokens, width, r, r + 1)
+        for d in range(0, 4 * width, 64):
+            own = vec.load(dx + 4 * r * width + d, 16)
+            vec.store(total + d, vec.add(vec.load(total + d, 16), own))
 
 
 def modulate(h: Tensor, shift: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -180,10 +185,10 @@ def gate(x: Tensor, factor: Tensor) -> Tensor:
     return out
 
 
-def gate_backward(x: Tensor, factor: Tensor, dout: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the gradients of x and of the factor."""
+def gate_backward(x: Tensor, factor: Tensor, dout: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the gradients of x and of the factor, and the sum of the first one's rows."""
     batch, tokens, width = x.shape
-    dx, dfactor = torch.empty_like(x), x.new_empty(factor.shape)
+    dx, dfactor, total = torch.empty_like(x), x.new_empty(factor.shape), x.new_zeros(width)
     given = (x, factor, factor.stride(0), dout, dx, dfactor, tokens, width)
-    over_batch(_gate_backward, given, batch, 2 * x.numel())
-    return dx, dfactor
+    over_batch(_gate_backward, given, batch, 2 * x.numel(), sums=[total])
+    return dx, dfactor, total

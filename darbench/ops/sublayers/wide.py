@@ -12,7 +12,7 @@ from torch.autograd import Function
 from torch.nn import functional
 
 from darbench.ops.native.autograd import first_order
-from darbench.ops.sublayers.gelu import gelu
+from darbench.ops.sublayers.gelu import gelu, gelu_backward
 from darbench.ops.sublayers.modulation import gate as gated
 from darbench.ops.sublayers.modulation import gate_backward, modulate, modulate_backward
 
@@ -58,12 +58,13 @@ class Attention(Function):
     def backward(ctx: Any, dout: Tensor) -> tuple[Tensor | None, ...]:
         h, _, scale, gate, w_qkv, _, w_proj, _, *made = ctx.saved_tensors
         x, means, inverses, qkv, a, p, logs = made
-        dp, dgate = gate_backward(p, gate, dout.contiguous())
-        da, *of_proj = _linear_backward(a, w_proj, dp)
+        dp, dgate, db_proj = gate_backward(p, gate, dout.contiguous())
+        da, dw_proj = _linear_backward(a, w_proj, dp)
         dqkv = _attention_backward(qkv, ctx.heads, da, a, logs)
-        dx, *of_qkv = _linear_backward(x, w_qkv, dqkv)
+        dx, dw_qkv = _linear_backward(x, w_qkv, dqkv)
         dh, dshift, dscale = modulate_backward(h, scale, means, inverses, dx)
-        return dh, dshift, dscale, dgate, *of_qkv, *of_proj, None
+        db_qkv = dqkv.sum((0, 1))
+        return dh, dshift, dscale, dgate, dw_qkv, db_qkv, dw_proj, db_proj, None
 
 
 class Mlp(Function):
@@ -74,21 +75,23 @@ class Mlp(Function):
         h, shift, scale, gate, w1, b1, w2, b2 = inputs
         kept = any(ctx.needs_input_grad)
         x, means, inverses = modulate(h, shift, scale)
-        a, slope = gelu(functional.linear(x, w1, b1), kept)
+        u = functional.linear(x, w1, b1)
+        a = gelu(u)
         p = functional.linear(a, w2, b2)
         if kept:
-            ctx.save_for_backward(*inputs, x, means, inverses, a, slope, p)
+            ctx.save_for_backward(*inputs, x, means, inverses, u, a, p)
         return gated(p, gate)
 
     @staticmethod
     @first_order
     def backward(ctx: Any, dout: Tensor) -> tuple[Tensor | None, ...]:
-        h, _, scale, gate, w1, _, w2, _, x, means, inverses, a, slope, p = ctx.saved_tensors
-        dp, dgate = gate_backward(p, gate, dout.contiguous())
-        da, *of_fc2 = _linear_backward(a, w2, dp)
-        dx, *of_fc1 = _linear_backward(x, w1, da.mul_(slope))
+        h, _, scale, gate, w1, _, w2, _, x, means, inverses, u, a, p = ctx.saved_tensors
+        dp, dgate, db2 = gate_backward(p, gate, dout.contiguous())
+        da, dw2 = _linear_backward(a, w2, dp)
+        du, db1 = gelu_backward(u, da)
+        dx, dw1 = _linear_backward(x, w1, du)
         dh, dshift, dscale = modulate_backward(h, scale, means, inverses, dx)
-        return dh, dshift, dscale, dgate, *of_fc1, *of_fc2
+        return dh, dshift, dscale, dgate, dw1, db1, dw2, db2
 
 
 def _split(qkv: Tensor, heads: int) -> tuple[Tensor, ...]:
@@ -109,7 +112,6 @@ def _attention_backward(
     return dqkv
 
 
-def _linear_backward(x: Tensor, weight: Tensor, dout: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the gradients of x, weight and bias, each in the memory order of its own."""
-    flat = dout.flatten(0, 1)
-    return dout @ weight, flat.mT @ x.flatten(0, 1), flat.sum(0)
+def _linear_backward(x: Tensor, weight: Tensor, dout: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the gradients of x and weight, each in the memory order of its own."""
+    return dout @ weight, dout.flatten(0, 1).mT @ x.flatten(0, 1)
