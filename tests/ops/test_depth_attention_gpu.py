@@ -19,6 +19,7 @@ from tests.ops.depth import FORMS, distance, outputs, queries
 pytest.importorskip("triton")
 gpu = import_module("darbench.ops.depth_attention.gpu")
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+pytestmark = pytest.mark.device
 
 # batch, tokens, sources, width, heads
 SHAPES = [
