@@ -18,6 +18,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from importlib import import_module
@@ -57,15 +58,14 @@ def print_rows(part: str, device: str) -> None:
             print(json.dumps(asdict(row)), flush=True)
 
 
-def measure(parts: list[str], seconds: float) -> dict[str, Outcome]:
+def measure(parts: list[str], seconds: float) -> Iterator[tuple[str, Outcome]]:
     """Run the parts one after the other, each in its share of the time that is left."""
     end = time.monotonic() + seconds
-    found = {}
     for i, part in enumerate(parts):
         share = PARTS[part] / sum(PARTS[later] for later in parts[i:])
-        found[part] = run(part, share * (end - time.monotonic()))
-        print(f"{part}: {found[part].state}, {found[part].seconds:.0f} s", file=sys.stderr)
-    return found
+        outcome = run(part, share * (end - time.monotonic()))
+        print(f"{part}: {outcome.state}, {outcome.seconds:.0f} s", file=sys.stderr)
+        yield part, outcome
 
 
 def run(part: str, allowed: float) -> Outcome:
@@ -136,9 +136,11 @@ def main() -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if options.part:
         return print_rows(options.part, device)
-    started = time.monotonic()
-    found = measure(options.only, 60 * options.minutes - MARGIN)
-    print(write(found, device, time.monotonic() - started, options.out))
+    started, found, text = time.monotonic(), {}, ""
+    for part, outcome in measure(options.only, 60 * options.minutes - MARGIN):
+        found[part] = outcome  # written at once, for whoever stops the command
+        text = write(found, device, time.monotonic() - started, options.out)
+    print(text)
     sys.exit(any(outcome.failed for outcome in found.values()))
 
 

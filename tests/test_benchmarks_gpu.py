@@ -1,6 +1,7 @@
 """benchmarks/gpu.py at toy sizes on the CPU: cells are filled, and nothing measured is lost."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -89,11 +90,19 @@ def test_what_a_part_has_started_ends_with_it(gpu):
     assert time.monotonic() - started < 30
 
 
-def test_a_part_that_dies_is_named_with_its_last_words(gpu):
-    outcome = gpu.run("no_such_part", 60)
-    assert outcome.failed and "invalid choice" in outcome.error
-    table = gpu.markdown(gpu.part_lines(), {"streams": outcome})
-    assert table.count("failed: ") == 3 * 3 and table.count("unmeasured") > 9
+def test_a_part_that_dies_is_named_with_its_last_words_and_the_exit_code_is_1(
+    gpu, monkeypatch, capsys, tmp_path
+):
+    """Its process imports a module that is out of order; this one has imported it already."""
+    (tmp_path / "statistics.py").write_text("raise ImportError('out of order')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(sys, "argv", ["gpu.py", "--only", "streams", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit) as left:
+        gpu.main()
+    said = capsys.readouterr().out
+    assert left.value.code == 1
+    assert said.count("failed: ImportError: out of order") == 3 * 3
+    assert said.count("unmeasured") > 9
 
 
 def test_a_cell_that_fails_is_a_row_with_its_error(gpu):

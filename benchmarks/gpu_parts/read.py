@@ -25,9 +25,9 @@ BATCH = 32
 # arXiv:2605.20708: 57 sources, dynamic; batch, device and precision are not stated.
 PAPER = "the paper at XL/2: 1.96 / 13.6 ms; naive 11.5x / 8.5x; memory 0.213x / 0.254x"
 CASES = {
-    f"read of all sources, bfloat16 ({PAPER})": (ALL, torch.bfloat16),
-    "read of all sources, float32": (ALL, torch.float32),
-    "read of c4's sources, bfloat16": (CHUNKS, torch.bfloat16),
+    f"softmax read of all sources, bfloat16 ({PAPER})": (ALL, torch.bfloat16),
+    "softmax read of all sources, float32": (ALL, torch.float32),
+    "softmax read of c4's sources, bfloat16": (CHUNKS, torch.bfloat16),
 }
 LINES = {title: tuple(sizes) for title, (sizes, _) in CASES.items()}
 
