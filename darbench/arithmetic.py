@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import torch
 from threadpoolctl import threadpool_limits
 
-ARITHMETIC = 1
+ARITHMETIC = 2
 
 
 @contextmanager

@@ -79,7 +79,7 @@ def matrix(address, start, rows, columns):
 
 @part
 def held(array):
-    """Keep an array until here, whose address is in use: Numba frees what is not mentioned again."""
+    """Keep an array until here, whose address is in use: Numba frees what is not used again."""
 
 
 @intrinsic
