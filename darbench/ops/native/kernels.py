@@ -78,6 +78,12 @@ def matrix(address, start, rows, columns):
 
 
 @part
+def address(array):
+    """The address of an array within a kernel, which `held` keeps."""
+    return np.int64(array.ctypes.data)
+
+
+@part
 def held(array):
     """Keep an array until here, whose address is in use: Numba frees what is not used again."""
 

@@ -5,12 +5,12 @@ first, which pays for large ones only.
 """
 
 from darbench.ops.native import vectors as vec
-from darbench.ops.native.kernels import F, part, row
+from darbench.ops.native.kernels import F, row, section
 
 LANES = 16  # columns of a panel, one vector
 
 
-@part
+@section
 def panel(a, down, across, b, step, rows, inner, start, start_step, out, out_step):
     """Set out (rows, 16) to start + a b, for a (rows, inner) and b (inner, 16).
 
@@ -41,7 +41,7 @@ def panel(a, down, across, b, step, rows, inner, start, start_step, out, out_ste
         vec.store(out + 4 * r * out_step, x)
 
 
-@part
+@section
 def turned(x, step, rows, columns, out, out_step):
     """Set out (columns, rows) to x^T for x (rows, columns), columns being a multiple of 16.
 
@@ -57,7 +57,7 @@ def turned(x, step, rows, columns, out, out_step):
             to[0] = row(x, i * step + j, 1)[0] if i < rows else F(0)
 
 
-@part
+@section
 def turned_back(x, step, rows, columns, out, out_step):
     """Set out (rows, columns) to x^T for x (columns, rows), columns being a multiple of 16."""
     whole = rows // 16 * 16

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from darbench.ops.native import vectors as vec
-from darbench.ops.native.kernels import F, held, kernel, over_batch, part
+from darbench.ops.native.kernels import F, address, held, kernel, over_batch, part, section
 
 SLOPE, CUBIC = F(2 * math.sqrt(2 / math.pi)), F(0.044715)
 FAR = F(10)  # from where on sigmoid is 0 or 1 in float32, and from where its argument is kept
@@ -22,7 +22,7 @@ def _sigmoid(x, cubic):
     return vec.divide(one, vec.add(one, vec.exp(u)))
 
 
-@part
+@section
 def gelu_of(x, out, size):
     """Set out to GELU(x), for addresses of `size` numbers, a multiple of 16."""
     for d in range(0, 4 * size, 64):
@@ -32,7 +32,7 @@ def gelu_of(x, out, size):
         vec.store(out + d, vec.multiply(given, _sigmoid(near, cubic)))
 
 
-@part
+@section
 def gelu_and_slope(x, out, slope, size):
     """Set out to GELU(x), and slope to its derivative."""
     one, three = vec.filled(F(1), 16), vec.filled(F(3), 16)
@@ -57,7 +57,7 @@ def _gelu_backward(x, dout, width, sums, start, stop):
     """Multiply dout (rows, width) by the slope at x, and add its rows to sums."""
     (total,) = sums
     own = np.empty(2 * width, np.float32)
-    out, slope = own.ctypes.data, own.ctypes.data + 4 * width
+    out, slope = address(own), address(own) + 4 * width
     for r in range(4 * start * width, 4 * stop * width, 4 * width):
         gelu_and_slope(x + r, out, slope, width)
         for d in range(0, 4 * width, 64):

@@ -1,17 +1,17 @@
 """Narrow linears within kernels: x weight^T + bias, for rows of x; weight is (outputs, inputs)."""
 
 from darbench.ops.native import vectors as vec
-from darbench.ops.native.kernels import part
+from darbench.ops.native.kernels import section
 from darbench.ops.native.products import LANES, panel, turned
 
 
-@part
+@section
 def turn_weight(weight, out, inputs, outputs):
     """Set out to weight^T, as `linear` takes it."""
     turned(weight, inputs, outputs, inputs, out, outputs + LANES)
 
 
-@part
+@section
 def linear(x, columns, bias, out, inputs, outputs, rows):
     """Fill in out (rows, outputs); columns is weight^T by `turn_weight`.
 
@@ -23,7 +23,7 @@ def linear(x, columns, bias, out, inputs, outputs, rows):
         panel(x, inputs, 1, of, outputs + LANES, rows, inputs, bias + 4 * o, 0, to, outputs)
 
 
-@part
+@section
 def linear_backward(weight, dout, dx, zeros, inputs, outputs, rows):
     """Fill in dx (rows, inputs) = dout weight; zeros: 16 numbers."""
     for i in range(0, inputs, LANES):
@@ -32,7 +32,7 @@ def linear_backward(weight, dout, dx, zeros, inputs, outputs, rows):
         )
 
 
-@part
+@section
 def add_gradients(x, dout, dweight, dbias, inputs, outputs, rows):
     """Add dout^T x to dweight, and the sum of dout's rows to dbias."""
     for i in range(0, inputs, LANES):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from darbench.ops.native import vectors as vec
-from darbench.ops.native.kernels import F, kernel, over_batch, part, row
+from darbench.ops.native.kernels import F, kernel, over_batch, part, row, section
 from darbench.ops.sublayers.definition import EPS
 
 
@@ -31,7 +31,7 @@ def _squares(x, mean, size):
     return vec.total(s)
 
 
-@part
+@section
 def statistics(h, means, inverses, width, first, last):
     """Fill in the mean of each row and its inverse deviation, both (B T,)."""
     for r in range(first, last):
@@ -42,7 +42,7 @@ def statistics(h, means, inverses, width, first, last):
         row(inverses, r, 1)[0] = F(1) / np.sqrt(variance + F(EPS))
 
 
-@part
+@section
 def modulated(
     h, means, inverses, shift, next_shift, scale, next_scale, out, tokens, width, first, last
 ):
@@ -58,7 +58,7 @@ def modulated(
             vec.store(out + at + d, vec.fma(normed, g, vec.load(add + d, 16)))
 
 
-@part
+@section
 def modulated_backward(
     h, means, inverses, scale, next_scale, dout, dh, dshift, dscale, tokens, width, first, last
 ):
@@ -93,7 +93,7 @@ def modulated_backward(
             vec.store(dh + at + d, vec.multiply(g, n))
 
 
-@part
+@section
 def gated(x, gate, next_gate, out, tokens, width, first, last):
     """Set out (B T, D) to gate * x."""
     for r in range(first, last):
@@ -102,7 +102,7 @@ def gated(x, gate, next_gate, out, tokens, width, first, last):
             vec.store(out + at + d, vec.multiply(vec.load(x + at + d, 16), vec.load(g + d, 16)))
 
 
-@part
+@section
 def gated_backward(x, gate, next_gate, dout, dx, dgate, tokens, width, first, last):
     """Fill in dx (B T, D) and dgate (B, D)."""
     for r in range(first, last):

@@ -16,7 +16,7 @@ from torch.autograd import Function
 
 from darbench.ops.native import vectors as vec
 from darbench.ops.native.autograd import first_order
-from darbench.ops.native.kernels import F, held, kernel, over_batch, part
+from darbench.ops.native.kernels import F, address, held, kernel, over_batch, part
 from darbench.ops.native.products import LANES
 from darbench.ops.sublayers.few_tokens import attend, attend_backward
 from darbench.ops.sublayers.gelu import COST, gelu_and_slope, gelu_of
@@ -62,7 +62,7 @@ def _mlp(h, modulation, weights, kept, out, shape, start, stop):
     own = np.empty(
         first_columns + second_columns + ROWS * (2 * width + 2 * hidden + 2), np.float32
     )
-    columns1 = own.ctypes.data
+    columns1 = address(own)
     columns2 = columns1 + 4 * first_columns
     x = columns2 + 4 * second_columns
     a = x + 4 * ROWS * width
@@ -101,7 +101,7 @@ def _mlp_backward(
     dw1, db1, dw2, db2 = dweights
     own = np.empty(ROWS * (3 * width + 3 * hidden), np.float32)
     none = np.zeros(LANES, np.float32)
-    x, zeros = own.ctypes.data, none.ctypes.data
+    x, zeros = address(own), address(none)
     dp, dx = x + 4 * ROWS * width, x + 8 * ROWS * width
     a = dx + 4 * ROWS * width
     slope, du = a + 4 * ROWS * hidden, a + 8 * ROWS * hidden
@@ -200,7 +200,7 @@ def _attention(h, modulation, weights, kept, out, factor, shape, start, stop):
         np.float32,
     )
     none = np.zeros(LANES, np.float32)
-    columns1, zeros = own.ctypes.data, none.ctypes.data
+    columns1, zeros = address(own), address(none)
     columns2 = columns1 + 4 * first_columns
     probabilities = columns2 + 4 * second_columns
     scratch = probabilities + 4 * probabilities_size
@@ -248,7 +248,7 @@ def _attention_backward(
     scratch_size = (4 * width + 2 * padded) * padded
     own = np.empty(probabilities_size + scratch_size + step * 8 * width, np.float32)
     none = np.zeros(LANES, np.float32)
-    probabilities, zeros = own.ctypes.data, none.ctypes.data
+    probabilities, zeros = address(own), address(none)
     scratch = probabilities + 4 * probabilities_size
     x = scratch + 4 * scratch_size
     dp, da, dx = x + 4 * step * width, x + 8 * step * width, x + 12 * step * width
