@@ -1,14 +1,17 @@
-"""Is a training step as fast after a change to darbench as before it? Two checkouts, step by step.
+"""Is a training step faster after a change to darbench than before it? Two checkouts in turns.
 
-    python benchmarks/two_trees.py BEFORE [AFTER] [--shape nano S/2] [--width 0.02]
+    python benchmarks/two_trees.py BEFORE [AFTER] [--at digits-nano shapes-nano S/2]
+                                   [--routing add dar ...] [--width 0.02] [--most N]
 
-A process of each checkout holds the same model; they take turns (A B B A ...), one thread each,
-only one of them working. Two processes may differ by 2 % for as long as they live, whatever they
-run, so what is counted is the pair of processes: the median of its rounds, in each of which the
-time of AFTER's turn is divided by that of BEFORE's next to it. The interval is the exact 95 % one
-of the median of pairs, from order statistics. New pairs come until it is `--width` wide or
-`--most` pairs are done. Exit code 1 if an interval lies above 1. S/2 has a batch of 2 here, which
-shows overhead more than a larger one.
+A process of each checkout holds the same models; they take turns (A B B A ...), one thread each,
+only one of them working. At a task a step is `Run.step`, as a sweep runs it: drawing the batch,
+audit, optimizer and average included; at S/2 it is one step on a random batch of eight. Times are
+of the processor. Two processes may differ by 2 % for as long as they live, whatever they run, so
+what is counted is the pair of processes: the median of its rounds, in each of which the time of
+AFTER's turn is divided by that of BEFORE's next to it; `added` is the same for what a routing
+takes beyond `add`. The interval is the exact 95 % one of the median of pairs, from order
+statistics. New pairs come until it is `--width` wide for every routing or `--most` are done. Exit
+code 1 if the interval of a step lies above 1.
 """
 
 import argparse
@@ -23,43 +26,56 @@ from scipy.stats import binom
 
 HERE = Path(__file__).parents[1]
 VARIANTS = (
+    ("add", {}),
+    ("dar", {"query": "static", "history": "chunk_last", "span": 4}),
     ("dar", {"query": "static_t", "history": "chunk_last", "span": 4}),
+    ("dar", {"query": "static", "history": "full"}),
     ("dar", {"query": "dynamic", "history": "full"}),
     ("hyper", {"dynamic": True, "streams": 4}),
     ("mhc", {"streams": 4}),
     ("attnres", {}),
 )
-STEPS = {"nano": 8, "S/2": 1}  # of one turn
-BATCH = {"nano": 64, "S/2": 2}
+STEPS = {"digits-nano": 4, "shapes-nano": 3, "S/2": 1}  # of one turn
 ROUNDS = 6  # of one pair of processes
 LEAST = 9  # pairs of processes
 CHILD = """
-import dataclasses, json, sys, time
+import json, sys, time
+from functools import partial
 import torch
 torch.set_num_threads(1)
-from step_time import SHAPES, Bench, random_batch
-name, batch, routing, params, steps = json.loads(sys.argv[1])
-shape = dataclasses.replace(SHAPES[name], batch=batch)
-bench = Bench(routing, params, shape, "cpu")
-batch = random_batch(shape, "cpu")
-bench.step(batch)
-bench.step(batch)
-for _ in sys.stdin:
-    start = time.perf_counter()
+at, variants, steps = json.loads(sys.argv[1])
+
+def on_random_batch(routing, params):
+    from step_time import SHAPES, Bench, random_batch
+    return partial(Bench(routing, params, SHAPES[at], "cpu").step, random_batch(SHAPES[at], "cpu"))
+
+def of_run(routing, params):
+    from itertools import count
+    from darbench.registry import signatures
+    from darbench.search.load import load_trial
+    from darbench.trial.train import Run
+    given = [f"params.{key}={value}" for key, value in params.items()]
+    run, numbers = Run(load_trial(routing, at, given, 0, signatures()), "cpu"), count(1)
+    return lambda: run.step(next(numbers))
+
+made = [(of_run if "-" in at else on_random_batch)(*variant) for variant in variants]
+for step in made:
+    step(); step()
+for line in sys.stdin:
+    start = time.process_time()
     for _ in range(steps):
-        bench.step(batch)
-    print(time.perf_counter() - start, flush=True)
+        made[int(line)]()
+    print(time.process_time() - start, flush=True)
 """
 
 
 class Tree:
-    """A model of one checkout, in a process of its own that waits for its turn."""
+    """The models of one checkout, in a process of its own that waits for its turn."""
 
-    def __init__(self, tree: Path, shape: str, routing: str, params: dict):
-        job = json.dumps([shape, BATCH[shape], routing, params, STEPS[shape]])
+    def __init__(self, tree: Path, at: str, variants: list[tuple[str, dict]]):
         path = os.pathsep.join(map(str, (tree.resolve(), tree.resolve() / "benchmarks")))
         self.process = subprocess.Popen(
-            [sys.executable, "-c", CHILD, job],
+            [sys.executable, "-c", CHILD, json.dumps([at, variants, STEPS[at]])],
             env=os.environ | {"PYTHONPATH": path},
             cwd=tree,  # which Python looks into first
             stdin=subprocess.PIPE,
@@ -67,9 +83,9 @@ class Tree:
             text=True,
         )
 
-    def turn(self) -> float:
+    def turn(self, variant: int) -> float:
         """Seconds of one turn."""
-        self.process.stdin.write("\n")
+        self.process.stdin.write(f"{variant}\n")
         self.process.stdin.flush()
         return float(self.process.stdout.readline())
 
@@ -87,59 +103,68 @@ def interval(ratios: list[float]) -> tuple[float, float]:
     return ordered[outer - 1], ordered[n - outer]
 
 
-def ratio(before: Path, after: Path, shape: str, routing: str, params: dict) -> float:
-    """The median ratio of one pair of processes."""
-    trees = [Tree(tree, shape, routing, params) for tree in (before, after)]
+def one_pair(
+    before: Path, after: Path, at: str, variants: list[tuple[str, dict]]
+) -> list[tuple[float, float]]:
+    """The median ratios of one pair of processes, of each step and of what it takes beyond add."""
+    trees = [Tree(tree, at, variants) for tree in (before, after)]
     try:
-        for tree in trees:
-            tree.turn()
-        ratios = []
-        for i in range(ROUNDS):
-            times = {j: trees[j].turn() for j in ((0, 1) if i % 2 else (1, 0))}
-            ratios.append(times[1] / times[0])
-        return statistics.median(ratios)
+        rounds = [[_turns(trees, v, i) for v in range(len(variants))] for i in range(ROUNDS)]
     finally:
         for tree in trees:
             tree.close()
+    found = []
+    for v in range(len(variants)):
+        step = statistics.median(times[v][1] / times[v][0] for times in rounds)
+        extra = [statistics.median(t[v][k] - t[0][k] for t in rounds) for k in (0, 1)]
+        found.append((step, extra[1] / extra[0] if v and extra[0] > 0 else float("nan")))
+    return found
+
+
+def _turns(trees: list[Tree], variant: int, round_: int) -> tuple[float, float]:
+    """Seconds of a turn before and after, every second round in the other order."""
+    times = {k: trees[k].turn(variant) for k in ((0, 1) if round_ % 2 else (1, 0))}
+    return times[0], times[1]
 
 
 def compare(
-    before: Path, after: Path, shape: str, routing: str, params: dict, width: float, most: int
-) -> tuple[list[float], float, float]:
-    """The ratios of pairs, and the interval of their median."""
-    ratios: list[float] = []
-    while len(ratios) < most:
-        ratios.append(ratio(before, after, shape, routing, params))
-        low, high = interval(ratios)
-        if high - low <= width and len(ratios) >= LEAST:
+    before: Path, after: Path, at: str, variants: list[tuple[str, dict]], width: float, most: int
+) -> list[list[tuple[float, float]]]:
+    """For every variant the ratios of all pairs."""
+    pairs: list[list[tuple[float, float]]] = []
+    while len(pairs) < most:
+        pairs.append(one_pair(before, after, at, variants))
+        bounds = [interval([step for step, _ in found]) for found in zip(*pairs, strict=True)]
+        if len(pairs) >= LEAST and all(high - low <= width for low, high in bounds):
             break
-    return ratios, *interval(ratios)
+    return [list(found) for found in zip(*pairs, strict=True)]
+
+
+def _shown(ratios: list[float]) -> str:
+    low, high = interval(ratios)
+    return f"{statistics.median(ratios):.3f} [{low:.3f}, {high:.3f}]"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("before", type=Path)
     parser.add_argument("after", type=Path, nargs="?", default=HERE)
-    parser.add_argument("--shape", nargs="+", choices=STEPS, default=list(STEPS))
-    parser.add_argument("--routing", nargs="+", default=[name for name, _ in VARIANTS])
+    parser.add_argument("--at", nargs="+", choices=STEPS, default=list(STEPS))
+    parser.add_argument("--routing", nargs="+", default=[name for name, _ in VARIANTS[1:]])
     parser.add_argument("--width", type=float, default=0.02)
     parser.add_argument("--most", type=int, default=40)
     options = parser.parse_args()
+    variants = [v for v in VARIANTS if v[0] in {"add", *options.routing}]
     slower = False
-    for shape in options.shape:
-        for routing, params in VARIANTS:
-            if routing not in options.routing:
-                continue
-            ratios, low, high = compare(
-                options.before, options.after, shape, routing, params, options.width, options.most
-            )
-            slower |= low > 1
+    for at in options.at:
+        found = compare(options.before, options.after, at, variants, options.width, options.most)
+        print(f"{at}, {len(found[0])} pairs\n{'':45} {'step':26}added")
+        for (routing, params), ratios in zip(variants, found, strict=True):
+            steps, added = zip(*ratios, strict=True)
+            slower |= interval(list(steps))[0] > 1
             name = " ".join([routing, *(f"{k}={v}" for k, v in params.items())])
-            print(
-                f"{shape:5} {name:45} {statistics.median(ratios):.3f} [{low:.3f}, {high:.3f}], "
-                f"{len(ratios)} pairs",
-                flush=True,
-            )
+            beyond = "" if routing == "add" else _shown(list(added))
+            print(f"{name:45} {_shown(list(steps)):26}{beyond}", flush=True)
     sys.exit(slower)
 
 
