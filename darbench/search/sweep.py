@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from darbench.command_line import published
+from darbench.ops.ahead import compiling
 from darbench.registry import ENCODERS, ROUTINGS
 from darbench.search.feasible import checked_space
 from darbench.search.haste import hasty
@@ -86,6 +87,7 @@ def preview(
     }
 
 
+@compiling()
 def sweep(
     space: str,
     overrides: Iterable[str] = (),

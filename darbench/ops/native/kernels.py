@@ -1,12 +1,9 @@
 """Tools for the native kernels: compilation, rows at an address, exp, threads over a batch."""
 
-import hashlib
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +12,8 @@ from llvmlite import ir
 from numba import carray, config, njit, types
 from numba.extending import intrinsic
 from torch import Tensor
+
+from darbench.ops.kept import cache_folder
 
 # Sums may be reordered and products fused, which vectorises them; NaN and infinity keep their
 # meaning, for a diverging run must be seen to diverge.
@@ -37,22 +36,11 @@ def kernel(function: Callable[..., None]) -> Callable[..., None]:
     file alone, and miss a change in the parts that it calls.
     """
     given = config.CACHE_DIR
-    config.CACHE_DIR = given or str(_cache_folder())
+    config.CACHE_DIR = given or str(cache_folder())
     try:
         return _compiled(cache=True)(function)
     finally:
         config.CACHE_DIR = given
-
-
-@cache
-def _cache_folder() -> Path:
-    ops = Path(__file__).parents[1]
-    state = hashlib.sha256()
-    for source in sorted(ops.rglob("*.py")):
-        state.update(source.read_bytes())
-    writable = os.access(ops, os.W_OK)
-    home = ops / "__pycache__" if writable else Path.home() / ".cache" / "darbench"
-    return home / f"kernels-{state.hexdigest()[:12]}"
 
 
 @intrinsic
