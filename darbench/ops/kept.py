@@ -19,6 +19,6 @@ def cache_folder() -> Path:
 
 
 def kept(kernel: str) -> bool:
-    """Whether a kernel has been compiled here before; kernel: its module and name, "narrow._mlp"."""
+    """Whether a kernel has been compiled here before; its module and name: "narrow._mlp"."""
     folder = Path(os.environ.get("NUMBA_CACHE_DIR") or cache_folder())
     return any(folder.rglob(f"{kernel}-*.nbi"))
