@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from darbench.ops import native
-from darbench.ops.depth_attention import depth_attention, graph, key_norm, source
+from darbench.ops.depth_attention import cpu, depth_attention, graph, key_norm, source
+from darbench.ops.native import memory
 from darbench.ops.norm import inverse_rms
 from tests.ops.depth import FORMS, distance, outputs, queries
 
@@ -19,6 +20,8 @@ SHAPES = [
     (3, 5, 18, 16, 4),
     (2, 3, 57, 1152, 1),
     (2, 9, 5, 60, 3),
+    (2, 20, 6, 48, 1),
+    (2, 17, 9, 64, 2),
 ]
 
 
@@ -43,6 +46,19 @@ def test_outputs_and_every_gradient_of_many_readers_equal_the_definition(shape, 
     assert native.takes(found[0][0])
     assert distance(found[0], wanted[0]) < 1e-6
     assert distance(found[1], wanted[1]) < 1e-5
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("width", [64, 48, 60])
+def test_gradients_written_past_the_cache_and_into_lent_memory_are_the_same(
+    width, form, monkeypatch
+):
+    monkeypatch.setattr(cpu, "BEYOND", 0)
+    monkeypatch.setattr(memory, "LEAST", 0)
+    values, query = outputs(5, (3, 20, width)), queries(3, 20, width, form)
+    wanted = readers(values, query, 1, torch.float64)
+    for _ in range(3):  # from the second time on in memory that was written before
+        assert distance(readers(values, query, 1, torch.float32)[1], wanted[1]) < 1e-5
 
 
 def test_it_is_finite_and_right_where_sources_are_exactly_zero():

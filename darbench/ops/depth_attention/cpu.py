@@ -13,48 +13,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from darbench.ops.native.kernels import (
-    F,
+from darbench.ops.depth_attention.rows import (
+    ADD,
+    PAST,
+    SET,
     add_combination,
-    addresses,
+    add_gradients,
+    add_gradients_of_one,
     dot_products,
-    exp,
-    kernel,
-    matrix,
-    over_batch,
-    part,
-    row,
+    inverse_rms,
 )
-from darbench.ops.norm import EPS
+from darbench.ops.depth_attention.weights import LANES, slopes, weigh
+from darbench.ops.native.kernels import F, addresses, held, kernel, matrix, over_batch, row
+from darbench.ops.native.memory import empty_like
 
 CACHE = 1 << 17  # the most bytes of sources in a block
-BLOCK = 16  # the most tokens in a block
-
-
-@part
-def _softmax(a, n, top, total):
-    """Softmax over the rows of a, in its first n columns; top: the largest of each column."""
-    total[:] = F(0)
-    for j in range(len(a)):
-        aj = a[j]
-        for r in range(n):
-            e = exp(aj[r] - top[r])
-            aj[r] = e
-            total[r] += e
-    for r in range(n):
-        total[r] = F(1) / total[r]
-    for j in range(len(a)):
-        aj = a[j]
-        for r in range(n):
-            aj[r] *= total[r]
-
-
-@part
-def _inverse_rms(v):
-    total = F(0)
-    for d in range(v.size):
-        total += v[d] * v[d]
-    return F(1) / np.sqrt(total / F(v.size) + F(EPS))
+BEYOND = 1 << 25  # bytes of fresh gradients that no cache keeps until the next reader
 
 
 @kernel
@@ -80,34 +54,27 @@ def _forward(
     addresses of the J values and of their inverse RMS, of which the `unknown` are filled in; kept
     (B, blocks, H, 2, J, block): the softmax weights and q . v_j, for the backward.
     """
-    values, inverses = table[0], table[1]
-    size, count, blocks = width // heads, values.size, -(-tokens // block)
-    top, total = np.empty(block, np.float32), np.empty(block, np.float32)
+    size, count, blocks = width // heads, table.size // 2, -(-tokens // block)
+    values, inverses = table[:count], table[count:]
+    scratch = np.empty((2, LANES * count), np.float32)
+    products, weights = scratch[0].ctypes.data, scratch[1].ctypes.data
     for i in range(start * blocks, stop * blocks):
         b, first = i // blocks, i % blocks * block
         n, origin = min(block, tokens - first), b * tokens + first
         for j in unknown:
             inverse = row(inverses[j], origin, n)
             for r in range(n):
-                inverse[r] = _inverse_rms(row(values[j], (origin + r) * width, width))
+                inverse[r] = inverse_rms(values[j] + 4 * (origin + r) * width, width)
         row(out, origin * width, n * width)[:] = F(0)
         for h in range(heads):
-            kept_at = 2 * (i * heads + h) * count * block
-            a = matrix(kept, kept_at, count, block)
-            p = matrix(kept, kept_at + count * block, count, block)
+            q, at = 4 * (b * step_b + first * step_t + h * size), 4 * (origin * width + h * size)
+            dot_products(query + q, 4 * step_t, values, at, 4 * width, n, size, products)
+            into = kept + 8 * (i * heads + h) * count * block
+            weigh(products, inverses, 4 * origin, n, scale, weights, into, block)
             for r in range(n):
-                q = row(query, b * step_b + (first + r) * step_t + h * size, size)
-                dot_products(q, values, (origin + r) * width + h * size, p[:, r])
-            top[:] = F(-np.inf)
-            for j in range(count):
-                aj, pj, inverse = a[j], p[j], row(inverses[j], origin, n)
-                for r in range(n):
-                    aj[r] = scale * pj[r] * inverse[r]
-                    top[r] = max(top[r], aj[r])
-            _softmax(a, n, top, total)
-            for r in range(n):
-                at = (origin + r) * width + h * size
-                add_combination(a[:, r], values, at, row(out, at, size))
+                at = 4 * ((origin + r) * width + h * size)
+                add_combination(weights + 4 * r, values, at, size, out + at)
+    held(scratch)
 
 
 @kernel
@@ -129,65 +96,56 @@ def _backward(
     start,
     stop,
 ):
-    """Add to dquery and to the gradients of the values, or set those that are fresh.
+    """Add to dquery, and put what is due into the gradients of the values.
 
     grad (B T, D) is dLoss/dh; table: addresses of the J values, of their inverse RMS and of their
-    gradients, and whether the latter are fresh.
+    gradients, and how the latter are put there (`rows.add_gradients`).
 
     With s_j = scale q . v_j / rms_j:  ds_j = alpha_j (dh . v_j - dh . h),
     dv_j = alpha_j dh + scale ds_j / rms_j (q - (q . v_j) / (rms_j^2 D) v_j).
     """
-    values, inverses, dvalues, fresh = table[0], table[1], table[2], table[3]
-    size, count, blocks = width // heads, values.size, -(-tokens // block)
-    c = np.empty((heads, count, block), np.float32)
-    radial, mean = np.empty((count, block), np.float32), np.empty(block, np.float32)
+    size, count, blocks = width // heads, table.size // 4, -(-tokens // block)
+    values, inverses = table[:count], table[count : 2 * count]
+    dvalues, hows = table[2 * count : 3 * count], table[3 * count :]
+    one = step_t == 0 and size % 32 == 0  # query for all tokens
+    along = np.empty((heads, count, LANES), np.float32)
+    radials = np.empty((count, LANES), np.float32)
+    slope, radial = along.ctypes.data, radials.ctypes.data
     for i in range(start * blocks, stop * blocks):
         b, first = i // blocks, i % blocks * block
         n, origin = min(block, tokens - first), b * tokens + first
-        radial[:] = F(0)
+        radials[:] = F(0)
         for h in range(heads):
-            kept_at = 2 * (i * heads + h) * count * block
-            a = matrix(kept, kept_at, count, block)
-            p = matrix(kept, kept_at + count * block, count, block)
-            ch = c[h]
-            for r in range(n):
-                at = (origin + r) * width + h * size
-                dot_products(row(grad, at, size), values, at, ch[:, r])
-            mean[:] = F(0)
-            for j in range(count):
-                aj, cj = a[j], ch[j]
+            own = slope + 64 * h * count
+            at = 4 * (origin * width + h * size)
+            dot_products(grad + at, 4 * width, values, at, 4 * width, n, size, own)
+            given = kept + 8 * (i * heads + h) * count * block
+            slopes(given, block, inverses, 4 * origin, n, scale, width, own, radial)
+            if not one:
                 for r in range(n):
-                    mean[r] += aj[r] * cj[r]
-            for j in range(count):
-                aj, pj, cj, rj, inverse = a[j], p[j], ch[j], radial[j], row(inverses[j], origin, n)
-                for r in range(n):
-                    cj[r] = scale * aj[r] * (cj[r] - mean[r]) * inverse[r]
-                    rj[r] += cj[r] * pj[r] * inverse[r] * inverse[r] / F(width)
-            for r in range(n):
-                at = (origin + r) * width + h * size
-                dq = row(dquery, b * dstep_b + (first + r) * dstep_t + h * size, size)
-                add_combination(ch[:, r], values, at, dq)
+                    at = 4 * ((origin + r) * width + h * size)
+                    dq = dquery + 4 * (b * dstep_b + (first + r) * dstep_t + h * size)
+                    add_combination(own + 4 * r, values, at, size, dq)
         for h in range(heads):
-            a = matrix(kept, 2 * (i * heads + h) * count * block, count, block)
+            alphas = matrix(kept, 2 * (i * heads + h) * count * block, count, block)
+            at = 4 * (origin * width + h * size)
+            dh, q = grad + at, query + 4 * (b * step_b + first * step_t + h * size)
+            dq = dquery + 4 * (b * dstep_b + h * size)
             for j in range(count):
-                for r in range(n):
-                    at = (origin + r) * width + h * size
-                    q = row(query, b * step_b + (first + r) * step_t + h * size, size)
-                    v, dv = row(values[j], at, size), row(dvalues[j], at, size)
-                    dh = row(grad, at, size)
-                    aj, cj, rj = a[j, r], c[h, j, r], radial[j, r]
-                    if fresh[j]:
-                        for d in range(size):
-                            dv[d] = aj * dh[d] + cj * q[d] - rj * v[d]
-                    else:
-                        for d in range(size):
-                            dv[d] += aj * dh[d] + cj * q[d] - rj * v[d]
+                weights = alphas[j], along[h, j], radials[j]
+                v, dv = values[j] + at, dvalues[j] + at
+                if one:
+                    add_gradients_of_one(dh, q, v, 4 * width, weights, n, size, dv, hows[j], dq)
+                else:
+                    add_gradients(dh, q, 4 * step_t, v, 4 * width, weights, n, size, dv, hows[j])
+    held(along)
+    held(radials)
 
 
 def empty_outputs(values: Sequence[Tensor], heads: int) -> tuple[Tensor, Tensor]:
     """As in `Backend`; the second, (B, blocks, H, 2, J, block), is for weights and q . v_j."""
     batch, tokens, width = values[0].shape
-    block = max(1, min(BLOCK, tokens, CACHE // (4 * width * len(values))))
+    block = max(1, min(LANES, tokens, CACHE // (4 * width * len(values))))
     kept = values[0].new_empty(batch, -(-tokens // block), heads, 2, len(values), block)
     return torch.empty_like(values[0]), kept
 
@@ -204,7 +162,7 @@ def forward(
     batch, tokens, width = values[0].shape
     query = query.contiguous()
     out, kept = empty_outputs(values, heads)
-    table = np.array([addresses(values), addresses(inv_rms)])
+    table = np.array(addresses(values) + addresses(inv_rms))
     arguments = (
         query,
         *_steps(query),
@@ -238,9 +196,11 @@ def backward(
     step_b, step_t = _steps(rows)
     # Each element of the batch has a row of its own, for threads must not share one.
     dquery = grad.new_zeros(batch, tokens if step_t else 1, width)
-    dvalues = [torch.empty_like(v) if g is None else g for v, g in zip(values, into, strict=True)]
     fresh = [g is None for g in into]
-    table = np.array([addresses(values), addresses(inv_rms), addresses(dvalues), fresh])
+    dvalues = [empty_like(v) if g is None else g for v, g in zip(values, into, strict=True)]
+    first = PAST if _past(values[0], kept.shape[2], sum(fresh)) else SET
+    hows = [first if new else ADD for new in fresh]
+    table = np.array(addresses(values) + addresses(inv_rms) + addresses(dvalues) + hows)
     arguments = (
         rows,
         step_b,
@@ -259,6 +219,11 @@ def backward(
     work = 4 * grad.numel() * len(values)
     over_batch(_backward, arguments, batch, work, held=(values, inv_rms, dvalues))
     return dquery.sum_to_size(query.shape), dvalues
+
+
+def _past(value: Tensor, heads: int, fresh: int) -> bool:
+    """Whether fresh gradients like this value are written past the cache, in whole vectors."""
+    return fresh * value.nbytes > BEYOND and value.shape[-1] // heads % LANES == 0
 
 
 def _steps(x: Tensor) -> tuple[int, int]:

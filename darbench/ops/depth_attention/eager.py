@@ -55,11 +55,9 @@ def depth_attention(
     backend: Backend, query: Tensor, sources: Sequence[Source], scale: float, heads: int
 ) -> tuple[Tensor, tuple[Source, ...]]:
     """Like `darbench.ops.depth_attention.depth_attention`, with the backend given."""
-    values, inv_rms, trails = zip(*sources, strict=True)
+    values, inv_rms, trails = map(list, zip(*sources, strict=True))
     unknown = [j for j, r in enumerate(inv_rms) if r is None]
-    inv_rms = [
-        v.new_empty(v.shape[:-1], dtype=torch.float32) if r is None else r
-        for v, r in zip(values, inv_rms, strict=True)
-    ]
+    for j in unknown:
+        inv_rms[j] = values[j].new_empty(values[j].shape[:-1], dtype=torch.float32)
     h, *trails = _Read.apply(backend, query, inv_rms, unknown, scale, heads, *trails)
-    return h, tuple(map(Deferred, values, inv_rms, trails))
+    return h, tuple(map(Deferred._make, zip(values, inv_rms, trails, strict=True)))
