@@ -15,14 +15,12 @@ code 1 if the interval of a step lies above 1.
 """
 
 import argparse
-import json
-import os
 import statistics
-import subprocess
 import sys
 from pathlib import Path
 
 from scipy.stats import binom
+from turns import Turns
 
 HERE = Path(__file__).parents[1]
 VARIANTS = (
@@ -69,29 +67,9 @@ for line in sys.stdin:
 """
 
 
-class Tree:
-    """The models of one checkout, in a process of its own that waits for its turn."""
-
-    def __init__(self, tree: Path, at: str, variants: list[tuple[str, dict]]):
-        path = os.pathsep.join(map(str, (tree.resolve(), tree.resolve() / "benchmarks")))
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", CHILD, json.dumps([at, variants, STEPS[at]])],
-            env=os.environ | {"PYTHONPATH": path},
-            cwd=tree,  # which Python looks into first
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def turn(self, variant: int) -> float:
-        """Seconds of one turn."""
-        self.process.stdin.write(f"{variant}\n")
-        self.process.stdin.flush()
-        return float(self.process.stdout.readline())
-
-    def close(self) -> None:
-        self.process.stdin.close()
-        self.process.wait()
+def child(tree: Path, at: str, variants: list[tuple[str, dict]]) -> Turns:
+    """The models of one checkout; a turn with a variant's number takes so many seconds."""
+    return Turns(tree, CHILD, [at, variants, STEPS[at]], tree / "benchmarks")
 
 
 def interval(ratios: list[float]) -> tuple[float, float]:
@@ -107,7 +85,7 @@ def one_pair(
     before: Path, after: Path, at: str, variants: list[tuple[str, dict]]
 ) -> list[tuple[float, float]]:
     """The median ratios of one pair of processes, of each step and of what it takes beyond add."""
-    trees = [Tree(tree, at, variants) for tree in (before, after)]
+    trees = [child(tree, at, variants) for tree in (before, after)]
     try:
         rounds = [[_turns(trees, v, i) for v in range(len(variants))] for i in range(ROUNDS)]
     finally:
