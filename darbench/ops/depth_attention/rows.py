@@ -9,23 +9,30 @@ import numpy as np
 from darbench.ops.depth_attention.weights import LANES
 from darbench.ops.native import vectors as vec
 from darbench.ops.native.access import prefetch, store_past
-from darbench.ops.native.kernels import F, part, row
+from darbench.ops.native.kernels import F, part, row, section
 from darbench.ops.norm import EPS
 
 ADD, SET, PAST = 0, 1, 2  # what is done with a gradient: see `add_gradients`
 
 
+@section
+def _dot(x, y, size):
+    """x . y, of what is left of two rows."""
+    x_row, y_row, s = row(x, 0, size), row(y, 0, size), F(0)
+    for d in range(size):
+        s += x_row[d] * y_row[d]
+    return s
+
+
 @part
 def inverse_rms(v, size):
-    whole, s = size // 16 * 16, vec.filled(F(0), 16)
-    for d in range(0, 4 * whole, 64):
+    whole, s = 4 * (size // 16 * 16), vec.filled(F(0), 16)
+    for d in range(0, whole, 64):
         x = vec.load(v + d, 16)
         s = vec.fma(x, x, s)
     total = vec.total(s)
-    if whole < size:
-        left = row(v, whole, size - whole)
-        for d in range(size - whole):
-            total += left[d] * left[d]
+    if size % 16:
+        total += _dot(v + whole, v + whole, size % 16)
     return F(1) / np.sqrt(total / F(size) + F(EPS))
 
 
@@ -64,19 +71,22 @@ def dot_products(x, next_x, values, at, next_v, n, size, out):
                     vec.load(x + r * next_x + d, 16), vec.load(v0 + r * next_v + d, 16), s0
                 )
             into[r] = vec.total(s0)
-    if whole < 4 * size:
+    if size % 16:
         for j in range(values.size):
+            into = row(out + 64 * j, 0, LANES)
             for r in range(n):
-                own = _dot(x + r * next_x + whole, values[j] + at + r * next_v + whole, size % 16)
-                row(out + 64 * j, r, 1)[0] += own
+                xr, vr = x + r * next_x, values[j] + at + r * next_v
+                into[r] += _dot(xr + whole, vr + whole, size % 16)
 
 
-@part
-def _dot(x, y, size):
-    x_row, y_row, s = row(x, 0, size), row(y, 0, size), F(0)
-    for d in range(size):
-        s += x_row[d] * y_row[d]
-    return s
+@section
+def _add_rest(weights, values, at, size, out):
+    """Add sum_j weights[j, 0] v_j to out, of what is left of the rows."""
+    left = row(out, 0, size)
+    for j in range(values.size):
+        v, w = row(values[j] + at, 0, size), row(weights + 64 * j, 0, 1)[0]
+        for d in range(size):
+            left[d] += w * v[d]
 
 
 @part
@@ -96,12 +106,27 @@ def add_combination(weights, values, at, size, out):
             w = vec.filled_from(weights + 64 * j, 16)
             s0 = vec.fma(w, vec.load(values[j] + at + d, 16), s0)
         vec.store(out + d, vec.add(vec.load(out + d, 16), s0))
-    if whole < size:
-        left = row(out, whole, size - whole)
-        for j in range(values.size):
-            v, w = row(values[j] + at, whole, size - whole), row(weights + 64 * j, 0, 1)[0]
-            for d in range(size - whole):
-                left[d] += w * v[d]
+    if size % 16:
+        _add_rest(weights, values, at + 4 * whole, size % 16, out + 4 * whole)
+
+
+@part
+def _put(x, at, how):
+    if how == ADD:
+        vec.store(at, vec.add(vec.load(at, 16), x))
+    elif how == SET:
+        vec.store(at, x)
+    else:
+        store_past(at, x)
+
+
+@section
+def _add_rest_of_gradient(dh, q, v, weights, r, size, dv, how):
+    alpha, slope, radial = weights
+    of_dh, of_q, of_v, of_dv = row(dh, 0, size), row(q, 0, size), row(v, 0, size), row(dv, 0, size)
+    for d in range(size):
+        own = alpha[r] * of_dh[d] + slope[r] * of_q[d] - radial[r] * of_v[d]
+        of_dv[d] = of_dv[d] + own if how == ADD else own
 
 
 @part
@@ -111,7 +136,7 @@ def add_gradients(dh, q, next_q, v, next_v, weights, n, size, dv, how):
     weights: alpha, slope and radial. how: ADD to dv, SET it, or set it PAST the cache.
     """
     alpha, slope, radial = weights
-    whole, left = 4 * (size // 16 * 16), size % 16
+    whole = 4 * (size // 16 * 16)
     for r in range(n):
         a, s, c = vec.filled(alpha[r], 16), vec.filled(slope[r], 16), vec.filled(-radial[r], 16)
         for d in range(0, whole, 64):
@@ -119,14 +144,10 @@ def add_gradients(dh, q, next_q, v, next_v, weights, n, size, dv, how):
             g = vec.multiply(a, vec.load(dh + at, 16))
             g = vec.fma(s, vec.load(q + r * next_q + d, 16), g)
             _put(vec.fma(c, vec.load(v + at, 16), g), dv + at, how)
-    if left:
+    if size % 16:
         for r in range(n):
-            at = r * next_v + whole
-            of_dh, of_q = row(dh + at, 0, left), row(q + r * next_q + whole, 0, left)
-            of_v, of_dv = row(v + at, 0, left), row(dv + at, 0, left)
-            for d in range(left):
-                own = alpha[r] * of_dh[d] + slope[r] * of_q[d] - radial[r] * of_v[d]
-                of_dv[d] = of_dv[d] + own if how == ADD else own
+            at, of_q = r * next_v + whole, q + r * next_q + whole
+            _add_rest_of_gradient(dh + at, of_q, v + at, weights, r, size % 16, dv + at, how)
 
 
 @part
@@ -154,13 +175,3 @@ def add_gradients_of_one(dh, q, v, next_v, weights, n, size, dv, how, dq):
             _put(vec.fma(c, v1, g1), dv + at + 64, how)
         vec.store(dq + d, vec.add(vec.load(dq + d, 16), p0))
         vec.store(dq + d + 64, vec.add(vec.load(dq + d + 64, 16), p1))
-
-
-@part
-def _put(x, at, how):
-    if how == ADD:
-        vec.store(at, vec.add(vec.load(at, 16), x))
-    elif how == SET:
-        vec.store(at, x)
-    else:
-        store_past(at, x)
