@@ -121,23 +121,18 @@ def _backward(
             dot_products(grad + at, 4 * width, values, at, 4 * width, n, size, own)
             given = kept + 8 * (i * heads + h) * count * block
             slopes(given, block, inverses, 4 * origin, n, scale, width, own, radial)
-            if not one:
-                for r in range(n):
-                    at = 4 * ((origin + r) * width + h * size)
-                    dq = dquery + 4 * (b * dstep_b + (first + r) * dstep_t + h * size)
-                    add_combination(own + 4 * r, values, at, size, dq)
         for h in range(heads):
             alphas = matrix(kept, 2 * (i * heads + h) * count * block, count, block)
             at = 4 * (origin * width + h * size)
             dh, q = grad + at, query + 4 * (b * step_b + first * step_t + h * size)
-            dq = dquery + 4 * (b * dstep_b + h * size)
+            dq = dquery + 4 * (b * dstep_b + first * dstep_t + h * size)
             for j in range(count):
                 weights = alphas[j], along[h, j], radials[j]
-                v, dv = values[j] + at, dvalues[j] + at
+                v, dv, how = values[j] + at, dvalues[j] + at, hows[j]
                 if one:
-                    add_gradients_of_one(dh, q, v, 4 * width, weights, n, size, dv, hows[j], dq)
+                    add_gradients_of_one(dh, q, v, 4 * width, weights, n, size, dv, how, dq)
                 else:
-                    add_gradients(dh, q, 4 * step_t, v, 4 * width, weights, n, size, dv, hows[j])
+                    add_gradients(dh, q, 4 * step_t, v, 4 * width, weights, n, size, dv, how, dq)
     held(along)
     held(radials)
 

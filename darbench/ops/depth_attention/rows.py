@@ -121,38 +121,43 @@ def _put(x, at, how):
 
 
 @section
-def _add_rest_of_gradient(dh, q, v, weights, r, size, dv, how):
+def _add_rest_of_gradients(dh, q, v, weights, r, size, dv, how, dq):
     alpha, slope, radial = weights
-    of_dh, of_q, of_v, of_dv = row(dh, 0, size), row(q, 0, size), row(v, 0, size), row(dv, 0, size)
+    of_dh, of_q, of_v = row(dh, 0, size), row(q, 0, size), row(v, 0, size)
+    of_dv, of_dq = row(dv, 0, size), row(dq, 0, size)
     for d in range(size):
         own = alpha[r] * of_dh[d] + slope[r] * of_q[d] - radial[r] * of_v[d]
         of_dv[d] = of_dv[d] + own if how == ADD else own
+        of_dq[d] += slope[r] * of_v[d]
 
 
 @part
-def add_gradients(dh, q, next_q, v, next_v, weights, n, size, dv, how):
-    """Put alpha_r dh_r + slope_r q_r - radial_r v_r into dv_r for n tokens r of one source.
+def add_gradients(dh, q, next_q, v, next_v, weights, n, size, dv, how, dq):
+    """Put alpha_r dh_r + slope_r q_r - radial_r v_r into dv_r, and add slope_r v_r to dq_r.
 
-    weights: alpha, slope and radial. how: ADD to dv, SET it, or set it PAST the cache.
+    For n tokens r of one source. weights: alpha, slope and radial. how: ADD to dv, SET it, or set
+    it PAST the cache.
     """
     alpha, slope, radial = weights
     whole = 4 * (size // 16 * 16)
     for r in range(n):
         a, s, c = vec.filled(alpha[r], 16), vec.filled(slope[r], 16), vec.filled(-radial[r], 16)
         for d in range(0, whole, 64):
-            at = r * next_v + d
-            g = vec.multiply(a, vec.load(dh + at, 16))
-            g = vec.fma(s, vec.load(q + r * next_q + d, 16), g)
-            _put(vec.fma(c, vec.load(v + at, 16), g), dv + at, how)
+            at, of_q = r * next_v + d, r * next_q + d
+            x = vec.load(v + at, 16)
+            g = vec.fma(s, vec.load(q + of_q, 16), vec.multiply(a, vec.load(dh + at, 16)))
+            _put(vec.fma(c, x, g), dv + at, how)
+            vec.store(dq + of_q, vec.fma(s, x, vec.load(dq + of_q, 16)))
     if size % 16:
         for r in range(n):
-            at, of_q = r * next_v + whole, q + r * next_q + whole
-            _add_rest_of_gradient(dh + at, of_q, v + at, weights, r, size % 16, dv + at, how)
+            at, of_q = r * next_v + whole, r * next_q + whole
+            left = dh + at, q + of_q, v + at, weights, r, size % 16, dv + at, how, dq + of_q
+            _add_rest_of_gradients(*left)
 
 
 @part
 def add_gradients_of_one(dh, q, v, next_v, weights, n, size, dv, how, dq):
-    """Like `add_gradients`, of n tokens with one query q, and add that of q to dq in the same go.
+    """Like `add_gradients`, of n tokens with one query q.
 
     Only for a multiple of 32 numbers: of as many, q and the sum for dq stay in registers.
     """
