@@ -99,7 +99,7 @@ def one_pair(
     return found
 
 
-def _turns(trees: list[Tree], variant: int, round_: int) -> tuple[float, float]:
+def _turns(trees: list[Turns], variant: int, round_: int) -> tuple[float, float]:
     """Seconds of a turn before and after, every second round in the other order."""
     times = {k: trees[k].turn(variant) for k in ((0, 1) if round_ % 2 else (1, 0))}
     return times[0], times[1]
