@@ -51,7 +51,13 @@ bench = Bench(*json.loads(sys.argv[1]))
 for _ in sys.stdin:
     print(json.dumps(bench.round()), flush=True)
 """
-BUSY = "import torch; torch.set_num_threads(1); a = torch.randn(1024, 1024)\nwhile True: a @ a"
+BUSY = """
+import os, torch
+torch.set_num_threads(1)
+a, parent = torch.randn(1024, 1024), os.getppid()
+while os.getppid() == parent:
+    a @ a
+"""
 
 
 def naive(query: Tensor, values: list[Tensor]) -> Tensor:
