@@ -38,7 +38,7 @@ def equal(function, inputs, bound=1e-5):
         assert (a.double() - b).norm() < bound * b.norm()
 
 
-@pytest.mark.parametrize("width", [4, 60, 384])
+@pytest.mark.parametrize("width", [16, 60, 384])
 @pytest.mark.parametrize("count", [1, 2, 4, 5])
 @pytest.mark.parametrize("lead", [(), (B, T)], ids=["static", "per token"])
 def test_writing_and_reading_streams_equal_the_definition(lead, count, width):
@@ -91,9 +91,9 @@ def test_weights_and_outputs_are_broadcast_as_by_the_definition(lead):
 
     inputs = (
         draw(*lead, 4, 4),
-        draw(B, T, 4, 8, seed=1),
+        draw(B, T, 4, 16, seed=1),
         draw(*lead, 4, seed=2),
-        draw(*lead, 8, seed=3),
+        draw(*lead, 16, seed=3),
         draw(*lead, 4, seed=4),
     )
     equal(rounds, inputs)
@@ -102,7 +102,7 @@ def test_weights_and_outputs_are_broadcast_as_by_the_definition(lead):
 @pytest.mark.parametrize("shape", [(1, 1), (1, T), (B, 1), (B, T)])
 def test_weights_that_are_repeated_in_memory_get_the_gradient_of_every_token(shape):
     w = draw(4).float().expand(*shape, 4).detach().requires_grad_()
-    x = draw(*shape, 4, 8).float()
+    x = draw(*shape, 4, 16).float()
     h, _ = read_streams(w, streams(x))
     (found,) = torch.autograd.grad(h.sum(), w)
     torch.testing.assert_close(found, x.sum(-1))
@@ -145,14 +145,14 @@ def test_a_value_may_be_used_beside_its_readers():
 
 
 def test_a_product_with_normed_zeros_is_zero_with_finite_gradients():
-    zeros, matrix = torch.zeros(B, T, 4, 8), draw(32, 3).float()
+    zeros, matrix = torch.zeros(B, T, 4, 16), draw(64, 3).float()
     out, *found = gradients(
         lambda x, m: normed_product(streams(x), m, 1e-6)[0], (zeros, matrix), torch.float32
     )
     assert (out == 0).all() and all(g.isfinite().all() for g in found)
 
 
-@pytest.mark.parametrize("width", [4, 60, 384])
+@pytest.mark.parametrize("width", [16, 60, 384])
 @pytest.mark.parametrize(("count", "mixing"), [(1, True), (2, True), (4, True), (5, False)])
 @pytest.mark.parametrize("squash", [True, False])
 def test_hyper_connections_equal_the_definition(squash, count, mixing, width):
@@ -178,6 +178,22 @@ def test_hyper_connections_equal_the_definition(squash, count, mixing, width):
     equal(connected, inputs, bound=3e-5)
 
 
+def test_gradients_of_streams_that_were_read_twice_are_not_written_over():
+    """The backward writes to the gradient that goes down the trail, but to nobody else's."""
+    x, w, v = (draw(*shape).float() for shape in ((B, T, 4, 16), (B, T, 4, 6), (B, T, 16)))
+    x.requires_grad_()
+    given = draw(4, 6).float(), draw(6).float(), draw(16, 6).float(), 1e-6
+
+    def loss(trail_only):
+        h, new, _ = hyper_connection(streams(x), (w, v), *given)
+        first, seen = read_streams(torch.ones(4), new)
+        again, _ = read_streams(torch.ones(4), seen if trail_only else new)
+        return ((h + first + again) ** 2).sum() + (new.value**3).sum()
+
+    one, two = (torch.autograd.grad(loss(trail_only), x)[0] for trail_only in (True, False))
+    torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-4)
+
+
 @pytest.mark.parametrize(("count", "others"), [(1, 1), (2, 4), (4, 16), (5, 120)])
 def test_the_maps_of_a_manifold_equal_the_definition(count, others):
     columns = 2 * count + others
@@ -197,25 +213,27 @@ def test_the_maps_of_a_manifold_are_sigmoids_of_their_own_columns():
 
 
 def test_a_hyper_connection_hands_a_nan_on():
-    x, rest, size = draw(1, 2, 4, 8).float(), draw(4, 6).float(), torch.ones(6)
+    x, rest, size = draw(1, 2, 4, 16).float(), draw(4, 6).float(), torch.ones(6)
     x[0, 1, 2, 3] = torch.nan
-    h, _, weights = hyper_connection(streams(x), None, rest, size, draw(8, 6).float(), 1e-6)
+    h, _, weights = hyper_connection(streams(x), None, rest, size, draw(16, 6).float(), 1e-6)
     assert h[0, 0].isfinite().all() and h[0, 1].isnan().all()
     assert weights[0, 1, 2].isnan().all() and weights[0, 1, 0].isfinite().all()
 
 
 @pytest.mark.parametrize("size", [1e-6, 1e-3, 0.3, 0.625, 1.0, 5.0, 50.0])
 def test_tanh_is_right_to_rounding_near_zero_and_far_from_it(size):
-    """The norm of streams of ones is the identity, so their product is `product`."""
-    product = size * torch.linspace(-1, 1, 64).view(1, -1).double()
-    ones, rest = torch.ones(1, 1, 62, 1), torch.zeros(62, 64)
-    _, _, found = hyper_connection(streams(ones), None, rest, torch.ones(64), product.float(), 0.0)
-    wanted = torch.tanh(product.float().double()).expand(62, 64)
+    """A stream of one number has an RMS of a quarter of it, and the product is of that number."""
+    wanted = torch.linspace(-1, 1, 24).view(4, 6) * size
+    product = torch.zeros(16, 6)
+    product[:4] = wanted / 4
+    given = streams(torch.eye(4, 16).expand(1, 1, 4, 16).contiguous())
+    _, _, found = hyper_connection(given, None, torch.zeros(4, 6), torch.ones(6), product, 0.0)
+    wanted = torch.tanh(wanted.double())
     torch.testing.assert_close(found[0, 0].double(), wanted, rtol=3e-7, atol=0)
 
 
 def test_second_derivatives_of_native_kernels_are_refused_with_the_way_out():
-    x = draw(1, 2, 2, 8).float().requires_grad_()
+    x = draw(1, 2, 2, 16).float().requires_grad_()
     h, _ = read_streams(torch.ones(2), streams(x))
     with pytest.raises(RuntimeError, match="first derivatives only; in float64"):
         torch.autograd.grad(h.square().sum(), x, create_graph=True)

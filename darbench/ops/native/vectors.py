@@ -239,5 +239,10 @@ def _call(builder: ir.IRBuilder, name: str, *arguments: ir.Value) -> ir.Value:
     """Call the LLVM intrinsic of that name, such as llvm.fma, for vectors of one type."""
     kind = arguments[0].type
     signature = ir.FunctionType(kind, [kind] * len(arguments))
-    name = f"{name}.v{kind.count}f32"
+    return _intrinsic(builder, f"{name}.v{kind.count}f32", signature, *arguments)
+
+
+def _intrinsic(
+    builder: ir.IRBuilder, name: str, signature: ir.FunctionType, *arguments: ir.Value
+) -> ir.Value:
     return builder.call(cgutils.get_or_insert_function(builder.module, signature, name), arguments)

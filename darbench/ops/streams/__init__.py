@@ -26,6 +26,9 @@ __all__ = [
 ]
 
 
+LANES = 16  # the width of a stream is a multiple
+
+
 class Streams(NamedTuple):
     value: Tensor  # X, (B, T, S, D)
     trail: Tensor  # X again; only the functions of this module use it, and return it anew
@@ -42,7 +45,7 @@ def read_streams(weights: Tensor, x: Streams) -> tuple[Tensor, Streams]:
     """
     batch, tokens, count, _ = x.value.shape
     weights = _shared_or(weights, (batch, tokens), count)
-    if not _native(weights, x.value):
+    if not _native(x.value, weights):
         return definition.read_streams(weights, x.value), x
     from darbench.ops.streams import cpu
 
@@ -61,11 +64,11 @@ def write_streams(mix: Tensor | None, x: Streams, weights: Tensor, v: Tensor) ->
     weights = _shared_or(weights, (batch, tokens), count)
     if mix is not None:
         mix = _shared_or(mix, (batch, tokens), count, count)
-    if mix is None or not _native(mix, x.value, weights, v):
+    if mix is None or not _native(x.value, mix, weights, v):
         return streams(definition.write_streams(mix, x.value, weights, v))
     from darbench.ops.streams import cpu
 
-    return streams(cpu.Write.apply(mix, x.trail.contiguous(), weights, v.contiguous()))
+    return Streams(*cpu.Write.apply(mix, x.trail.contiguous(), weights, v.contiguous()))
 
 
 def normed_product(x: Streams, matrix: Tensor, eps: float) -> tuple[Tensor, Streams]:
@@ -79,8 +82,8 @@ def normed_product(x: Streams, matrix: Tensor, eps: float) -> tuple[Tensor, Stre
         return definition.normed_product(x.value.flatten(-2), matrix, eps), x
     from darbench.ops.streams.normed_product import NormedProduct
 
-    out, trail = NormedProduct.apply(x.trail.contiguous().flatten(-2), matrix, eps)
-    return out, x._replace(trail=trail.unflatten(-1, shape))
+    out, trail = NormedProduct.apply(x.trail.contiguous(), matrix, eps)
+    return out, x._replace(trail=trail)
 
 
 def hyper_connection(
@@ -119,11 +122,9 @@ def hyper_connection(
         return h, streams(new), weights
     from darbench.ops.streams.connection import Connection
 
-    given, rest, *written = (y.contiguous() for y in (x.trail, rest, *(written or ())))
-    h, new, weights = Connection.apply(
-        given, rest, size, product.mT.contiguous(), eps, squash, *written
-    )
-    return h, streams(new), weights
+    given = (y.contiguous() for y in (x.trail, rest, size, product))
+    h, trail, weights, *new = Connection.apply(*given, eps, squash, *(written or ()))
+    return h, Streams(*(new or [x.value]), trail), weights
 
 
 def manifold_maps(
@@ -135,7 +136,7 @@ def manifold_maps(
     others; size (3,), bias (K,).
     """
     size, bias = _broadcast(size, 3), _broadcast(bias, raw.shape[-1])
-    if not _native(raw, size, bias):
+    if not native.takes(raw, size, bias) or torch.compiler.is_compiling():
         return definition.manifold_maps(raw, size, bias, count)
     from darbench.ops.streams.maps import Maps
 
@@ -152,5 +153,7 @@ def _shared_or(weights: Tensor, lead: tuple[int, int], *own: int) -> Tensor:
     return weights if weights.shape == own else _broadcast(weights, *lead, *own)
 
 
-def _native(*tensors: Tensor) -> bool:
-    return native.takes(*tensors) and not torch.compiler.is_compiling()
+def _native(x: Tensor, *others: Tensor) -> bool:
+    """Whether the streams x have rows of whole vectors, and the kernels take all tensors."""
+    takes = x.shape[-1] % LANES == 0 and native.takes(x, *others)
+    return takes and not torch.compiler.is_compiling()

@@ -9,72 +9,61 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from darbench.ops.native import vectors as vec
 from darbench.ops.native.autograd import first_order
-from darbench.ops.native.kernels import (
-    F,
-    add_combination,
-    dot_products,
-    kernel,
-    over_batch,
-    part,
-    row,
-    rows_of,
-)
+from darbench.ops.native.kernels import address, held, kernel, over_batch, part, row
+from darbench.ops.streams.rows import aligned, block_of, combine, dots
+from darbench.ops.streams.trail import owned
+from darbench.ops.streams.writing import write, write_backward
+
+
+@kernel
+def _read(weights, steps, streams, count, width, h, tokens, start, stop):
+    """Fill in h (B T, D) from weights (B T or 1, S) and the streams (B T, S, D).
+
+    steps: strides of the weights in bytes, 0 from token to token where there is one row of them.
+    """
+    span, first, n = 4 * width, start * tokens, (stop - start) * tokens
+    w, x, whole = weights + first * steps[0], streams + first * count * span, count * span
+    combine(w, steps[0], steps[1], x, count, whole, span, h + first * span, span, n)
 
 
 @part
-def _copy(address, start, step, out):
+def _add(x, out):
     for i in range(out.size):
-        out[i] = row(address, start + i * step, 1)[0]
+        out[i] += x[i]
 
 
 @kernel
-def _read(weights, steps, streams, width, out, tokens, start, stop):
-    """Fill in out (B T, D) from weights (B T or 1, S) and the streams.
-
-    steps: strides of the weights, 0 from token to token where there is one row of them; streams:
-    addresses of X_s of token 0.
-    """
-    count = streams.size
-    w = np.empty(count, np.float32)
-    for r in range(start * tokens, stop * tokens):
-        _copy(weights, r * steps[0], steps[1], w)
-        h = row(out, r * width, width)
-        h[:] = F(0)
-        add_combination(w, streams, r * count * width, h)
-
-
-@kernel
-def _read_backward(weights, steps, streams, width, grad, dweights, dstreams, tokens, start, stop):
+def _read_backward(
+    weights, steps, streams, count, width, grad, dweights, dstreams, tokens, start, stop
+):
     """Add to dweights (B T or B, S), and to dstreams (B T, S, D)."""
-    count = streams.size
-    w, dots = np.empty(count, np.float32), np.empty(count, np.float32)
-    for r in range(start * tokens, stop * tokens):
-        _copy(weights, r * steps[0], steps[1], w)
-        g, at = row(grad, r * width, width), r * count * width
-        dot_products(g, streams, at, dots)
-        dw = row(dweights, (r if steps[0] else r // tokens) * count, count)
-        dw += dots
-        for s in range(count):
-            ws, into = w[s], row(dstreams, at + s * width, width)
-            for d in range(width):
-                into[d] += ws * g[d]
+    span, found = 4 * width, np.empty((tokens, count), np.float32)
+    whole = count * span
+    for b in range(start, stop):
+        first = b * tokens
+        g, x = grad + first * span, streams + first * whole
+        dots(g, span, x, count, whole, span, address(found), 4 * count, tokens)
+        for r in range(tokens):
+            _add(found[r], row(dweights, (first + r if steps[0] else b) * count, count))
+        for r in range(first, first + tokens):
+            for s in range(count):
+                share, into = vec.filled_from(weights + r * steps[0] + s * steps[1], 16), r * whole
+                for d in range(0, span, 64):
+                    at = dstreams + into + s * span + d
+                    gd = vec.load(grad + r * span + d, 16)
+                    vec.store(at, vec.fma(share, gd, vec.load(at, 16)))
+    held(found)
 
 
 @kernel
-def _write(mix, mix_steps, weights, steps, streams, v, width, out, tokens, start, stop):
-    """Fill in out (B T, S, D) from mix (B T or 1, S, S), weights (B T or 1, S) and v (B T, D)."""
-    count = streams.size
-    m = np.empty(count, np.float32)
-    for r in range(start * tokens, stop * tokens):
-        vr, at = row(v, r * width, width), r * count * width
-        for i in range(count):
-            wi = row(weights, r * steps[0] + i * steps[1], 1)[0]
-            into = row(out, at + i * width, width)
-            for d in range(width):
-                into[d] = wi * vr[d]
-            _copy(mix, r * mix_steps[0] + i * mix_steps[1], mix_steps[2], m)
-            add_combination(m, streams, at, into)
+def _write(mix, mix_steps, weights, steps, streams, v, lines, width, new, tokens, start, stop):
+    """Fill in new (B T, S, D) from mix (B T or 1, S, S), weights (B T or 1, S) and v (B T, D)."""
+    count = len(lines)
+    span, first, n = 4 * width, start * tokens, (stop - start) * tokens
+    m, w, at = mix + first * mix_steps[0], weights + first * steps[0], first * count * span
+    write(m, mix_steps, w, steps, streams + at, v + first * span, count, span, new + at, n)
 
 
 @kernel
@@ -85,51 +74,56 @@ def _write_backward(
     steps,
     streams,
     v,
+    lines,
     width,
-    grads,
     dmix,
     dweights,
-    dstreams,
     dv,
+    dstreams,
     tokens,
+    block,
     start,
     stop,
 ):
-    """Add to dmix, dweights (B T or B, ...); set dstreams and dv. grads: addresses of grad."""
-    count = streams.size
-    dots, m = np.empty(count, np.float32), np.empty(count, np.float32)
-    for r in range(start * tokens, stop * tokens):
-        b, at = r // tokens, r * count * width
-        dot_products(row(v, r * width, width), grads, at, dots)
-        dw = row(dweights, (r if steps[0] else b) * count, count)
-        dw += dots
-        _copy(weights, r * steps[0], steps[1], m)
-        dvr = row(dv, r * width, width)
-        dvr[:] = F(0)
-        add_combination(m, grads, at, dvr)
-        for i in range(count):
-            dot_products(row(grads[i], at, width), streams, at, dots)
-            dm = row(dmix, ((r if mix_steps[0] else b) * count + i) * count, count)
-            dm += dots
-            _copy(mix, r * mix_steps[0] + i * mix_steps[2], mix_steps[1], m)
-            into = row(dstreams, at + i * width, width)
-            into[:] = F(0)
-            add_combination(m, grads, at, into)
+    """Add to dmix and dweights (B T or B, ...), set dv (B T, D), and replace the gradient of new
+    by dstreams (B T, S, D)."""
+    count = len(lines)
+    span, whole, square = 4 * width, 4 * count * width, count * count
+    scratch = np.empty(block * count * width + 16, np.float32)
+    dm, dw = np.empty((block, square), np.float32), np.empty((block, count), np.float32)
+    g, to_m, to_w = aligned(address(scratch)), address(dm), address(dw)
+    for b in range(start, stop):
+        for first in range(b * tokens, (b + 1) * tokens, block):
+            n, at = min(block, (b + 1) * tokens - first), first * whole
+            m, w = mix + first * mix_steps[0], weights + first * steps[0]
+            x, dx, v_r, dv_r = streams + at, dstreams + at, v + first * span, dv + first * span
+            for d in range(0, n * whole, 64):
+                vec.store(g + d, vec.load(dx + d, 16))
+            dots(v_r, span, g, count, whole, span, to_w, 4 * count, n)
+            combine(w, steps[0], steps[1], g, count, whole, span, dv_r, span, n)
+            write_backward(m, mix_steps, x, g, count, span, to_m, 4 * count, 4 * square, dx, n)
+            for r in range(n):
+                own = first + r
+                _add(dw[r], row(dweights, (own if steps[0] else b) * count, count))
+                _add(dm[r], row(dmix, (own if mix_steps[0] else b) * square, square))
+    held(scratch)
+    held(dm)
+    held(dw)
 
 
 def _steps(weights: Tensor, own: int) -> tuple[Tensor, tuple[int, ...]]:
-    """Return weights (B, T, ...) or (...), with `own` last axes, and their strides.
+    """Return weights (B, T, ...) or (...), with `own` last axes, and their strides in bytes.
 
     The first stride is from token to token, 0 where all share them; the others are of the `own`
     axes.
     """
     if weights.dim() == own:
-        return weights, (0, *weights.stride())
+        return weights, (0, *(4 * step for step in weights.stride()))
     batch, tokens = weights.shape[:2]
     token = weights.stride(1 if tokens > 1 else 0)
     if batch * tokens > 1 and (token == 0 or (batch > 1 and weights.stride(0) != tokens * token)):
         return _steps(weights.contiguous(), own)
-    return weights, (token, *weights.stride()[2:])
+    return weights, (4 * token, *(4 * step for step in weights.stride()[2:]))
 
 
 def _zeros(weights: Tensor, steps: tuple[int, ...], streams: Tensor) -> Tensor:
@@ -148,11 +142,11 @@ class Read(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, weights: Tensor, streams: Tensor):
-        batch, tokens, _, width = streams.shape
+        batch, tokens, count, width = streams.shape
         weights, steps = _steps(weights, 1)
         h = streams.new_empty(batch, tokens, width)
-        arguments = weights, steps, rows_of(streams), width, h, tokens
-        over_batch(_read, arguments, batch, streams.numel(), held=(streams,))
+        arguments = weights, steps, streams, count, width, h, tokens
+        over_batch(_read, arguments, batch, streams.numel())
         ctx.save_for_backward(weights, streams)
         ctx.set_materialize_grads(False)
         return h, streams
@@ -163,52 +157,38 @@ class Read(torch.autograd.Function):
         if grad is None:
             return None, trail
         weights, streams = ctx.saved_tensors
-        batch, tokens, _, width = streams.shape
+        batch, tokens, count, width = streams.shape
         (weights, steps), grad = _steps(weights, 1), grad.contiguous()
-        dweights = _zeros(weights, steps, streams)
-        into = torch.zeros_like(streams) if trail is None else trail
-        arguments = weights, steps, rows_of(streams), width, grad, dweights, into, tokens
-        over_batch(_read_backward, arguments, batch, 2 * streams.numel(), held=(streams,))
+        dweights, into = _zeros(weights, steps, streams), owned(streams, trail)
+        arguments = weights, steps, streams, count, width, grad, dweights, into, tokens
+        over_batch(_read_backward, arguments, batch, 2 * streams.numel())
         return _summed(dweights, steps), into
 
 
 class Write(torch.autograd.Function):
-    """Returns mix streams + weights v."""
+    """Returns mix streams + weights v, and the same for the next reader."""
 
     @staticmethod
     def forward(ctx: Any, mix: Tensor, streams: Tensor, weights: Tensor, v: Tensor):
         batch, tokens, count, width = streams.shape
         (mix, mix_steps), (weights, steps) = _steps(mix, 2), _steps(weights, 1)
-        out = torch.empty_like(streams)
-        arguments = mix, mix_steps, weights, steps, rows_of(streams), v, width, out, tokens
-        over_batch(_write, arguments, batch, (count + 1) * streams.numel(), held=(streams,))
+        new = torch.empty_like(streams)
+        given = mix, mix_steps, weights, steps, streams, v, (0,) * count, width
+        over_batch(_write, (*given, new, tokens), batch, (count + 1) * streams.numel())
         ctx.save_for_backward(mix, streams, weights, v)
-        return out
+        ctx.set_materialize_grads(False)
+        return new, new.detach()
 
     @staticmethod
     @first_order
-    def backward(ctx: Any, grad: Tensor):
+    def backward(ctx: Any, dnew: Tensor | None, trail: Tensor | None):
         mix, streams, weights, v = ctx.saved_tensors
         batch, tokens, count, width = streams.shape
         (mix, mix_steps), (weights, steps) = _steps(mix, 2), _steps(weights, 1)
-        grad = grad.contiguous()
         dmix, dweights = _zeros(mix, mix_steps, streams), _zeros(weights, steps, streams)
-        dstreams, dv = torch.empty_like(streams), torch.empty_like(v)
-        arguments = (
-            mix,
-            mix_steps,
-            weights,
-            steps,
-            rows_of(streams),
-            v,
-            width,
-            rows_of(grad),
-            dmix,
-            dweights,
-            dstreams,
-            dv,
-            tokens,
-        )
+        dv, into = torch.empty_like(v), owned(streams, trail, dnew)
+        given = mix, mix_steps, weights, steps, streams, v, (0,) * count, width
         work = (2 * count + 2) * streams.numel()
-        over_batch(_write_backward, arguments, batch, work, held=(streams, grad))
-        return _summed(dmix, mix_steps), dstreams, _summed(dweights, steps), dv
+        made = dmix, dweights, dv, into, tokens, block_of(streams)
+        over_batch(_write_backward, (*given, *made), batch, work)
+        return _summed(dmix, mix_steps), into, _summed(dweights, steps), dv

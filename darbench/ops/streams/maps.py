@@ -1,28 +1,75 @@
-"""The maps of a manifold-constrained hyper-connection on the CPU in float32, token by token."""
+"""The maps of a manifold-constrained hyper-connection on the CPU in float32, sample by sample."""
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from darbench.ops.native import vectors as vec
 from darbench.ops.native.autograd import first_order
-from darbench.ops.native.kernels import F, kernel, over_batch, row, sigmoid
+from darbench.ops.native.curves import sigmoid
+from darbench.ops.native.kernels import F, address, held, kernel, over_batch, part
+from darbench.ops.native.partial import load_some, store_some
+from darbench.ops.streams.rows import get, put
 
 COST = 8  # multiply-adds that take as long as an element
+
+
+@part
+def _sigmoid(x, size, factor):
+    """Replace x (size,) by factor sigmoid(x)."""
+    for e in range(0, size, 16):
+        y = vec.multiply(vec.filled(factor, 16), sigmoid(load_some(x + 4 * e, size - e, 16)))
+        store_some(x + 4 * e, y, size - e)
+
+
+@part
+def _scaled(x, size, bias, columns, out):
+    """Set out (columns,) to size x + bias."""
+    a = vec.filled_from(size, 16)
+    for k in range(0, columns, 16):
+        left = columns - k
+        y = vec.fma(a, load_some(x + 4 * k, left, 16), load_some(bias + 4 * k, left, 16))
+        store_some(out + 4 * k, y, left)
 
 
 @kernel
 def _forward(raw, size, bias, count, columns, read, write, logits, tokens, start, stop):
     """Fill in read, write (B T, S) and logits (B T, K - 2 S) from raw (B T, K)."""
-    size, bias, others = row(size, 0, 3), row(bias, 0, columns), columns - 2 * count
-    for r in range(start * tokens, stop * tokens):
-        x, out = row(raw, r * columns, columns), row(logits, r * others, others)
-        pre, post = row(read, r * count, count), row(write, r * count, count)
-        for s in range(count):
-            pre[s] = sigmoid(size[0] * x[s] + bias[s])
-            post[s] = F(2) * sigmoid(size[1] * x[count + s] + bias[count + s])
-        for k in range(others):
-            out[k] = size[2] * x[2 * count + k] + bias[2 * count + k]
+    own, others = 4 * count, columns - 2 * count
+    for b in range(start, stop):
+        for r in range(b * tokens, (b + 1) * tokens):
+            x = raw + 4 * r * columns
+            _scaled(x, size, bias, count, read + r * own)
+            _scaled(x + own, size + 4, bias + own, count, write + r * own)
+            _scaled(x + 2 * own, size + 8, bias + 2 * own, others, logits + 4 * r * others)
+        _sigmoid(read + b * tokens * own, tokens * count, F(1))
+        _sigmoid(write + b * tokens * own, tokens * count, F(2))
+
+
+@part
+def _through_sigmoid(dy, y, share, columns, out):
+    """Set out (columns,) to dy times the slope of y = sigmoid(z) / share."""
+    one = vec.filled(F(1), 16)
+    for k in range(0, columns, 16):
+        given = load_some(dy + 4 * k, columns - k, 16)
+        yk = load_some(y + 4 * k, columns - k, 16)
+        rest = vec.subtract(one, vec.multiply(vec.filled(share, 16), yk))
+        vec.store(out + 4 * k, vec.multiply(given, vec.multiply(yk, rest)))
+
+
+@part
+def _through_scaled(dz, x, size, columns, draw, dsize, dbias):
+    """Set draw (columns,) to size dz; add dz x to dsize, and dz to dbias."""
+    a, along = vec.filled_from(size, 16), vec.filled(F(0), 16)
+    for k in range(0, columns, 16):
+        left, at = columns - k, 4 * k
+        d = load_some(dz + at, left, 16)
+        along = vec.fma(d, load_some(x + at, left, 16), along)
+        store_some(dbias + at, vec.add(d, load_some(dbias + at, left, 16)), left)
+        store_some(draw + at, vec.multiply(a, d), left)
+    put(dsize, get(dsize) + vec.total(along))
 
 
 @kernel
@@ -44,24 +91,19 @@ def _backward(
     stop,
 ):
     """Set draw (B T, K), and add to dsize (B, 3) and dbias (B, K)."""
-    size, others = row(size, 0, 3), columns - 2 * count
+    own, others = 4 * count, columns - 2 * count
+    scratch = np.empty(count + 15, np.float32)
+    dz = address(scratch)
     for r in range(start * tokens, stop * tokens):
-        b = r // tokens
-        x, dx = row(raw, r * columns, columns), row(draw, r * columns, columns)
-        pre, post = row(read, r * count, count), row(write, r * count, count)
-        dpre, dpost = row(dread, r * count, count), row(dwrite, r * count, count)
-        for s in range(count):
-            dx[s] = dpre[s] * pre[s] * (F(1) - pre[s])
-            dx[count + s] = dpost[s] * post[s] * (F(1) - F(0.5) * post[s])
-        dout = row(dlogits, r * others, others)
-        for k in range(others):
-            dx[2 * count + k] = dout[k]
-        da, db = row(dsize, 3 * b, 3), row(dbias, b * columns, columns)
-        for k in range(columns):
-            group = min(k // count, 2)
-            db[k] += dx[k]
-            da[group] += dx[k] * x[k]
-            dx[k] *= size[group]
+        da, db = dsize + 12 * (r // tokens), dbias + 4 * (r // tokens) * columns
+        x, dx, at = raw + 4 * r * columns, draw + 4 * r * columns, r * own
+        _through_sigmoid(dread + at, read + at, F(1), count, dz)
+        _through_scaled(dz, x, size, count, dx, da, db)
+        _through_sigmoid(dwrite + at, write + at, F(0.5), count, dz)
+        _through_scaled(dz, x + own, size + 4, count, dx + own, da + 4, db + own)
+        dz_rest, two = dlogits + 4 * r * others, 2 * own
+        _through_scaled(dz_rest, x + two, size + 8, others, dx + two, da + 8, db + two)
+    held(scratch)
 
 
 class Maps(torch.autograd.Function):
@@ -72,8 +114,8 @@ class Maps(torch.autograd.Function):
         batch, tokens, columns = raw.shape
         read, write = (raw.new_empty(batch, tokens, count) for _ in range(2))
         logits = raw.new_empty(batch, tokens, columns - 2 * count)
-        arguments = raw, size, bias, count, columns, read, write, logits, tokens
-        over_batch(_forward, arguments, batch, COST * raw.numel())
+        given = raw, size, bias, count, columns, read, write, logits, tokens
+        over_batch(_forward, given, batch, COST * raw.numel())
         ctx.save_for_backward(raw, size, read, write)
         return read, write, logits
 
@@ -85,21 +127,9 @@ class Maps(torch.autograd.Function):
         draw = torch.empty_like(raw)
         # Each element of the batch has a row of its own, for threads must not share one.
         dsize, dbias = raw.new_zeros(batch, 3), raw.new_zeros(batch, columns)
-        dread, dwrite, dlogits = dread.contiguous(), dwrite.contiguous(), dlogits.contiguous()
-        arguments = (
-            raw,
-            size,
-            read.shape[-1],
-            columns,
-            read,
-            write,
-            dread,
-            dwrite,
-            dlogits,
-            draw,
-            dsize,
-            dbias,
-            tokens,
+        upstream = [d.contiguous() for d in (dread, dwrite, dlogits)]
+        given = raw, size, read.shape[-1], columns, read, write
+        over_batch(
+            _backward, (*given, *upstream, draw, dsize, dbias, tokens), batch, COST * raw.numel()
         )
-        over_batch(_backward, arguments, batch, COST * raw.numel())
         return draw, dsize.sum(0), dbias.sum(0), None

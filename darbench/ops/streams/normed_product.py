@@ -6,67 +6,95 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from darbench.ops.native import vectors as vec
 from darbench.ops.native.autograd import first_order
-from darbench.ops.native.kernels import (
-    F,
-    add_combination,
-    dot_products,
-    kernel,
-    over_batch,
-    row,
-    rows_of,
+from darbench.ops.native.kernels import F, address, held, kernel, over_batch, part
+from darbench.ops.native.partial import load_some, store_some
+from darbench.ops.streams.rows import (
+    get,
+    load_rows,
+    next_rows,
+    plus_combined,
+    plus_scaled,
+    products,
+    put,
+    squares,
+    store_rows,
 )
+from darbench.ops.streams.trail import owned
 
 
 @kernel
-def _normed_product(x, columns, eps, features, out, inverse, start, stop):
-    """Fill in out (rows, K) and the inverse RMS of x (rows, D).
+def _normed_product(x, columns, eps, features, count, out, inverse, start, stop):
+    """Fill in out (rows, K) and the inverse RMS of x (rows, D); columns: the matrix's, (K, D)."""
+    span, row = 4 * features, 4 * count
+    for first in range(start, stop, 4):
+        many = min(4, stop - first)
+        products(columns, count, 0, x + first * span, many, 0, span, out + first * row, row, 0, 1)
+        squares(x + first * span, many, 0, span, inverse + 4 * first, 0, 1)
+        for r in range(first, first + many):
+            n = F(1) / np.sqrt(get(inverse + 4 * r) / F(features) + eps)
+            put(inverse + 4 * r, n)
+            _scale(out + r * row, n, count, out + r * row)
 
-    columns: addresses of the matrix's columns.
-    """
-    for r in range(start, stop):
-        xr, o = row(x, r * features, features), row(out, r * columns.size, columns.size)
-        total = F(0)
-        for d in range(features):
-            total += xr[d] * xr[d]
-        n = F(1) / np.sqrt(total / F(features) + eps)
-        row(inverse, r, 1)[0] = n
-        dot_products(xr, columns, 0, o)
-        o *= n
+
+@part
+def _scale(x, factor, count, out):
+    for k in range(0, count, 16):
+        y = vec.multiply(load_some(x + 4 * k, count - k, 16), vec.filled(factor, 16))
+        store_some(out + 4 * k, y, count - k)
+
+
+@part
+def _product(x, y, count):
+    total = vec.filled(F(0), 16)
+    for k in range(0, count, 16):
+        left = load_some(x + 4 * k, count - k, 16)
+        total = vec.fma(left, load_some(y + 4 * k, count - k, 16), total)
+    return vec.total(total)
 
 
 @kernel
-def _normed_product_backward(x, columns, features, out, inverse, grad, product, dx, start, stop):
+def _normed_product_backward(
+    x, columns, features, count, out, inverse, grad, product, dx, start, stop
+):
     """Set product, and add product @ matrix^T - (grad . out) / (rms^2 D) x to dx.
 
     product = grad / rms (rows, K); its product with x is the matrix's gradient.
     """
-    count = columns.size
-    for r in range(start, stop):
-        o, g = row(out, r * count, count), row(grad, r * count, count)
-        p, n = row(product, r * count, count), row(inverse, r, 1)[0]
-        along = F(0)
-        for k in range(count):
-            along += o[k] * g[k]
-            p[k] = n * g[k]
-        radial = along * n * n / F(features)
-        xr, into = row(x, r * features, features), row(dx, r * features, features)
-        for d in range(features):
-            into[d] -= radial * xr[d]
-        add_combination(p, columns, 0, into)
+    span, row, radial = 4 * features, 4 * count, np.empty(4, np.float32)
+    for first in range(start, stop, 4):
+        many = min(4, stop - first)
+        for i in range(many):
+            r = first + i
+            n = get(inverse + 4 * r)
+            _scale(grad + r * row, n, count, product + r * row)
+            radial[i] = -_product(out + r * row, grad + r * row, count) * n * n / F(features)
+        at, p, rows = first * span, product + first * row, next_rows(0, many, span)
+        for d in range(at, at + span, 64):
+            sums = load_rows(dx + d, rows)
+            xs = load_rows(x + d, rows)
+            sums = plus_scaled(sums, address(radial), next_rows(0, many, 4), xs)
+            of_p = next_rows(0, many, row)
+            sums = plus_combined(sums, p, of_p, 4, columns + d - at, count, span)
+            store_rows(sums, dx + d, rows)
+    held(radial)
 
 
 class NormedProduct(torch.autograd.Function):
-    """Returns RMSNorm(x) @ matrix, and x for the next reader, without a normed copy of x."""
+    """Returns RMSNorm(x) @ matrix, and x for the next reader, without a normed copy of x.
+
+    The last two axes of x (..., S, D) are one row.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, matrix: Tensor, eps: float):
-        features, columns = x.shape[-1], matrix.mT.contiguous()
-        out = x.new_empty(*x.shape[:-1], len(columns))
-        inverse = x.new_empty(x.shape[:-1])
-        arguments = x, rows_of(columns), F(eps), features, out, inverse
-        work = x.numel() * len(columns)
-        over_batch(_normed_product, arguments, inverse.numel(), work, held=(columns,))
+        columns = matrix.mT.contiguous()
+        count, features = columns.shape
+        out = x.new_empty(*x.shape[:-2], count)
+        inverse = x.new_empty(x.shape[:-2])
+        given = x, columns, F(eps), features, count, out, inverse
+        over_batch(_normed_product, given, inverse.numel(), x.numel() * count)
         ctx.save_for_backward(x, columns, inverse, out)
         ctx.set_materialize_grads(False)
         return out, x
@@ -77,10 +105,9 @@ class NormedProduct(torch.autograd.Function):
         if grad is None:
             return trail, None, None
         x, columns, inverse, out = ctx.saved_tensors
-        features, grad, product = x.shape[-1], grad.contiguous(), torch.empty_like(out)
-        into = torch.zeros_like(x) if trail is None else trail
-        arguments = x, rows_of(columns), features, out, inverse, grad, product, into
-        rows, work = inverse.numel(), 2 * x.numel()
-        over_batch(_normed_product_backward, arguments, rows, work, held=(columns,))
-        dcolumns = product.view(-1, len(columns)).mT @ x.view(-1, features)  # the faster order
+        count, features = columns.shape
+        grad, product, into = grad.contiguous(), torch.empty_like(out), owned(x, trail)
+        given = x, columns, features, count, out, inverse, grad, product, into
+        over_batch(_normed_product_backward, given, inverse.numel(), 2 * x.numel() * count)
+        dcolumns = product.view(-1, count).mT @ x.view(-1, features)  # the faster order
         return into, dcolumns.mT, None
