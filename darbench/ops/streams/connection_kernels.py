@@ -56,8 +56,8 @@ def forward(
     count, many, span = len(lines), len(slots), 4 * width
     flat, row = count * many, 4 * count
     length, whole = -(-(flat + count) // 16) * 64, count * span
-    bytes = (2 + block) * length + (many + block * count) * span + 128
-    scratch = np.zeros(bytes // 4, np.float32)
+    room = (2 + block) * length + (many + block * count) * span + 128
+    scratch = np.zeros(room // 4, np.float32)
     at_rest = aligned(address(scratch))
     sizes, own, columns = at_rest + length, at_rest + 2 * length, at_rest + (2 + block) * length
     normed, last = columns + many * span, (many - 1) * row
@@ -113,8 +113,8 @@ def backward(
     count, many, span = len(lines), len(slots), 4 * width
     flat, row = count * many, 4 * count
     length, padded, whole = -(-(flat + count) // 16) * 64, -(-flat // 16) * 64, count * span
-    bytes = (1 + 4 * block) * length + (many + 3 * block * count) * span + 256
-    scratch = np.zeros(bytes // 4, np.float32)
+    room = (1 + 4 * block) * length + (many + 3 * block * count) * span + 256
+    scratch = np.zeros(room // 4, np.float32)
     sizes = aligned(address(scratch))
     read = sizes + length
     p, along, radial = (
