@@ -2,8 +2,8 @@
 
 `definition` says what is computed; on the CPU in float32 native kernels compute it without
 copies of the streams. A function that reads streams also returns them, and the next reader must
-take those: their gradients then add up in one tensor, as in `darbench.ops.depth_attention`. That of
-streams which were written becomes the gradient of those before, in the same memory.
+take those: their gradients then add up in one tensor, as in `darbench.ops.depth_attention`, and
+that of streams which were written becomes the gradient of those before in the same memory.
 """
 
 from typing import NamedTuple
