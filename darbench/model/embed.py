@@ -18,7 +18,7 @@ class PatchEmbed(nn.Module):
         self.proj = nn.Conv2d(channels, width, kernel_size=patch, stride=patch)
 
     def forward(self, x: Tensor) -> Tensor:
-        return embed_patches(x, self.proj.weight, self.proj.bias)
+        return embed_patches(x, self.proj)
 
 
 def sincos_positions(width: int, side: int) -> Tensor:

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from darbench.ops.sublayers import adaln, attention, mlp, modulate
-from darbench.ops.sublayers.definition import Linear
 
 # The factor of a sublayer's output, from its adaLN gate (B, 1, D); a routing names its form.
 GATES = {"adaln": lambda gate: gate, "one_plus": lambda gate: 1 + gate, "none": torch.ones_like}
@@ -30,8 +29,7 @@ class Attention(Sublayer):
         self.proj = nn.Linear(width, width)
 
     def forward(self, h: Tensor, shift: Tensor, scale: Tensor, gate: Tensor) -> Tensor:
-        modulation = shift, scale, gate
-        return attention(h, modulation, _pair(self.qkv), _pair(self.proj), self.heads)
+        return attention(h, (shift, scale, gate), self.qkv, self.proj, self.heads)
 
 
 class Mlp(Sublayer):
@@ -43,11 +41,7 @@ class Mlp(Sublayer):
         self.fc2 = nn.Linear(hidden, width)
 
     def forward(self, h: Tensor, shift: Tensor, scale: Tensor, gate: Tensor) -> Tensor:
-        return mlp(h, (shift, scale, gate), _pair(self.fc1), _pair(self.fc2))
-
-
-def _pair(linear: nn.Linear) -> Linear:
-    return linear.weight, linear.bias
+        return mlp(h, (shift, scale, gate), self.fc1, self.fc2)
 
 
 class Block(nn.Module):
@@ -73,7 +67,7 @@ class Block(nn.Module):
 
 def modulations(blocks: Iterable[Block], c: Tensor) -> list[tuple[Tensor, ...]]:
     """The six parts (B, 1, D) of every block's modulation."""
-    return adaln(c, [_pair(block.adaLN_modulation[1]) for block in blocks])
+    return adaln(c, [block.adaLN_modulation[1] for block in blocks])
 
 
 class FinalLayer(nn.Module):

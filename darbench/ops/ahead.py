@@ -11,7 +11,7 @@ from importlib.util import find_spec
 
 from darbench.ops.kept import kept
 
-LAST = "narrow._attention_backward"  # of the kernels that are compiled here
+LAST = "attention._attention_backward"  # of the kernels that are compiled here
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def compiling() -> Iterator[subprocess.Popen | None]:
         yield None
         return
     process = subprocess.Popen(
-        [sys.executable, "-m", __name__],
+        [sys.executable, "-P", "-m", __name__],  # -P: nothing of the working directory
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from darbench.data import Dataset
+from darbench.flow.parts import in_parts
 from darbench.flow.transport import Transport
 from darbench.metrics.scores.reference import Reference, reference
 from darbench.metrics.scores.score import bootstrapped_distances, score
@@ -43,7 +44,8 @@ class Evaluator:
 
     def loss(self, model: SiT, redraw: int = 0) -> ValidationLoss:
         draws = self.evaluation.val_draws
-        return validation_loss(model, self.dataset, draws, self.device, self.transport, redraw)
+        network = in_parts(model, model.pos_embed.shape[1], self.device)
+        return validation_loss(network, self.dataset, draws, self.device, self.transport, redraw)
 
     def samples(self, model: SiT, redraw: int = 0) -> Samples | None:
         """Return generated samples; None if any is not finite."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from darbench.data import Dataset
+from darbench.flow.parts import in_parts
 from darbench.flow.samplers import guided
 from darbench.flow.sampling import make_sampler
 from darbench.flow.transport import DEFAULT, Transport
@@ -45,7 +46,9 @@ def generate(
     Noise is keyed by the sample's index, in a stochastic step by the step too, and the label is
     index mod classes, so that a sample is the same in any batch.
     """
-    sampler, field = make_sampler(evaluation, transport), transport.velocity(model)
+    tokens = model.pos_embed.shape[1]
+    sampler = make_sampler(evaluation, transport)
+    field = transport.velocity(in_parts(model, tokens, device))
     audit, labels = Digest(), np.arange(evaluation.n_gen) % dataset.classes
 
     def draw(indices: range, step: int | None = None) -> Tensor:
@@ -54,7 +57,7 @@ def generate(
         audit.add(**{name: thinned(noise[: evaluation.n_gen - indices.start])})
         return noise.to(device)
 
-    tokens, pictures = model.pos_embed.shape[1], []
+    pictures = []
     batch = max(1, min(SAMPLE_BATCH, SAMPLE_TOKENS // tokens))
     for start in range(0, evaluation.n_gen, batch):
         indices = range(start, start + batch)

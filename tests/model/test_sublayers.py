@@ -8,10 +8,6 @@ from darbench.model.sublayers import GATES, Block, modulations
 from darbench.ops.sublayers import definition
 
 
-def parameters(linear):
-    return linear.weight, linear.bias
-
-
 @pytest.mark.parametrize(
     ("gate", "form"),
     [("adaln", lambda g: g), ("one_plus", lambda g: 1 + g), ("none", lambda _: 1)],
@@ -25,13 +21,9 @@ def test_a_block_hands_out_shift_scale_gate_of_attention_then_of_the_mlp(gate, f
         six = (nn.functional.silu(c) @ linear.weight.T + linear.bias).view(2, 6, 1, 8).unbind(1)
         (attn, first), (mlp, second) = block.sublayers(own)
         assert (attn, mlp) == (block.attn, block.mlp)
-        wanted = definition.attention(
-            h, (*six[:2], form(six[2])), parameters(attn.qkv), parameters(attn.proj), heads=2
-        )
+        wanted = definition.attention(h, (*six[:2], form(six[2])), attn.qkv, attn.proj, heads=2)
         torch.testing.assert_close(attn(h, *first), wanted, rtol=1e-12, atol=1e-13)
-        wanted = definition.mlp(
-            h, (*six[3:5], form(six[5])), parameters(mlp.fc1), parameters(mlp.fc2)
-        )
+        wanted = definition.mlp(h, (*six[3:5], form(six[5])), mlp.fc1, mlp.fc2)
         torch.testing.assert_close(mlp(h, *second), wanted, rtol=1e-12, atol=1e-13)
 
 

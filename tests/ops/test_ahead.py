@@ -28,4 +28,4 @@ def test_a_process_compiles_and_is_gone_when_the_sweep_ends(tmp_path, monkeypatc
 def test_what_is_compiled_are_the_kernels_of_narrow_sublayers(tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     subprocess.run([sys.executable, "-m", "darbench.ops.ahead"], check=True)
-    assert kept(ahead.LAST) and kept("narrow._mlp_backward")
+    assert kept(ahead.LAST) and kept("mlp._mlp_backward")

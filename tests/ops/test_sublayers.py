@@ -1,15 +1,20 @@
 """The native sublayers against the definition in float64, and the definition against formulas."""
 
 import math
+import os
+import subprocess
+import sys
 from functools import partial
 
 import pytest
 import torch
+from torch import nn
 from torch._subclasses import FakeTensorMode
 
 from darbench.ops import native, sublayers
-from darbench.ops.sublayers import conditioning, definition, narrow, wide
+from darbench.ops.sublayers import conditioning, definition, wide
 from darbench.ops.sublayers.gelu import gelu, gelu_backward
+from darbench.ops.sublayers.narrow import attention, mlp
 
 BATCH, WIDTH, HEADS = 3, 32, 4
 
@@ -17,6 +22,13 @@ BATCH, WIDTH, HEADS = 3, 32, 4
 def draw(*shape, seed=0):
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+def module(weight, bias):
+    """A linear with these tensors, which may be leaves."""
+    made = nn.utils.skip_init(nn.Linear, *reversed(weight.shape))
+    made._parameters |= {"weight": weight, "bias": bias}
+    return made
 
 
 def linear(outputs, inputs, seed):
@@ -35,7 +47,7 @@ def sublayer(kind, heads=HEADS, of=sublayers):
     """The sublayer as a function of what `given` returns."""
 
     def apply(h, shift, scale, gate, w1, b1, w2, b2):
-        arguments = h, (shift, scale, gate), (w1, b1), (w2, b2)
+        arguments = h, (shift, scale, gate), module(w1, b1), module(w2, b2)
         return of.attention(*arguments, heads) if kind == "attention" else of.mlp(*arguments)
 
     return apply
@@ -101,11 +113,17 @@ def test_tokens_with_gaps_between_them_are_the_same_tokens(kind):
     equal(lambda h, *rest: sublayer(kind)(h.mT, *rest), [h.mT.contiguous(), *rest])
 
 
+@pytest.mark.parametrize("kind", ["attention", "mlp"])
+def test_weights_in_another_memory_order_are_the_same_weights(kind):
+    *rest, w2, b2 = given(kind)
+    equal(lambda *x: sublayer(kind)(*x[:6], x[6].mT, x[7]), [*rest, w2.mT.contiguous(), b2])
+
+
 def test_the_modulations_of_all_blocks_equal_the_definition():
     flat = [x for block in range(3) for x in linear(6 * WIDTH, WIDTH, seed=2 * block)]
 
     def joined(c, *flat):
-        made = sublayers.adaln(c, [*zip(flat[::2], flat[1::2], strict=True)])
+        made = sublayers.adaln(c, [*map(module, flat[::2], flat[1::2])])
         return torch.stack([part for six in made for part in six])
 
     equal(joined, [draw(BATCH, WIDTH), *flat])
@@ -114,11 +132,11 @@ def test_the_modulations_of_all_blocks_equal_the_definition():
 def test_blocks_whose_modulation_nothing_used_learn_nothing_from_it():
     flat = [x.float() for block in range(2) for x in linear(6 * WIDTH, WIDTH, seed=2 * block)]
     c, *leaves = (x.requires_grad_() for x in [draw(BATCH, WIDTH).float(), *flat])
-    torch.cat(sublayers.adaln(c, [leaves[:2], leaves[2:]])[0]).sum().backward()
+    torch.cat(sublayers.adaln(c, [module(*leaves[:2]), module(*leaves[2:])])[0]).sum().backward()
     alone = c.detach().clone().requires_grad_()
-    torch.cat(sublayers.adaln(alone, [flat[:2]])[0]).sum().backward()
+    torch.cat(sublayers.adaln(alone, [module(*flat[:2])])[0]).sum().backward()
     torch.testing.assert_close(c.grad, alone.grad)
-    assert all(x.grad.any() for x in leaves[:2]) and not any(x.grad.any() for x in leaves[2:])
+    assert all(x.grad.any() for x in leaves[:2]) and leaves[2].grad is leaves[3].grad is None
 
 
 @pytest.mark.parametrize("kind", ["attention", "mlp"])
@@ -232,7 +250,7 @@ def test_the_mlp_is_that_of_the_formula_and_has_the_tanh_form_of_gelu():
 
 def test_the_modulations_are_a_linear_of_silu():
     c, (w, b) = draw(BATCH, WIDTH), linear(6 * WIDTH, WIDTH, seed=1)
-    (six,) = sublayers.adaln(c, [(w, b)])
+    (six,) = sublayers.adaln(c, [module(w, b)])
     wanted = (c * torch.sigmoid(c) @ w.T + b).view(BATCH, 6, 1, WIDTH).unbind(1)
     torch.testing.assert_close(six, wanted, rtol=1e-12, atol=1e-13)
 
@@ -244,7 +262,7 @@ def test_the_modulations_are_a_linear_of_silu():
 def natively(monkeypatch):
     """The names of the native functions that were called."""
     called = []
-    functions = narrow.Attention, narrow.Mlp, wide.Attention, wide.Mlp, conditioning.AdaLN
+    functions = attention.Attention, mlp.Mlp, wide.Attention, wide.Mlp, conditioning.AdaLN
     for function in functions:
         monkeypatch.setattr(function, "apply", partial(recorded, function, function.apply, called))
     return called
@@ -259,15 +277,15 @@ def all_three(inputs=given, dtype=torch.float32):
     attention, mlp = ([x.to(dtype) for x in inputs(kind)] for kind in ("attention", "mlp"))
     width = attention[0].shape[-1]
     linear_of_six = [x.to(dtype) for x in linear(6 * width, width, seed=1)]
-    (six,) = sublayers.adaln(attention[1].flatten(1), [linear_of_six])
+    (six,) = sublayers.adaln(attention[1].flatten(1), [module(*linear_of_six)])
     return *six, sublayer("attention")(*attention), sublayer("mlp")(*mlp)
 
 
 @pytest.mark.parametrize(
     ("width", "tokens", "wanted"),
     [
-        (32, 64, ["conditioning.AdaLN", "narrow.Attention", "narrow.Mlp"]),
-        (32, 65, ["conditioning.AdaLN", "wide.Attention", "narrow.Mlp"]),
+        (32, 64, ["conditioning.AdaLN", "attention.Attention", "mlp.Mlp"]),
+        (32, 65, ["conditioning.AdaLN", "wide.Attention", "mlp.Mlp"]),
         (384, 2, ["wide.Attention", "wide.Mlp"]),
     ],
 )
@@ -298,14 +316,76 @@ def test_tensors_without_content_take_the_definition(natively):
     with FakeTensorMode(allow_non_fake_inputs=True), torch.device("cpu"):
         h = torch.randn(2, 3, WIDTH, requires_grad=True)
         rows = torch.randn(3, 2, 1, WIDTH).unbind()
-        linears = [(torch.randn(n * WIDTH, WIDTH), torch.randn(n * WIDTH)) for n in (3, 1)]
+        linears = [nn.Linear(WIDTH, n * WIDTH) for n in (3, 1)]
         sublayers.attention(h, rows, *linears, HEADS).sum().backward()
     assert h.grad.shape == (2, 3, WIDTH) and not natively
 
 
-def test_torch_func_and_compiled_graphs_take_the_definition(natively):
+def test_linears_with_hooks_or_of_another_class_are_called(natively):
     inputs = [x.float() for x in given("mlp")]
-    torch.func.grad(lambda h: sublayer("mlp")(h, *inputs[1:]).sum())(inputs[0])
-    compiled = torch.compile(sublayer("mlp"), backend="eager", fullgraph=True)
-    torch.testing.assert_close(compiled(*inputs), sublayer("mlp", of=definition)(*inputs))
+    rows, (fc1, fc2) = inputs[1:4], (module(*inputs[4:6]), module(*inputs[6:]))
+    wanted = sublayers.mlp(inputs[0], rows, fc1, fc2)
+    assert natively == ["mlp.Mlp"]
+
+    class Doubled(nn.Linear):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    double = Doubled(*fc2.weight.shape[::-1])
+    double.load_state_dict(fc2.state_dict())
+    torch.testing.assert_close(sublayers.mlp(inputs[0], rows, fc1, double), 2 * wanted)
+    fc2.register_forward_hook(lambda module, given, out: 3 * out)
+    torch.testing.assert_close(sublayers.mlp(inputs[0], rows, fc1, fc2), 3 * wanted)
+    assert natively == ["mlp.Mlp"]
+
+
+@pytest.mark.parametrize("shapes", [((512, 32), (32, 16)), ((128, 32), (32, 64))])
+def test_linears_that_do_not_fit_are_refused_and_nothing_beyond_them_is_read(shapes):
+    inputs = [x.float() for x in given("mlp")[:4]]
+    linears = [module(torch.zeros(shape), torch.zeros(shape[0])) for shape in shapes]
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        sublayers.mlp(inputs[0], inputs[1:], *linears)
+
+
+def test_heads_that_do_not_divide_the_width_are_refused():
+    with pytest.raises(RuntimeError, match="unflatten"):
+        sublayer("attention", heads=3)(*(x.float() for x in given("attention")))
+
+
+def test_ctrl_c_frees_nothing_that_a_thread_still_reads():
+    """It runs in a process of its own, for it could crash this one."""
+    program = """
+import signal, torch
+from torch import nn
+from darbench.ops import sublayers
+torch.set_num_threads(2)
+fc1, fc2 = nn.Linear(32, 128), nn.Linear(128, 32)
+def once():
+    h, *rows = torch.zeros(6000, 16, 32), *(torch.zeros(6000, 1, 32) for _ in range(3))
+    sublayers.mlp(h.requires_grad_(), rows, fc1, fc2).sum().backward()
+once()
+def stop(*_): raise KeyboardInterrupt
+signal.signal(signal.SIGALRM, stop)
+for after in (0.002, 0.01, 0.02, 0.04, 0.08, 0.12):
+    signal.setitimer(signal.ITIMER_REAL, after)
+    try:
+        for _ in range(100):
+            once()
+    except KeyboardInterrupt:
+        print("stopped")
+"""
+    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536"}  # freed is gone at once
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.stdout.split() == 6 * ["stopped"], done.stderr
+    assert done.returncode == 0
+
+
+def test_torch_func_and_compiled_graphs_take_the_definition(natively):
+    h, *rows = (x.float() for x in given("mlp")[:4])
+    fc1, fc2 = nn.Linear(WIDTH, 4 * WIDTH), nn.Linear(4 * WIDTH, WIDTH)
+    torch.func.grad(lambda h: sublayers.mlp(h, rows, fc1, fc2).sum())(h)
+    compiled = torch.compile(sublayers.mlp, backend="eager", fullgraph=True)
+    found = compiled(h, rows, fc1, fc2)
+    torch.testing.assert_close(found, definition.mlp(h, rows, fc1, fc2))
     assert not natively

@@ -1,27 +1,7 @@
-"""Curves of vectors: the root, and of 16 numbers tanh and the sigmoid to float32's rounding."""
+"""Curves of vectors of 16 numbers, to float32's rounding."""
 
 from darbench.ops.native import vectors as vec
 from darbench.ops.native.kernels import F, part
-from darbench.ops.native.vectors import _call, _literal
-
-
-@_literal
-def where_less(typing, a, b, x, y):
-    """x where a < b, else y."""
-
-    def code(context, builder, signature, arguments):
-        a, b, x, y = arguments
-        return builder.select(builder.fcmp_ordered("<", a, b), x, y)
-
-    return x(a, b, x, y), code
-
-
-@_literal
-def root(typing, x):
-    def code(context, builder, signature, arguments):
-        return _call(builder, "llvm.sqrt", *arguments)
-
-    return x(x), code
 
 
 @part
@@ -34,7 +14,7 @@ def sigmoid(x):
     zero, one = vec.filled(F(0), 16), vec.filled(F(1), 16)
     e = vec.exp(vec.multiply(size_of(x), vec.filled(F(-1), 16)))
     share = vec.divide(one, vec.add(one, e))
-    return where_less(x, zero, vec.multiply(e, share), share)
+    return vec.where_less(x, zero, vec.multiply(e, share), share)
 
 
 @part
@@ -49,5 +29,5 @@ def tanh(x):
     near = vec.fma(vec.multiply(x, z), p, x)
     e = vec.exp(vec.multiply(size, vec.filled(F(-2), 16)))
     far = vec.divide(vec.subtract(one, e), vec.add(one, e))
-    far = where_less(x, zero, vec.subtract(zero, far), far)
-    return where_less(size, vec.filled(F(0.625), 16), near, far)
+    far = vec.where_less(x, zero, vec.subtract(zero, far), far)
+    return vec.where_less(size, vec.filled(F(0.625), 16), near, far)

@@ -21,7 +21,7 @@ _waiting: dict[int, deque[np.ndarray]] = {}  # by size; threads may take and ret
 def empty_like(x: Tensor) -> Tensor:
     """Return a contiguous tensor of x's shape, float32 on the CPU, not filled in."""
     if x.nbytes < LEAST:
-        return torch.empty(x.shape)
+        return x.new_empty(x.shape)
     waiting = _waiting.setdefault(x.nbytes, deque(maxlen=max(1, MOST // x.nbytes)))
     try:
         block = waiting.pop()

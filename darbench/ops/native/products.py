@@ -5,6 +5,7 @@ first, which pays for large ones only.
 """
 
 from darbench.ops.native import vectors as vec
+from darbench.ops.native.access import turn
 from darbench.ops.native.kernels import F, row, section
 
 LANES = 16  # columns of a panel, one vector
@@ -50,7 +51,7 @@ def turned(x, step, rows, columns, out, out_step):
     whole, padded = rows // 16 * 16, -(-rows // 16) * 16
     for i in range(0, whole, 16):
         for j in range(0, columns, 16):
-            vec.turn(x + 4 * (i * step + j), step, out + 4 * (j * out_step + i), out_step)
+            turn(x + 4 * (i * step + j), step, out + 4 * (j * out_step + i), out_step)
     for i in range(whole, padded):
         for j in range(columns):
             to = row(out, j * out_step + i, 1)
@@ -63,7 +64,7 @@ def turned_back(x, step, rows, columns, out, out_step):
     whole = rows // 16 * 16
     for i in range(0, whole, 16):
         for j in range(0, columns, 16):
-            vec.turn(x + 4 * (j * step + i), step, out + 4 * (i * out_step + j), out_step)
+            turn(x + 4 * (j * step + i), step, out + 4 * (i * out_step + j), out_step)
     for i in range(whole, rows):
         for j in range(columns):
             row(out, i * out_step + j, 1)[0] = row(x, j * step + i, 1)[0]

@@ -6,85 +6,75 @@ at every start whether its rows overlap. There a kernel says what it means: load
 narrower registers takes two.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, models, register_model
 
-SIDE = 16  # of the matrix that `turn` turns
-_literal = intrinsic(prefer_literal=True)
-
-
-class Vector(types.Type):
-    """The type of a vector, as Numba sees it."""
-
-    def __init__(self, lanes: int):
-        self.lanes = lanes
-        super().__init__(f"Vector({lanes})")
+from darbench.ops.native.lowering import (
+    Vector,
+    constant,
+    lanewise,
+    literal,
+    order,
+    pointer,
+    spread,
+)
 
 
-@register_model(Vector)
-class _InRegisters(models.PrimitiveModel):
-    def __init__(self, manager: Any, kind: Vector):
-        super().__init__(manager, kind, _llvm_type(kind.lanes))
-
-
-@_literal
+@literal
 def load(typing, address, lanes):
     """The numbers from the address on."""
 
     def code(context, builder, signature, arguments):
-        return builder.load(_pointer(builder, arguments[0], lanes.literal_value), align=4)
+        return builder.load(pointer(builder, arguments[0], lanes.literal_value), align=4)
 
     return Vector(lanes.literal_value)(types.int64, lanes), code
 
 
-@_literal
+@literal
 def store(typing, address, x):
     def code(context, builder, signature, arguments):
-        builder.store(arguments[1], _pointer(builder, arguments[0], x.lanes), align=4)
+        builder.store(arguments[1], pointer(builder, arguments[0], x.lanes), align=4)
         return context.get_dummy_value()
 
     return types.void(types.int64, x), code
 
 
-@_literal
+@literal
 def filled(typing, number, lanes):
     """A vector in which every number is this one."""
 
     def code(context, builder, signature, arguments):
-        return _filled(builder, arguments[0], lanes.literal_value)
+        return spread(builder, arguments[0], lanes.literal_value)
 
     return Vector(lanes.literal_value)(types.float32, lanes), code
 
 
-@_literal
+@literal
 def filled_from(typing, address, lanes):
     """A vector in which every number is the one at the address."""
 
     def code(context, builder, signature, arguments):
         number = builder.load(builder.inttoptr(arguments[0], ir.FloatType().as_pointer()), align=4)
-        return _filled(builder, number, lanes.literal_value)
+        return spread(builder, number, lanes.literal_value)
 
     return Vector(lanes.literal_value)(types.int64, lanes), code
 
 
-@_literal
+@literal
 def fma(typing, a, b, c):
     """a b + c, rounded once."""
 
     def code(context, builder, signature, arguments):
-        return _call(builder, "llvm.fma", *arguments)
+        return lanewise(builder, "llvm.fma", *arguments)
 
     return a(a, b, c), code
 
 
 def _elementwise(name: str) -> Callable:
-    @_literal
+    @literal
     def operation(typing, a, b):
         def code(context, builder, signature, arguments):
             return getattr(builder, name)(*arguments)
@@ -97,22 +87,23 @@ def _elementwise(name: str) -> Callable:
 add, subtract, multiply, divide = map(_elementwise, ("fadd", "fsub", "fmul", "fdiv"))
 
 
-@_literal
+@literal
 def maximum(typing, a, b):
     """The larger number of each pair; which one is open where one of them is NaN."""
 
     def code(context, builder, signature, arguments):
-        return _larger(builder, *arguments)
+        a, b = arguments
+        return builder.select(builder.fcmp_unordered(">", a, b), a, b)
 
     return a(a, b), code
 
 
-@_literal
+@literal
 def within(typing, x, size):
     """x where it lies within -size .. size, the nearer of the two otherwise; NaN stays NaN."""
 
     def code(context, builder, signature, arguments):
-        x, high = arguments[0], _filled(builder, arguments[1], arguments[0].type.count)
+        x, high = arguments[0], spread(builder, arguments[1], arguments[0].type.count)
         low = builder.fneg(high)
         x = builder.select(builder.fcmp_unordered("<", x, high), x, high)
         return builder.select(builder.fcmp_unordered(">", x, low), x, low)
@@ -120,129 +111,91 @@ def within(typing, x, size):
     return x(x, types.float32), code
 
 
-@_literal
+@literal
+def where_less(typing, a, b, x, y):
+    """x where a < b, else y."""
+
+    def code(context, builder, signature, arguments):
+        a, b, x, y = arguments
+        return builder.select(builder.fcmp_ordered("<", a, b), x, y)
+
+    return x(a, b, x, y), code
+
+
+@literal
 def total(typing, x):
-    """The sum of a vector, in halves."""
+    """The sum of a vector: one half is added to the other, and so on."""
 
     def code(context, builder, signature, arguments):
-        return _folded(builder, arguments[0], lambda a, b: builder.fadd(a, b))
+        (total,), step = arguments, x.lanes
+        while step := step // 2:
+            turned = order([(i + step) % x.lanes for i in range(x.lanes)])
+            total = builder.fadd(total, builder.shuffle_vector(total, total, turned))
+        return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
 
     return types.float32(x), code
 
 
-@_literal
-def largest(typing, x):
-    def code(context, builder, signature, arguments):
-        return _folded(builder, arguments[0], lambda a, b: _larger(builder, a, b))
-
-    return types.float32(x), code
-
-
-@_literal
-def exp(typing, x):
-    """Return exp(x) for x <= 88 to float32's rounding, as `kernels.exp` does."""
+@literal
+def totals(typing, vectors):
+    """The sums of a tuple of vectors, a power of two, as a vector."""
 
     def code(context, builder, signature, arguments):
-        (given,), kind = arguments, arguments[0].type
-        low = _constant(kind, -87.0)  # below, the result would be subnormal or zero
-        x = builder.select(builder.fcmp_unordered("<", given, low), low, given)
-        n = _call(builder, "llvm.fma", x, _constant(kind, 1.44269504), _constant(kind, 0.5))
-        n = _call(builder, "llvm.floor", n)  # never NaN, which is no whole number
-        f = _call(builder, "llvm.fma", n, _constant(kind, -0.693359375), given)
-        f = _call(builder, "llvm.fma", n, _constant(kind, 2.12194440e-4), f)
-        p = _constant(kind, 1.9875691500e-4)
-        for term in (1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 0.5):
-            p = _call(builder, "llvm.fma", p, f, _constant(kind, term))
-        p = _call(builder, "llvm.fma", builder.fmul(p, f), f, f)
-        p = builder.fadd(p, _constant(kind, 1.0))
-        whole = ir.VectorType(ir.IntType(32), kind.count)
-        bias, shift = (ir.Constant(whole, [m] * kind.count) for m in (127, 23))
-        exponent = builder.shl(builder.add(builder.fptosi(n, whole), bias), shift)
-        scaled = builder.fmul(p, builder.bitcast(exponent, kind))
-        return builder.select(builder.fcmp_ordered("<", given, low), _constant(kind, 0), scaled)
+        return _jointly_folded(builder, cgutils.unpack_tuple(builder, arguments[0]))
+
+    return Vector(len(vectors))(vectors), code
+
+
+@literal
+def root(typing, x):
+    def code(context, builder, signature, arguments):
+        return lanewise(builder, "llvm.sqrt", *arguments)
 
     return x(x), code
 
 
-@_literal
-def turn(typing, source, source_step, target, target_step):
-    """Set target[j, i] to source[i, j] for 16 x 16 numbers, whose rows are `step` numbers apart.
-
-    A vector is a row. Rows that are 8, 4, 2 and 1 apart exchange the halves, quarters, ... in
-    which they belong to each other.
-    """
+@literal
+def exp(typing, x):
+    """Return exp(x) for x <= 88 to float32's rounding, by a polynomial (Cephes' expf)."""
 
     def code(context, builder, signature, arguments):
-        source, source_step, target, target_step = arguments
-        rows = [builder.load(at, align=4) for at in _rows(builder, source, source_step)]
-        for step in (8, 4, 2, 1):
-            own = [j + SIDE - step if j & step else j for j in range(SIDE)]
-            other = [j + SIDE if j & step else j + step for j in range(SIDE)]
-            for i in (i for i in range(SIDE) if not i & step):
-                a, b = rows[i], rows[i + step]
-                rows[i] = builder.shuffle_vector(a, b, _order(own))
-                rows[i + step] = builder.shuffle_vector(a, b, _order(other))
-        for x, at in zip(rows, _rows(builder, target, target_step), strict=True):
-            builder.store(x, at, align=4)
-        return context.get_dummy_value()
+        (given,), kind = arguments, arguments[0].type
+        low = constant(kind, -87.0)  # below, the result would be subnormal or zero
+        x = builder.select(builder.fcmp_unordered("<", given, low), low, given)
+        n = lanewise(builder, "llvm.fma", x, constant(kind, 1.44269504), constant(kind, 0.5))
+        n = lanewise(builder, "llvm.floor", n)  # never NaN, which is no whole number
+        f = lanewise(builder, "llvm.fma", n, constant(kind, -0.693359375), given)
+        f = lanewise(builder, "llvm.fma", n, constant(kind, 2.12194440e-4), f)
+        p = constant(kind, 1.9875691500e-4)
+        for term in (1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 0.5):
+            p = lanewise(builder, "llvm.fma", p, f, constant(kind, term))
+        p = lanewise(builder, "llvm.fma", builder.fmul(p, f), f, f)
+        p = builder.fadd(p, constant(kind, 1.0))
+        whole = ir.VectorType(ir.IntType(32), kind.count)
+        bias, shift = (ir.Constant(whole, [m] * kind.count) for m in (127, 23))
+        exponent = builder.shl(builder.add(builder.fptosi(n, whole), bias), shift)
+        scaled = builder.fmul(p, builder.bitcast(exponent, kind))
+        return builder.select(builder.fcmp_ordered("<", given, low), constant(kind, 0), scaled)
 
-    return types.void(types.int64, types.int64, types.int64, types.int64), code
-
-
-def _rows(builder: ir.IRBuilder, address: ir.Value, step: ir.Value) -> list[ir.Value]:
-    """The pointers to 16 rows of 16 numbers."""
-    apart = builder.mul(step, ir.Constant(step.type, 4))
-    made = []
-    for _ in range(SIDE):
-        made.append(_pointer(builder, address, SIDE))
-        address = builder.add(address, apart)
-    return made
+    return x(x), code
 
 
-def _llvm_type(lanes: int) -> ir.VectorType:
-    return ir.VectorType(ir.FloatType(), lanes)
-
-
-def _pointer(builder: ir.IRBuilder, address: ir.Value, lanes: int) -> ir.Value:
-    return builder.inttoptr(address, _llvm_type(lanes).as_pointer())
-
-
-def _constant(kind: ir.VectorType, value: float) -> ir.Constant:
-    return ir.Constant(kind, [float(np.float32(value))] * kind.count)
-
-
-def _filled(builder: ir.IRBuilder, number: ir.Value, lanes: int) -> ir.Value:
-    nothing = ir.Constant(_llvm_type(lanes), ir.Undefined)
-    first = builder.insert_element(nothing, number, ir.Constant(ir.IntType(32), 0))
-    return builder.shuffle_vector(first, nothing, _order([0] * lanes))
-
-
-def _larger(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
-    return builder.select(builder.fcmp_unordered(">", a, b), a, b)
-
-
-def _folded(builder: ir.IRBuilder, x: ir.Value, combine: Callable) -> ir.Value:
-    """Combine one half of the vector with the other, and so on, until one number is left."""
-    lanes = x.type.count
-    step = lanes
+def _jointly_folded(builder: ir.IRBuilder, vectors: Sequence[ir.Value]) -> ir.Value:
+    """The sums of a power of two of vectors: two by two their halves are put side by side and
+    added, then what is left of each vector is folded where it lies."""
+    lanes, size = vectors[0].type.count, vectors[0].type.count
+    while len(vectors) > 1:
+        low = [i for i in range(2 * lanes) if i % size < size // 2]
+        sides = ([i + shift for i in low] for shift in (0, size // 2))
+        low, high = map(order, sides)
+        pairs = zip(vectors[::2], vectors[1::2], strict=True)
+        vectors = [
+            builder.fadd(builder.shuffle_vector(a, b, low), builder.shuffle_vector(a, b, high))
+            for a, b in pairs
+        ]
+        size //= 2
+    (x,), step = vectors, size
     while step := step // 2:
-        turned = builder.shuffle_vector(x, x, _order([(i + step) % lanes for i in range(lanes)]))
-        x = combine(x, turned)
-    return builder.extract_element(x, ir.Constant(ir.IntType(32), 0))
-
-
-def _order(indices: list[int]) -> ir.Constant:
-    return ir.Constant(ir.VectorType(ir.IntType(32), len(indices)), indices)
-
-
-def _call(builder: ir.IRBuilder, name: str, *arguments: ir.Value) -> ir.Value:
-    """Call the LLVM intrinsic of that name, such as llvm.fma, for vectors of one type."""
-    kind = arguments[0].type
-    signature = ir.FunctionType(kind, [kind] * len(arguments))
-    return _intrinsic(builder, f"{name}.v{kind.count}f32", signature, *arguments)
-
-
-def _intrinsic(
-    builder: ir.IRBuilder, name: str, signature: ir.FunctionType, *arguments: ir.Value
-) -> ir.Value:
-    return builder.call(cgutils.get_or_insert_function(builder.module, signature, name), arguments)
+        turned = order([i - i % size + (i + step) % size for i in range(lanes)])
+        x = builder.fadd(x, builder.shuffle_vector(x, x, turned))
+    return builder.shuffle_vector(x, x, order([*range(0, lanes, size)]))

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from darbench.ops.native import vectors as vec
 from darbench.ops.native.autograd import first_order
-from darbench.ops.native.curves import where_less
 from darbench.ops.native.kernels import F, address, held, kernel, over_batch, part, row
 from darbench.ops.sinkhorn.definition import FLOOR
 
@@ -176,7 +175,7 @@ def _through_start(m, size, g):
     for e in range(0, VECTOR * size, VECTOR):
         x = vec.load(m + e, LANES)
         slope = vec.multiply(vec.load(g + e, LANES), x)
-        vec.store(g + e, where_less(lowest, x, slope, none))
+        vec.store(g + e, vec.where_less(lowest, x, slope, none))
 
 
 @kernel

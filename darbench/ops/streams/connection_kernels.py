@@ -9,8 +9,8 @@ for their lengths, and LLVM unrolls loops over them.
 import numpy as np
 
 from darbench.ops.native import vectors as vec
+from darbench.ops.native.access import store_first
 from darbench.ops.native.kernels import F, address, held, kernel
-from darbench.ops.native.partial import store_some
 from darbench.ops.streams.rows import aligned, combine, dots, products, put
 from darbench.ops.streams.weighing import (
     add_of_columns,
@@ -184,7 +184,7 @@ def backward(
                 u, du, step = old + at, dold + at, 4 * flat
                 for r in range(n):
                     for s in range(0, count, 16):
-                        store_some(du + r * step + 4 * s, vec.filled(F(0), 16), count - s)
+                        store_first(du + r * step + 4 * s, count - s, vec.filled(F(0), 16))
                 dots(v_r, span, total, count, whole, span, du + last, step, n)
                 combine(u + last, step, 4, total, count, whole, span, dv_r, span, n)
                 if mixing:

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from darbench.ops.native import vectors as vec
+from darbench.ops.native.access import load_first, store_first
 from darbench.ops.native.autograd import first_order
 from darbench.ops.native.curves import sigmoid
 from darbench.ops.native.kernels import F, address, held, kernel, over_batch, part
-from darbench.ops.native.partial import load_some, store_some
 from darbench.ops.streams.rows import get, put
 
 COST = 8  # multiply-adds that take as long as an element
@@ -20,8 +20,8 @@ COST = 8  # multiply-adds that take as long as an element
 def _sigmoid(x, size, factor):
     """Replace x (size,) by factor sigmoid(x)."""
     for e in range(0, size, 16):
-        y = vec.multiply(vec.filled(factor, 16), sigmoid(load_some(x + 4 * e, size - e, 16)))
-        store_some(x + 4 * e, y, size - e)
+        y = vec.multiply(vec.filled(factor, 16), sigmoid(load_first(x + 4 * e, size - e, 16)))
+        store_first(x + 4 * e, size - e, y)
 
 
 @part
@@ -30,8 +30,8 @@ def _scaled(x, size, bias, columns, out):
     a = vec.filled_from(size, 16)
     for k in range(0, columns, 16):
         left = columns - k
-        y = vec.fma(a, load_some(x + 4 * k, left, 16), load_some(bias + 4 * k, left, 16))
-        store_some(out + 4 * k, y, left)
+        y = vec.fma(a, load_first(x + 4 * k, left, 16), load_first(bias + 4 * k, left, 16))
+        store_first(out + 4 * k, left, y)
 
 
 @kernel
@@ -53,8 +53,8 @@ def _through_sigmoid(dy, y, share, columns, out):
     """Set out (columns,) to dy times the slope of y = sigmoid(z) / share."""
     one = vec.filled(F(1), 16)
     for k in range(0, columns, 16):
-        given = load_some(dy + 4 * k, columns - k, 16)
-        yk = load_some(y + 4 * k, columns - k, 16)
+        given = load_first(dy + 4 * k, columns - k, 16)
+        yk = load_first(y + 4 * k, columns - k, 16)
         rest = vec.subtract(one, vec.multiply(vec.filled(share, 16), yk))
         vec.store(out + 4 * k, vec.multiply(given, vec.multiply(yk, rest)))
 
@@ -65,10 +65,10 @@ def _through_scaled(dz, x, size, columns, draw, dsize, dbias):
     a, along = vec.filled_from(size, 16), vec.filled(F(0), 16)
     for k in range(0, columns, 16):
         left, at = columns - k, 4 * k
-        d = load_some(dz + at, left, 16)
-        along = vec.fma(d, load_some(x + at, left, 16), along)
-        store_some(dbias + at, vec.add(d, load_some(dbias + at, left, 16)), left)
-        store_some(draw + at, vec.multiply(a, d), left)
+        d = load_first(dz + at, left, 16)
+        along = vec.fma(d, load_first(x + at, left, 16), along)
+        store_first(dbias + at, left, vec.add(d, load_first(dbias + at, left, 16)))
+        store_first(draw + at, left, vec.multiply(a, d))
     put(dsize, get(dsize) + vec.total(along))
 
 

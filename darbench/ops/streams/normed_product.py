@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from darbench.ops.native import vectors as vec
+from darbench.ops.native.access import load_first, store_first
 from darbench.ops.native.autograd import first_order
 from darbench.ops.native.kernels import F, address, held, kernel, over_batch, part
-from darbench.ops.native.partial import load_some, store_some
 from darbench.ops.streams.rows import (
     get,
     load_rows,
@@ -41,16 +41,16 @@ def _normed_product(x, columns, eps, features, count, out, inverse, start, stop)
 @part
 def _scale(x, factor, count, out):
     for k in range(0, count, 16):
-        y = vec.multiply(load_some(x + 4 * k, count - k, 16), vec.filled(factor, 16))
-        store_some(out + 4 * k, y, count - k)
+        y = vec.multiply(load_first(x + 4 * k, count - k, 16), vec.filled(factor, 16))
+        store_first(out + 4 * k, count - k, y)
 
 
 @part
 def _product(x, y, count):
     total = vec.filled(F(0), 16)
     for k in range(0, count, 16):
-        left = load_some(x + 4 * k, count - k, 16)
-        total = vec.fma(left, load_some(y + 4 * k, count - k, 16), total)
+        left = load_first(x + 4 * k, count - k, 16)
+        total = vec.fma(left, load_first(y + 4 * k, count - k, 16), total)
     return vec.total(total)
 
 

@@ -10,9 +10,8 @@ what four rows need first is as much as one token of short rows.
 from torch import Tensor
 
 from darbench.ops.native import vectors as vec
+from darbench.ops.native.access import store_first
 from darbench.ops.native.kernels import F, part, row
-from darbench.ops.native.partial import store_some
-from darbench.ops.native.sums import totals
 
 LANES = 16  # numbers of a vector; the width of a row is a multiple
 BLOCK = 1 << 12  # the most bytes of a block of tokens' streams, but that of one token
@@ -117,8 +116,8 @@ def products(x, n, x_step, y, m, y_step, span, out, step, out_step, tokens):
                     one = _plus_products(one, xs, vec.load(yr + u + d, 16))
                     two = _plus_products(two, xs, vec.load(yr + v + d, 16))
                 at = r * out_step + 4 * i
-                store_some(o + at, totals(one), n - i)
-                store_some(o_too + at, totals(two), n - i)
+                store_first(o + at, n - i, vec.totals(one))
+                store_first(o_too + at, n - i, vec.totals(two))
 
 
 @part
@@ -130,7 +129,7 @@ def dots(x, x_step, y, n, y_step, span, out, out_step, tokens):
             xr, yr, sums = x + r * x_step, y + r * y_step, zeros()
             for d in range(0, span, 64):
                 sums = _plus_products(sums, load_rows(yr + d, rows), vec.load(xr + d, 16))
-            store_some(out + r * out_step + 4 * i, totals(sums), n - i)
+            store_first(out + r * out_step + 4 * i, n - i, vec.totals(sums))
 
 
 @part
@@ -143,7 +142,7 @@ def squares(x, n, x_step, span, out, out_step, tokens):
             for d in range(0, span, 64):
                 p, q, s, t = load_rows(xr + d, rows)
                 a, b, c, e = vec.fma(p, p, a), vec.fma(q, q, b), vec.fma(s, s, c), vec.fma(t, t, e)
-            store_some(out + r * out_step + 4 * i, totals((a, b, c, e)), n - i)
+            store_first(out + r * out_step + 4 * i, n - i, vec.totals((a, b, c, e)))
 
 
 @part

@@ -5,9 +5,9 @@ RMS. A token's raw, and what is like it, has whole vectors of memory, `step` byt
 """
 
 from darbench.ops.native import vectors as vec
-from darbench.ops.native.curves import root, tanh
+from darbench.ops.native.access import load_first, store_first
+from darbench.ops.native.curves import tanh
 from darbench.ops.native.kernels import F, part
-from darbench.ops.native.partial import load_some, store_some
 from darbench.ops.streams.rows import (
     get,
     load_rows,
@@ -45,9 +45,9 @@ def inverse_rms(x, count, span, eps, out, out_step, tokens):
     for r in range(tokens):
         for s in range(0, count, 16):
             at = out + r * out_step + 4 * s
-            mean = vec.fma(load_some(at, count - s, 16), share, bias)
-            n = vec.divide(vec.filled(F(1), 16), root(mean))
-            store_some(at, n, count - s)
+            mean = vec.fma(load_first(at, count - s, 16), share, bias)
+            n = vec.divide(vec.filled(F(1), 16), vec.root(mean))
+            store_first(at, count - s, n)
 
 
 @part
@@ -74,7 +74,7 @@ def weigh(raw, raw_step, rest, sizes, squash, flat, own, out, tokens):
                 f = tanh(f)
             w = vec.fma(vec.load(sizes + e, 16), f, vec.load(rest + e, 16))
             vec.store(own_r + e, w)
-            store_some(out_r + e, w, flat - e // 4)
+            store_first(out_r + e, flat - e // 4, w)
 
 
 @part
@@ -88,7 +88,7 @@ def through_weights(later, read, raw, step, sizes, squash, flat, drest, dsize, p
     for r in range(tokens):
         at, later_r = r * step, later + 4 * r * flat
         for e in range(0, 4 * flat, 64):
-            d = load_some(later_r + e, flat - e // 4, 16)
+            d = load_first(later_r + e, flat - e // 4, 16)
             d = vec.add(d, vec.load(read + at + e, 16))
             f = vec.load(raw + at + e, 16)
             squashed, slope = f, vec.load(sizes + e, 16)
@@ -111,7 +111,7 @@ def radial_of(along, inverses, step, count, many, width, out, tokens):
             total, at = vec.filled(F(0), 16), r * step + 4 * s
             for k in range(many):
                 total = vec.add(total, vec.load(along + at + 4 * k * count, 16))
-            n = load_some(inverses + at, count - s, 16)
+            n = load_first(inverses + at, count - s, 16)
             vec.store(out + at, vec.multiply(total, vec.multiply(n, share)))
 
 

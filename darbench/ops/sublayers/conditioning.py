@@ -27,13 +27,20 @@ class AdaLN(Function):
         s = functional.silu(c)
         ctx.save_for_backward(c, s, weight)
         ctx.blocks = len(linears) // 2
+        ctx.set_materialize_grads(False)
         return functional.linear(s, weight, bias).unsqueeze(1).chunk(6 * ctx.blocks, dim=-1)
 
     @staticmethod
     @first_order
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        """A block of which nothing was used has no gradients, as by the definition."""
         c, s, weight = ctx.saved_tensors
-        dmade = torch.cat(gradients, dim=-1).squeeze(1)
+        nothing = s.new_zeros(len(s), 1, s.shape[1])
+        dmade = torch.cat([nothing if g is None else g for g in gradients], dim=-1).squeeze(1)
         dc = torch.ops.aten.silu_backward(dmade @ weight, c)
         dweights, dbiases = (x.chunk(ctx.blocks) for x in (dmade.mT @ s, dmade.sum(0)))
-        return dc, *(x for pair in zip(dweights, dbiases, strict=True) for x in pair)
+        own = [x for pair in zip(dweights, dbiases, strict=True) for x in pair]
+        for i in range(ctx.blocks):
+            if all(g is None for g in gradients[6 * i : 6 * i + 6]):
+                own[2 * i : 2 * i + 2] = None, None
+        return dc, *own
