@@ -5,20 +5,22 @@ import os
 from functools import cache
 from pathlib import Path
 
+OPS = Path(__file__).parent
 
-@cache
+
 def cache_folder() -> Path:
     """The folder for the kernels of these files of `ops`: in NUMBA_CACHE_DIR where that is set,
     beside them if that can be written, or at home."""
-    ops = Path(__file__).parent
+    beside = OPS / "__pycache__" if os.access(OPS, os.W_OK) else Path.home() / ".cache/darbench"
+    return Path(os.environ.get("NUMBA_CACHE_DIR") or beside) / f"kernels-{_state()}"
+
+
+@cache
+def _state() -> str:
     state = hashlib.sha256()
-    for source in sorted(ops.rglob("*.py")):
+    for source in sorted(OPS.rglob("*.py")):
         state.update(source.read_bytes())
-    beside = (
-        ops / "__pycache__" if os.access(ops, os.W_OK) else Path.home() / ".cache" / "darbench"
-    )
-    folder = Path(os.environ.get("NUMBA_CACHE_DIR") or beside)
-    return folder / f"kernels-{state.hexdigest()[:12]}"
+    return state.hexdigest()[:12]
 
 
 def kept(kernel: str) -> bool:

@@ -7,8 +7,8 @@ from darbench.arithmetic import plain_arithmetic
 from darbench.testing.inputs import images, randomise
 from tests.make.models import SETTINGS, name_of, sit
 
-# Of a device, the largest difference of a value or a gradient in float32, relative to its norm. Some
-# models with random weights magnify a rounding a hundred times; `add` does not.
+# Of a device, the largest difference of a value or a gradient in float32, relative to its norm.
+# Some models with random weights magnify a rounding a hundred times; `add` does not.
 BOUNDS = [("cpu", 5e-4)]
 if torch.cuda.is_available():
     BOUNDS.append(pytest.param("cuda", 1e-3, marks=pytest.mark.device))
