@@ -9,6 +9,7 @@ from darbench.metrics.cost.overhead import block_flops
 from darbench.metrics.extractors.extractor import Layers, extract, extractor
 from darbench.metrics.scores.neighbours import block_bytes
 from darbench.metrics.scores.reference import reference
+from darbench.ops import native
 from darbench.search.compose import compose_trial
 from darbench.search.load import build_trial
 from darbench.trial.build import build_model
@@ -37,8 +38,10 @@ def test_a_step_is_three_forwards_of_the_published_size(task, depth, width):
     assert blocks < found < 1.05 * blocks  # the rest: embeddings, modulation and head
 
 
-def test_memory_is_what_autograd_really_saves():
-    """Real tensors are counted by their addresses."""
+@pytest.mark.parametrize("fused", [False, True])
+def test_memory_is_what_autograd_really_saves(monkeypatch, fused):
+    """Real tensors are counted by their addresses. Whole sublayers in one function save less."""
+    monkeypatch.setattr(native, "AVAILABLE", fused)
     trial = card("digits-nano", ["model.depth=3", "training.batch=5"])
     data = load("digits")
     model = build_model("add", {}, trial.model, data, seed=0)
@@ -53,7 +56,8 @@ def test_memory_is_what_autograd_really_saves():
     parameters = sum(p.numel() for p in model.parameters())
     assert loss.requires_grad
     wanted = BYTES_A_PARAMETER * parameters + kept
-    assert step_bytes(trial, data) == pytest.approx(wanted, rel=0.01)
+    found = step_bytes(trial, data)
+    assert wanted < found < 1.5 * wanted if fused else found == pytest.approx(wanted, rel=0.01)
 
 
 def test_half_precision_keeps_less_and_the_batch_counts():

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from darbench.data import load
+from darbench.flow import parts
 from darbench.flow.samplers import SAMPLERS, guided
 from darbench.flow.sampling import make_sampler
 from darbench.flow.transport import DEFAULT
@@ -61,6 +62,7 @@ def test_samples_are_the_same_to_one_grey_level_in_any_internal_batch(trained, m
 @pytest.mark.parametrize(("tokens", "at_once"), [(30_720, 480), (16 * 7 + 1, 7), (1, 1)])
 def test_many_tokens_leave_room_for_fewer_samples_at_a_time(trained, monkeypatch, tokens, at_once):
     monkeypatch.setattr(generator, "SAMPLE_TOKENS", tokens)
+    monkeypatch.setattr(parts, "TOKENS", 10**6)  # a CPU would take fewer at a time
     seen = set()
     hook = trained.register_forward_pre_hook(lambda _, inputs: seen.add(len(inputs[0])))
     assert len(sample(trained, n=9)) == 9 and seen == {at_once}
