@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from darbench.ops import native
 from darbench.ops.sinkhorn import sinkhorn
 from darbench.ops.streams import (
     hyper_connection,
@@ -13,29 +12,9 @@ from darbench.ops.streams import (
     streams,
     write_streams,
 )
+from tests.ops.derivatives import draw, equal, gradients
 
 B, T = 3, 5
-
-
-def draw(*shape, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(shape, generator=generator, dtype=torch.float64)
-
-
-def gradients(function, inputs, dtype):
-    """Output and gradients of sum(output * weights) by every input."""
-    leaves = [x.to(dtype).requires_grad_() for x in inputs]
-    out = function(*leaves)
-    loss = (out * draw(*out.shape, seed=9).to(dtype)).sum()
-    return [out, *torch.autograd.grad(loss, leaves)]
-
-
-def equal(function, inputs, bound=1e-5):
-    found, wanted = (gradients(function, inputs, d) for d in (torch.float32, torch.float64))
-    assert native.takes(found[0])
-    for a, b in zip(found, wanted, strict=True):
-        assert a.shape == b.shape
-        assert (a.double() - b).norm() < bound * b.norm()
 
 
 @pytest.mark.parametrize("width", [16, 60, 384])

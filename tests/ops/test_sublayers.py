@@ -15,13 +15,9 @@ from darbench.ops import native, sublayers
 from darbench.ops.sublayers import conditioning, definition, wide
 from darbench.ops.sublayers.gelu import gelu, gelu_backward
 from darbench.ops.sublayers.narrow import attention, mlp
+from tests.ops.derivatives import draw, equal, gradients
 
 BATCH, WIDTH, HEADS = 3, 32, 4
-
-
-def draw(*shape, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(shape, generator=generator, dtype=torch.float64)
 
 
 def module(weight, bias):
@@ -51,21 +47,6 @@ def sublayer(kind, heads=HEADS, of=sublayers):
         return of.attention(*arguments, heads) if kind == "attention" else of.mlp(*arguments)
 
     return apply
-
-
-def gradients(function, inputs, dtype):
-    """Output and gradients of sum(output * weights) by every input."""
-    leaves = [x.to(dtype).requires_grad_() for x in inputs]
-    out = function(*leaves)
-    loss = (out * draw(*out.shape, seed=9).to(dtype)).sum()
-    return [out, *torch.autograd.grad(loss, leaves)]
-
-
-def equal(function, inputs, bound=1e-5):
-    found, wanted = (gradients(function, inputs, d) for d in (torch.float32, torch.float64))
-    for a, b in zip(found, wanted, strict=True):
-        assert a.shape == b.shape and a.dtype == torch.float32
-        assert (a.double() - b).norm() < bound * b.norm()
 
 
 # Values and gradients

@@ -7,25 +7,9 @@ tokens' numbers lie in each inverse RMS, in bytes; kept (2, J, block) has weight
 
 from darbench.ops.native import vectors as vec
 from darbench.ops.native.access import load_first, store_first
+from darbench.ops.native.curves import softmax
 from darbench.ops.native.kernels import F, part
-
-LANES = 16
-
-
-@part
-def _softmax(logits, count):
-    """Replace logits (count, 16) by their softmax over the rows."""
-    top = vec.load(logits, 16)
-    for at in range(64, 64 * count, 64):
-        top = vec.maximum(vec.load(logits + at, 16), top)
-    whole = vec.filled(F(0), 16)
-    for at in range(0, 64 * count, 64):
-        e = vec.exp(vec.subtract(vec.load(logits + at, 16), top))
-        vec.store(logits + at, e)
-        whole = vec.add(whole, e)
-    share = vec.divide(vec.filled(F(1), 16), whole)
-    for at in range(0, 64 * count, 64):
-        vec.store(logits + at, vec.multiply(vec.load(logits + at, 16), share))
+from darbench.ops.native.products import LANES
 
 
 @part
@@ -35,7 +19,7 @@ def weigh(products, inverses, at, n, scale, weights, kept, block):
     for j in range(count):
         inverse = vec.multiply(load_first(inverses[j] + at, n, 16), vec.filled(scale, 16))
         vec.store(weights + 64 * j, vec.multiply(vec.load(products + 64 * j, 16), inverse))
-    _softmax(weights, count)
+    softmax(weights, LANES, count, F(1))
     for j in range(count):
         store_first(kept + 4 * j * block, n, vec.load(weights + 64 * j, 16))
         store_first(kept + 4 * (count + j) * block, n, vec.load(products + 64 * j, 16))

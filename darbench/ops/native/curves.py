@@ -31,3 +31,20 @@ def tanh(x):
     far = vec.divide(vec.subtract(one, e), vec.add(one, e))
     far = vec.where_less(x, zero, vec.subtract(zero, far), far)
     return vec.where_less(size, vec.filled(F(0.625), 16), near, far)
+
+
+@part
+def softmax(p, step, count, factor):
+    """Replace p (count, 16), rows of which are `step` numbers apart, by softmax(factor p) over the
+    rows."""
+    top = vec.load(p, 16)
+    for j in range(4 * step, 4 * count * step, 4 * step):
+        top = vec.maximum(vec.load(p + j, 16), top)
+    scale, whole = vec.filled(factor, 16), vec.filled(F(0), 16)
+    for j in range(0, 4 * count * step, 4 * step):
+        e = vec.exp(vec.multiply(vec.subtract(vec.load(p + j, 16), top), scale))
+        vec.store(p + j, e)
+        whole = vec.add(whole, e)
+    share = vec.divide(vec.filled(F(1), 16), whole)
+    for j in range(0, 4 * count * step, 4 * step):
+        vec.store(p + j, vec.multiply(vec.load(p + j, 16), share))

@@ -10,6 +10,7 @@ probabilities, key by key; zeros: 16 numbers.
 """
 
 from darbench.ops.native import vectors as vec
+from darbench.ops.native.curves import softmax
 from darbench.ops.native.kernels import F, part, section
 from darbench.ops.native.products import LANES, panel, turned, turned_back
 
@@ -27,25 +28,9 @@ def attend(q, p, out, scratch, zeros, factor, tokens, heads, features):
             pi, at = p + 4 * h * tokens * padded + i, 4 * h * features * padded + i
             of, to = queries + at, outs + at
             panel(k, step, 1, of, padded, tokens, features, zeros, 0, pi, padded)
-            _softmax(pi, padded, tokens, factor)
+            softmax(pi, padded, tokens, factor)
             panel(v, 1, step, pi, padded, features, tokens, zeros, 0, to, padded)
     turned_back(outs, padded, tokens, width, out, width)
-
-
-@part
-def _softmax(p, step, tokens, factor):
-    """Replace p (tokens, 16) by its softmax over the tokens, of factor p."""
-    top = vec.load(p, 16)
-    for j in range(4 * step, 4 * tokens * step, 4 * step):
-        top = vec.maximum(vec.load(p + j, 16), top)
-    scale, whole = vec.filled(factor, 16), vec.filled(F(0), 16)
-    for j in range(0, 4 * tokens * step, 4 * step):
-        e = vec.exp(vec.multiply(vec.subtract(vec.load(p + j, 16), top), scale))
-        vec.store(p + j, e)
-        whole = vec.add(whole, e)
-    share = vec.divide(vec.filled(F(1), 16), whole)
-    for j in range(0, 4 * tokens * step, 4 * step):
-        vec.store(p + j, vec.multiply(vec.load(p + j, 16), share))
 
 
 @section
