@@ -8,7 +8,7 @@ import torch
 
 from darbench.data import Kind, kind
 from darbench.records.metric import METRICS
-from darbench.records.settings import SDE_SAMPLERS, Evaluation
+from darbench.records.settings import SDE_SAMPLERS, Evaluation, Training
 from darbench.records.trial import Trial
 from darbench.registry import signatures
 from darbench.search.compose import compose_trial
@@ -80,10 +80,9 @@ class Card:
 
     def _recipe(self) -> Iterator[str]:
         t = self.trial.training
-        rise = f"constant after {t.warmup:,} steps of warm-up" if t.warmup else "constant"
         at_once = f" ({t.micro_batch:,} at a time)" if t.micro_batch else ""
         yield f"{t.objective} objective, {t.path} path, batch {t.batch:,}{at_once}, {t.precision}"
-        yield f"AdamW, learning rate {t.lr:g}, {rise}, weight decay {t.weight_decay:g}"
+        yield f"AdamW, learning rate {t.lr:g}, {rate_text(t)}, weight decay {t.weight_decay:g}"
         yield f"EMA {t.ema:g}, label dropout {t.label_dropout:g}"
 
     def _budget(self) -> Iterator[str]:
@@ -117,6 +116,13 @@ class Card:
         yield f"darbench doctor {name}"
         yield f"darbench train --routing add --task {name}"
         yield f"darbench sweep --space dar_variants task={name}"
+
+
+def rate_text(t: Training) -> str:
+    """A text on the course of the learning rate."""
+    fall = f"{t.schedule} fall to 0 over the last {t.decay:.2g} of the budget"
+    rise = f" after {t.warmup:,} steps of warm-up" if t.warmup else ""
+    return ("constant" if t.schedule == "constant" else fall) + rise
 
 
 def sampler_text(e: Evaluation) -> str:

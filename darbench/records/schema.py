@@ -25,6 +25,7 @@ class Column:
     doc: str
     unit: str = ""
     volatile: bool = False  # wall times and provenance: left out of the row hash
+    hashed: bool = True  # False for what came later, so that the hashes of older rows stay
 
 
 def _columns(kind: str, volatile: bool, **docs: str) -> tuple[Column, ...]:
@@ -162,7 +163,7 @@ def row_hash(row: Mapping[str, Any]) -> str:
 
     A column that nothing filled leaves no trace, so that columns can come and go.
     """
-    stable = {c.name: row.get(c.name) for c in SCHEMA if not c.volatile}
+    stable = {c.name: row.get(c.name) for c in SCHEMA if c.hashed and not c.volatile}
     return content_hash({name: value for name, value in stable.items() if value is not None})
 
 

@@ -15,6 +15,7 @@ from darbench.records.setting import (
     IF_CHANGED,
     NEVER,
     POSITIVE,
+    POSITIVE_SHARE,
     PROPER_SHARE,
     SHARE,
     SHARE_BELOW_ONE,
@@ -31,6 +32,7 @@ OBJECTIVES = ("velocity", "noise", "score", "repa")
 PATHS = ("Linear", "GVP", "VP")
 WEIGHTINGS = ("none", "velocity", "likelihood")
 PRECISIONS = ("float32", "bfloat16")
+SCHEDULES = ("constant", "linear", "cosine")
 ODE_SAMPLERS = ("euler", "heun", "adaptive")
 SDE_SAMPLERS = ("euler_maruyama", "heun_sde")
 DIFFUSIONS = ("constant", "SBDM", "sigma", "linear", "decreasing", "increasing-decreasing")
@@ -173,7 +175,23 @@ class Training(Settings):
     )
     lr: float = setting(1e-4, POSITIVE, doc="learning rate of AdamW")
     weight_decay: float = setting(0.0, ZERO_OR_MORE, doc="weight decay of AdamW")
-    warmup: int = setting(0, ZERO_OR_MORE, doc="steps of linear warm-up, then constant")
+    warmup: int = setting(0, ZERO_OR_MORE, doc="steps of linear warm-up")
+    schedule: str = setting(
+        "constant",
+        one_of(*SCHEDULES),
+        doc="how the rate ends: `constant`, or a `linear` or `cosine` fall to 0",
+        in_identity=IF_CHANGED,
+    )
+    decay: float = setting(
+        0.4,
+        POSITIVE_SHARE,
+        Rule(
+            "0.4 where training.schedule is constant",
+            lambda decay, s: decay == 0.4 or s.schedule != "constant",
+        ),
+        doc="share of the budget, its last FLOPs, over which the rate falls",
+        in_identity=IF_CHANGED,
+    )
     ema: float = setting(
         0.9999, SHARE_BELOW_ONE, doc="decay of the averaged weights, which are what is evaluated"
     )

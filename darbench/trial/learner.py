@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 
 from darbench.data import Dataset
 from darbench.errors import BadInput
@@ -13,6 +14,8 @@ from darbench.records.settings import Training
 from darbench.records.trial import Trial
 from darbench.state.buffers import APART, KEEP, buffers, copied, put, reshaped, restore, shared
 from darbench.trial.build import build_model
+from darbench.trial.cost import training_flops
+from darbench.trial.rate import rate_factor
 from darbench.trial.recipe import make_objective
 
 BETAS = (0.9, 0.999)
@@ -29,7 +32,8 @@ class Learner:
         demand_own_memory(self.model)
         self.objective = make_objective(training, self.model, seed).to(device)
         self.optimizer = make_optimizer(self.model, training, self.objective.parameters())
-        self.schedule = warm_up(self.optimizer, training.warmup)
+        self.flops, self.add_flops = training_flops(trial, dataset, self.objective)  # of one step
+        self.schedule = LambdaLR(self.optimizer, self._rate_factor)
         self.ema = copy.deepcopy(self.model).requires_grad_(False).eval()
         # A walk over all modules at every step would take longer than the average of these.
         self.weights, self.averages = [*self.model.parameters()], [*self.ema.parameters()]
@@ -103,6 +107,9 @@ class Learner:
         half = self.training.precision == "bfloat16"
         return torch.autocast(self.device, torch.bfloat16, enabled=half)
 
+    def _rate_factor(self, step: int) -> float:
+        return rate_factor(self.training, step, self.flops, self.add_flops)
+
     def _backward(self, x1: Tensor, label: Tensor, x0: Tensor, t: Tensor) -> Tensor:
         """Add the gradient of a part of the batch, and return its part of the loss."""
         with self._autocast():
@@ -158,13 +165,6 @@ def make_optimizer(
     wanted = sum(p.numel() for p in learnt)
     assert counted == wanted, f"parameter groups hold {counted} of {wanted} parameters"
     return torch.optim.AdamW([g for g in made if g["params"]], betas=BETAS, fused=True)
-
-
-def warm_up(optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
-    """Return a schedule that raises the learning rate linearly over `steps`, then keeps it."""
-    return torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, (step + 1) / (steps + 1))
-    )
 
 
 @torch.no_grad()

@@ -17,7 +17,6 @@ from darbench.state.generators import borrowed
 from darbench.trial.audit import Audit
 from darbench.trial.batches import Batches
 from darbench.trial.conduct import Conduct
-from darbench.trial.cost import training_flops
 from darbench.trial.draws import Draws
 from darbench.trial.evaluate import Evaluator
 from darbench.trial.generate import Samples
@@ -55,10 +54,9 @@ class Run:
         self.batches = Batches(dataset, training.batch, training.label_dropout, trial.pair_id)
         self.learner = Learner(trial, dataset, device)
         self.conduct.built(self.learner.model.routing)
-        objective = self.learner.objective
-        self.flops, self.add_flops = training_flops(trial, dataset, objective)  # of one step
+        self.flops, self.add_flops = self.learner.flops, self.learner.add_flops
         self.checkpoints = checkpoint_steps(training, self.flops, self.add_flops)
-        self.evaluator = Evaluator.of(trial, dataset, objective.transport, device)
+        self.evaluator = Evaluator.of(trial, dataset, self.learner.objective.transport, device)
         self.audit = Audit.begin(self.learner.model)
         self.draws = Draws(trial.pair_id, device)
         self.timer = StepTimer(device)

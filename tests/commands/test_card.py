@@ -8,12 +8,12 @@ import pytest
 import torch
 import yaml
 
-from darbench.commands.card import Card, hours_text
+from darbench.commands.card import Card, hours_text, rate_text
 from darbench.data import kind, published
 from darbench.flow.sampling import make_sampler
 from darbench.flow.transport import DEFAULT
 from darbench.records.protocol import protocol_hash
-from darbench.records.settings import Evaluation, Stochastic
+from darbench.records.settings import Evaluation, Stochastic, Training
 from darbench.search.files import cards, tasks_folder
 from darbench.trial.cost import evaluations
 
@@ -141,6 +141,14 @@ def test_a_card_is_complete_and_readable(of, name):
         assert part in text
     assert ("FID" in text) == (task.extractor == "inception-v3-compat")
     assert (data.variable in text) if data.files else ("not shipped" not in text)
+
+
+def test_a_card_says_how_the_rate_goes(of):
+    assert "0.006, constant, weight" in of("digits-nano").text()
+    course = rate_text(Training(warmup=1000, schedule="cosine", decay=0.25))
+    assert (
+        course == "cosine fall to 0 over the last 0.25 of the budget after 1,000 steps of warm-up"
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)

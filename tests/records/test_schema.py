@@ -1,8 +1,10 @@
 import math
+from dataclasses import replace
 
 import pytest
 
-from darbench.records.schema import COLUMNS, SCHEMA, make_row, row_hash
+from darbench.records import schema
+from darbench.records.schema import COLUMNS, SCHEMA, Column, make_row, row_hash
 from darbench.records.trial import Report
 from tests.make.trials import toy_trial
 
@@ -38,7 +40,15 @@ def test_a_number_that_is_not_finite_becomes_null_and_fails_nothing():
 @pytest.mark.parametrize("column", [c for c in SCHEMA if c.kind in ("float", "int")])
 def test_a_row_hash_is_of_what_was_measured_not_of_when_and_where(column):
     other = row() | {column.name: 41}
-    assert (row_hash(other) == row_hash(row())) == column.volatile
+    assert (row_hash(other) == row_hash(row())) == (column.volatile or not column.hashed)
+
+
+def test_a_column_that_came_later_moves_no_row_hash(monkeypatch):
+    before, later = row(val_loss=0.5), Column(name="later", kind="float", doc="", hashed=False)
+    monkeypatch.setattr(schema, "SCHEMA", (*SCHEMA, later))
+    assert row_hash(before | {"later": 0.25}) == before["row_hash"]
+    monkeypatch.setattr(schema, "SCHEMA", (*SCHEMA, replace(later, hashed=True)))
+    assert row_hash(before | {"later": 0.25}) != before["row_hash"]
 
 
 def test_wall_times_devices_and_attempts_leave_a_row_hash_alone():

@@ -103,6 +103,8 @@ def test_an_identity_leaves_out_what_decides_nothing_and_the_defaults_of_what_ca
         "path": "Linear",
         "weighting": "none",
         "precision": "float32",
+        "schedule": "constant",
+        "decay": 0.4,
     }
     assert identity_defaults(Training) == later
 

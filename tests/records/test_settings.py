@@ -36,6 +36,9 @@ from darbench.records.settings import Evaluation, Model, Repa, Stochastic, Train
         (Training, "path", "linear"),
         (Training, "weighting", "likely"),
         (Training, "weighting", "likelihood"),
+        (Training, "schedule", "step"),
+        (Training, "decay", 0.0),
+        (Training, "decay", 1.1),
     ],
 )
 def test_values_that_make_no_sense_are_refused_by_name(cls, name, value):
@@ -69,6 +72,9 @@ def test_settings_without_effect_are_refused():
     with pytest.raises(ValueError, match=r"last_step_size=0\.1: must be 0\.04 where last_step is"):
         Stochastic(last_step="none", last_step_size=0.1)
     Stochastic(last_step="none")
+    with pytest.raises(ValueError, match=r"decay=0\.5: must be 0\.4 where training\.schedule is"):
+        Training(decay=0.5)
+    Training(schedule="linear", decay=1.0)
 
 
 def test_the_last_step_of_an_sde_is_one_of_its_steps():

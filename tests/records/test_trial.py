@@ -39,12 +39,14 @@ ALLOWED = {
     "objective": "noise",
     "path": "GVP",
     "weighting": "velocity",
+    "schedule": "cosine",
     "repa": Repa(coefficient=0.25),
     "sde": Stochastic(form="linear"),
 }
 # Without which a field must be left alone.
 NEEDS = {
     "weighting": {"objective": "noise"},
+    "decay": {"schedule": "linear"},
     "repa": {"objective": "repa"},
     "sde": {"sampler": "euler_maruyama"},
 }

@@ -82,15 +82,6 @@ def test_a_routing_that_forgets_a_parameter_is_caught():
         make_optimizer(model_of(Forgetful), Training())
 
 
-def test_the_rate_warms_up_in_a_line_and_then_stays():
-    run = begin(warmup=3, lr=1e-3)
-    used = []
-    for step in range(1, 7):
-        used.append(run.learner.optimizer.param_groups[0]["lr"])
-        run.step(step)
-    assert used == pytest.approx([2.5e-4, 5e-4, 7.5e-4, 1e-3, 1e-3, 1e-3])
-
-
 def test_a_step_is_adamw_on_the_mean_velocity_loss():
     run = begin("dar", params={"query": "static", "lr_mult": 5.0}, weight_decay=0.01)
     twin = build_model("dar", {"query": "static"}, TINY, load("digits"), seed=0)
