@@ -23,6 +23,7 @@ from darbench.board.history import history
 from darbench.errors import BadInput, unknown
 from darbench.records.metric import COMPARED
 from darbench.records.schema import COLUMNS
+from darbench.records.settings import PLAIN
 from darbench.store.declared import Declared
 from darbench.store.tables import POLARS_SCHEMA, with_all_columns
 
@@ -108,7 +109,8 @@ def _with_budgets(frame: pl.DataFrame) -> pl.DataFrame:
 def _cost(config_json: str) -> str:
     """What decides the FLOPs of the budget: task, backbone, objective, batch and steps."""
     config = json.loads(config_json)
-    model = {k: v for k, v in config["model"].items() if k != "zero_t_embed"}
+    aside = ("zero_t_embed", *PLAIN)
+    model = {k: v for k, v in config["model"].items() if k not in aside}
     training = config["training"]
     recipe = [training.get(name) for name in ("steps", "batch", "objective", "repa")]
     return json.dumps([config["task"], model, recipe])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from darbench.records.setting import identity_defaults
-from darbench.records.settings import Training
+from darbench.records.settings import Model, Training
 
 # Hydra's override grammar reads these strings literally, without quotes.
 _PLAIN = re.compile(r"(?!(null|true|false|nan|inf)$)[A-Za-z_][\w./-]*", re.IGNORECASE | re.ASCII)
@@ -32,7 +32,8 @@ def reproduce_command(
     load = [word for name in names for word in ("--load", name)]
     words = ["darbench", "train", *load, "--routing", config["routing"], *_task(config["task"])]
     # The identity leaves some settings out, and the task may set them to other than the default.
-    config["training"] = identity_defaults(Training) | config["training"]
+    for group in (Model, Training):
+        config[group.SECTION] = identity_defaults(group) | config[group.SECTION]
     for group in ("params", "model", "training", "evaluation"):
         words += [f"{group}.{key}={_literal(v)}" for key, v in sorted(config[group].items())]
     return shlex.join([*words, "--seed", str(seed)])

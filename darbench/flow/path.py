@@ -60,6 +60,17 @@ class Point(NamedTuple):
         """(alpha' x - W x_0) / alpha, singular where alpha = 0."""
         return (self.d_alpha * x - self.wronskian * noise) / self.alpha
 
+    def velocity_from_data(self, data: Tensor, x: Tensor, least: float = 0.0) -> Tensor:
+        """(W x_1 + sigma' x) / sigma, singular at t = 1.
+
+        Where sigma is below `least` that is divided by, so it is `share(least)` of the velocity.
+        """
+        return (self.wronskian * data + self.d_sigma * x) / self.sigma.clamp_min(least)
+
+    def share(self, least: float) -> Tensor:
+        """sigma / max(sigma, least): 1 but near t = 1, where it goes to 0."""
+        return self.sigma / self.sigma.clamp_min(least)
+
     def velocity_from_score(self, score: Tensor, x: Tensor) -> Tensor:
         return self.velocity_from_noise(-self.sigma * score, x)
 

@@ -16,12 +16,19 @@ VelocityModel = Callable[[Tensor, Tensor, Tensor], Tensor]  # (x, t, label) -> v
 Span = tuple[float, float]  # first and last t
 
 
+# The least sigma that a predicted x_1 is divided by, and the time before t = 1 that is left to it
+# (JiT, arXiv:2511.13720, whose denominators 1 - t are clipped at 0.05).
+CLIP = 0.05
+
+
 class Prediction(NamedTuple):
-    """A network's output, read as one of three forms of the same function."""
+    """A network's output, read as one of four forms of the same function."""
 
     error: Callable[[Point, Tensor, Tensor, Tensor], Tensor]  # (point, output, x0, x1)
     velocity: Callable[[Point, Tensor, Tensor], Tensor]  # (point, output, x)
     singular: bool  # the conversion to a velocity divides by zero at an end of a path
+    share: Callable[[Point], Tensor | float] = lambda point: 1.0  # of the velocity that it gives
+    last: float = 0.0  # the time before t = 1 that sampling takes in one step, to x_1 itself
 
 
 PREDICTIONS: dict[str, Prediction] = {
@@ -39,6 +46,16 @@ PREDICTIONS: dict[str, Prediction] = {
         error=lambda point, out, x0, x1: point.sigma * out + x0,
         velocity=lambda point, out, x: point.velocity_from_score(out, x),
         singular=True,
+    ),
+    # The loss is that of the velocity, and so is not to be weighted.
+    "data": Prediction(
+        error=lambda point, out, x0, x1: (
+            point.wronskian / point.sigma.clamp_min(CLIP) * (out - x1)
+        ),
+        velocity=lambda point, out, x: point.velocity_from_data(out, x, CLIP),
+        singular=False,
+        share=lambda point: point.share(CLIP),
+        last=CLIP,
     ),
 }
 
@@ -61,6 +78,11 @@ class Transport:
     for the start of VP, where alpha is not 0. The margins are the official ones. The official
     code takes its default for sampling only where none is given for training; here they are
     independent.
+
+    A predicted x_1 gives v = (W x_1 + sigma' x) / sigma, which is clipped near t = 1: divided by
+    max(sigma, CLIP) it is the share sigma / max(sigma, CLIP) of the velocity. Training covers all
+    times so; sampling takes the last CLIP of time in one step, to the predicted x_1 itself, for a
+    velocity of which a share is missing would stop before the data.
     """
 
     path: Path = PATHS["Linear"]
@@ -86,8 +108,17 @@ class Transport:
         self, network: Network, x1: Tensor, label: Tensor, x0: Tensor, t: Tensor
     ) -> Tensor:
         """The squared error of the network's velocity, (B,), unweighted: whatever the network
-        predicts, these losses compare."""
-        return Transport(self.path).loss_at(self.velocity(network), x1, label, x0, t)
+        predicts, these losses compare.
+
+        But for `data` near t = 1: where sigma < CLIP its velocity is held against the same share
+        of the true one, or a network that always gives x_1 would have a loss. With
+        s = sigma / max(sigma, CLIP) the error is s (v - v*) = W / max(sigma, CLIP) (out - x_1),
+        that of training. There the loss is s^2 times what a velocity of that error has.
+        """
+        point = self.path.at(t, x1)
+        v = self.velocity(network)(point.x(x0, x1), t, label)
+        error = v - self.prediction.share(point) * point.velocity(x0, x1)
+        return error.square().flatten(1).mean(1)
 
     def time(self, u: Tensor) -> Tensor:
         """The time t in the training span for u in [0, 1]."""
@@ -110,17 +141,17 @@ class Transport:
     @property
     def sample_span(self) -> Span:
         """The times that the ODE is integrated over."""
-        return self._span(self.path.sample_end)
+        return self._span(max(self.path.sample_end, self.prediction.last))
 
     def sde_span(self, singular_start: bool, last_step: float) -> Span:
         """The times of the SDE up to its last step, which covers the rest; without a last step the
-        score's singularity at t = 1 is left out.
+        score's singularity at t = 1 is left out, and where the velocity is clipped that time.
 
         singular_start: the diffusion is infinite where alpha = 0, as SBDM is. With velocities the
         official code keeps both ends, and divides by zero there.
         """
         start = MARGIN if singular_start and self.path.pure_noise else self._start
-        return start, 1 - (last_step or MARGIN)
+        return start, 1 - max(last_step or MARGIN, self.prediction.last)
 
     def _span(self, end: float) -> Span:
         return self._start, 1 - (MARGIN if self.prediction.singular and not end else end)

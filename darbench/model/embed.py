@@ -31,9 +31,15 @@ def sincos_positions(width: int, side: int) -> Tensor:
     return torch.cat([columns, rows], dim=1).float()
 
 
+def time_features(t: Tensor) -> Tensor:
+    """Features of the time t (B,) in [0, 1], not scaled: (B, 2 FREQUENCIES), [cos | sin]."""
+    steps = torch.arange(FREQUENCIES, dtype=torch.float32, device=t.device)
+    angles = t[:, None] * torch.exp(-math.log(1e4) * steps / FREQUENCIES).to(t.dtype)
+    return torch.cat([angles.cos(), angles.sin()], dim=-1)
+
+
 class TimestepEmbedder(nn.Module):
-    """Time embedding: t (B,) in [0, 1], not scaled, -> (B, D); 128 frequencies, [cos | sin], a
-    two-layer MLP."""
+    """Time embedding: t (B,) in [0, 1] -> (B, D), a two-layer MLP of its features."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -42,9 +48,7 @@ class TimestepEmbedder(nn.Module):
         )
 
     def forward(self, t: Tensor) -> Tensor:
-        steps = torch.arange(FREQUENCIES, dtype=torch.float32, device=t.device)
-        angles = t[:, None] * torch.exp(-math.log(1e4) * steps / FREQUENCIES).to(t.dtype)
-        return self.mlp(torch.cat([angles.cos(), angles.sin()], dim=-1))
+        return self.mlp(time_features(t))
 
 
 class LabelEmbedder(nn.Module):

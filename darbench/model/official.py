@@ -1,4 +1,4 @@
-"""State dicts of the official SiT code: its keys are ours, less those under `routing.`."""
+"""State dicts of the official SiT code: its keys are ours, less those of OURS."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -8,17 +8,17 @@ from torch import Tensor
 
 from darbench.model.sit import SiT
 
-PREFIX = "routing."
+OURS = ("routing.", "skip.")
 # Under which names training code saves a model. The official sampling takes `ema` where it is.
 SAVED_AS = ("ema", "model", "state_dict")
 WRAPPERS = ("module.", "_orig_mod.")  # what DistributedDataParallel and torch.compile put before
 
 
 def load_official(model: SiT, saved: Mapping[str, Any]) -> list[str]:
-    """Load an official SiT state dict; returns the routing keys that keep their initial values.
+    """Load an official SiT state dict; returns the keys of OURS, which keep their initial values.
 
     Of a whole checkpoint the weights under `ema` are taken, or else those under `model`; prefixes
-    of wrappers are dropped. It is strict for `add`, which has no routing keys. A checkpoint with
+    of wrappers are dropped. It is strict for `add`, which has no such keys. A checkpoint with
     learn_sigma loads into a model without it: the second half of the head's channels, which the
     official forward drops, is left out.
     Raises ValueError naming the keys that are missing, unexpected, of another shape, or no finite
@@ -29,7 +29,7 @@ def load_official(model: SiT, saved: Mapping[str, Any]) -> list[str]:
         if isinstance(state.get(key), Tensor):
             state[key] = _without_sigma(state[key], model)
     own = model.state_dict()
-    trunk = {key for key in own if not key.startswith(PREFIX)}
+    trunk = {key for key in own if not key.startswith(OURS)}
     problems = [f"missing {key}" for key in sorted(trunk - state.keys())]
     problems += [f"unexpected {key}" for key in sorted(state.keys() - trunk)]
     for key in sorted(trunk & state.keys()):
@@ -40,8 +40,8 @@ def load_official(model: SiT, saved: Mapping[str, Any]) -> list[str]:
 
 
 def to_official(model: SiT) -> dict[str, Tensor]:
-    """The state dict without the routing: what the official `add` model would hold."""
-    return {k: v for k, v in model.state_dict().items() if not k.startswith(PREFIX)}
+    """The state dict without routing and skip: what the official `add` model would hold."""
+    return {k: v for k, v in model.state_dict().items() if not k.startswith(OURS)}
 
 
 def _unwrapped(saved: Mapping[str, Any]) -> dict[str, Any]:

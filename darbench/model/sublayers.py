@@ -47,10 +47,10 @@ class Mlp(Sublayer):
 class Block(nn.Module):
     """Attention and MLP with one adaLN linear for both: shift, scale, gate of each, in order."""
 
-    def __init__(self, width: int, heads: int, mlp_ratio: float, gate: str):
+    def __init__(self, width: int, heads: int, hidden: int, gate: str):
         super().__init__()
         self.attn = Attention(width, heads)
-        self.mlp = Mlp(width, int(width * mlp_ratio))
+        self.mlp = Mlp(width, hidden)
         self.adaLN_modulation = nn.Sequential(nn.SiLU(), nn.Linear(width, 6 * width))
         self.gate = GATES[gate]
 

@@ -5,7 +5,7 @@ docs/settings.py writes docs/settings.md from them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import PurePath
 from typing import Any
@@ -28,8 +28,10 @@ from darbench.records.setting import (
 )
 
 # These names repeat those in darbench.flow, for a configuration is checked without torch.
-OBJECTIVES = ("velocity", "noise", "score", "repa")
+OBJECTIVES = ("velocity", "noise", "score", "data", "repa")
 PATHS = ("Linear", "GVP", "VP")
+SKIPS = ("none", "time")
+GATES = ("adaln", "one_plus", "none")
 WEIGHTINGS = ("none", "velocity", "likelihood")
 PRECISIONS = ("float32", "bfloat16")
 SCHEDULES = ("constant", "linear", "cosine")
@@ -85,6 +87,10 @@ class Task(Settings):
         return values | {"data": self.data_id}
 
 
+# The settings that make a backbone a control, and their values in one that is none.
+PLAIN: dict[str, Any] = {"skip": "none", "gate": None, "mlp_hidden": None}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Model(Settings):
     """The SiT backbone; `size` fills in depth, width and heads where they are not given."""
@@ -107,6 +113,31 @@ class Model(Settings):
     zero_t_embed: bool = setting(
         False, doc="zero the last layer of the timestep embedder at the start"
     )
+    # What makes it a control, which is no routing; the budget is that of the plain backbone.
+    skip: str = setting(
+        "none",
+        one_of(*SKIPS),
+        doc="`none`, or `time`: the output is alpha(t) times the input plus beta(t) times what "
+        "the network makes",
+        in_identity=IF_CHANGED,
+    )
+    gate: str | None = setting(
+        None,
+        one_of(*GATES).or_null(),
+        doc="form of the sublayers' gates: `adaln`, `one_plus` or `none`; null is the routing's",
+        in_identity=IF_CHANGED,
+    )
+    mlp_hidden: int | None = setting(
+        None,
+        at_least(1).or_null(),
+        doc="width of the MLP in place of `mlp_ratio`, which still decides the budget",
+        in_identity=IF_CHANGED,
+    )
+
+    @property
+    def plain(self) -> "Model":
+        """The backbone of which this one is a control: `add` on it decides the budget."""
+        return replace(self, **PLAIN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,8 +236,8 @@ class Training(Settings):
             "repa where training.repa is set",
             lambda objective, s: objective == "repa" or s.repa == Repa(),
         ),
-        doc="what the model predicts: `velocity`, `noise` or `score`; or `repa`, velocity with "
-        "representation alignment",
+        doc="what the model predicts: `velocity`, `noise`, `score`, or `data` with the loss of "
+        "its velocity; or `repa`, velocity with representation alignment",
         in_identity=IF_CHANGED,
     )
     path: str = setting(

@@ -12,7 +12,7 @@ from darbench.metrics.extractors.catalogue import extractor_kind
 from darbench.metrics.scores.neighbours import block_bytes
 from darbench.model.outline import Outline
 from darbench.model.sit import SiT
-from darbench.records.settings import SDE_SAMPLERS, Evaluation
+from darbench.records.settings import SDE_SAMPLERS, Evaluation, Model
 from darbench.records.trial import Trial
 from darbench.trial.build import build_model
 from darbench.trial.recipe import make_objective
@@ -27,24 +27,27 @@ def add_model(trial: Trial, data: Dataset | Kind) -> SiT:
 def training_flops(
     trial: Trial, data: Dataset | Kind, objective: Objective
 ) -> tuple[float, float]:
-    """Return the training FLOPs of a step of the trial, and of `add` under the same recipe.
+    """Return the training FLOPs of a step of the trial, and of plain `add` under the same recipe.
 
     Nothing is allocated. The objective's overhead is the same for both.
     """
     batch, shape, own = trial.training.batch, data.shape, trial.variant
     overhead = objective.step_flops(batch, shape)
 
-    def flops(routing: str, params: dict) -> float:
-        build = partial(build_model, routing, params, trial.model, data, trial.pair_id)
+    def flops(routing: str, params: dict, model: Model) -> float:
+        build = partial(build_model, routing, params, model, data, trial.pair_id)
         return step_flops(build, batch, shape) + overhead
 
-    return flops(own.routing, dict(own.params)), flops("add", {})
+    return flops(own.routing, dict(own.params), trial.model), flops("add", {}, trial.model.plain)
 
 
 def add_step_flops(trial: Trial, data: Dataset | Kind) -> float:
-    """Return the training FLOPs of a step of `add` in the trial's recipe; nothing is allocated."""
+    """Return the training FLOPs of a step of plain `add` in the trial's recipe, the budget's unit.
+
+    Nothing is allocated.
+    """
     with torch.device("meta"):
-        model = add_model(trial, data)
+        model = build_model("add", {}, trial.model.plain, data, seed=0)
     objective = make_objective(trial.training, model, seed=0)
     batch, shape = trial.training.batch, data.shape
     return step_flops(lambda: model, batch, shape) + objective.step_flops(batch, shape)

@@ -178,3 +178,35 @@ def test_a_network_that_predicts_noise_or_score_samples_the_same(path, name):
         draw = make_sampler(Evaluation(sampler=sampler, sampler_steps=250), transport)
         actual = draw(lambda x, t: field(x, t, None), x, noise)
         torch.testing.assert_close(actual, draw(v, x, noise))
+
+
+def mean_of_data(path, x, t):
+    """E[x_1 | x_t] by linear regression."""
+    mean, variance = gaussian.moments(path, t, x)
+    slope = path.at(t, x).alpha * gaussian.SCALE**2 / variance
+    return gaussian.MEAN + slope * (x - mean)
+
+
+@every_path
+def test_a_network_that_predicts_data_has_the_velocity_of_the_path_before_the_clip(path):
+    x = torch.linspace(-2, 2, 20, dtype=torch.float64)[:, None]
+    t = torch.linspace(0, 0.95, 20, dtype=torch.float64)
+    field = Transport(path, PREDICTIONS["data"]).velocity(lambda x, t, _: mean_of_data(path, x, t))
+    torch.testing.assert_close(
+        field(x, t, None), gaussian.velocity(path, x, t), rtol=1e-11, atol=1e-12
+    )
+
+
+@every_path
+@pytest.mark.parametrize("sampler", ["heun", "heun_sde"])
+def test_a_network_that_predicts_data_ends_at_its_prediction(path, sampler):
+    """Samples have the moments of E[x_1 | x_t] at t = 0.95, where the last step begins."""
+    transport = Transport(path, PREDICTIONS["data"])
+    field = transport.velocity(lambda x, t, _: mean_of_data(path, x, t))
+    sde = Stochastic(last_step="Tweedie") if sampler == "heun_sde" else Stochastic()
+    draw = make_sampler(Evaluation(sampler=sampler, sampler_steps=500, sde=sde), transport)
+    actual = moments(lambda x, noise: draw(lambda x, t: field(x, t, None), x, noise), 499)
+    t = torch.tensor([0.95], dtype=torch.float64)
+    variance = gaussian.moments(path, t, t)[1].item()
+    covariance = path.at(t, t).alpha.item() * gaussian.SCALE**2
+    assert actual == pytest.approx((gaussian.MEAN, covariance**2 / variance), rel=0.01)

@@ -17,6 +17,12 @@ def times():
     return torch.tensor([0.11, 0.5, 0.93], dtype=torch.float64)
 
 
+def forms(point, x0, x1):
+    """What a network answers that is right, by what it predicts."""
+    v = point.velocity(x0, x1)
+    return {"velocity": v, "noise": x0, "score": -x0 / point.sigma, "data": x1}
+
+
 def test_the_loss_is_the_mean_square_error_of_each_sample():
     x0, x1 = ends(3, 2, 4, 4)
     t, label = times(), torch.tensor([4, 0, 2])
@@ -40,7 +46,7 @@ def test_the_loss_is_the_mean_square_error_of_each_sample():
 def test_the_truth_has_no_loss(path, name):
     x0, x1 = ends(3, 2, 4, 4)
     point = path.at(times(), x0)
-    truth = {"velocity": point.velocity(x0, x1), "noise": x0, "score": -x0 / point.sigma}[name]
+    truth = forms(point, x0, x1)[name]
     transport = Transport(path, PREDICTIONS[name])
     loss = transport.loss_at(lambda *_: truth, x1, LABEL, x0, times())
     assert loss.max() < 1e-28
@@ -53,7 +59,7 @@ def test_every_prediction_stands_for_the_same_velocity(path, name):
     x0, x1 = ends(3, 2, 4, 4)
     point = path.at(times(), x0)
     x, v = point.x(x0, x1), point.velocity(x0, x1)
-    truth = {"velocity": v, "noise": x0, "score": -x0 / point.sigma}[name]
+    truth = forms(point, x0, x1)[name]
     model = Transport(path, PREDICTIONS[name]).velocity(lambda *_: truth)
     torch.testing.assert_close(model(x, times(), LABEL), v, rtol=1e-11, atol=1e-11)
 
@@ -72,6 +78,44 @@ def test_the_velocity_weighting_makes_it_the_loss_of_the_velocity(path, name):
     torch.testing.assert_close(
         transport.loss(model, x1, LABEL, x0, u), wanted, rtol=1e-9, atol=1e-12
     )
+
+
+@every_path
+def test_a_prediction_of_data_has_the_losses_of_its_velocity_before_the_clip(path):
+    x0, x1 = ends(3, 2, 4, 4)
+
+    def v(x, t, label):
+        return torch.sin(3 * x) + t.view(-1, 1, 1, 1)
+
+    def data(x, t, label):
+        return path.at(t, x).data_from_velocity(v(x, t, label), x)
+
+    wanted = Transport(path).loss_at(v, x1, LABEL, x0, times())
+    transport = Transport(path, PREDICTIONS["data"])
+    for loss in (transport.loss_at, transport.velocity_loss):
+        torch.testing.assert_close(loss(data, x1, LABEL, x0, times()), wanted, rtol=1e-11, atol=0)
+
+
+def test_near_the_data_the_losses_of_a_prediction_of_data_are_those_of_jit():
+    """There both velocities, the true one too, are (x_1 - x_t) / max(1 - t, 0.05)."""
+    x0, x1 = ends(4, 2, 4, 4)
+    t = torch.tensor([0.94, 0.97, 0.999, 1.0], dtype=torch.float64)
+    transport = Transport(prediction=PREDICTIONS["data"])
+    x = transport.path.at(t, x1).x(x0, x1)
+    left = (1 - t).clamp_min(0.05).view(-1, 1, 1, 1)
+    wanted = ((x1 - x) / left - (torch.cos(x) - x) / left).square().flatten(1).mean(1)
+    for loss in (transport.loss_at, transport.velocity_loss):
+        actual = loss(lambda x, t, label: torch.cos(x), x1, torch.zeros(4), x0, t)
+        torch.testing.assert_close(actual, wanted, rtol=1e-11, atol=0)
+
+
+@every_path
+def test_the_data_themselves_have_no_loss_at_any_time(path):
+    x0, x1 = ends(21, 2, 4, 4)
+    transport = Transport(path, PREDICTIONS["data"])
+    t = transport.time(torch.linspace(0, 1, 21, dtype=torch.float64))
+    for loss in (transport.loss_at, transport.velocity_loss):
+        assert loss(lambda *_: x1, x1, torch.zeros(21), x0, t).max() < 1e-24
 
 
 @every_path
@@ -95,6 +139,8 @@ def test_the_likelihood_weighting_is_the_square_of_the_diffusion(path):
         ("Linear", "noise", (1e-3, 1 - 1e-3), (1e-3, 1 - 1e-3)),
         ("GVP", "score", (1e-3, 1 - 1e-3), (1e-3, 1 - 1e-3)),
         ("VP", "score", (0, 1 - 1e-5), (0, 1 - 1e-3)),
+        ("Linear", "data", (0, 1), (0, 0.95)),
+        ("VP", "data", (0, 1 - 1e-5), (0, 0.95)),
     ],
 )
 def test_times_are_the_official_ones(path, prediction, train, sample):
@@ -113,8 +159,9 @@ def test_no_time_of_the_span_is_singular(path, prediction, weight):
     with torch.no_grad():
         for loss, t in ((transport.loss, u), (transport.velocity_loss, transport.time(u))):
             actual = loss(lambda x, t, label: 2 * x, x1, LABEL, x0, t)
-            # A noise has its own weights; a velocity has none, whose loss at t = 0 is D = inf.
-            if not (prediction is PREDICTIONS["velocity"] and weight is not WEIGHTINGS["none"]):
+            # A noise has its own weights; others have none, with which the loss at t = 0 is inf.
+            weighted = prediction in (PREDICTIONS["noise"], PREDICTIONS["score"])
+            if weighted or weight is WEIGHTINGS["none"]:
                 assert actual.isfinite().all()
 
 

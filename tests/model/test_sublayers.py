@@ -13,7 +13,7 @@ from darbench.ops.sublayers import definition
     [("adaln", lambda g: g), ("one_plus", lambda g: 1 + g), ("none", lambda _: 1)],
 )
 def test_a_block_hands_out_shift_scale_gate_of_attention_then_of_the_mlp(gate, form):
-    blocks = [Block(width=8, heads=2, mlp_ratio=2.0, gate=gate).double() for _ in range(2)]
+    blocks = [Block(width=8, heads=2, hidden=16, gate=gate).double() for _ in range(2)]
     assert set(GATES) == {"adaln", "one_plus", "none"}
     c, h = torch.randn(2, 8, dtype=torch.float64), torch.randn(2, 3, 8, dtype=torch.float64)
     for block, own in zip(blocks, modulations(blocks, c), strict=True):
@@ -30,7 +30,7 @@ def test_a_block_hands_out_shift_scale_gate_of_attention_then_of_the_mlp(gate, f
 @pytest.mark.parametrize("gate", GATES)
 def test_under_autocast_modulations_and_sublayers_are_float32(gate):
     """A residual stream that was rounded at every site would lose small updates."""
-    block, h, c = Block(16, 4, 4.0, gate), torch.randn(2, 3, 16), torch.randn(2, 16)
+    block, h, c = Block(16, 4, 64, gate), torch.randn(2, 3, 16), torch.randn(2, 16)
     with torch.autocast("cpu", torch.bfloat16):
         (own,) = modulations([block], c)
         for sublayer, modulation in block.sublayers(own):

@@ -1,6 +1,7 @@
 """The settings that are refused, and the names in the messages."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -32,6 +33,9 @@ from darbench.records.settings import Evaluation, Model, Repa, Stochastic, Train
         (Evaluation, "val_draws", 0),
         (Evaluation, "grid", -1),
         (Model, "mlp_ratio", 0.0),
+        (Model, "mlp_hidden", 0),
+        (Model, "skip", "always"),
+        (Model, "gate", "sigmoid"),
         (Training, "objective", "repo"),
         (Training, "path", "linear"),
         (Training, "weighting", "likely"),
@@ -67,6 +71,10 @@ def test_settings_within_settings_are_refused_by_their_whole_name(cls, prefix, n
 def test_settings_without_effect_are_refused():
     with pytest.raises(ValueError, match=r"^training\.objective=velocity: must be repa where"):
         Training(repa=Repa(layer=3))
+    with pytest.raises(ValueError, match=r"^training\.objective=data: must be repa where"):
+        Training(objective="data", repa=Repa(layer=3))
+    with pytest.raises(ValueError, match=r"^training\.weighting=velocity: must be none unless"):
+        Training(objective="data", weighting="velocity")
     with pytest.raises(ValueError, match=r"^evaluation\.sampler=heun: must be euler_maruyama or"):
         Evaluation(sde=Stochastic(form="linear"))
     with pytest.raises(ValueError, match=r"last_step_size=0\.1: must be 0\.04 where last_step is"):
@@ -81,3 +89,9 @@ def test_the_last_step_of_an_sde_is_one_of_its_steps():
     with pytest.raises(ValueError, match="sampler_steps=1: must be at least 2"):
         Evaluation(sampler="heun_sde", sampler_steps=1)
     Evaluation(sampler="heun_sde", sampler_steps=1, sde=Stochastic(last_step="none"))
+
+
+def test_a_plain_backbone_is_that_of_a_control_without_what_makes_it_one():
+    backbone = Model(depth=3, width=8, heads=2, mlp_ratio=2.0, zero_t_embed=True)
+    control = replace(backbone, skip="time", gate="one_plus", mlp_hidden=40)
+    assert control.plain == backbone == backbone.plain

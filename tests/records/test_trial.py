@@ -40,6 +40,8 @@ ALLOWED = {
     "path": "GVP",
     "weighting": "velocity",
     "schedule": "cosine",
+    "skip": "time",
+    "gate": "one_plus",
     "repa": Repa(coefficient=0.25),
     "sde": Stochastic(form="linear"),
 }
@@ -80,6 +82,15 @@ def test_fields_that_came_later_leave_older_ids_alone():
         "ema",
         "label_dropout",
         "checkpoints",
+    }
+    assert set(configuration["model"]) == {
+        "depth",
+        "width",
+        "heads",
+        "patch",
+        "mlp_ratio",
+        "learn_sigma",
+        "zero_t_embed",
     }
     assert set(configuration["evaluation"]) == {
         "n_gen",

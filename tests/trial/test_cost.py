@@ -1,5 +1,8 @@
 """The costs of a task, against closed forms and a real run."""
 
+import math
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -16,6 +19,7 @@ from darbench.trial.build import build_model
 from darbench.trial.cost import BYTES_A_PARAMETER, add_step_flops, evaluation_bytes, step_bytes
 from darbench.trial.train import train
 from tests.make.spaces import OVERRIDES
+from tests.make.trials import tiny_trial
 
 
 def card(task, overrides):
@@ -26,6 +30,19 @@ def test_the_budget_is_that_of_a_run():
     trial = card("digits-nano", OVERRIDES)
     *_, last = train(trial)
     assert last.measured["budget_flops"] == 3 * add_step_flops(trial, kind("digits"))
+
+
+def test_the_budget_of_a_control_is_that_of_the_plain_backbone():
+    """So both stand in one section; a control that costs more trains fewer steps."""
+    plain = tiny_trial(steps=20)
+    wanted = 20 * add_step_flops(plain, kind("digits"))
+    for change in ({"skip": "time"}, {"gate": "one_plus"}, {"mlp_hidden": 200}):
+        *_, last = train(replace(plain, model=replace(plain.model, **change)))
+        assert last.measured["budget_flops"] == wanted
+        own = last.measured["train_flops"] / last.step
+        assert last.step == math.ceil(wanted / own - 1e-9)
+        assert (last.step < 20) == (change == {"mlp_hidden": 200})
+        assert (own > wanted / 20) == (change != {"gate": "one_plus"})
 
 
 @pytest.mark.parametrize(
