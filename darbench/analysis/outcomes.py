@@ -49,7 +49,8 @@ def outcome(rows: list[Row], budget: float | None) -> Outcome:
     Its end is that of the latest attempt that finished, or else of the latest; its curve is made
     of all attempts. `COMPARED` metrics are interpolated at exactly the budget; the others, which
     may be zero or negative, are those of the first checkpoint that reached it, at most one step
-    later.
+    later. So are all where the learning rate falls: it has come to 0 at the budget, so that last
+    step moves nothing, and a curve that bends is none to interpolate.
     """
     attempts: dict[int, list[Row]] = {}
     for row in rows:
@@ -72,11 +73,21 @@ def _finished(last: Row) -> bool:
 
 
 def _values_at(curve: list[Row], budget: float) -> dict[str, float | None]:
-    flops = [row["train_flops"] for row in curve]
-    values = {m: interpolate_log(flops, [row[m] for row in curve], budget) for m in COMPARED}
     reached = next((row for row in curve if row["train_flops"] >= budget * (1 - 1e-9)), {})
     errors = (METRICS[m].error_column for m in DESCRIBED if METRICS[m].error)
-    return values | {column: reached.get(column) for column in (*DESCRIBED, *errors)}
+    values = {column: reached.get(column) for column in (*COMPARED, *DESCRIBED, *errors)}
+    if curve and rate_falls(curve[0]["config_json"]):
+        return values
+    flops = [row["train_flops"] for row in curve]
+    return values | {
+        m: interpolate_log(flops, [row[m] for row in curve], budget) for m in COMPARED
+    }
+
+
+def rate_falls(config_json: str) -> bool:
+    """Whether the learning rate falls: an earlier checkpoint is then no shorter training."""
+    schedule = json.loads(config_json)["training"].get("schedule", "constant")
+    return schedule != "constant"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,10 @@ from typing import Any
 
 from darbench.board import cells
 from darbench.board.rank import Leaderboard
+from darbench.records.setting import identity_defaults
+from darbench.records.settings import Training
 
-_TRAINING = ("steps", "checkpoints")  # settings that the protocol does not hold
+_TRAINING = ("steps", "checkpoints", "schedule")  # settings that the protocol does not hold
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +47,8 @@ def _values(board: Leaderboard) -> dict[str, str]:
     values = {name: _text(value) for name, value in board.protocol.items()}
     values["reference images"] = _text(board.n_ref)
     values["budget, training FLOPs"] = cells.power(board.budget_flops)
-    recipes = [json.loads(row.config_json)["training"] for row in board.rows]
+    trained = (json.loads(row.config_json)["training"] for row in board.rows)
+    recipes = [identity_defaults(Training) | recipe for recipe in trained]
     for key in _TRAINING:
         texts = dict.fromkeys(_text(recipe[key]) for recipe in recipes)
         values[f"training.{key}"] = " or ".join(texts)

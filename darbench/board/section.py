@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from darbench.analysis.outcomes import FAILURES
+from darbench.analysis.outcomes import FAILURES, rate_falls
 from darbench.analysis.tiers import pair_level
 from darbench.board import cells
 from darbench.board.entry_view import EntryView, entry_views, names_of
@@ -96,6 +96,11 @@ class Section:
     @property
     def level(self) -> float:
         return pair_level(self.board.tried)
+
+    @property
+    def rate_falls(self) -> bool:
+        """Whether the learning rate of an entry falls, so that its curve is of one training."""
+        return any(rate_falls(row.config_json) for row in self.board.rows)
 
     @property
     def drawn(self) -> list[EntryView]:

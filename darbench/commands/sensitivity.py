@@ -1,7 +1,8 @@
 """A test that a task resolves differences known to exist: `darbench sensitivity`.
 
-`add` with half and with twice the compute is read off one curve of its own; the controls that the
-task's card names train as long as `add` does. All share the pair ids, so every effect is paired.
+`add` with half and with twice the compute are trainings of their own, for where the learning rate
+falls an earlier checkpoint is not what a shorter training reaches; the controls that the task's
+card names train as long as `add` does. All share the pair ids, so every effect is paired.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -15,7 +16,6 @@ from darbench.analysis.outcomes import Outcome, outcome
 from darbench.analysis.pairing import differences, other_kernels
 from darbench.errors import BadInput
 from darbench.records.metric import COMPARED
-from darbench.records.trial import Trial
 from darbench.registry.files import load_file
 from darbench.search import sweep as sweeps
 from darbench.search.feasible import checked_space
@@ -24,8 +24,6 @@ from darbench.search.space import SearchSpace
 from darbench.store import ledger
 
 SPACE = recipe("controls")
-HALF, SAME, TWICE = 0.25, 0.5, 1.0  # fractions of the curve with twice the compute
-
 Trials = dict[int, Outcome]  # by pair id
 
 
@@ -81,26 +79,27 @@ def sensitivity(
 
     run: `sweep` with all arguments given but the space and the overrides. BadInput as in `design`.
     """
-    both = design(task, overrides)
+    designs = design(task, overrides)
     outcomes = []
-    for given in both:
+    for given in designs:
         outcomes.append(run(str(SPACE), given))
         if outcomes[-1].interrupted:
             break
     rows = ledger.read_ledger(outcomes[0].folder / "ledger")
-    once, twice = (checked_space(str(SPACE), given) for given in both)
+    spaces = [checked_space(str(SPACE), given) for given in designs]
     return Sensitivity(
-        controls=judge(rows, once, twice),
-        rank_by=once.task.rank_by,
-        extractor=once.task.extractor,
+        controls=judge(rows, *spaces),
+        rank_by=spaces[0].task.rank_by,
+        extractor=spaces[0].task.extractor,
         outcomes=tuple(outcomes),
     )
 
 
-def design(task: str, overrides: Iterable[str] = ()) -> tuple[list[str], list[str]]:
-    """Return overrides to sweep SPACE with, for controls and for `add` with twice the compute.
+def design(task: str, overrides: Iterable[str] = ()) -> tuple[list[str], ...]:
+    """Return overrides to sweep SPACE with: once for the controls, then for `add` alone.
 
-    BadInput for a task without controls, or for a single pair id.
+    The latter are with half and with twice the steps, in this order. BadInput for a task
+    without controls, or for a single pair id.
     """
     load_file(control())
     overrides = [f"task={task}", *overrides]
@@ -109,55 +108,46 @@ def design(task: str, overrides: Iterable[str] = ()) -> tuple[list[str], list[st
     if "add" not in labels or len(labels) < 2:
         raise BadInput(f"task {task} has no controls; its card must name `add` and some others")
     once.need_pairs()
-    return overrides, [*overrides, *_twice(once)]
+    steps = once.training.steps
+    others = (_add_alone(overrides, each) for each in (max(1, steps // 2), 2 * steps))
+    return overrides, *others
 
 
-def _twice(space: SearchSpace) -> list[str]:
-    """The overrides with which `add` alone trains for twice the steps."""
-    checkpoints = sorted({*(c / 2 for c in space.training.checkpoints), HALF, SAME, TWICE})
-    return [
-        f"training.steps={2 * space.training.steps}",
-        f"training.checkpoints={checkpoints}",
-        f"evaluation.fd_from={min(HALF, space.evaluation.fd_from / 2)}",
-        "variants=[{routing: add}]",
-    ]
+def _add_alone(overrides: list[str], steps: int) -> list[str]:
+    return [*overrides, f"training.steps={steps}", "variants=[{routing: add}]"]
 
 
 def judge(
-    rows: list[dict[str, Any]], once: SearchSpace, twice: SearchSpace
+    rows: list[dict[str, Any]], once: SearchSpace, half: SearchSpace, twice: SearchSpace
 ) -> tuple[Control, ...]:
-    """Return the controls, given the rows of both sweeps.
+    """Return the controls, given the rows of all sweeps.
 
     An effect is None until both trials of a pair id have ended, and has no interval until those of
     all pair ids have reached its metric: survivors of failures resolve nothing.
     """
-    by_name = {c.variant.label: _trials(once, c) for c in once.grid()}
-    curve = _trials(twice, next(twice.grid()))
-    base, middle = _outcomes(rows, by_name.pop("add")), _outcomes(rows, curve, SAME)
+    by_name = {c.variant.label: _outcomes(rows, once, c) for c in once.grid()}
+    base = by_name.pop("add")
     controls = [
-        ("half the compute", _outcomes(rows, curve, HALF), middle, False),
-        ("twice the compute", _outcomes(rows, curve, TWICE), middle, True),
+        ("half the compute", _outcomes(rows, half, next(half.grid())), False),
+        ("twice the compute", _outcomes(rows, twice, next(twice.grid())), True),
+        *((name, trials, False) for name, trials in by_name.items()),
     ]
-    for name, trials in by_name.items():
-        controls.append((name, _outcomes(rows, trials), base, False))
-    return tuple(_control(*control, seeds=once.seeds) for control in controls)
+    return tuple(
+        _control(name, own, base, better, seeds=once.seeds) for name, own, better in controls
+    )
 
 
-def _trials(space: SearchSpace, configuration: Any) -> dict[str, Trial]:
+def _outcomes(rows: list[dict[str, Any]], space: SearchSpace, configuration: Any) -> Trials:
+    """The outcomes of a configuration's trials, by pair id."""
     trials = (space.trial(configuration, seed, "confirm") for seed in space.seeds)
-    return {trial.id: trial for trial in trials}
-
-
-def _outcomes(rows: list[dict[str, Any]], trials: dict[str, Trial], share: float = 1.0) -> Trials:
-    """The outcomes of trials, by pair id, at a share of their own budgets."""
-    keys = {ledger.key(trial) for trial in trials.values()}
+    keys = {ledger.key(trial) for trial in trials}
     own = [row for row in rows if ledger.row_key(row) in keys]
     own.sort(key=lambda row: row["trial_id"])
     outcomes: Trials = {}
     for _, group in groupby(own, key=lambda row: row["trial_id"]):
         group = list(group)
         budget = next((row["budget_flops"] for row in group if row["budget_flops"]), None)
-        trial = outcome(group, budget and share * budget)
+        trial = outcome(group, budget)
         outcomes[trial.pair_id] = trial
     return outcomes
 

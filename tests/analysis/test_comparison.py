@@ -25,6 +25,18 @@ def made(*groups):
     return {entry.head["routing"]: entry for entry in entries(rows, BUDGET, {})}
 
 
+@pytest.mark.parametrize("schedule", ["constant", "linear"])
+def test_the_value_at_the_budget_is_the_last_one_where_the_rate_falls(schedule):
+    """A step that costs 1.3 of `add`'s ends .1 % beyond the budget, and learns next to nothing."""
+    rows = entry_rows("dar", (0,), cost=1.3, schedule=schedule)
+    last = rows[-1]
+    assert last["train_flops"] == pytest.approx(1.001 * BUDGET)
+    (trial,) = made(rows)["dar"].trials
+    wanted = {"constant": 1.0, "linear": 1.001**-0.1}[schedule]
+    assert trial.values["val_loss"] == pytest.approx(wanted, rel=1e-9)
+    assert trial.values["kid"] == last["kid"]
+
+
 def test_log_differences_are_of_the_pair_ids_that_both_have():
     found = made(entry_rows("add", (0, 1, 2)), entry_rows("dar", (2, 1, 7), ratio=0.9))
     ours, theirs = (by_pair(found[name].trials) for name in ("dar", "add"))

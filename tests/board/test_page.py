@@ -301,9 +301,19 @@ def test_the_card_holds_the_protocol_name_by_name(tmp_path):
         "budget, training FLOPs",
         "training.steps",
         "training.checkpoints",
+        "training.schedule",
     }
     assert card["training.checkpoints"] == "0.25, 0.5, 1.0"
+    assert card["training.schedule"] == "constant"
     assert card["budget, training FLOPs"] == "4.00 × 10¹²"
+
+
+def test_a_section_whose_rate_falls_says_what_its_earlier_points_are(tmp_path):
+    says = "an earlier point is part of a longer training, and not what a shorter one would reach"
+    assert says not in Parsed(render(tmp_path, *sweep_rows())).text
+    text = render(tmp_path, entry_rows("add", schedule="linear"), entry_rows("dar"))
+    (card,) = facts(text)
+    assert says in Parsed(text).text and card["training.schedule"] == "linear or constant"
 
 
 def test_sections_of_a_task_say_which_facts_differ(tmp_path):

@@ -17,6 +17,7 @@ def toy_trial(
     code: str = "c0",
     split: str = "confirm",
     lr: float = 6e-3,
+    schedule: str = "constant",
     depth: int = 2,
     extractor: str = "digits-cnn",
     rank_by: str = "val_loss",
@@ -26,7 +27,7 @@ def toy_trial(
     return Trial(
         task=Task(name="toy", data=data, extractor=extractor, rank_by=rank_by),
         model=Model(depth=depth, width=8, heads=2),
-        training=Training(steps=STEPS, lr=lr),
+        training=Training(steps=STEPS, lr=lr, schedule=schedule),
         evaluation=evaluation or Evaluation(),
         variant=Variant(routing=routing, params=params or {}, label=label),
         pair_id=pair_id,
