@@ -16,12 +16,12 @@ from darbench.analysis.outcomes import Outcome, outcome
 from darbench.analysis.pairing import differences, other_kernels
 from darbench.errors import BadInput
 from darbench.records.metric import COMPARED
-from darbench.registry.files import load_file
 from darbench.search import sweep as sweeps
 from darbench.search.feasible import checked_space
 from darbench.search.files import control, recipe
 from darbench.search.space import SearchSpace
 from darbench.store import ledger
+from darbench.testing.rehearsal import load_rehearsed
 
 SPACE = recipe("controls")
 Trials = dict[int, Outcome]  # by pair id
@@ -101,7 +101,7 @@ def design(task: str, overrides: Iterable[str] = ()) -> tuple[list[str], ...]:
     The latter are with half and with twice the steps, in this order. BadInput for a task
     without controls, or for a single pair id.
     """
-    load_file(control())
+    load_rehearsed(control())
     overrides = [f"task={task}", *overrides]
     once = checked_space(str(SPACE), overrides)
     labels = [c.variant.label for c in once.grid()]

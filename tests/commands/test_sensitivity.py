@@ -13,11 +13,11 @@ from darbench.commands import sensitivity as module
 from darbench.commands.sensitivity import SPACE, Sensitivity, judge
 from darbench.errors import BadInput
 from darbench.registry import ROUTINGS, signatures
-from darbench.registry.files import load_file
 from darbench.search.feasible import checked_space
 from darbench.search.files import control
 from darbench.search.load import load_space
 from darbench.search.sweep import SweepResult, sweep
+from darbench.testing.rehearsal import load_rehearsed
 from darbench.trial.train import train
 from tests.make.rows import last_row
 from tests.make.spaces import OVERRIDES
@@ -37,7 +37,7 @@ def loaded():
     """The controls' routing, known to these tests alone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ROUTINGS, "_made", dict(ROUTINGS.items()))
-        load_file(control())
+        load_rehearsed(control())
         yield
 
 
