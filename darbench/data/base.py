@@ -56,6 +56,11 @@ class Dataset(ABC):
     def val(self, index: np.ndarray) -> "tuple[Tensor, Tensor]":
         """Items and labels of the validation part."""
 
+    def apart(self) -> "tuple[Tensor, Tensor] | None":
+        """Items of sources that the other parts show nothing of, such as whole photographs, under
+        the label of none, `classes`; None for data without such a part."""
+        return None
+
     def train(self, seed: int, positions: range) -> "tuple[Tensor, Tensor]":
         """Items and labels at these positions of the endless sequence that a run of that seed
         sees. Each item is a function of (seed, position) alone."""

@@ -57,15 +57,33 @@ _KINDS = {
             n_val=360,
             n_references=1437,
         ),
-        Kind(
-            name="shapes",
-            module="shapes",
-            shape=(3, 16, 16),
-            picture_bytes=3 * 16 * 16,
-            classes=10,
-            n_train=2**31,
-            n_val=512,
-            n_references=2048,
+        *(
+            Kind(
+                name="shapes" if side == 16 else f"shapes-{side}",
+                module="shapes",
+                shape=(3, side, side),
+                picture_bytes=3 * side * side,
+                classes=10,
+                n_train=2**31,
+                n_val=512,
+                n_references=2048,
+                settings={"side": side},
+            )
+            for side in (8, 16, 32)
+        ),
+        *(
+            Kind(
+                name="photos" if side == 16 else f"photos-{side}",
+                module="photos",
+                shape=(3, side, side),
+                picture_bytes=3 * side * side,
+                classes=5,
+                n_train=7864,
+                n_val=256,
+                n_references=2935,
+                settings={"side": side},
+            )
+            for side in (8, 16, 32)
         ),
         Kind(
             name="cifar10",
@@ -163,7 +181,8 @@ def _recorded(data: Dataset) -> Dataset:
     if data.fingerprint != wanted:
         raise BadInput(
             f"dataset {data.name} has fingerprint {data.fingerprint} here, {wanted} in the "
-            "protocol: another version of scikit-learn or numpy makes other images"
+            "protocol: another version of scikit-learn, scikit-image, Pillow or numpy makes other "
+            "images"
         )
     return data
 

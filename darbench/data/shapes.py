@@ -1,12 +1,14 @@
-"""Procedural two-coloured shapes on a plain ground: 16 x 16 RGB, ten classes, endlessly many.
+"""Procedural two-coloured shapes on a plain ground: RGB, ten classes, endlessly many.
 
 Image number i is drawn from stream(0, "shapes", i) alone and its class is i mod 10. A shape has a
 random centre, size and rotation; its two halves have a colour each. Training images are the
-numbers in [0, 2^31), validation images the 512 after them. Edges are antialiased by 4 x 4 points a
-pixel and colours mixed in whole numbers, so that rounding elsewhere can hardly show.
+numbers in [0, 2^31), validation images the 512 after them. An image is 64 x 64 points: as 16 x 16
+pixels, or 8 x 8 or 32 x 32, image i shows the same. Colours are mixed in whole numbers by the points
+of a pixel, so that rounding elsewhere can hardly show.
 """
 
 import hashlib
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -17,7 +19,7 @@ from darbench.data.base import Dataset
 from darbench.data.pixels import to_items
 from darbench.randomness import stream
 
-SIDE, POINTS = 16, 4  # pixels a side; points a pixel in each direction
+SIDE, POINTS = 16, 64  # pixels and points a side
 N_TRAIN, N_VAL, N_REFERENCES = 2**31, 512, 2048
 DRAWS = 13  # random numbers an image takes
 
@@ -49,13 +51,22 @@ CLASSES = {
 }
 
 
+@dataclass(frozen=True)
 class Shapes(Dataset):
     """The shapes as a dataset; every image is drawn when it is needed."""
 
-    name = "shapes"
+    side: int = SIDE  # pixels; divides POINTS
+
     classes = len(CLASSES)
-    shape = (3, SIDE, SIDE)
     n_train, n_val, n_references = N_TRAIN, N_VAL, N_REFERENCES
+
+    @property
+    def name(self) -> str:
+        return "shapes" if self.side == SIDE else f"shapes-{self.side}"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return 3, self.side, self.side
 
     def order(self, seed: int, positions: range) -> np.ndarray:
         """Consecutive numbers from a start that the seed decides; every image is a draw of its
@@ -64,14 +75,14 @@ class Shapes(Dataset):
         return (start + np.asarray(positions)) % N_TRAIN
 
     def items(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
-        return to_items(draw(index)), torch.from_numpy(index % self.classes)
+        return to_items(draw(index, self.side)), torch.from_numpy(index % self.classes)
 
     def val(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
         return self.items(N_TRAIN + index)
 
     @cached_property
     def reference_images(self) -> np.ndarray:
-        return draw(np.arange(N_REFERENCES))
+        return draw(np.arange(N_REFERENCES), self.side)
 
     @property
     def reference_labels(self) -> np.ndarray:
@@ -79,7 +90,7 @@ class Shapes(Dataset):
 
     @cached_property
     def val_images(self) -> np.ndarray:
-        return draw(N_TRAIN + np.arange(N_VAL))
+        return draw(N_TRAIN + np.arange(N_VAL), self.side)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -88,12 +99,12 @@ class Shapes(Dataset):
         return hashlib.sha256(drawn).hexdigest()[:16]
 
 
-def load() -> Shapes:
-    return Shapes()
+def load(side: int = SIDE) -> Shapes:
+    return Shapes(side)
 
 
-def draw(numbers: np.ndarray) -> np.ndarray:
-    """The images of those numbers, uint8 (N, 16, 16, 3)."""
+def draw(numbers: np.ndarray, side: int = SIDE) -> np.ndarray:
+    """The images of those numbers, uint8 (N, side, side, 3)."""
     u = np.stack([stream(0, "shapes", i).random(DRAWS) for i in numbers.tolist()])
     x, y = _own_coordinates(u[:, :4].astype(np.float32))
     inside = np.empty(x.shape, bool)
@@ -102,12 +113,13 @@ def draw(numbers: np.ndarray) -> np.ndarray:
         inside[rows] = holds(x[rows], y[rows])
     ground = (u[:, 4:7] * 96).astype(np.int64)  # dark
     halves = 128 + (u[:, 7:].reshape(-1, 2, 3) * 128).astype(np.int64)  # bright
-    return _mixed(_covered(inside & (x < 0)), _covered(inside & (x >= 0)), ground, halves)
+    one, two = (_covered(inside & half, side) for half in (x < 0, x >= 0))
+    return _mixed(one, two, ground, halves, whole=(POINTS // side) ** 2)
 
 
 def _own_coordinates(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """x and y (N, 64, 64) of every point as the shape sees it, from four numbers in [0, 1)."""
-    grid = (np.arange(SIDE * POINTS, dtype=np.float32) + 0.5) / (SIDE * POINTS) * 2 - 1
+    grid = (np.arange(POINTS, dtype=np.float32) + 0.5) / POINTS * 2 - 1
     size, turn = 0.35 + 0.3 * u[:, 0], 2 * np.pi * u[:, 1]
     centre = (2 * u[:, 2:] - 1) * (0.95 - size)[:, None]  # the shape hardly leaves the image
     across, down = (grid - centre[:, i, None] for i in (0, 1))
@@ -117,15 +129,17 @@ def _own_coordinates(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
-def _covered(points: np.ndarray) -> np.ndarray:
-    """How many of each pixel's 16 points are true: bool (N, 64, 64) -> int64 (N, 16, 16, 1)."""
-    cells = points.reshape(-1, SIDE, POINTS, SIDE, POINTS)
+def _covered(points: np.ndarray, side: int) -> np.ndarray:
+    """How many of each pixel's points are true: bool (N, 64, 64) -> int64 (N, side, side, 1)."""
+    cells = points.reshape(-1, side, POINTS // side, side, POINTS // side)
     return cells.sum(axis=(2, 4), dtype=np.int64)[..., None]
 
 
-def _mixed(one: np.ndarray, two: np.ndarray, ground: np.ndarray, halves: np.ndarray) -> np.ndarray:
-    """Pixels, uint8 (N, 16, 16, 3): colours mixed by their numbers of points, rounded half up."""
-    whole = POINTS * POINTS
+def _mixed(
+    one: np.ndarray, two: np.ndarray, ground: np.ndarray, halves: np.ndarray, whole: int
+) -> np.ndarray:
+    """Pixels, uint8 (N, side, side, 3): colours mixed by their numbers of a pixel's `whole`
+    points, rounded half up."""
     colour_1, colour_2, rest = (c[:, None, None, :] for c in (*halves.swapaxes(0, 1), ground))
     total = one * colour_1 + two * colour_2 + (whole - one - two) * rest
     return ((total + whole // 2) // whole).astype(np.uint8)

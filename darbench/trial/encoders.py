@@ -13,17 +13,17 @@ from torch import Tensor, nn
 
 from darbench.errors import BadInput, Missing, unknown
 from darbench.flow.repa import Encoder
-from darbench.metrics.extractors.small_cnn import DIGITS, SHAPES, SmallCNN
+from darbench.metrics.extractors.small_cnn import DIGITS, PHOTOS, SHAPES, SmallCNN
 from darbench.registry import ENCODERS
 from darbench.registry.bundle import bundle_of
 from darbench.registry.files import line_of
 from darbench.trial.encoder_names import OTHERS, TIMM, need_pictures
 
-SHIPPED = {cnn.name: cnn for cnn in (DIGITS, SHAPES)}
+SHIPPED = {cnn.name: cnn for cnn in (DIGITS, SHAPES, PHOTOS)}
 
 
 def load_encoder(name: str | None, weights: str = "", size: int | None = None) -> Encoder:
-    """Return an encoder that ships (`digits-cnn`, `shapes-cnn`), `timm:NAME`, or a registered one.
+    """Return an encoder that ships (a small extractor), `timm:NAME`, or a registered one.
 
     `timm:NAME` has its weights in a safetensors file and sees pictures of its own size, unless one
     is given. BadInput if there is no such encoder, or its weights do not fit; Missing if the

@@ -58,7 +58,7 @@ def test_a_shape_covers_its_area_at_any_place_size_and_turn(label):
     u = np.stack([shapes.stream(0, "shapes", i).random(4) for i in numbers])
     x, y = shapes._own_coordinates(u.astype(np.float32))
     inside = list(shapes.CLASSES.values())[label](x, y)
-    covered = shapes._covered(inside).sum(axis=(1, 2, 3)) / (64 * 64) * 4
+    covered = shapes._covered(inside, 16).sum(axis=(1, 2, 3)) / (64 * 64) * 4
     wanted = np.array([area(label, size) for size in 0.35 + 0.3 * u[:, 0]])
     assert np.abs(covered / wanted - 1).max() < 0.06
 
@@ -66,6 +66,20 @@ def test_a_shape_covers_its_area_at_any_place_size_and_turn(label):
 def test_colours_are_mixed_by_the_points_they_cover():
     one, two = np.full((1, 16, 16, 1), 4), np.full((1, 16, 16, 1), 8)
     ground, halves = np.array([[0, 16, 3]]), np.array([[[200, 100, 7], [100, 255, 9]]])
-    mixed = shapes._mixed(one, two, ground, halves)
+    mixed = shapes._mixed(one, two, ground, halves, whole=16)
     wanted = (4 * halves[0, 0] + 8 * halves[0, 1] + 4 * ground[0]) / 16
     assert np.array_equal(mixed[0, 3, 5], np.floor(wanted + 0.5))
+
+
+@pytest.mark.parametrize("side", [8, 32])
+def test_at_every_side_an_image_shows_the_same(side):
+    """A coarser picture is the mean of the finer one's pixels, each of which was rounded once."""
+    numbers = 2**31 + np.arange(60)
+    fine, coarse = (shapes.draw(numbers, s) for s in (max(side, 16), min(side, 16)))
+    k = fine.shape[1] // coarse.shape[1]
+    means = fine.reshape(60, coarse.shape[1], k, coarse.shape[1], k, 3).mean(axis=(2, 4))
+    assert np.abs(coarse - means).max() <= 1
+    data = load(f"shapes-{side}")
+    assert data.shape == (3, side, side) and data.val_images.shape == (512, side, side, 3)
+    assert np.array_equal(data.train(0, range(9))[1], load("shapes").train(0, range(9))[1])
+    assert np.array_equal(data.decode(data.val(np.arange(5))[0]), data.val_images[:5])

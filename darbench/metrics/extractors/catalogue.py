@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from darbench.errors import unknown
 
-FEATURES, CLASSES = 64, 10  # widths of the small networks' layers
+FEATURES = 64  # of the small networks
 SPATIAL = 4  # channels of their spatial layer, which has half the images' side
 INCEPTION_SPATIAL = 7  # channels of sFID, 17 x 17
 
@@ -26,19 +26,20 @@ class ExtractorKind:
         return self.widths[self.layers["fid"]]
 
 
-def _small(name: str, side: int) -> ExtractorKind:
-    """The facts of a small network for square images of that side."""
+def _small(name: str, side: int, classes: int, resizes: bool = True) -> ExtractorKind:
+    """The facts of a small network for square images of that side, or resized to it."""
     return ExtractorKind(
         name=name,
         layers={"fid": "64", "kid": "64", "prc": "64", "isc": "logits", "sfid": "spatial"},
-        widths={"64": FEATURES, "logits": CLASSES, "spatial": SPATIAL * (side // 2) ** 2},
-        side=side,
+        widths={"64": FEATURES, "logits": classes, "spatial": SPATIAL * (side // 2) ** 2},
+        side=None if resizes else side,
         ships=True,
     )
 
 
-DIGITS_CNN = _small("digits-cnn", side=8)
-SHAPES_CNN = _small("shapes-cnn", side=16)
+DIGITS_CNN = _small("digits-cnn", side=8, classes=10, resizes=False)
+SHAPES_CNN = _small("shapes-cnn", side=16, classes=10)
+PHOTOS_CNN = _small("photos-cnn", side=16, classes=5)
 INCEPTION = ExtractorKind(
     name="inception-v3-compat",
     layers={
@@ -52,7 +53,7 @@ INCEPTION = ExtractorKind(
     side=None,
     ships=False,
 )
-_KINDS = {each.name: each for each in (DIGITS_CNN, SHAPES_CNN, INCEPTION)}
+_KINDS = {each.name: each for each in (DIGITS_CNN, SHAPES_CNN, PHOTOS_CNN, INCEPTION)}
 
 
 def extractor_kind(name: str) -> ExtractorKind:

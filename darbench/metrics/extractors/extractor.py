@@ -16,13 +16,14 @@ from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 from darbench.metrics.extractors import inception
 from darbench.metrics.extractors.catalogue import extractor_kind
 from darbench.metrics.extractors.classifier import Classifier
-from darbench.metrics.extractors.small_cnn import DIGITS, SHAPES
-from darbench.metrics.extractors.small_extractor import DigitsCNN, ShapesCNN
+from darbench.metrics.extractors.small_cnn import DIGITS, PHOTOS, SHAPES
+from darbench.metrics.extractors.small_extractor import DigitsCNN, PhotosCNN, ShapesCNN
 from darbench.records.rules import FEATURE_BATCH as BATCH
 
 _EXTRACTORS: dict[str, type[Classifier]] = {
     DIGITS.name: DigitsCNN,
     SHAPES.name: ShapesCNN,
+    PHOTOS.name: PhotosCNN,
     inception.NAME: inception.Inception,
 }
 

@@ -1,4 +1,4 @@
-"""The networks whose features measure samples of digits and shapes: architecture and loading.
+"""The networks whose features measure samples of the data that ship: architecture and loading.
 
 Trained by train_small_cnn.py on training images alone; the record of that run lies beside the
 weights as JSON.
@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from darbench.metrics.extractors import shipped
 from darbench.metrics.extractors.catalogue import (
-    CLASSES,
     DIGITS_CNN,
     FEATURES,
+    PHOTOS_CNN,
     SHAPES_CNN,
     SPATIAL,
     ExtractorKind,
@@ -23,16 +24,17 @@ from darbench.metrics.extractors.shipped import WEIGHTS
 
 
 class SmallNet(nn.Module):
-    """The network: uint8 (B, 3, H, W), H = W = side -> "64", "logits" (B, 10), "spatial".
+    """The network: uint8 (B, 3, H, H) -> "64", "logits" (B, classes), "spatial".
 
-    With one channel the images are grey in three equal channels. The spatial layer is the first 4
-    channels of H / 2 x W / 2 after the second convolution. Float32, no normalisation over the
+    Images of another side than its own are resized first, bilinearly and with antialiasing, as
+    InceptionV3 resizes to 299. With one channel the images are grey in three equal channels. The spatial layer is the first 4
+    channels of side / 2 x side / 2 after the second convolution. Float32, no normalisation over the
     batch and no dropout: a sample's features depend on that sample alone.
     """
 
-    def __init__(self, channels: int, side: int):
+    def __init__(self, channels: int, side: int, classes: int):
         super().__init__()
-        self.channels = channels
+        self.channels, self.side = channels, side
         self.conv = nn.Sequential(
             nn.Conv2d(channels, 32, 3, padding=1),  # (B, 32, H, W)
             nn.SiLU(),
@@ -44,10 +46,12 @@ class SmallNet(nn.Module):
         # Flattened, not pooled: the features keep where the strokes are.
         flat = 64 * (side // 4) ** 2
         self.penultimate = nn.Sequential(nn.Flatten(), nn.Linear(flat, FEATURES), nn.SiLU())
-        self.classifier = nn.Linear(FEATURES, CLASSES)
+        self.classifier = nn.Linear(FEATURES, classes)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         pixels = images.float()
+        if pixels.shape[-1] != self.side:
+            pixels = F.interpolate(pixels, (self.side, self.side), mode="bilinear", antialias=True)
         if self.channels == 1:
             pixels = pixels.mean(dim=1, keepdim=True)
         middle = self.conv[:4](pixels / 127.5 - 1)
@@ -66,19 +70,16 @@ class SmallCNN:
     kind: ExtractorKind
     data: str  # a dataset of darbench.data
     channels: int
+    side: int  # of the images it was trained on
     shift: int  # pixels by which training moves its images; what moves in is black
 
     @property
     def name(self) -> str:
         return self.kind.name
 
-    @property
-    def side(self) -> int:
-        return self.kind.side
-
     def net(self) -> SmallNet:
         """The network without its trained weights."""
-        return SmallNet(self.channels, self.side)
+        return SmallNet(self.channels, self.side, self.kind.widths["logits"])
 
     def read_record(self, folder: Path = WEIGHTS) -> dict:
         """What the training run wrote about the weights; see train_small_cnn for its keys."""
@@ -90,8 +91,9 @@ class SmallCNN:
         return shipped.load_weights(self.net(), self.name, folder)
 
 
-DIGITS = SmallCNN(kind=DIGITS_CNN, data="digits", channels=1, shift=1)
-SHAPES = SmallCNN(kind=SHAPES_CNN, data="shapes", channels=3, shift=0)
+DIGITS = SmallCNN(kind=DIGITS_CNN, data="digits", channels=1, side=8, shift=1)
+SHAPES = SmallCNN(kind=SHAPES_CNN, data="shapes", channels=3, side=16, shift=0)
+PHOTOS = SmallCNN(kind=PHOTOS_CNN, data="photos", channels=3, side=16, shift=0)
 
 
 @torch.no_grad()

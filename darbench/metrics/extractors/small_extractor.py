@@ -5,9 +5,9 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from darbench.arithmetic import one_thread
-from darbench.metrics.extractors.catalogue import DIGITS_CNN, SHAPES_CNN
+from darbench.metrics.extractors.catalogue import DIGITS_CNN, PHOTOS_CNN, SHAPES_CNN
 from darbench.metrics.extractors.classifier import Classifier
-from darbench.metrics.extractors.small_cnn import DIGITS, SHAPES, SmallCNN
+from darbench.metrics.extractors.small_cnn import DIGITS, PHOTOS, SHAPES, SmallCNN
 
 
 class SmallExtractor(Classifier):
@@ -36,3 +36,10 @@ class ShapesCNN(SmallExtractor):
 
     cnn = SHAPES
     layers, widths, side = SHAPES_CNN.layers, SHAPES_CNN.widths, SHAPES_CNN.side
+
+
+class PhotosCNN(SmallExtractor):
+    """The extractor photos-cnn."""
+
+    cnn = PHOTOS
+    layers, widths, side = PHOTOS_CNN.layers, PHOTOS_CNN.widths, PHOTOS_CNN.side

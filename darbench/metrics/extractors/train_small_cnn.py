@@ -2,7 +2,7 @@
 
     python -m darbench.metrics.extractors.train_small_cnn NAME --out DIR
 
-NAME is digits-cnn (about 15 seconds on one thread) or shapes-cnn (a minute or two). It writes
+NAME is digits-cnn (about 15 seconds on one thread), shapes-cnn or photos-cnn (a minute). It writes
 DIR/NAME.safetensors and DIR/NAME.json.
 
 Every random number comes from darbench.randomness, so a rerun repeats the same computation; the
@@ -23,9 +23,9 @@ from torch import Tensor
 
 from darbench.data import Dataset, load
 from darbench.metrics.extractors.small_cnn import (
-    CLASSES,
     DIGITS,
     FEATURES,
+    PHOTOS,
     SHAPES,
     SmallCNN,
     SmallNet,
@@ -33,8 +33,8 @@ from darbench.metrics.extractors.small_cnn import (
 )
 from darbench.randomness import stream
 
-CNNS = {cnn.name: cnn for cnn in (DIGITS, SHAPES)}
-EPOCHS = {"digits-cnn": 100, "shapes-cnn": 20}
+CNNS = {cnn.name: cnn for cnn in (DIGITS, SHAPES, PHOTOS)}
+EPOCHS = {"digits-cnn": 100, "shapes-cnn": 20, "photos-cnn": 20}
 MOST_IMAGES = 16_384  # taken from a dataset that has more
 BATCH, LR, WEIGHT_DECAY = 64, 2e-3, 1e-2
 
@@ -133,7 +133,7 @@ def main(argv: list[str] | None = None) -> None:
         "train_images": len(images),
         "held_out_images": data.n_val,
         "held_out_accuracy": reached,
-        "features": {str(FEATURES): FEATURES, "logits": CLASSES},
+        "features": {str(FEATURES): FEATURES, "logits": data.classes},
         "parameters": sum(parameter.numel() for parameter in net.parameters()),
         "seed": args.seed,
         "epochs": epochs,
