@@ -2,9 +2,9 @@
 
 Image number i is drawn from stream(0, "shapes", i) alone and its class is i mod 10. A shape has a
 random centre, size and rotation; its two halves have a colour each. Training images are the
-numbers in [0, 2^31), validation images the 512 after them. An image is 64 x 64 points: as 16 x 16
-pixels, or 8 x 8 or 32 x 32, image i shows the same. Colours are mixed in whole numbers by the points
-of a pixel, so that rounding elsewhere can hardly show.
+numbers in [0, 2^31), validation images the 512 after them. An image is 64 x 64 points: in 16 x 16
+pixels, 8 x 8 or 32 x 32 it shows the same. Colours are mixed in whole numbers by the points of a
+pixel, so that rounding elsewhere can hardly show.
 """
 
 import hashlib

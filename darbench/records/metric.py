@@ -37,6 +37,7 @@ class Metric:
     fid: str = ""  # the title in FID_FEATURES, of a distance that is named after its features
     error: str = ""  # what its standard error is taken over; empty where there is none
     beside: str = ""  # the compared metric in whose column of the page it stands
+    hashed: bool = True  # whether row hashes hold its columns; False for a metric that came later
     series: tuple[Series, ...] = ()
 
     def __post_init__(self):
@@ -93,6 +94,16 @@ LOSSES = (
                 shared=True,
             ),
         ),
+    ),
+    Metric(
+        name="val_loss_apart",
+        title="loss on other sources",
+        doc="validation loss, without labels, on items of sources that training saw nothing of, "
+        "such as whole photographs",
+        unit="velocity MSE",
+        digits=4,
+        beside="val_loss",
+        hashed=False,
     ),
 )
 # Metrics of generated samples.

@@ -6,6 +6,7 @@ Nothing here imports a third-party package, as in darbench.records.
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from darbench.records.canonical import canonical_json, content_hash
@@ -39,10 +40,11 @@ def _columns(kind: str, volatile: bool, **docs: str) -> tuple[Column, ...]:
 def _measured(metrics: Iterable[Metric]) -> Iterator[Column]:
     """Yield a column for each metric, and after it one for its standard error."""
     for metric in metrics:
-        yield Column(name=metric.name, kind="float", doc=metric.doc, unit=metric.unit)
+        of_metric = partial(Column, kind="float", unit=metric.unit, hashed=metric.hashed)
+        yield of_metric(name=metric.name, doc=metric.doc)
         if metric.error:
             doc = f"its standard error over {metric.error}"
-            yield Column(name=metric.error_column, kind="float", doc=doc, unit=metric.unit)
+            yield of_metric(name=metric.error_column, doc=doc)
 
 
 def _series(metrics: Iterable[Metric]) -> Iterator[Column]:

@@ -8,7 +8,12 @@ from darbench.flow.parts import in_parts
 from darbench.flow.transport import Transport
 from darbench.metrics.scores.reference import Reference, reference
 from darbench.metrics.scores.score import bootstrapped_distances, score
-from darbench.metrics.scores.validation import ValidationLoss, resampled_losses, validation_loss
+from darbench.metrics.scores.validation import (
+    ValidationLoss,
+    loss_of_items,
+    resampled_losses,
+    validation_loss,
+)
 from darbench.model.sit import SiT
 from darbench.records.settings import Evaluation
 from darbench.records.trial import Trial
@@ -46,6 +51,16 @@ class Evaluator:
         draws = self.evaluation.val_draws
         network = in_parts(model, model.pos_embed.shape[1], self.device)
         return validation_loss(network, self.dataset, draws, self.device, self.transport, redraw)
+
+    def apart(self, model: SiT) -> dict[str, float]:
+        """Return the loss on what the dataset keeps apart; nothing if it has no such part."""
+        items = self.dataset.apart()
+        if items is None:
+            return {}
+        draws = self.evaluation.val_draws
+        network = in_parts(model, model.pos_embed.shape[1], self.device)
+        loss = loss_of_items(network, *items, draws, self.device, self.transport)
+        return {"val_loss_apart": loss.total}
 
     def samples(self, model: SiT, redraw: int = 0) -> Samples | None:
         """Return generated samples; None if any is not finite."""

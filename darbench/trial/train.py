@@ -113,7 +113,7 @@ class Run:
     def _evaluate(self, model: SiT, step: int, train_loss: float) -> tuple[dict, Samples | None]:
         evaluation = self.trial.evaluation
         with self.conduct.evaluated(model.routing, self.learner.device):
-            val = self.evaluator.loss(model)
+            val, apart = self.evaluator.loss(model), self.evaluator.apart(model)
         if not (math.isfinite(train_loss) and math.isfinite(val.total)):
             return {"status": "diverged", "error": f"loss is not finite by step {step}"}, None
         measured = {
@@ -121,6 +121,7 @@ class Run:
             "train_loss": train_loss,
             "val_loss": val.total,
             "val_loss_bins": val.bins,
+            **apart,
         }
         if step < step_at(evaluation.fd_from, self.trial.training, self.flops, self.add_flops):
             return measured, None

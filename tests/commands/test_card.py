@@ -17,14 +17,20 @@ from darbench.records.settings import Evaluation, Stochastic, Training
 from darbench.search.files import cards, tasks_folder
 from darbench.trial.cost import evaluations
 
-NAMES = [
-    "cifar10-small",
-    "digits-micro",
-    "digits-nano",
-    "imagenet256-b2",
-    "imagenet256-xl2",
-    "shapes-nano",
-]
+DIAL = {"1_8": 1 / 8, "1_4": 1 / 4, "1_2": 1 / 2, "1": 1, "2": 2}
+NAMES = sorted(
+    [
+        *(f"burden-{data}-{burden}" for data in ("shapes", "photos") for burden in DIAL),
+        "cifar10-small",
+        "deep-nano",
+        "digits-micro",
+        "digits-nano",
+        "imagenet256-b2",
+        "imagenet256-xl2",
+        "photos-nano",
+        "shapes-nano",
+    ]
+)
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +45,21 @@ def of():
 
 def test_these_tasks_ship():
     assert list(cards(tasks_folder())) == NAMES
+
+
+@pytest.mark.parametrize("data", ["shapes", "photos"])
+@pytest.mark.parametrize("burden", DIAL)
+def test_the_burden_is_dialled_at_one_budget_and_one_number_of_tokens(of, data, burden):
+    card, middle = of(f"burden-{data}-{burden}"), of(f"burden-{data}-1")
+    channels, side, _ = kind(card.trial.task.data).shape
+    model = card.trial.model
+    assert channels * model.patch**2 / model.width == DIAL[burden]
+    assert (side // model.patch) ** 2 == 16 and (model.depth, model.width // model.heads) == (
+        12,
+        12,
+    )
+    assert card.budget == pytest.approx(middle.budget, rel=0.002)
+    assert middle.trial.training.steps == 1000
 
 
 PAPER = {  # arXiv:2605.20708, and the official SiT code where it says nothing

@@ -65,7 +65,7 @@ def missing(found):
     return [what for what, finding in found.items() if finding.state == "missing"]
 
 
-@pytest.mark.parametrize("task", ["digits-nano", "digits-micro", "shapes-nano"])
+@pytest.mark.parametrize("task", ["digits-micro", "burden-shapes-2", "photos-nano"])
 def test_what_ships_runs_anywhere(task):
     assert missing(examine(task)) == []
 

@@ -20,13 +20,17 @@ def test_data_of_files_need_a_path_and_say_what_works(name, tmp_path):
         load(name, str(tmp_path / "nowhere"))
 
 
-@pytest.mark.parametrize("name", ["digits", "shapes"])
+SHIPPED = [name for name in catalogue.names() if not catalogue.from_files(name)]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
 def test_the_facts_are_those_of_the_data(name):
     known, data = catalogue.kind(name), load(name)
     for fact in ("name", "shape", "classes", "n_train", "n_val", "n_references", "picture_bytes"):
         assert getattr(known, fact) == getattr(data, fact)
     references = data.reference_images
     assert (len(references), references[0].nbytes) == (data.n_references, data.picture_bytes)
+    assert len(data.val_images) == data.n_val
 
 
 def test_of_imagenets_latents_what_is_held_out_is_what_the_split_holds_out():

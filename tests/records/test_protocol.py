@@ -8,7 +8,7 @@ from darbench.data import from_files, load
 from darbench.data.catalogue import names
 from darbench.metrics.extractors.extractor import _EXTRACTORS
 from darbench.metrics.extractors.inception import SHA256
-from darbench.metrics.extractors.small_cnn import DIGITS, SHAPES
+from darbench.metrics.extractors.small_cnn import DIGITS, PHOTOS, SHAPES
 from darbench.records import rules
 from darbench.records.protocol import FINGERPRINTS, _read, protocol, protocol_hash
 from darbench.records.settings import Evaluation, Model, Stochastic, Training
@@ -93,7 +93,7 @@ def test_recorded_fingerprints_are_those_of_the_data_that_ship():
 
 
 def test_every_extractor_has_its_weights_in_the_protocol():
-    full = {c.name: c.read_record()["sha256"] for c in (DIGITS, SHAPES)}
+    full = {c.name: c.read_record()["sha256"] for c in (DIGITS, SHAPES, PHOTOS)}
     full["inception-v3-compat"] = SHA256
     for name in _EXTRACTORS:
         task = dataclasses.replace(TRIAL.task, extractor=name)

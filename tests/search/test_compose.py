@@ -150,7 +150,7 @@ BAD_OVERRIDES = {
     "seeds=3": "seeds=3: ",
     "sampler=tp": "unknown sampler 'tp'; did you mean tpe",
     "task=digits": "unknown task 'digits'; did you mean digits-nano",
-    "task=": "unknown task ''; known: cifar10-small, digits-micro, digits-nano",
+    "task=": "unknown task ''; known: burden-photos-1, burden-photos-1_2, ",
     "task.rank_by=fid": "unknown metric task.rank_by: 'fid'; did you mean fd",
     "darbench=x": "no 'darbench: x' to build on",
     "variants=[]": "the space has no variants",

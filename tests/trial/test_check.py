@@ -49,11 +49,9 @@ def test_images_must_be_square():
         build_model("add", {}, TINY, wide, seed=0)
 
 
-@pytest.mark.parametrize("extractor", ["shapes-cnn", "digits-cnn"])
-def test_an_extractor_that_reads_other_pictures_is_refused(extractor):
-    task = replace(DIGITS, data="digits" if extractor == "shapes-cnn" else "shapes")
-    trial = replace(tiny_trial(fd_from=0.5), task=replace(task, extractor=extractor))
-    with pytest.raises(ValueError, match=rf"task.extractor={extractor}: reads images of \d+ x"):
+def test_an_extractor_that_reads_other_pictures_is_refused():
+    trial = replace(tiny_trial(fd_from=0.5), task=replace(DIGITS, data="shapes"))
+    with pytest.raises(ValueError, match=r"task.extractor=digits-cnn: reads images of 8 x 8, sha"):
         check(trial)
 
 

@@ -34,7 +34,7 @@ def test_a_shipped_encoder_sees_what_the_extractor_sees(cnn):
 @pytest.mark.parametrize(
     ("name", "shape", "said"),
     [
-        ("digits-cnn", (3, 16, 16), r"of 1 x 8 x 8, not of 3 x 16 x 16; .* give shapes-cnn or ti"),
+        ("digits-cnn", (3, 16, 16), r"of 1 x 8 x 8, not of 3 x 16 x 16; .* give shapes-cnn or ph"),
         ("digits-cnn", (1, 16, 16), "not of 1 x 16 x 16; for those give timm:NAME with training"),
         ("shapes-cnn", (1, 8, 8), "of 3 x 16 x 16, not of 1 x 8 x 8; .* give digits-cnn or timm"),
         ("shapes-cnn", (3, 32, 32), "not of 3 x 32 x 32; for those give timm:NAME"),
@@ -48,7 +48,7 @@ def test_pictures_that_a_shipped_encoder_does_not_know_are_refused(name, shape, 
 @pytest.mark.parametrize(
     ("name", "weights", "said"),
     [
-        (None, "", "training.repa.encoder is empty; give digits-cnn or shapes-cnn or timm"),
+        (None, "", "is empty; give digits-cnn or shapes-cnn or photos-cnn or timm"),
         ("digit-cnn", "", "unknown encoder 'digit-cnn'; did you mean digits-cnn"),
         ("digits-cnn", "a.safetensors", "weights=a.safetensors: digits-cnn has its own, leave it"),
     ],

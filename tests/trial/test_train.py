@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from darbench.data import load
+from darbench.metrics.scores import validation
 from darbench.model.sizes import resolve
 from darbench.records.schema import COLUMNS
 from darbench.records.settings import Model, Stochastic
@@ -216,3 +217,16 @@ def test_colour_images_without_end_train_and_are_scored():
     *_, last = trainer.train(trial)
     assert last.final and last.measured["status"] == "ok"
     assert last.samples.shape == (10, 16, 16, 3) and last.measured["n_ref"] == 2048
+
+
+def test_what_the_data_keep_apart_is_measured_beside():
+    """A model that has not learnt yet says 0, and its loss is the mean square of the velocity."""
+    task = replace(DIGITS, data="photos", extractor="photos-cnn")
+    run, data = begin(task=task), load("photos")
+    x0, _ = validation._draw(0, (256, 3, 16, 16))
+    wanted = ((np.moveaxis(data.apart_images, 3, 1) / 127.5 - 1 - x0) ** 2).mean()
+    found = run.evaluator.apart(run.learner.model)
+    assert found == {"val_loss_apart": pytest.approx(wanted, rel=1e-5)}
+    *_, last = trainer.train(tiny_trial(task=task))
+    assert 0 < last.measured["val_loss_apart"] != last.measured["val_loss"]
+    assert begin().evaluator.apart(run.learner.model) == {}

@@ -26,10 +26,11 @@ from darbench.metrics.extractors.shipped import WEIGHTS
 class SmallNet(nn.Module):
     """The network: uint8 (B, 3, H, H) -> "64", "logits" (B, classes), "spatial".
 
-    Images of another side than its own are resized first, bilinearly and with antialiasing, as
-    InceptionV3 resizes to 299. With one channel the images are grey in three equal channels. The spatial layer is the first 4
-    channels of side / 2 x side / 2 after the second convolution. Float32, no normalisation over the
-    batch and no dropout: a sample's features depend on that sample alone.
+    Images of another side than its own are resized by the mean of the pixels under each new one:
+    smaller ones by blocks, larger ones by repetition, which these networks know best. With one
+    channel the images are grey in three equal channels. The spatial layer is the first 4 channels
+    of side / 2 x side / 2 after the second convolution. Float32, no normalisation over the batch
+    and no dropout: a sample's features depend on that sample alone.
     """
 
     def __init__(self, channels: int, side: int, classes: int):
@@ -51,7 +52,7 @@ class SmallNet(nn.Module):
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         pixels = images.float()
         if pixels.shape[-1] != self.side:
-            pixels = F.interpolate(pixels, (self.side, self.side), mode="bilinear", antialias=True)
+            pixels = F.adaptive_avg_pool2d(pixels, self.side)
         if self.channels == 1:
             pixels = pixels.mean(dim=1, keepdim=True)
         middle = self.conv[:4](pixels / 127.5 - 1)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from darbench.data import Dataset
 from darbench.flow.transport import DEFAULT, Network, Transport
@@ -24,7 +25,6 @@ class ValidationLoss:
     images: list[float]  # mean over draws of each image
 
 
-@torch.no_grad()
 def validation_loss(
     model: Network,
     dataset: Dataset,
@@ -33,13 +33,27 @@ def validation_loss(
     transport: Transport = DEFAULT,
     redraw: int = 0,
 ) -> ValidationLoss:
-    """Mean squared error of the model's velocity on the validation images, whatever it predicts,
-    with `draws` pairs of noise and time an image. Another `redraw` takes other pairs.
+    """The `loss_of_items` on the validation images."""
+    items = dataset.val(np.arange(dataset.n_val))
+    return loss_of_items(model, *items, draws, device, transport, redraw)
 
-    In each draw the times of the N images are stratified: one in each of N equal cells of
+
+@torch.no_grad()
+def loss_of_items(
+    model: Network,
+    x1: Tensor,
+    label: Tensor,
+    draws: int,
+    device: str = "cpu",
+    transport: Transport = DEFAULT,
+    redraw: int = 0,
+) -> ValidationLoss:
+    """Mean squared error of the model's velocity on items (N, C, H, W) with labels (N,), whatever
+    it predicts, with `draws` pairs of noise and time an item. Another `redraw` takes other pairs.
+
+    In each draw the times of the N items are stratified: one in each of N equal cells of
     [MARGIN, 1 - MARGIN], where every prediction is regular on every path.
     """
-    x1, label = dataset.val(np.arange(dataset.n_val))
     times, losses = [], []
     for draw in range(redraw * draws, (redraw + 1) * draws):
         x0, t = (torch.from_numpy(a) for a in _draw(draw, tuple(x1.shape)))

@@ -12,7 +12,7 @@ from darbench.data import load
 from darbench.errors import BadInput
 from darbench.metrics.extractors import extractor as extractors
 from darbench.metrics.extractors.extractor import extract, extractor
-from darbench.metrics.extractors.small_cnn import DIGITS, SHAPES
+from darbench.metrics.extractors.small_cnn import DIGITS, PHOTOS, SHAPES
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def net():
     return extractor("digits-cnn")
 
 
-@pytest.fixture(scope="module", params=[DIGITS, SHAPES], ids=lambda cnn: cnn.name)
+@pytest.fixture(scope="module", params=[DIGITS, SHAPES, PHOTOS], ids=lambda cnn: cnn.name)
 def shipped(request):
     """The name of an extractor, and pictures of the kind that it was trained on."""
     return request.param.name, load(request.param.data).reference_images[:201]
@@ -46,11 +46,11 @@ def features_of_part(name, images):
 
 
 def test_features_are_the_same_bits_from_two_processes_with_half_each():
-    images = {cnn.name: load(cnn.data).reference_images[:201] for cnn in (DIGITS, SHAPES)}
+    images = {cnn.name: load(cnn.data).reference_images[:201] for cnn in (DIGITS, SHAPES, PHOTOS)}
     asked = [(name, half) for name in images for half in np.array_split(images[name], 2)]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         parts = list(pool.map(features_of_part, *zip(*asked, strict=True)))
-    for name, halves in zip(images, (parts[:2], parts[2:]), strict=True):
+    for name, *halves in zip(images, parts[::2], parts[1::2], strict=True):
         for layer, values in extract(extractor(name), images[name]).items():
             assert torch.equal(values, torch.cat([half[layer] for half in halves]))
 

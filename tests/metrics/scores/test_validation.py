@@ -4,7 +4,7 @@ import torch
 
 from darbench.data import base, load
 from darbench.metrics.scores import validation
-from darbench.metrics.scores.validation import validation_loss
+from darbench.metrics.scores.validation import loss_of_items, validation_loss
 from darbench.records.rules import MARGIN
 
 
@@ -116,3 +116,10 @@ def test_images_are_used_in_the_models_range(data):
         return (x1 - x) / (1 - t).view(-1, 1, 1, 1)
 
     assert validation_loss(truth, data, 1).total < 1e-4
+
+
+def test_what_is_apart_is_measured_as_the_validation_images_are(data):
+    items = data.val(np.arange(data.n_val))
+    assert loss_of_items(model, *items, 2) == validation_loss(model, data, 2)
+    fewer = loss_of_items(model, items[0][:40], torch.full((40,), 10), 1)
+    assert len(fewer.images) == 40 and fewer.total > validation_loss(model, data, 1).total
