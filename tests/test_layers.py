@@ -30,7 +30,7 @@ FLOORS = {
     1: ("registry",),
     2: ("routing",),
     3: ("model", "flow", "data"),
-    4: ("metrics",),
+    4: ("metrics", "diagnose"),
     5: ("trial", "analysis", "store", "testing"),
     6: ("search", "board"),
     7: ("commands",),

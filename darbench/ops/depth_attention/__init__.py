@@ -14,6 +14,7 @@ from torch import Tensor
 from darbench.ops.depth_attention import definition, eager, graph
 from darbench.ops.depth_attention.backends import backend, takes
 from darbench.ops.depth_attention.deferred import deferred
+from darbench.ops.depth_attention.listener import LISTENERS, tell
 from darbench.ops.depth_attention.source import Source, key_norm, normed, null
 from darbench.ops.norm import EPS
 
@@ -43,6 +44,8 @@ def depth_attention(
     _check(query, sources)
     # Under autocast a computed query has less precision than the sources.
     query = query.to(torch.promote_types(query.dtype, sources[0].value.dtype))
+    if LISTENERS and not torch.compiler.is_compiling():
+        tell(query, sources, scale, heads)
     if not takes(query, *(s.value for s in sources)):
         return definition.depth_attention(query, sources, scale, heads), tuple(sources)
     if torch.compiler.is_compiling():

@@ -1,0 +1,59 @@
+"""The time as a linear model reads it out of a state  (DAR, arXiv:2605.20708)."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from darbench.diagnose.batch import Batch
+from darbench.diagnose.measured import Measured
+from darbench.diagnose.record import outputs_of
+from darbench.model.sit import SiT
+from darbench.randomness import stream
+
+STRENGTH = 1.0  # of the ridge penalty, on features of unit variance
+TRAIN = 0.5  # share of the samples
+
+
+def probe(model: SiT, batch: Batch, times: Tensor, splits: int = 5) -> dict[str, Measured]:
+    """R2 of a ridge regression of t on z_k, the mean over tokens, in the held-out half.
+
+    times: one for each image of the batch, (n,), unlike in the other analyses, such as n equally
+    spaced ones in random order. probe_r2 (k,): from each depth. probe_r2_input (): from the values
+    of x_t itself. Means over `splits` random halves; the error is the standard deviation over
+    them, not divided by their root, for they are halves of the same samples.
+    """
+    point = batch.transport.path.at(times.to(batch.x1), batch.x1)
+    x = point.x(batch.x0, batch.x1)
+    reads = outputs_of(model, x, times.to(x), batch.label).h[::2]
+    pooled = [h.mean(1) for h in reads]
+    t = _array(times)
+    found = np.array([[_r2(_array(f), t, seed) for seed in range(splits)] for f in pooled])
+    given = np.array([_r2(_array(x.flatten(1)), t, seed) for seed in range(splits)])
+    return {"probe_r2": _over_splits(found, ("k",)), "probe_r2_input": _over_splits(given, ())}
+
+
+def probe_times(n: int, batch: Batch) -> Tensor:
+    """n equally spaced times of the training span in a fixed random order."""
+    order = stream(0, "diagnosis-probe-times").permutation(n)
+    return batch.transport.time(torch.from_numpy((order + 0.5) / n).float())
+
+
+def _r2(features: np.ndarray, t: np.ndarray, seed: int) -> float:
+    """R2 in one half of the samples of a ridge regression that was fitted in the other."""
+    from sklearn.linear_model import Ridge  # takes a second to import
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    order = stream(seed, "diagnosis-split").permutation(len(t))
+    train, test = np.split(order, [round(TRAIN * len(t))])
+    regression = make_pipeline(StandardScaler(), Ridge(STRENGTH))
+    return regression.fit(features[train], t[train]).score(features[test], t[test])
+
+
+def _over_splits(r2: np.ndarray, axes: tuple[str, ...]) -> Measured:
+    spread = r2.std(-1, ddof=1) if r2.shape[-1] > 1 else np.full(r2.shape[:-1], np.nan)
+    return Measured(r2.mean(-1), axes, error=spread)
+
+
+def _array(x: Tensor) -> np.ndarray:
+    return x.detach().double().cpu().numpy()
