@@ -1,5 +1,7 @@
 """The three symptoms of plain addition, over depth and time  (DAR, arXiv:2605.20708)."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
@@ -36,7 +38,7 @@ def symptoms(model: SiT, batch: Batch, times: Tensor) -> dict[str, Measured]:
     grads = gradients(loss, [*v, *z])
     grad_v, grad_z = grads[: len(v)], grads[len(v) :]
     n = len(batch.x1)
-    cosines = [cosine_similarity(a, b, dim=-1).mean(-1) for a, b in zip(z, z[1:], strict=False)]
+    cosines = [cosine_similarity(a, b, dim=-1).mean(-1) for a, b in pairwise(z)]
     return {
         "rms_z": _rms(z, n, "k", "activation"),
         "rms_v": _rms(v, n, "j", "activation"),
