@@ -7,6 +7,8 @@ from typing import Any
 
 from darbench.board import cells
 from darbench.board.rank import Leaderboard
+from darbench.metrics.extractors.catalogue import extractor_kind
+from darbench.metrics.scores.missing import UNCLASSIFIED, fdr_text
 from darbench.records.setting import identity_defaults
 from darbench.records.settings import Training
 
@@ -46,6 +48,7 @@ def _values(board: Leaderboard) -> dict[str, str]:
     """The protocol of a section (empty where its rows lack it), its budget and its training."""
     values = {name: _text(value) for name, value in board.protocol.items()}
     values["reference images"] = _text(board.n_ref)
+    values |= _score_facts(board)
     values["budget, training FLOPs"] = cells.power(board.budget_flops)
     trained = (json.loads(row.config_json)["training"] for row in board.rows)
     recipes = [identity_defaults(Training) | recipe for recipe in trained]
@@ -53,6 +56,19 @@ def _values(board: Leaderboard) -> dict[str, str]:
         texts = dict.fromkeys(_text(recipe[key]) for recipe in recipes)
         values[f"training.{key}"] = " or ".join(texts)
     return values
+
+
+def _score_facts(board: Leaderboard) -> dict[str, str]:
+    """What is to be known of FDr and of the class accuracy; nothing in rows that are older."""
+    if board.n_fdr is None:
+        return {}
+    features, accuracy = extractor_kind(board.extractor).features, board.val_class_accuracy
+    return {
+        "FDr": fdr_text(board.n_fdr, features),
+        "class accuracy of held-out images": UNCLASSIFIED
+        if accuracy is None
+        else cells.percent(accuracy, signed=False),
+    }
 
 
 def _text(value: Any) -> str:

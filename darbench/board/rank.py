@@ -49,6 +49,8 @@ class Leaderboard:
     protocol: dict[str, Any]  # what the protocol hash covers, by name; empty in rows without it
     protocol_hash: str
     n_ref: int | None  # number of reference images
+    n_fdr: int | None  # number of images that FDr is taken at
+    val_class_accuracy: float | None  # of the classifier of `class_accuracy`
     budget_flops: float | None  # training FLOPs; None where all trials crashed too early
     rank_by: str
     reference: str | None  # the entry that scores are ratios to; None where none is complete
@@ -135,6 +137,8 @@ def _leaderboard(part: pl.DataFrame, declared: Declared) -> Leaderboard:
         protocol=json.loads(first["protocol_json"] or "{}"),
         protocol_hash=first["protocol_hash"],
         n_ref=part["n_ref"].max(),
+        n_fdr=part["n_fdr"].max(),
+        val_class_accuracy=part["val_class_accuracy"].max(),
         budget_flops=first["budget_flops"],
         rank_by=rank_by,
         reference=measure and measure.name,

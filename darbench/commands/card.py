@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from darbench.data import Kind, kind
+from darbench.metrics.extractors.catalogue import extractor_kind
+from darbench.metrics.scores.missing import CLASSIFIED, UNCLASSIFIED, fdr_text, is_classified
 from darbench.records.metric import METRICS
 from darbench.records.settings import SDE_SAMPLERS, Evaluation, Training
 from darbench.records.trial import Trial
@@ -106,10 +108,21 @@ class Card:
             f"{fd} of {e.n_gen:,} samples at the checkpoints from "
             f"{e.fd_from * self.budget:.3g} FLOPs on"
         )
+        yield from self._further_scores()
         yield f"sampler {sampler_text(e)}; {guidance_text(e)}"
         if self.sampling is not None:
             share = self.sampling / self.budget
             yield f"{self.sampling:.3g} FLOPs of sampling in all, {share:.0%} of the budget"
+
+    def _further_scores(self) -> Iterator[str]:
+        """Yield what FDr and class accuracy are measured on, or why they are not."""
+        data, e = self.data, self.trial.evaluation
+        if not data.n_val:
+            return  # the user's files decide
+        features = extractor_kind(self.trial.task.extractor).features
+        yield f"FDr {fdr_text(min(e.n_gen, data.n_val), features)}"
+        classified = is_classified(data.picture_bytes, data.classes)
+        yield f"class accuracy {CLASSIFIED if classified else UNCLASSIFIED}"
 
     def _commands(self) -> Iterator[str]:
         name = self.trial.task.name

@@ -140,6 +140,16 @@ SCORES = (
         beside="fd",
     ),
     Metric(
+        name="fdr",
+        title="FDr",
+        doc="fd over that of equally many held-out images: 1 for fresh images of the data, less "
+        "for copies of training images; the mean over the extractors",
+        unit="1",
+        error="samples and held-out images",
+        beside="fd",
+        hashed=False,
+    ),
+    Metric(
         name="sfd",
         title="sFD",
         fid="sFID",
@@ -171,6 +181,15 @@ SCORES = (
         "validation image; below 1 hints at memorisation",
         unit="1",
         better=NEITHER,
+    ),
+    Metric(
+        name="class_accuracy",
+        title="class accuracy",
+        doc="share of samples to which a classifier that is no extractor gives the class that "
+        "they were made for",
+        unit="1",
+        better=HIGHER,
+        hashed=False,
     ),
 )
 

@@ -122,6 +122,14 @@ SCHEMA: tuple[Column, ...] = (
     *_series((*LOSSES, *SCORES)),
     *_measured(SCORES),
     *_columns("int", False, n_gen="generated samples", n_ref="reference samples"),
+    Column(name="n_fdr", kind="int", doc="images that either distance of fdr is of", hashed=False),
+    Column(
+        name="val_class_accuracy",
+        kind="float",
+        doc="class_accuracy of the held-out images",
+        unit="1",
+        hashed=False,
+    ),
     *_columns(
         "str",
         False,

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from darbench.data import Dataset
 from darbench.flow.parts import in_parts
 from darbench.flow.transport import Transport
+from darbench.metrics.scores.class_accuracy import class_accuracy
 from darbench.metrics.scores.reference import Reference, reference
 from darbench.metrics.scores.score import bootstrapped_distances, score
 from darbench.metrics.scores.validation import (
@@ -41,6 +44,7 @@ class Evaluator:
                 dataset.reference_images,
                 dataset.val_images,
                 dataset.reference_labels,
+                dataset.val(np.arange(dataset.n_val))[1].numpy(),
             ),
             transport=transport,
             pair_id=trial.pair_id,
@@ -68,7 +72,9 @@ class Evaluator:
         return generate(model, self.dataset, self.evaluation, seed, self.device, self.transport)
 
     def scores(self, samples: Samples) -> dict[str, Any]:
-        return score(samples.pictures, self.reference, samples.labels)
+        """Return columns of the samples' row."""
+        judged = class_accuracy(self.dataset, samples.pictures, samples.labels)
+        return score(samples.pictures, self.reference, samples.labels) | judged
 
     def redraws(self, model: SiT, measured: dict[str, Any], samples: Samples) -> dict[str, Any]:
         """Measure the same weights again with other random numbers.

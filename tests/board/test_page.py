@@ -213,6 +213,19 @@ def test_fd_infinity_and_kid_stand_with_fd_and_their_errors(tmp_path):
     assert "fd extrapolated to infinitely many" in text
 
 
+def test_the_protocol_says_what_fdr_and_class_accuracy_are_of(tmp_path):
+    def shown(**measured):
+        return Parsed(render(tmp_path, [row | measured for row in entry_rows("add")])).text
+
+    text = shown(fdr=2.5, fdr_se=0.25, n_fdr=360, class_accuracy=0.91, val_class_accuracy=0.9875)
+    assert "FDr at 360 images of either set" in text and "FDr 2.50 ± 0.25" in text
+    assert "class accuracy of held-out images 98.8 %" in text and "Class accuracy ↑" in text
+    text = shown(n_fdr=60)
+    assert "FDr none: samples and held-out images of the same labels are 60" in text
+    assert "class accuracy of held-out images none: its classifier learns pictures of" in text
+    assert "FDr" not in shown()
+
+
 def test_only_what_may_end_otherwise_is_offered_a_command(tmp_path):
     def again(*failed, **given):
         crashes = [failed_row(toy_trial("dar", i), s, "made up") for i, s in failed]

@@ -232,3 +232,11 @@ def test_every_card_says_in_a_comment_what_the_machine_cannot_check():
     comment = " ".join(line[2:] for line in text.splitlines() if line.startswith("# "))
     assert "leaves things open" in comment and "Differs here" in comment
     assert math.isclose(sum(yaml.safe_load(text)["training"]["checkpoints"]), 3.5)
+
+
+def test_a_card_says_what_fdr_and_class_accuracy_are_measured_on_or_why_not(of):
+    small, large = (" ".join(of(n).text().split()) for n in ("digits-nano", "imagenet256-xl2"))
+    assert "FDr at 360 images of either set" in small
+    assert "class accuracy by a classifier fitted to training images" in small
+    assert "FDr none: samples and held-out images of the same labels are 2,048" in large
+    assert "class accuracy none: its classifier learns pictures of at most" in large

@@ -56,8 +56,8 @@ def fd_infinity(
     if n < LEAST * d:
         return math.nan, math.nan
     strata = strata_of(labels, n)
-    root = _root(real["sigma"])
-    whole, values = _distance(features, real, root), []
+    root = square_root(real["sigma"])
+    whole, values = distance(features, real, root), []
     for shuffle in range(SHUFFLES):
         ordered = features[shuffled(strata, stream(0, "fd-infinity", shuffle))]
         half, quarter = (_mean_distance(ordered, parts, real, root) for parts in (2, 4))
@@ -75,7 +75,7 @@ def influence(features: np.ndarray, real: Statistics) -> np.ndarray:
     samples' Gaussian to the reference's. Directions in which the samples do not vary are left out.
     """
     mean, covariance = _moments(features)
-    root = _root(real["sigma"])
+    root = square_root(real["sigma"])
     values, vectors = np.linalg.eigh(root @ covariance @ root)
     varies = values > 1e-12 * values[-1]
     inverse = np.zeros_like(values)
@@ -88,10 +88,10 @@ def influence(features: np.ndarray, real: Statistics) -> np.ndarray:
 
 def _mean_distance(features: np.ndarray, parts: int, real: Statistics, root: np.ndarray) -> float:
     """Mean FD of as many consecutive subsets of equal size."""
-    return float(np.mean([_distance(p, real, root) for p in np.array_split(features, parts)]))
+    return float(np.mean([distance(p, real, root) for p in np.array_split(features, parts)]))
 
 
-def _distance(features: np.ndarray, real: Statistics, root: np.ndarray) -> float:
+def distance(features: np.ndarray, real: Statistics, root: np.ndarray) -> float:
     """FD in its symmetric form: one root of the reference serves all subsets, and eigenvalues of a
     symmetric matrix cost a fraction of those of S S_r, which matters at 2048 features."""
     mean, covariance = _moments(features)
@@ -106,7 +106,7 @@ def _moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return features.mean(axis=0), np.cov(features, rowvar=False)
 
 
-def _root(covariance: np.ndarray) -> np.ndarray:
+def square_root(covariance: np.ndarray) -> np.ndarray:
     """The symmetric square root of a covariance."""
     values, vectors = np.linalg.eigh(covariance)
     return (vectors * np.sqrt(values.clip(min=0))) @ vectors.T

@@ -23,6 +23,7 @@ from torch_fidelity.metric_isc import isc_features_to_metric
 
 from darbench.metrics.extractors.extractor import Layers, extract, extractor
 from darbench.metrics.scores.fd_infinity import fd_infinity
+from darbench.metrics.scores.fd_ratio import fd_ratio
 from darbench.metrics.scores.frechet import frechet_distance, statistics
 from darbench.metrics.scores.kernel import kernel_distance
 from darbench.metrics.scores.neighbours import nearest_distances, precision_recall
@@ -46,12 +47,15 @@ def score(
         raise ValueError(f"images {images.shape[1:]} differ in size from the reference's")
     features, real = layers.features, reference.features
     fd_inf, fd_inf_se = fd_infinity(features.numpy(), reference.statistics, labels)
+    fdr = fd_ratio(features.numpy(), labels, reference.held_out)
     kid, kid_se = kernel_distance(features.numpy(), real.numpy(), labels, reference.labels)
     precision, recall = precision_recall(features, real)
     measured = {
         "fd": frechet_distance(statistics(features), reference.statistics),
         "fd_inf": fd_inf,
         "fd_inf_se": fd_inf_se,
+        "fdr": fdr.value,
+        "fdr_se": fdr.error,
         "sfd": _spatial_distance(layers, reference),
         "kid": kid,
         "kid_se": kid_se,
@@ -61,7 +65,7 @@ def score(
         "nn_distance_ratio": nn_distance_ratio(images, reference),
     }
     finite = {name: value if math.isfinite(value) else None for name, value in measured.items()}
-    return finite | {"n_gen": len(images), "n_ref": len(real)}
+    return finite | {"n_gen": len(images), "n_ref": len(real), "n_fdr": fdr.images}
 
 
 def bootstrapped_distances(images: np.ndarray, reference: Reference, draws: int) -> list[float]:

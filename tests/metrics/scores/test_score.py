@@ -23,6 +23,8 @@ KEYS = {
     "fd",
     "fd_inf",
     "fd_inf_se",
+    "fdr",
+    "fdr_se",
     "sfd",
     "kid",
     "kid_se",
@@ -32,6 +34,7 @@ KEYS = {
     "nn_distance_ratio",
     "n_gen",
     "n_ref",
+    "n_fdr",
 }
 
 
