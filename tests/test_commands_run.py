@@ -84,14 +84,14 @@ def fill(folder: Path, space, command: str, files: dict[str, str]) -> dict[str, 
     """Write the ledger of a sweep that is over, but for a crash, and its declarations."""
     ids = {}
     for configuration in space.grid():
-        trials = [space.trial(configuration, seed, "confirm") for seed in space.seeds]
+        trials = [configuration.trial(seed, "confirm") for seed in space.seeds]
         ids |= {trial.config_hash: trial.id for trial in trials[:1]}
         for row in (row for trial in trials for row in trial_rows(trial)):
             ledger.append(folder / "ledger" / "w.jsonl", row)
     lost = row | {"status": "crashed", "error": "made up", "attempt": 2}
     ledger.append(folder / "ledger" / "w.jsonl", lost)
     sweeps = declared.Declared(files=files).extended(
-        {key: space.seeds for key in ids}, command=command, rank_by="val_loss"
+        {key: space.seeds for key in ids}, command=command, rank_by=dict.fromkeys(ids, "val_loss")
     )
     declared.write(folder, sweeps)
     return ids
@@ -127,7 +127,7 @@ def test_an_entrys_command_without_change_is_its_trial(here):
     from darbench.search.load import load_trial
 
     space = load_space("mine.yaml", [], registry.signatures())
-    wanted = {space.trial(c, 0, "confirm").id for c in space.grid()}
+    wanted = {c.trial(0, "confirm").id for c in space.grid()}
     found = set()
     for command in commands_of(build("mine", here / "leaderboards")):
         words = shlex.split(command)

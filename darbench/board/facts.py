@@ -45,7 +45,7 @@ def _facts(own: dict[str, str], of_task: list[dict[str, str]]) -> list[Fact]:
 
 
 def _values(board: Leaderboard) -> dict[str, str]:
-    """The protocol of a section (empty where its rows lack it), its budget and its training."""
+    """The protocol of a section (empty where its rows lack it), its budget, training and axes."""
     values = {name: _text(value) for name, value in board.protocol.items()}
     values["reference images"] = _text(board.n_ref)
     values |= _score_facts(board)
@@ -55,7 +55,7 @@ def _values(board: Leaderboard) -> dict[str, str]:
     for key in _TRAINING:
         texts = dict.fromkeys(_text(recipe[key]) for recipe in recipes)
         values[f"training.{key}"] = " or ".join(texts)
-    return values
+    return values | {name: _text(value) for name, value in board.point.items()}
 
 
 def _score_facts(board: Leaderboard) -> dict[str, str]:

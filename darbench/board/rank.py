@@ -1,4 +1,4 @@
-"""From rows to leaderboards: one per task, protocol and budget, ranked at matched compute.
+"""From rows to leaderboards: one per task, protocol, budget and place, at matched compute.
 
 Every entry is compared with the `add` entry of the same backbone, seed by seed, at exactly the
 section's budget of training FLOPs. An entry has a score and a rank only when the seeds that its
@@ -7,6 +7,7 @@ own sweeps declared have finished; until then its provisional means are shown be
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -21,10 +22,12 @@ from darbench.analysis.tiers import tiers
 from darbench.board.entry_row import EntryRow, to_frame
 from darbench.board.history import history
 from darbench.errors import BadInput, unknown
+from darbench.records.canonical import canonical_json
 from darbench.records.metric import COMPARED
 from darbench.records.schema import COLUMNS
 from darbench.records.settings import PLAIN
 from darbench.store.declared import Declared
+from darbench.store.place import Place
 from darbench.store.tables import POLARS_SCHEMA, with_all_columns
 
 NOTHING = Declared()
@@ -45,6 +48,8 @@ class Leaderboard:
     """
 
     task: str
+    point: Mapping[str, Any]  # of the space's axes: value by name
+    track: str
     extractor: str
     protocol: dict[str, Any]  # what the protocol hash covers, by name; empty in rows without it
     protocol_hash: str
@@ -62,6 +67,12 @@ class Leaderboard:
     curves: pl.DataFrame  # one row per entry, pair id and checkpoint
     trials: pl.DataFrame  # one row per trial: how it stands, what it reached, where it ran
 
+    @property
+    def name(self) -> str:
+        """The task and the other axes, such as `digits-nano, model.patch=2`."""
+        axes = (f"{name}={value}" for name, value in self.point.items() if name != "task")
+        return ", ".join([self.task, *axes])
+
     @cached_property
     def frame(self) -> pl.DataFrame:
         """The rows as a table.
@@ -74,16 +85,24 @@ class Leaderboard:
 
 
 def sections(frame: pl.DataFrame, declared: Declared = NOTHING) -> list[Leaderboard]:
-    """Return a leaderboard per task, protocol and budget, the largest budget first.
+    """Return a leaderboard per task, protocol, budget and declared place, largest budget first.
 
     Each is ranked by the metric that the last sweep of any of its configurations declared, or else
     by that of its latest row. The seeds an entry must have are those that sweeps declared for its
     configuration, and those of its rows; so a board that is built during a sweep does not rank
     entries on the seeds that happen to be done.
     """
-    parts = _with_budgets(with_all_columns(frame)).partition_by(SECTION, maintain_order=True)
-    boards = [_leaderboard(part, declared) for part in parts]
-    return sorted(boards, key=lambda b: (-(b.budget_flops or 0), b.task, b.protocol_hash))
+    parts = [
+        (order, _leaderboard(own, place, declared))
+        for order, (place, part) in enumerate(_by_place(with_all_columns(frame), declared))
+        for own in part.partition_by(SECTION, maintain_order=True)
+    ]
+
+    def key(part: tuple[int, Leaderboard]) -> tuple:
+        order, board = part
+        return -(board.budget_flops or 0), board.task, board.protocol_hash, order
+
+    return [board for _, board in sorted(parts, key=key)]
 
 
 def rank(frame: pl.DataFrame, declared: Declared = NOTHING) -> Leaderboard:
@@ -95,6 +114,22 @@ def rank(frame: pl.DataFrame, declared: Declared = NOTHING) -> Leaderboard:
             "use darbench.board.rank.sections, or filter the rows first"
         )
     return boards[0]
+
+
+def _by_place(frame: pl.DataFrame, declared: Declared) -> list[tuple[Place, pl.DataFrame]]:
+    """The rows of each place, in the order in which sweeps declared them."""
+    known = [place for each in declared.places.values() for place in each]
+    found = {_section(place): (place, set()) for place in [Place(), *known]}
+    for key in frame.select("config_hash", "split").unique().rows():
+        for place in declared.standing(*key):
+            found[_section(place)][1].add("/".join(key))
+    keys = pl.concat_str("config_hash", "split", separator="/")
+    frame = _with_budgets(frame)
+    return [(place, frame.filter(keys.is_in(list(own)))) for place, own in found.values() if own]
+
+
+def _section(place: Place) -> tuple[str, str]:
+    return canonical_json(place.point), place.track
 
 
 def _with_budgets(frame: pl.DataFrame) -> pl.DataFrame:
@@ -118,7 +153,7 @@ def _cost(config_json: str) -> str:
     return json.dumps([config["task"], model, recipe])
 
 
-def _leaderboard(part: pl.DataFrame, declared: Declared) -> Leaderboard:
+def _leaderboard(part: pl.DataFrame, place: Place, declared: Declared) -> Leaderboard:
     first = part.row(0, named=True)
     rank_by = declared.ranking(set(part["config_hash"])) or part.sort("created_utc")["rank_by"][-1]
     if rank_by not in COMPARED:
@@ -133,6 +168,8 @@ def _leaderboard(part: pl.DataFrame, declared: Declared) -> Leaderboard:
     placed = _placed(ordered, rank_by, tried)
     return Leaderboard(
         task=first["task"],
+        point=place.point,
+        track=place.track,
         extractor=first["extractor"],
         protocol=json.loads(first["protocol_json"] or "{}"),
         protocol_hash=first["protocol_hash"],

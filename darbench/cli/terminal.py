@@ -72,8 +72,8 @@ def _status(progress: Progress) -> Table:
     )
     # A label may hold brackets, which are no markup in Text.
     if progress.best:
-        label, value = progress.best
-        grid.add_row("best so far", Text(f"{label}: {progress.rank_by} {value:.4f}"))
+        name, metric, value = progress.best
+        grid.add_row("best so far", Text(f"{name}: {metric} {value:.4f}"))
     grid.add_row("latest", Text(progress.event))
     return grid
 

@@ -130,12 +130,28 @@ def trained_text(last: dict[str, Any], out: Path) -> str:
 
 
 def preview_text(preview: dict[str, Any]) -> str:
+    grounds = preview["grounds"]
     last = (
         f"{preview['total']} trials ({preview['sampler']}, seeds {preview['seeds']}), "
-        f"{preview['finished']} finished already, budget {preview['steps']} add steps each; "
-        "nothing ran"
+        f"{preview['finished']} finished already, budget "
+        f"{_steps(grounds)} add steps each; nothing ran"
     )
-    return "\n".join([*preview["configurations"], last])
+    return "\n".join([*preview["configurations"], *_grounds(grounds), last])
+
+
+def _steps(grounds: list[dict[str, Any]]) -> str:
+    """The steps of all grounds, the least and the most where they differ."""
+    steps = sorted(ground["steps"] for ground in grounds)
+    return str(steps[0]) if steps[0] == steps[-1] else f"{steps[0]} to {steps[-1]}"
+
+
+def _grounds(grounds: list[dict[str, Any]]) -> list[str]:
+    """A line for each point of the axes; none without axes."""
+    points = [{k: v for k, v in ground.items() if k != "steps"} for ground in grounds]
+    if not points[0]:
+        return []
+    lines = [f"  {', '.join(f'{name}={v}' for name, v in point.items())}" for point in points]
+    return [f"each of these on {len(points)} ground{'s' * (len(points) > 1)}:", *lines]
 
 
 def counts(result: "SweepResult") -> str:

@@ -44,7 +44,7 @@ def rows_of_task(task: str, out: str | Path) -> dict[Path, Rows]:
 
 def measured(space: SearchSpace, rows: dict[Path, Rows], metric: str) -> Noise | None:
     """The noise in the trials of the space's recipe, whatever their variants; None if too few."""
-    recipe = space.trial(next(space.grid()), space.seeds[0], "confirm")
+    recipe = next(space.grid()).trial(space.seeds[0], "confirm")
     ended = {folder: [r for r in own if _is_of(recipe, r, metric)] for folder, own in rows.items()}
     folders = [folder for folder, own in ended.items() if own]
     last = whole(_by_entry(row for own in ended.values() for row in own))
@@ -71,7 +71,7 @@ def measured(space: SearchSpace, rows: dict[Path, Rows], metric: str) -> Noise |
 
 def recorded(space: SearchSpace, metric: str) -> Noise | None:
     """The noise that the card records, if it was measured with this recipe."""
-    task = space.task
+    task = space.ground.task
     card = checked_space(str(SPACE), [f"task={task.name}"])
     if metric not in task.noise or _recipe(space) != _recipe(card):
         return None
@@ -111,7 +111,7 @@ def _by_entry(rows: Iterable[dict[str, Any]]) -> LastRows:
 
 
 def _recipe(space: SearchSpace) -> list[str]:
-    return [space.trial(c, 0, "confirm").config_hash for c in space.grid()]
+    return [c.trial(0, "confirm").config_hash for c in space.grid()]
 
 
 def _named(folders: list[Path]) -> str:

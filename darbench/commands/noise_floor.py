@@ -82,7 +82,7 @@ def noise_floor(
         unpaired=broken,
         other_kernels=computed_otherwise(rows),
         trial_seconds=trial_seconds(rows.get(BASELINE, {}).values()),
-        extractor=space.task.extractor,
+        extractor=space.ground.task.extractor,
         outcome=outcome,
     )
 
@@ -91,11 +91,12 @@ def design(task: str, overrides: Iterable[str] = ()) -> list[str]:
     """Return the overrides to sweep SPACE with; BadInput if they leave nothing to compare."""
     overrides = [f"task={task}", *overrides]
     space = checked_space(str(SPACE), overrides)
+    redraws = space.ground.evaluation.redraws
     labels = [c.variant.label for c in space.grid()]
-    if BASELINE not in labels or len(labels) < 2 or space.evaluation.redraws < 2:
+    if BASELINE not in labels or len(labels) < 2 or redraws < 2:
         raise BadInput(
             "a noise floor needs `add` and another variant, and evaluation.redraws of 2 or more; "
-            f"here are {', '.join(labels)} and {space.evaluation.redraws}"
+            f"here are {', '.join(labels)} and {redraws}"
         )
     space.need_pairs()
     return overrides
@@ -106,7 +107,7 @@ def last_rows(rows: list[dict[str, Any]], space: SearchSpace) -> LastRows:
     ended = ledger.finished(rows)
     last: LastRows = {}
     for configuration in space.grid():
-        trials = (space.trial(configuration, seed, "confirm") for seed in space.seeds)
+        trials = (configuration.trial(seed, "confirm") for seed in space.seeds)
         ends = ((t.pair_id, ended.get(ledger.key(t))) for t in trials)
         last[configuration.variant.label] = {
             pair: row for pair, row in ends if row is not None and row["status"] == "ok"

@@ -61,11 +61,12 @@ def plan(
     """
     overrides = [f"task={task}", *overrides]
     values = compose_space(str(SPACE), overrides)
-    metric = metric or values["task"]["rank_by"]
+    card = values["grounds"][0]["task"]
+    metric = metric or card["rank_by"]
     if metric not in COMPARED:
         raise unknown("metric", metric, COMPARED)
-    rows = rows_of_task(values["task"]["name"], out)
-    if metric not in values["task"]["noise"] and not rows:
+    rows = rows_of_task(card["name"], out)
+    if metric not in card["noise"] and not rows:
         raise _unmeasured(values, metric, overrides, out)  # before any data are read
     space = checked_space(str(SPACE), overrides)
     sources = [*filter(None, [measured(space, rows, metric), recorded(space, metric)])]
@@ -82,7 +83,7 @@ def _plan(space: SearchSpace, noise: Noise, effect: float, *, metric: str, varia
     trials = seeds and seeds * (variants + 1)
     return Plan(
         metric=metric,
-        extractor=space.task.extractor,
+        extractor=space.ground.task.extractor,
         effect=effect,
         deviation=noise.pair.value,
         interval=noise.pair.interval,
@@ -117,7 +118,7 @@ def fraction(text: str) -> float:
 def _unmeasured(
     values: dict[str, Any], metric: str, overrides: list[str], out: str | Path
 ) -> BadInput:
-    task, trials = values["task"], len(values["variants"]) * len(values["seeds"])
+    task, trials = values["grounds"][0]["task"], len(values["variants"]) * len(values["seeds"])
     settings = " with these settings and this source of the routings"
     each = next((f" of {h:.2g} hours on {where}" for where, h in task["hours"].items()), "")
     words = ["darbench", "noise-floor", "--task", task["name"], *overrides[1:]]

@@ -20,6 +20,7 @@ from darbench.search import sweep as sweeps
 from darbench.search.feasible import checked_space
 from darbench.search.files import control, recipe
 from darbench.search.space import SearchSpace
+from darbench.search.variants import Configuration
 from darbench.store import ledger
 from darbench.testing.rehearsal import load_rehearsed
 
@@ -89,8 +90,8 @@ def sensitivity(
     spaces = [checked_space(str(SPACE), given) for given in designs]
     return Sensitivity(
         controls=judge(rows, *spaces),
-        rank_by=spaces[0].task.rank_by,
-        extractor=spaces[0].task.extractor,
+        rank_by=spaces[0].ground.task.rank_by,
+        extractor=spaces[0].ground.task.extractor,
         outcomes=tuple(outcomes),
     )
 
@@ -108,7 +109,7 @@ def design(task: str, overrides: Iterable[str] = ()) -> tuple[list[str], ...]:
     if "add" not in labels or len(labels) < 2:
         raise BadInput(f"task {task} has no controls; its card must name `add` and some others")
     once.need_pairs()
-    steps = once.training.steps
+    steps = once.ground.training.steps
     others = (_add_alone(overrides, each) for each in (max(1, steps // 2), 2 * steps))
     return overrides, *others
 
@@ -137,9 +138,11 @@ def judge(
     )
 
 
-def _outcomes(rows: list[dict[str, Any]], space: SearchSpace, configuration: Any) -> Trials:
+def _outcomes(
+    rows: list[dict[str, Any]], space: SearchSpace, configuration: Configuration
+) -> Trials:
     """The outcomes of a configuration's trials, by pair id."""
-    trials = (space.trial(configuration, seed, "confirm") for seed in space.seeds)
+    trials = (configuration.trial(seed, "confirm") for seed in space.seeds)
     keys = {ledger.key(trial) for trial in trials}
     own = [row for row in rows if ledger.row_key(row) in keys]
     own.sort(key=lambda row: row["trial_id"])

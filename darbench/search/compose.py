@@ -17,13 +17,15 @@ from omegaconf.errors import OmegaConfBaseException
 from darbench.errors import BadInput, unknown
 from darbench.records.setting import setting
 from darbench.records.settings import Evaluation, Model, Task, Training
+from darbench.search.axes import fixed, grounds, read_axes
 from darbench.search.files import find_space, recipe
-from darbench.search.hydra_errors import check_overrides, override_value, translated
+from darbench.search.ground import GROUND
+from darbench.search.hydra_errors import check_overrides, override_item, translated
 from darbench.search.idle import need_effect, need_one_trial
 from darbench.search.seeds import CONFIRM_SEEDS, GRID_SEEDS, SEARCH_SEEDS, default_seeds
 from darbench.search.space_file import read_space
 
-Values = dict[str, Any]  # plain values, with the keys of SweepConfig
+Values = dict[str, Any]  # plain values: the keys of SweepConfig, those of GROUND in `grounds`
 GIVEN = "darbench space"  # Hydra's name for the file, whatever its own: no file has this one
 _HYDRA = threading.Lock()  # Hydra's compose keeps global state
 
@@ -61,6 +63,11 @@ class SweepConfig:
         [{"routing": "add"}],
         doc="variants that must do worse than `add`, for `darbench sensitivity`",
     )
+    axes: dict[str, Any] = setting(
+        {},
+        doc="settings that multiply the space, such as `{model.patch: [2, 4], task: [digits-nano, "
+        "shapes-nano]}`: each of their combinations is a comparison of its own",
+    )
     task: Task = field(default_factory=Task)
     model: Model = field(default_factory=Model)
     training: Training = field(default_factory=Training)
@@ -78,12 +85,7 @@ def compose_space(
     """
     path = find_space(space)
     overrides = [*map(str, overrides)]
-    values = _compose(path, overrides)
-    if quick:  # the overrides depend on the task
-        if not values["task"]["quick"]:
-            raise BadInput(f"--quick: task {values['task']['name']} has no short form")
-        values = _compose(path, [*values["task"]["quick"], *overrides])
-    need_effect(values, overrides)
+    values = _with_grounds(path, overrides, quick=quick)
     values["name"] = values["name"] or path.stem
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", values["name"]):
         raise BadInput(
@@ -101,11 +103,41 @@ def compose_trial(routing: str, task: str, overrides: Iterable[str] = (), seed: 
     """
     params, others = routing_parameters(overrides)
     need_one_trial(others)
-    values = _compose(recipe("single"), [f"task={task}", *others])
-    need_effect(values, others)
+    values = _with_grounds(recipe("single"), [f"task={task}", *others])
     if values["variants"]:
         raise BadInput("variants: one trial has one; give --routing and params.KEY=VALUE")
     return values | {"variants": [{"routing": routing, "params": params}], "seeds": [seed]}
+
+
+def _with_grounds(path: Path, overrides: list[str], *, quick: bool = False) -> Values:
+    """Return the values with those of every ground; whatever else differs is of the first task."""
+    values = _compose(path, overrides)
+    axes = read_axes(values["axes"])
+    tasks = () if "task" in fixed(axes, _items(overrides)) else axes.get("task", ())
+    # Each task is composed by itself, for its card sets more than the task.
+    given = [[f"task={task}", *overrides] for task in tasks] or [overrides]
+    several = [(_compose(path, each), each) for each in given] if tasks else [(values, overrides)]
+    if quick:
+        several = [_quick(path, *each) for each in several]
+    made = [
+        ground for own, each in several for ground in grounds(own, axes, fixed(axes, _items(each)))
+    ]
+    for own, _ in several:
+        need_effect(own, overrides)
+    shared = {key: value for key, value in several[0][0].items() if key not in GROUND}
+    return shared | {"grounds": made}
+
+
+def _quick(path: Path, values: Values, overrides: list[str]) -> tuple[Values, list[str]]:
+    """The values after the task's own short-run overrides and these, and all of them."""
+    if not values["task"]["quick"]:
+        raise BadInput(f"--quick: task {values['task']['name']} has no short form")
+    overrides = [*values["task"]["quick"], *overrides]
+    return _compose(path, overrides), overrides
+
+
+def _items(overrides: Iterable[str]) -> list[tuple[str, Any]]:
+    return [override_item(_quoted_home(override)) for override in overrides]
 
 
 def routing_parameters(overrides: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
@@ -117,7 +149,8 @@ def routing_parameters(overrides: Iterable[str]) -> tuple[dict[str, Any], list[s
     for override in overrides:
         key, equals, _ = override.lstrip("+").partition("=")
         if key.startswith("params.") and equals:
-            params[key.removeprefix("params.")] = override_value(_quoted_home(override))
+            (item,) = _items([override])
+            params[key.removeprefix("params.")] = item[1]
         else:
             others.append(override)
     return params, others
@@ -125,7 +158,7 @@ def routing_parameters(overrides: Iterable[str]) -> tuple[dict[str, Any], list[s
 
 def _compose(path: Path, overrides: list[str]) -> Values:
     """Return the plain values of the composed file."""
-    overrides = [*map(_quoted_home, overrides)]
+    overrides = [_open(_quoted_home(override)) for override in overrides]
     given = read_space(path)
     check_overrides(overrides)
     store = ConfigStore.instance()
@@ -155,6 +188,11 @@ def _quoted_home(override: str) -> str:
         return override
     escaped = value.replace("'", r"\'")
     return f"{key}{equals}'{escaped}'"
+
+
+def _open(override: str) -> str:
+    """Have Hydra add an axis that the file does not name, as it replaces one that it does."""
+    return f"++{override}" if override.startswith("axes.") else override
 
 
 def _same_keys(given: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = "") -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from darbench.board.build import build
 from darbench.records.trial import Trial
 from darbench.registry import ENCODERS, ROUTINGS
+from darbench.search.ground import named
 from darbench.search.progress import Listener, Progress, trial_name
 from darbench.search.propose import Exhausted, Proposer, proposer
 from darbench.search.space import SearchSpace
@@ -47,7 +48,7 @@ class Driver:
         """Make the driver of a space's sweep, which continues from the ledger in the folder."""
         rows = ledger.read_ledger(folder / "ledger")
         named = proposer(space, rows, declared.read(folder).seeds)
-        progress = Progress(total=named.total, skipped=named.skipped, rank_by=space.task.rank_by)
+        progress = Progress(total=named.total, skipped=named.skipped)
         return cls(
             proposer=named,
             progress=progress,
@@ -78,7 +79,7 @@ class Driver:
     def take(self) -> Trial:
         trial, self._next = self._next, None
         self.progress.running += 1
-        self.say(f"started: {trial_name(trial)}")
+        self.say(f"started: {trial_name(trial, self._at(trial))}")
         return trial
 
     def attempt(self, trial: Trial) -> int:
@@ -86,7 +87,8 @@ class Driver:
 
     def reached(self, trial: Trial, row: Mapping[str, Any]) -> None:
         """Note that a trial wrote the row of a checkpoint, and goes on."""
-        self.say(f"step {row['step']}: {trial_name(trial)}: val_loss {row['val_loss']:.4f}")
+        name = trial_name(trial, self._at(trial))
+        self.say(f"step {row['step']}: {name}: val_loss {row['val_loss']:.4f}")
 
     def end(self, trial: Trial, row: Mapping[str, Any] | None) -> None:
         """Note that a trial ended with this row; None if its worker died without one."""
@@ -94,7 +96,7 @@ class Driver:
             row = self._lost(trial)
         self.proposer.tell(trial, row)
         self.progress.running -= 1
-        self.progress.ended(trial, row)
+        self.progress.ended(trial, row, self._at(trial))
         self.listener(self.progress)
         if time.monotonic() - self._built > BOARD_EVERY:
             try:
@@ -120,14 +122,21 @@ class Driver:
     def _declare(self) -> None:
         files = {name: _name(ROUTINGS.file_of(name)) for name in ROUTINGS.foreign()}
         encoders = {f"encoder {e}": _name(ENCODERS.file_of(e)) for e in ENCODERS.foreign()}
+        declares = self.proposer.declares
         extended = declared.read(self.folder).extended(
-            self.proposer.declared,
+            declares.seeds,
             command=self.command,
-            rank_by=self.progress.rank_by,
+            rank_by=declares.rank_by,
+            places=declares.places,
             sources=self.sources,
             files={name: file for name, file in files.items() if name in self.sources} | encoders,
         )
         declared.write(self.folder, extended)
+
+    def _at(self, trial: Trial) -> str:
+        """The point of the axes on which a trial stands, in words."""
+        places = self.proposer.declares.places.get(trial.config_hash, [])
+        return named(places[0].point) if places else ""
 
     def _lost(self, trial: Trial) -> dict[str, Any]:
         """Return the last row of a trial whose worker died, and write one if it has none."""

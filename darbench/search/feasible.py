@@ -22,7 +22,7 @@ def checked_space(
     made = load_space(space, overrides, signatures(), quick=quick, own=own)
     grid = made.sampler == "grid"
     require_feasible(
-        (configuration.variant.label, made.trial(configuration, made.seeds[0], "confirm"))
+        (configuration.name, configuration.trial(made.seeds[0], "confirm"))
         for configuration in (made.grid() if grid else made.samples())
     )
     return made

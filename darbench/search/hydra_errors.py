@@ -20,9 +20,11 @@ def check_overrides(overrides: Iterable[str]) -> None:
         _parsed(override)
 
 
-def override_value(override: str) -> Any:
-    """Return the value of an override as plain values; BadInput as in `check_overrides`."""
-    return _plain(_parsed(override).value())
+def override_item(override: str) -> tuple[str, Any]:
+    """Return the key and the value of an override as plain values; BadInput as in
+    `check_overrides`."""
+    parsed = _parsed(override)
+    return parsed.key_or_group, _plain(parsed.value())
 
 
 def _parsed(override: str) -> Override:

@@ -50,4 +50,4 @@ def build_trial(values: Values, signatures: Mapping[str, Signature]) -> Trial:
     searched = [f"params.{key}" for key in space.entries[0].domains]
     if searched:
         raise BadInput(f"{searched[0]}: one trial takes one value; to search, write a space")
-    return space.trial(next(space.grid()), space.seeds[0], "confirm")
+    return next(space.grid()).trial(space.seeds[0], "confirm")

@@ -14,14 +14,15 @@ class Progress:
 
     total: int
     skipped: int  # finished before this sweep began
-    rank_by: str
     done: int = 0
     failed: int = 0
     running: int = 0
-    best: tuple[str, float] | None = None  # label and mean of the rank metric over seeds
+    # Of the ground of the last trial: name, metric that ranks, and its mean over seeds.
+    best: tuple[str, str, float] | None = None
     event: str = ""
     _started: float = field(default_factory=time.monotonic)
-    _values: dict[str, list[float]] = field(default_factory=dict)  # by label
+    # By point of the axes and label.
+    _values: dict[str, dict[str, list[float]]] = field(default_factory=dict)
 
     @property
     def left(self) -> int:
@@ -35,26 +36,32 @@ class Progress:
             return None
         return (time.monotonic() - self._started) / ended * self.left
 
-    def ended(self, trial: Trial, row: Mapping[str, Any]) -> None:
-        """Count a trial by its last row."""
+    def ended(self, trial: Trial, row: Mapping[str, Any], at: str = "") -> None:
+        """Count a trial by its last row; `at` says on which point of the axes it stands."""
+        name, metric = trial_name(trial, at), trial.task.rank_by
         if row["status"] != "ok":
             self.failed += 1
-            self.event = f"{row['status']}: {trial_name(trial)}: {row['error']}"
+            self.event = f"{row['status']}: {name}: {row['error']}"
             return
         self.done += 1
-        value = row[self.rank_by]
+        value = row[metric]
         if value is None:
-            self.event = f"done: {trial_name(trial)}: {self.rank_by} was not measured"
+            self.event = f"done: {name}: {metric} was not measured"
             return
-        self.event = f"done: {trial_name(trial)}: {self.rank_by} {value:.4f}"
-        self._values.setdefault(trial.variant.label, []).append(value)
-        means = {label: sum(v) / len(v) for label, v in self._values.items()}
+        self.event = f"done: {name}: {metric} {value:.4f}"
+        values = self._values.setdefault(at, {})
+        values.setdefault(trial.variant.label, []).append(value)
+        means = {label: sum(v) / len(v) for label, v in values.items()}
         label = min(means, key=means.get)
-        self.best = label, means[label]
+        self.best = _at(label, at), metric, means[label]
 
 
 Listener = Callable[[Progress], None]
 
 
-def trial_name(trial: Trial) -> str:
-    return f"{trial.variant.label}, seed {trial.pair_id}"
+def trial_name(trial: Trial, at: str = "") -> str:
+    return f"{_at(trial.variant.label, at)}, seed {trial.pair_id}"
+
+
+def _at(label: str, at: str) -> str:
+    return f"{label} at {at}" if at else label

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 
 from darbench.records.trial import Trial
 from darbench.search import seeds
-from darbench.search.proposer import Exhausted, Proposer, Row, seeds_by_configuration
+from darbench.search.chain import Chain
+from darbench.search.proposer import Declares, Exhausted, Proposer, Row
 from darbench.search.space import SearchSpace
 from darbench.store import ledger
 
@@ -25,7 +26,8 @@ def proposer(
         return Grid(space, rows)
     from darbench.search.study import Study  # imports Optuna, which a grid does not need
 
-    return Study(space, rows)
+    studies = [Study(space.on(ground), rows) for ground in space.grounds]
+    return studies[0] if len(studies) == 1 else Chain(studies)
 
 
 class Grid:
@@ -33,10 +35,13 @@ class Grid:
 
     def __init__(self, space: SearchSpace, rows: list[Row]):
         configurations = list(space.grid())
-        trials = [space.trial(c, seed, "confirm") for seed in space.seeds for c in configurations]
+        self.declares = Declares()
+        for configuration in configurations:
+            own = (configuration.trial(seed, "confirm") for seed in space.seeds)
+            self.declares.add(own, configuration.ground.point)
+        trials = [c.trial(seed, "confirm") for seed in space.seeds for c in configurations]
         trials = list({trial.id: trial for trial in trials}.values())
         finished = ledger.finished(rows)
-        self.declared = seeds_by_configuration(trials)
         self._queue = deque(t for t in trials if ledger.key(t) not in finished)
         self.total = len(trials)
         self.skipped = self.total - len(self._queue)

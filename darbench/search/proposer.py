@@ -1,9 +1,11 @@
 """The interface of a proposer, which names the trials of a sweep one by one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from darbench.records.trial import Trial
+from darbench.store.place import FIXED, Place
 
 Row = Mapping[str, Any]
 
@@ -12,20 +14,41 @@ class Exhausted(Exception):
     """There is no trial left to run."""
 
 
+@dataclass(kw_only=True)
+class Declares:
+    """What a sweep declares of configurations, by their hashes."""
+
+    seeds: dict[str, set[int]] = field(default_factory=dict)  # that rank it
+    rank_by: dict[str, str] = field(default_factory=dict)
+    places: dict[str, list[Place]] = field(default_factory=dict)  # of its trials on the board
+
+    def add(self, trials: Iterable[Trial], point: Mapping[str, Any], track: str = FIXED) -> None:
+        """Declare that trials stand at a point of the axes; those of a search rank nothing."""
+        for trial in trials:
+            key, place = trial.config_hash, Place(point=point, track=track, split=trial.split)
+            if trial.split != "search":
+                self.seeds.setdefault(key, set()).add(trial.pair_id)
+                self.rank_by[key] = trial.task.rank_by
+            if place not in self.places.setdefault(key, []):
+                self.places[key].append(place)
+
+    def join(self, other: "Declares") -> None:
+        """Declare all that another does, too."""
+        for key, seeds in other.seeds.items():
+            self.seeds.setdefault(key, set()).update(seeds)
+        self.rank_by |= other.rank_by
+        for key, places in other.places.items():
+            own = self.places.setdefault(key, [])
+            own.extend(place for place in places if place not in own)
+
+
 class Proposer(Protocol):
     total: int  # number of trials in the sweep, with those that need not run
     skipped: int  # how many of them had finished before
-    declared: Mapping[str, set[int]]  # seeds that rank a configuration, by its hash
+    declares: Declares
 
     def next(self) -> Trial | None:
         """Return a trial to run, or None if one may come later; raise Exhausted if none will."""
 
     def tell(self, trial: Trial, row: Row | None) -> None:
         """Note that a trial ended with this row; None if it was lost."""
-
-
-def seeds_by_configuration(trials: list[Trial]) -> dict[str, set[int]]:
-    seeds: dict[str, set[int]] = {}
-    for trial in trials:
-        seeds.setdefault(trial.config_hash, set()).add(trial.pair_id)
-    return seeds

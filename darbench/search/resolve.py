@@ -26,33 +26,16 @@ def resolve(values: Values) -> Values:
     BadInput where files are missing, or are not those that the task declares.
     """
     values = find_encoder(values)
-    return values | {"task": values["task"] | _data_of(values["task"])}
+    tasks = {each["task"]["name"]: each["task"] for each in values["grounds"]}
+    located = {name: task | _data_of(task) for name, task in tasks.items()}
+    return values | {
+        "grounds": [each | {"task": located[each["task"]["name"]]} for each in values["grounds"]]
+    }
 
 
 def find_encoder(values: Values) -> Values:
     """Return the values with the name of the encoder and the fingerprint of its weights."""
-    task, training = values["task"], values["training"]
-    if training["objective"] != "repa":
-        return values
-    repa = dict(training["repa"])
-    need_pictures(data.kind(task["data"]).shape[0])
-    repa["encoder"] = repa["encoder"] or default_encoder(task["extractor"])
-    # All registered names are needed only for a name that a user can register; they import torch.
-    own = repa["encoder"].isidentifier() and repa["encoder"] in ENCODERS.names()
-    prints = [ENCODERS.source_hash(repa["encoder"])] if own else []
-    weights = Path(os.path.expanduser(repa["weights"]))
-    if weights.is_file():  # if it is missing, the encoder says so
-        with weights.open("rb") as file:
-            prints.append(hashlib.file_digest(file, "sha256").hexdigest()[:16])
-        repa["weights"] = str(weights.absolute())
-    made = prints[0] if len(prints) == 1 else content_hash(prints) if prints else ""
-    if repa["fingerprint"] not in ("", made):
-        raise BadInput(
-            f"training.repa.fingerprint={repa['fingerprint']}: encoder {repa['encoder']} has "
-            f"{made or 'none'}; leave it out"
-        )
-    repa["fingerprint"] = made
-    return values | {"training": training | {"repa": repa}}
+    return values | {"grounds": [*map(_with_encoder, values["grounds"])]}
 
 
 def find_data(task: Mapping[str, Any]) -> dict[str, str]:
@@ -87,6 +70,31 @@ def departure(task: Task) -> str:
     if task.name in cards(tasks_folder()) and (differs := data.kind(task.data).departure(loaded)):
         said.append(f"{differs}; only results on the same files compare")
     return f"{task.name}: {'; '.join(said)}" if said else ""
+
+
+def _with_encoder(ground: Values) -> Values:
+    task, training = ground["task"], ground["training"]
+    if training["objective"] != "repa":
+        return ground
+    repa = dict(training["repa"])
+    need_pictures(data.kind(task["data"]).shape[0])
+    repa["encoder"] = repa["encoder"] or default_encoder(task["extractor"])
+    # All registered names are needed only for a name that a user can register; they import torch.
+    own = repa["encoder"].isidentifier() and repa["encoder"] in ENCODERS.names()
+    prints = [ENCODERS.source_hash(repa["encoder"])] if own else []
+    weights = Path(os.path.expanduser(repa["weights"]))
+    if weights.is_file():  # if it is missing, the encoder says so
+        with weights.open("rb") as file:
+            prints.append(hashlib.file_digest(file, "sha256").hexdigest()[:16])
+        repa["weights"] = str(weights.absolute())
+    made = prints[0] if len(prints) == 1 else content_hash(prints) if prints else ""
+    if repa["fingerprint"] not in ("", made):
+        raise BadInput(
+            f"training.repa.fingerprint={repa['fingerprint']}: encoder {repa['encoder']} has "
+            f"{made or 'none'}; leave it out"
+        )
+    repa["fingerprint"] = made
+    return ground | {"training": training | {"repa": repa}}
 
 
 def _data_of(task: Mapping[str, Any]) -> dict[str, str]:

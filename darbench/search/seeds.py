@@ -32,10 +32,11 @@ def need_fresh(
     """Raise BadInput if a sweep would search on seeds that rank, or rank on seeds that searched.
 
     rows: the leaderboard's. declared: the seeds on which its sweeps rank a configuration, by its
-    hash, whether it has rows yet or not. What ran on another task counts for nothing, and of
+    hash, whether it has rows yet or not. What ran on other tasks counts for nothing, and of
     searches only those that could favour a routing of this space.
     """
-    elsewhere = {row["config_hash"] for row in rows if row["task"] != space.task.name}
+    tasks = {ground.task.name for ground in space.grounds}
+    elsewhere = {row["config_hash"] for row in rows if row["task"] not in tasks}
     rows = [row for row in rows if row["config_hash"] not in elsewhere]
     picked = {row["pair_id"] for row in rows if row["split"] == "search" and _favours(row, space)}
     if space.sampler == "grid":

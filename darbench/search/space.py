@@ -2,16 +2,14 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from darbench.errors import BadInput, unknown
-from darbench.model import sizes
 from darbench.records.metric import COMPARED
-from darbench.records.settings import Evaluation, Model, Task, Training
-from darbench.records.trial import Trial
 from darbench.registry import Signature
-from darbench.search.domains import Choices, Domain, ends
+from darbench.search.domains import Choices, Domain
+from darbench.search.ground import Ground
 from darbench.search.variants import Configuration, VariantSpec, variant
 
 SAMPLERS = ("grid", "random", "tpe")
@@ -24,10 +22,7 @@ class SearchSpace:
     """A checked search space; `darbench.search.load.load_space` makes one from YAML."""
 
     name: str
-    task: Task
-    model: Model
-    training: Training
-    evaluation: Evaluation
+    grounds: tuple[Ground, ...]  # one for each point of the axes
     entries: tuple[VariantSpec, ...]
     summary: str
     sampler: str
@@ -35,6 +30,22 @@ class SearchSpace:
     trials: int  # configurations that random and tpe draw
     confirm_top: int  # how many of the best are run again on fresh seeds
     confirm_seeds: tuple[int, ...]
+
+    @property
+    def ground(self) -> Ground:
+        """The only ground; BadInput if the space has more."""
+        if len(self.grounds) > 1:
+            axes = [*self.grounds[0].point]
+            example = "task=NAME" if axes == ["task"] else f"{axes[-1]}=VALUE"
+            raise BadInput(
+                f"the space has {len(self.grounds)} grounds, by {', '.join(axes)}, and this takes "
+                f"one; fix every axis, such as {example}"
+            )
+        return self.grounds[0]
+
+    def on(self, ground: Ground) -> "SearchSpace":
+        """Return the same space on one of its grounds."""
+        return replace(self, grounds=(ground,))
 
     def need_pairs(self) -> None:
         """Raise BadInput for a single pair id: an interval and a variance need at least two."""
@@ -45,58 +56,34 @@ class SearchSpace:
             )
 
     def grid(self) -> Iterator[Configuration]:
-        """Yield every configuration once, in the order of the variants."""
-        for entry in self.entries:
+        """Yield every configuration once, ground by ground, in the order of the variants."""
+        for ground, entry in itertools.product(self.grounds, self.entries):
             values = [_values(entry, name, d) for name, d in entry.domains.items()]
             for point in itertools.product(*values):
-                yield entry.configuration(dict(zip(entry.domains, point, strict=True)))
+                yield entry.configuration(ground, dict(zip(entry.domains, point, strict=True)))
 
     def draw(self, choose: Choose) -> Configuration:
-        """Return one configuration; only the chosen variant's parameters are drawn."""
+        """Return one configuration; only the chosen variant's changes are drawn."""
         names = tuple(entry.name for entry in self.entries)
         name = choose("variant", Choices(values=names))
         entry = self.entries[names.index(name)]
-        return entry.configuration(
-            {key: choose(f"{name}/{key}", domain) for key, domain in entry.domains.items()}
-        )
+        chosen = {key: choose(f"{name}/{key}", domain) for key, domain in entry.domains.items()}
+        return entry.configuration(self.ground, chosen)
 
     def samples(self) -> Iterator[Configuration]:
         """Yield enough configurations to try every choice and both ends of every range."""
-        for entry in self.entries:
-            tried = {key: ends(domain) for key, domain in entry.domains.items()}
-            firsts = {key: values[0] for key, values in tried.items()}
-            yield entry.configuration(firsts)
-            for key, values in tried.items():
-                for value in values[1:]:
-                    yield entry.configuration({**firsts, key: value})
-
-    def trial(self, configuration: Configuration, pair_id: int, split: str) -> Trial:
-        return Trial(
-            task=self.task,
-            model=configuration.model,
-            training=self.training,
-            evaluation=self.evaluation,
-            variant=configuration.variant,
-            pair_id=pair_id,
-            split=split,
-            code_hash=configuration.code_hash,
-        )
+        for ground, entry in itertools.product(self.grounds, self.entries):
+            yield from entry.samples(ground)
 
 
 def build_space(config: Mapping[str, Any], signatures: Mapping[str, Signature]) -> SearchSpace:
     """Make a space from values with the keys of `compose.SweepConfig`; BadInput if it fails."""
-    model = sizes.resolve(Model(**config["model"]))
-    entries = tuple(
-        variant(f"variants[{i}]", entry, model, signatures)
-        for i, entry in enumerate(config["variants"])
-    )
+    given = enumerate(config["variants"])
+    entries = tuple(variant(f"variants[{i}]", entry, signatures) for i, entry in given)
     space = SearchSpace(
         name=config["name"],
         summary=config["summary"],
-        task=Task(**dict(config["task"], quick=tuple(config["task"]["quick"]))),
-        model=model,
-        training=Training.from_dict(config["training"]),
-        evaluation=Evaluation.from_dict(config["evaluation"]),
+        grounds=tuple(map(Ground.of, config["grounds"])),
         entries=entries,
         sampler=config["sampler"],
         seeds=tuple(config["seeds"]),
@@ -111,8 +98,9 @@ def build_space(config: Mapping[str, Any], signatures: Mapping[str, Signature]) 
 def _check(space: SearchSpace) -> None:
     if space.sampler not in SAMPLERS:
         raise unknown("sampler", space.sampler, SAMPLERS)
-    if space.task.rank_by not in COMPARED:
-        raise unknown("metric task.rank_by:", space.task.rank_by, COMPARED)
+    for ground in space.grounds:
+        if ground.task.rank_by not in COMPARED:
+            raise unknown("metric task.rank_by:", ground.task.rank_by, COMPARED)
     if not space.entries:
         raise BadInput("the space has no variants; give `variants:` at least one `- routing: add`")
     for key, seeds in (("seeds", space.seeds), ("confirm.seeds", space.confirm_seeds)):
@@ -124,11 +112,22 @@ def _check(space: SearchSpace) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise BadInput(f"variants: '{twice[0]}' stands there twice; give them different labels")
+    _check_changes(space)
     if space.sampler != "grid":
         if space.trials < 1 or space.confirm_top < 0:
             raise BadInput(f"trials={space.trials}: must be at least 1; confirm.top 0 or more")
         if set(space.seeds) & set(space.confirm_seeds):
             raise BadInput("confirm.seeds must be fresh: seeds that picked a winner never rank it")
+
+
+def _check_changes(space: SearchSpace) -> None:
+    """Raise BadInput if what a variant changes breaks a rule on one of the grounds."""
+    for i, entry in enumerate(space.entries):
+        try:
+            for ground in space.grounds:
+                [*entry.samples(ground)]
+        except ValueError as error:
+            raise BadInput(f"variants[{i}]: {error}") from None
 
 
 def _values(spec: VariantSpec, name: str, domain: Domain) -> Sequence[Any]:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from darbench.errors import BadInput
+from darbench.search.axes import unfolded
 from darbench.search.hydra_errors import malformed
 
 BOOL, INT, FLOAT, DATE, STR, NULL = (
@@ -69,7 +70,8 @@ def read_space(path: Path) -> dict[str, Any]:
             f"{path}: not a search space; start it with "
             "`defaults: [{darbench: sweep}, {task: digits-nano}, _self_]`"
         )
-    return given | {"defaults": _own_last(defaults)}
+    axes = {"axes": unfolded(given["axes"])} if "axes" in given else {}
+    return given | {"defaults": _own_last(defaults)} | axes
 
 
 def _own_last(defaults: list[Any]) -> list[Any]:

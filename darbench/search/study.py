@@ -16,9 +16,11 @@ import optuna
 from optuna.trial import TrialState
 
 from darbench.records.canonical import canonical_json
+from darbench.records.setting import identity_defaults
 from darbench.records.trial import Trial
 from darbench.search.domains import Choices, Domain
-from darbench.search.proposer import Exhausted, Row, seeds_by_configuration
+from darbench.search.ground import PARTS
+from darbench.search.proposer import Declares, Exhausted, Row
 from darbench.search.space import SearchSpace
 from darbench.search.variants import Configuration
 from darbench.store import ledger
@@ -49,16 +51,19 @@ class Drawn:
 
 
 class Study:
-    """A proposer of Optuna's configurations on search seeds, then the best on fresh seeds."""
+    """A proposer of Optuna's configurations on search seeds, then the best on fresh seeds.
+
+    The space has one ground.
+    """
 
     def __init__(self, space: SearchSpace, rows: list[Row]):
         self.space = space
         self._finished = ledger.finished(rows)
-        self._metric = space.task.rank_by
+        self._metric = space.ground.task.rank_by
         self._queue: deque[Trial] = deque()
         self._drawn: dict[str, Drawn] = {}  # by configuration hash
         self._confirming = False
-        self.declared: dict[str, set[int]] = {}
+        self.declares = Declares()
         self.skipped = 0
         before = self._before(rows)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -98,7 +103,7 @@ class Study:
         for _ in range(MOST_DRAWS):
             asked = self._study.ask()
             configuration = self.space.draw(partial(_suggest, asked))
-            trials = [self.space.trial(configuration, seed, "search") for seed in self.space.seeds]
+            trials = [configuration.trial(seed, "search") for seed in self.space.seeds]
             key = trials[0].config_hash
             if key not in self._drawn:
                 break
@@ -112,6 +117,7 @@ class Study:
             return
         self._study.sampler = self._sampler
         drawn = self._drawn[key] = Drawn(asked, configuration, trials)
+        self.declares.add(trials, self.space.ground.point)
         for trial, row in self._enqueue(trials):
             drawn.values[trial.id] = self._value(row)
         self._settle(drawn)
@@ -144,15 +150,13 @@ class Study:
         chosen = {}  # `add` first, in the order of the space and not in that of results
         for entry in self.space.entries:
             if entry.signature.name == "add" and not entry.domains:
-                baseline = entry.configuration({})
-                chosen[self.space.trial(baseline, 0, "confirm").config_hash] = baseline
+                baseline = entry.configuration(self.space.ground, {})
+                chosen[baseline.trial(0, "confirm").config_hash] = baseline
         chosen |= {key: good[key].configuration for key in best}
         trials = [
-            self.space.trial(c, seed, "confirm")
-            for seed in self.space.confirm_seeds
-            for c in chosen.values()
+            c.trial(seed, "confirm") for seed in self.space.confirm_seeds for c in chosen.values()
         ]
-        self.declared = seeds_by_configuration(trials)
+        self.declares.add(trials, self.space.ground.point)
         self.total -= (self.space.confirm_top + 1) * len(self.space.confirm_seeds) - len(trials)
         self._enqueue(trials)
 
@@ -186,14 +190,24 @@ def _suggest(asked: optuna.Trial, name: str, domain: Domain) -> Any:
 
 def _locate(space: SearchSpace, row: Row) -> dict[str, Any] | None:
     """The point of the space that is the row's configuration; None if there is none."""
-    params = json.loads(row["params_json"])
+    found = _said(row)
     for entry in space.entries:
         if entry.signature.name != row["routing"]:
             continue
-        chosen = {key: params.get(key) for key in entry.domains}
+        chosen = {key: found.get(key) for key in entry.domains}
         if not all(chosen[key] in domain for key, domain in entry.domains.items()):
             continue
-        configuration = entry.configuration(chosen)
-        if space.trial(configuration, 0, "search").config_hash == row["config_hash"]:
+        configuration = entry.configuration(space.ground, chosen)
+        if configuration.trial(0, "search").config_hash == row["config_hash"]:
             return dict(configuration.point)
     return None
+
+
+def _said(row: Row) -> dict[str, Any]:
+    """All that an entry could have chosen of a row's configuration, by name."""
+    config = json.loads(row["config_json"])
+    found = json.loads(row["params_json"])
+    for part, cls in PARTS.items():
+        values = identity_defaults(cls) | config[part]
+        found |= {f"{part}.{name}": value for name, value in values.items()}
+    return found

@@ -74,13 +74,15 @@ def preview(
     proposing = proposer(made, rows, declared.read(folder).seeds)
     with suppress(Exhausted):
         proposing.next()  # a study counts finished trials only as it goes
-    grid = made.sampler == "grid"
-    labels = [c.variant.label for c in made.grid()] if grid else [e.name for e in made.entries]
+    grid, first = made.sampler == "grid", made.on(made.grounds[0])
+    labels = [c.variant.label for c in first.grid()] if grid else [e.name for e in made.entries]
     return {
         "name": made.name,
         "sampler": made.sampler,
         "seeds": list(made.seeds),
-        "steps": made.training.steps,
+        "grounds": [
+            dict(ground.point) | {"steps": ground.training.steps} for ground in made.grounds
+        ],
         "configurations": labels,
         "total": proposing.total,
         "finished": proposing.skipped,
@@ -122,8 +124,8 @@ def sweep(
         notes = ledger.repair(folder / "ledger")
         driver = Driver.of(composed, folder, device=device, command=command, listener=listener)
         outdated = ledger.outdated(ledger.read_ledger(folder / "ledger"))
-        notes += filter(None, [outdated, note, departure(composed.task), _without_add(composed)])
-        notes += hasty(composed.training)
+        notes += filter(None, [outdated, note, *_departures(composed), _without_add(composed)])
+        notes += dict.fromkeys(line for g in composed.grounds for line in hasty(g.training))
         for note in notes:
             driver.say(note)
         _run(driver, workers)
@@ -145,13 +147,17 @@ def sweep(
 def _command(space: str, overrides: Iterable[str], quick: bool, made: SearchSpace) -> str:
     """The command line that does what a call of `sweep` does; empty for one from a notebook."""
     routings = {entry.signature.name for entry in made.entries} & ROUTINGS.foreign().keys()
-    encoders = {made.training.repa.encoder} & ENCODERS.foreign().keys()
+    encoders = {g.training.repa.encoder for g in made.grounds} & ENCODERS.foreign().keys()
     used = [*map(ROUTINGS.file_of, sorted(routings)), *map(ENCODERS.file_of, encoders)]
     if not all(Path(file).is_file() for file in used):
         return ""
     loads = [word for file in dict.fromkeys(used) for word in ("--load", file)]
     flags = [*loads, *(["--quick"] if quick else [])]
     return published(["darbench", "sweep", "--space", space, *flags, *map(str, overrides)])
+
+
+def _departures(space: SearchSpace) -> list[str]:
+    return [departure(task) for task in {g.task.name: g.task for g in space.grounds}.values()]
 
 
 def _without_add(space: SearchSpace) -> str:

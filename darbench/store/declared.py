@@ -1,7 +1,7 @@
 """The declarations of a leaderboard's sweeps, in a file beside its ledger.
 
-They say which seeds a configuration must have and had before, which metric ranks it, which command
-runs it, and which source of a routing is current.
+They say which seeds a configuration must have and had before, which metric ranks it, where it
+stands, which command runs it, and which source of a routing is current.
 """
 
 import json
@@ -9,10 +9,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from darbench.command_line import republished
 from darbench.errors import BadInput
 from darbench.files import replacing
+from darbench.store.place import Place
 
 FILE = "declared.json"
 
@@ -26,6 +28,7 @@ class Declared:
     commands: Mapping[str, str] = field(default_factory=dict)  # the last by configuration hash
     # The metric by configuration hash; those of the last sweep come last, in the file too.
     rank_by: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[str, list[Place]] = field(default_factory=dict)  # by configuration hash
     sources: Mapping[str, str] = field(default_factory=dict)  # code hash by routing
     # The files of users' routings and encoders by name, without their folders; empty
     # for a notebook's.
@@ -36,20 +39,21 @@ class Declared:
         seeds: Mapping[str, Iterable[int]],
         *,
         command: str = "",
-        rank_by: str = "",
+        rank_by: Mapping[str, str] | None = None,
+        places: Mapping[str, list[Place]] | None = None,
         sources: Mapping[str, str] | None = None,
         files: Mapping[str, str] | None = None,
     ) -> "Declared":
         """Return this with the declarations of another sweep.
 
         Seeds are added, and what they were before is kept; all else is replaced by name.
-        `command` and `rank_by` are for the configurations in `seeds`.
+        `command` is for the configurations in `seeds`.
         """
         merged = {
             key: sorted({*self.seeds.get(key, ()), *seeds.get(key, ())})
             for key in {**self.seeds, **seeds}
         }
-        latest = dict.fromkeys(seeds, rank_by) if rank_by else {}
+        latest = rank_by or {}
         before = {key: metric for key, metric in self.rank_by.items() if key not in latest}
         raised = [key for key, before in self.seeds.items() if len(merged[key]) > len(before)]
         now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -59,10 +63,16 @@ class Declared:
             seeds=merged,
             earlier={**self.earlier, **grown},
             commands={**self.commands, **(dict.fromkeys(seeds, command) if command else {})},
-            rank_by=before | latest,
+            rank_by={**before, **latest},
+            places={**self.places, **(places or {})},
             sources={**self.sources, **(sources or {})},
             files={**self.files, **(files or {})},
         )
+
+    def standing(self, configuration: str, split: str) -> list[Place]:
+        """Return the places of a configuration's trials of a split; without any the usual one."""
+        own = [p for p in self.places.get(configuration, ()) if p.split == split]
+        return own or [Place(split=split)]
 
     def ranking(self, configurations: Collection[str]) -> str | None:
         """Return the metric that the last sweep of any of them declared; None without one."""
@@ -74,13 +84,20 @@ def read(folder: Path) -> Declared:
     """Read the declarations in a folder, none without a file; BadInput if it cannot be read."""
     path = folder / FILE
     try:
-        return _mailable(Declared(**json.loads(path.read_text())))
+        return _mailable(_with_places(json.loads(path.read_text())))
     except FileNotFoundError:
         return Declared()
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise BadInput(
             f"{path}: cannot be read ({error}); move it away, and run the sweep again"
         ) from error
+
+
+def _with_places(values: dict[str, Any]) -> Declared:
+    places = {
+        key: [Place(**place) for place in each] for key, each in values.pop("places", {}).items()
+    }
+    return Declared(**values, places=places)
 
 
 def _mailable(declared: Declared) -> Declared:

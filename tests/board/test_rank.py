@@ -75,20 +75,20 @@ def test_the_last_sweep_says_what_ranks_its_sections():
     rows = [*entry_rows("add"), *entry_rows("dar"), *entry_rows("mhc", lr=1e-2, budget=9e12)]
     add, dar = toy_trial("add").config_hash, toy_trial("dar").config_hash
     mhc = toy_trial("mhc", lr=1e-2).config_hash
-    declared = Declared().extended({add: [0], dar: [0]}, rank_by="fd")
+    declared = Declared().extended({add: [0], dar: [0]}, rank_by={add: "fd", dar: "fd"})
 
     def metrics(declared):
         return [b.rank_by for b in sections(to_frame(rows), declared)]  # the larger budget first
 
     assert metrics(declared) == ["val_loss", "fd"]
-    assert metrics(declared.extended({mhc: [0]}, rank_by="fd")) == ["fd", "fd"]
+    assert metrics(declared.extended({mhc: [0]}, rank_by={mhc: "fd"})) == ["fd", "fd"]
     for key in (add, dar):  # a sweep of a part of the section
-        assert metrics(declared.extended({key: [1]}, rank_by="val_loss")) == [
+        assert metrics(declared.extended({key: [1]}, rank_by={key: "val_loss"})) == [
             "val_loss",
             "val_loss",
         ]
-        again = declared.extended({key: [1]}, rank_by="val_loss").extended(
-            {add: [0]}, rank_by="fd"
+        again = declared.extended({key: [1]}, rank_by={key: "val_loss"}).extended(
+            {add: [0]}, rank_by={add: "fd"}
         )
         assert metrics(again) == ["val_loss", "fd"]
     assert metrics(declared.extended({add: [1]})) == ["val_loss", "fd"]

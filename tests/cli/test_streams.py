@@ -23,8 +23,8 @@ table = Table("α")
 table.add_row("α")
 print(render(table), "\\udcff")
 print("darbench: α", file=sys.stderr)
-progress = Progress(total=1, skipped=0, rank_by="fd", event="done: α")
-progress.best = ("α", 0.5)
+progress = Progress(total=1, skipped=0, event="done: α")
+progress.best = ("α", "fd", 0.5)
 with listening(quiet=False) as listener:
     listener(progress)
 with counting("α", quiet=False) as listener:

@@ -69,7 +69,7 @@ def test_a_reader_that_has_gone_does_not_end_the_sweep():
     from darbench.search.progress import Progress
     with listening(quiet=False) as listener:
         for step in range(3):
-            p = Progress(total=1, skipped=0, rank_by="fd", event=str(step))
+            p = Progress(total=1, skipped=0, event=str(step))
             listener(p)
             time.sleep(0.2)
     import os, sys
@@ -115,7 +115,7 @@ def test_on_a_terminal_news_stay_and_the_status_goes():
     from darbench.search.progress import Progress
     with listening(quiet=False) as listener:
         for event in json.loads({json.dumps(events)!r}):
-            listener(Progress(total=2, skipped=0, rank_by="fd", event=event))
+            listener(Progress(total=2, skipped=0, event=event))
     """
     shown = on_a_terminal(code)
     assert f"{events[1]}\r\n".encode() in shown

@@ -115,7 +115,7 @@ def test_what_any_leaderboard_of_the_task_measured_is_pooled(card, tmp_path):
     wide = load(tmp_path, "seeds: [0, 1, 2, 3, 4]\nvariants: [{routing: add}, {routing: mudd}]")
     (_, mudd) = wide.grid()
     logs = np.array([0.3, 0.1, 0.2, 0.35, 0.05])
-    trials = [wide.trial(mudd, seed, "confirm") for seed in range(5)]
+    trials = [mudd.trial(seed, "confirm") for seed in range(5)]
     own = [last_row(trial, base[seed] * math.exp(logs[seed])) for seed, trial in enumerate(trials)]
     noise = [
         own[0] | {"status": "diverged", "pair_id": 7},

@@ -59,7 +59,7 @@ def rows_with(spaces, noise=0.0, **effects: float) -> list[dict]:
     for space, budget, name in zip(spaces, (4.0, 2.0, 8.0), ("", "half", "twice"), strict=True):
         for configuration in space.grid():
             for seed in space.seeds:
-                trial = space.trial(configuration, seed, "confirm")
+                trial = configuration.trial(seed, "confirm")
                 shift = effects.get(name or configuration.variant.label, 0.0)
                 value = 0.4 * np.exp(0.01 * seed + shift + noise * rng.normal())
                 row = last_row(trial, value)
@@ -100,8 +100,7 @@ def test_effects_are_those_of_a_paired_t_test(spaces):
     once, *_ = spaces
     rows = rows_with(spaces, noise=0.02, **KNOWN)
     by_label = {
-        c.variant.label: [once.trial(c, seed, "confirm").id for seed in once.seeds]
-        for c in once.grid()
+        c.variant.label: [c.trial(seed, "confirm").id for seed in once.seeds] for c in once.grid()
     }
     value = {row["trial_id"]: np.log(row["val_loss"]) for row in rows if row["final"]}
     shut, add = ([value[i] for i in by_label[name]] for name in ("upper half shut", "add"))
@@ -193,9 +192,9 @@ def test_one_pair_id_is_refused_before_anything_runs(tmp_path):
 def test_shut_trains_to_the_bits_of_half_the_blocks(spaces):
     """With the same initial values, data and noise they are one model."""
     once, *_ = spaces
-    by_name = {c.variant.label: once.trial(c, 0, "confirm") for c in once.grid()}
+    by_name = {c.variant.label: c.trial(0, "confirm") for c in once.grid()}
     shut, half = ([*train(by_name[n])][-1] for n in ("upper half shut", "half the blocks"))
-    assert shut.step == half.step == once.training.steps
+    assert shut.step == half.step == once.ground.training.steps
     for metric in ("train_loss", "val_loss", "fd", "kid"):
         assert shut.measured[metric] == half.measured[metric]
     assert np.array_equal(shut.samples, half.samples)

@@ -16,7 +16,7 @@ def noisy_rows(space, training=0.02, generation=0.01, metric=0.005, own=0.01) ->
             level = seeds[seed] + own * rng.normal()
             losses = np.exp(level + shared)
             drawn = np.exp(level + generation * rng.normal(size=5))
-            row = last_row(space.trial(configuration, seed, "confirm"), losses[0])
+            row = last_row(configuration.trial(seed, "confirm"), losses[0])
             rows.append(
                 row
                 | {

@@ -33,17 +33,16 @@ def test_the_shipped_space_covers_the_field_on_five_seeds():
 def test_the_shipped_space_with_alignment_has_dars_form_with_it_beside_its_other_form():
     space = load_space("repa", [], SIGNATURES)
     aligned = Repa(layer=4, coefficient=0.5, norm=False, encoder="digits-cnn")
-    assert (space.training.objective, space.training.repa) == ("repa", aligned)
+    assert (space.ground.training.objective, space.ground.training.repa) == ("repa", aligned)
     found = [c.variant for c in space.grid()]
     assert found[0].routing == "add" and {v.routing for v in found[1:]} == {"dar"}
     forms = {(v.params["query"], v.params["final"]) for v in found[1:]}
     assert forms == set(product(("static_t", "dynamic"), ("reuse_last", "dedicated")))
     assert all((v.params["history"], v.params["span"]) == ("chunk_last", 4) for v in found[1:])
     for configuration in space.grid():
-        check(space.trial(configuration, 0, "confirm"))
-    assert (
-        load_space("repa", ["task=shapes-nano"], SIGNATURES).training.repa.encoder == "shapes-cnn"
-    )
+        check(configuration.trial(0, "confirm"))
+    other = load_space("repa", ["task=shapes-nano"], SIGNATURES).ground
+    assert other.training.repa.encoder == "shapes-cnn"
 
 
 @pytest.mark.parametrize("name", cards(spaces_folder()))
@@ -55,15 +54,15 @@ def test_every_shipped_space_composes(name):
 def test_every_task_has_a_quick_form(task, monkeypatch):
     monkeypatch.setattr("darbench.search.resolve.find_data", lambda task: {})  # nor any data
     whole, quick = shipped(f"task={task}"), shipped(f"task={task}", quick=True)
-    assert quick.training.steps < whole.training.steps
-    assert quick.evaluation.fd_from <= quick.training.checkpoints[-2]
+    assert quick.ground.training.steps < whole.ground.training.steps
+    assert quick.ground.evaluation.fd_from <= quick.ground.training.checkpoints[-2]
 
 
 def test_overrides_in_hydras_syntax():
     space = shipped("training.steps=200", "seeds=[0,1]", "model.size=S", "task.rank_by=fd")
-    assert space.training.steps == 200 and space.seeds == (0, 1)
-    assert (space.model.width, space.task.rank_by) == (384, "fd")
-    assert shipped("training={steps: 3}").training.steps == 3
+    assert space.ground.training.steps == 200 and space.seeds == (0, 1)
+    assert (space.ground.model.width, space.ground.task.rank_by) == (384, "fd")
+    assert shipped("training={steps: 3}").ground.training.steps == 3
 
 
 def test_an_override_reaches_into_a_variant():
@@ -74,7 +73,7 @@ def test_an_override_reaches_into_a_variant():
 
 def test_quick_stands_for_the_tasks_own_overrides_and_given_ones_win():
     quick = shipped("training.steps=7", quick=True)
-    assert quick.training.steps == 7
+    assert quick.ground.training.steps == 7
     assert quick.seeds == shipped(quick=True).seeds == (0,)
 
 
@@ -83,7 +82,7 @@ def test_quick_stands_for_the_tasks_own_overrides_and_given_ones_win():
 )
 def test_a_file_of_ones_own_lies_anywhere_under_any_name(tmp_path, name):
     path = write(tmp_path, "name: mine\nvariants: [{routing: add}]", name)
-    assert load_space(path, ["training.steps=9"], SIGNATURES).training.steps == 9
+    assert load_space(path, ["training.steps=9"], SIGNATURES).ground.training.steps == 9
 
 
 def test_a_relative_path_is_one_of_the_current_folder(tmp_path, monkeypatch):
@@ -99,7 +98,7 @@ def test_a_task_of_ones_own_lies_beside_the_space(tmp_path):
     (tmp_path / "task").mkdir()
     (tmp_path / "task" / "mine.yaml").write_text(card.replace("digits-nano", "mine"))
     path = write(tmp_path, "variants: [{routing: add}]")
-    assert load_space(path, ["task=mine"], SIGNATURES).task.name == "mine"
+    assert load_space(path, ["task=mine"], SIGNATURES).ground.task.name == "mine"
 
 
 BAD_OVERRIDES = {

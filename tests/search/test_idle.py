@@ -40,7 +40,8 @@ def test_an_override_that_is_used_is_taken(tmp_path, overrides):
 def test_what_a_file_or_a_short_form_says_without_effect_is_left_alone(tmp_path):
     space = write(tmp_path, f"trials: 9\nconfirm: {{top: 1}}\n{VARIANTS}")
     quick = compose_space(space, ["evaluation.sampler=adaptive"], quick=True)
-    assert (quick["trials"], quick["evaluation"]["sampler_steps"]) == (9, 4)
+    (ground,) = quick["grounds"]
+    assert (quick["trials"], ground["evaluation"]["sampler_steps"]) == (9, 4)
 
 
 @pytest.mark.parametrize(
@@ -70,4 +71,4 @@ def test_the_short_form_of_a_task_without_one_is_refused(tmp_path):
     space = write(tmp_path, VARIANTS)
     with pytest.raises(BadInput, match="--quick: task mine has no short form"):
         compose_space(space, ["task=mine"], quick=True)
-    assert compose_space(space, ["task=mine"])["training"]["steps"] == 500
+    assert compose_space(space, ["task=mine"])["grounds"][0]["training"]["steps"] == 500

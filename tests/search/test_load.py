@@ -17,7 +17,7 @@ def trial(*overrides: str, routing: str = "dar", seed: int = 0):
 
 def test_a_single_trial_is_the_one_a_sweep_would_run(tmp_path):
     space = load(tmp_path, "variants: [{routing: dar, params: {span: 8}}]\nseeds: [5]")
-    swept = space.trial(next(space.grid()), 5, "confirm")
+    swept = next(space.grid()).trial(5, "confirm")
     alone = trial("params.span=8", seed=5)
     assert alone == swept and alone.id == swept.id
 

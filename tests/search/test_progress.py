@@ -5,7 +5,7 @@ ADD = toy_trial(label="add")
 
 
 def progress(**counts) -> Progress:
-    return Progress(**{"total": 10, "skipped": 2, "rank_by": "val_loss"} | counts)
+    return Progress(**{"total": 10, "skipped": 2} | counts)
 
 
 def ok(value: float | None) -> dict:
@@ -27,9 +27,9 @@ def test_the_best_so_far_is_a_mean_over_seeds():
     p = progress()
     p.ended(toy_trial(label="a"), ok(0.1))
     p.ended(toy_trial(label="b"), ok(0.4))
-    assert p.best == ("a", 0.1)
+    assert p.best == ("a", "val_loss", 0.1)
     p.ended(toy_trial(label="a", pair_id=1), ok(0.9))
-    assert p.best == ("b", 0.4)
+    assert p.best == ("b", "val_loss", 0.4)
 
 
 def test_a_metric_that_was_not_measured_is_said():

@@ -85,10 +85,10 @@ def test_what_a_search_found_does_not_stand_for_a_confirmation(tmp_path):
 
 def test_the_seeds_that_rank_are_declared(tmp_path):
     rows = []
-    assert set(map(frozenset, proposer(load(tmp_path, GRID), rows).declared.values())) == {
+    assert set(map(frozenset, proposer(load(tmp_path, GRID), rows).declares.seeds.values())) == {
         frozenset({0, 1})
     }
     study = proposer(load(tmp_path, STUDY), rows)
-    assert study.declared == {}
+    assert study.declares.seeds == {}
     drive(study, rows)
-    assert set(map(frozenset, study.declared.values())) == {frozenset({100, 101, 102})}
+    assert set(map(frozenset, study.declares.seeds.values())) == {frozenset({100, 101, 102})}

@@ -22,7 +22,7 @@ def swept(tmp_path):
     for configuration in space.grid():
         loss, fd = MEASURED[configuration.variant.routing]
         for seed in space.seeds:
-            row = last_row(space.trial(configuration, seed, "confirm"))
+            row = last_row(configuration.trial(seed, "confirm"))
             row |= {"val_loss": loss, "fd": fd, "train_flops": 1e9, "budget_flops": 1e9}
             ledger.append(tmp_path / "mine" / "ledger" / "made.jsonl", row)
     return write(tmp_path, TWO), tmp_path

@@ -147,7 +147,7 @@ def of_files(tmp_path, monkeypatch):
 
     def call(*overrides):
         space = load_space(path, ["task=mine", *overrides], SIGNATURES)
-        return space.trial(next(space.grid()), 0, "confirm")
+        return next(space.grid()).trial(0, "confirm")
 
     return call
 

@@ -93,7 +93,7 @@ def test_seeds_that_a_sweep_declared_and_has_not_run_yet_rank_too(tmp_path, rows
     search = load(tmp_path, STUDY, "seeds=[7]")
     proposer(search, rows)
     with pytest.raises(BadInput, match=r"seeds \[7\] rank entries"):
-        proposer(search, rows, grid.declared)
+        proposer(search, rows, grid.declares.seeds)
 
 
 def test_what_selects_nothing_is_shared_freely(tmp_path, rows_of):

@@ -82,7 +82,7 @@ def test_a_label_of_the_users_own_goes_before_what_is_searched(tmp_path):
 def test_seeds_are_replicates_of_one_configuration(tmp_path):
     space = load(tmp_path, "variants: [{routing: add}]\nseeds: [3, 5]")
     (configuration,) = space.grid()
-    trials = [space.trial(configuration, seed, "confirm") for seed in space.seeds]
+    trials = [configuration.trial(seed, "confirm") for seed in space.seeds]
     assert len({t.id for t in trials}) == 2
     assert len({t.config_hash for t in trials}) == 1
 
@@ -161,7 +161,7 @@ def test_an_endless_range_cannot_be_walked(tmp_path):
 def test_an_id_ignores_order_and_defaults_spelled_out(tmp_path):
     def the_id(variant):
         space = load(tmp_path, f"variants: [{variant}]")
-        return space.trial(next(space.grid()), 0, "confirm").id
+        return next(space.grid()).trial(0, "confirm").id
 
     plain = the_id("{routing: dar}")
     assert the_id("{routing: dar, params: {span: 4, query: static_t}}") == plain
@@ -181,7 +181,7 @@ def test_a_float_with_an_integer_as_default_is_one_trial_however_it_is_given(
     signatures = registry.signatures()
     text = "seeds: [0]\nvariants: [{routing: intfloat, params: {alpha: [1, 1.0, 2, 2.0]}}]"
     space = load_space(write(tmp_path, text), [], signatures)
-    walked = [space.trial(c, 0, "confirm").id for c in space.grid()]
+    walked = [c.trial(0, "confirm").id for c in space.grid()]
     given = [[], ["params.alpha=1"], ["params.alpha=1.0"], ["params.alpha=2"]]
     one, *twins, two = (
         load_trial("intfloat", "digits-nano", overrides, 0, signatures) for overrides in given

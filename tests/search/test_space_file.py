@@ -100,7 +100,7 @@ def test_words_of_settings_are_text_and_those_of_switches_are_read(tmp_path):
         variants: [{routing: hyper, params: {dynamic: off}}, {routing: hyper}]
         """,
     )
-    assert (space.summary, space.model.learn_sigma) == ("on", True)
+    assert (space.summary, space.ground.model.learn_sigma) == ("on", True)
     assert [c.variant.params["dynamic"] for c in space.grid()] == [False, True]
 
 
@@ -116,6 +116,6 @@ def test_words_of_settings_are_text_and_those_of_switches_are_read(tmp_path):
 def test_the_file_wins_over_what_it_builds_on_wherever_self_stands(tmp_path, defaults):
     path = tmp_path / "mine.yaml"
     path.write_text(HEAD.format(head=f"defaults: {defaults}\n"))
-    assert compose_space(str(path))["training"]["steps"] == 4
-    assert compose_space(str(path), ["training.steps=9"])["training"]["steps"] == 9
-    assert compose_space(str(path), ["task=shapes-nano"])["training"]["steps"] == 4
+    assert compose_space(str(path))["grounds"][0]["training"]["steps"] == 4
+    assert compose_space(str(path), ["training.steps=9"])["grounds"][0]["training"]["steps"] == 9
+    assert compose_space(str(path), ["task=shapes-nano"])["grounds"][0]["training"]["steps"] == 4

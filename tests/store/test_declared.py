@@ -18,8 +18,8 @@ def test_seeds_are_added_and_all_else_is_replaced_by_name():
 
 
 def test_the_last_sweep_that_declared_a_configuration_ranks_it():
-    both = Declared().extended({"a": [0], "b": [0]}, rank_by="fd")
-    later = both.extended({"a": [0]}, rank_by="val_loss")
+    both = Declared().extended({"a": [0], "b": [0]}, rank_by=dict.fromkeys("ab", "fd"))
+    later = both.extended({"a": [0]}, rank_by={"a": "val_loss"})
     assert later.ranking(["a", "b"]) == "val_loss" and later.ranking(["b"]) == "fd"
     assert later.ranking(["c"]) is None
 
