@@ -62,6 +62,12 @@ def test_search_space_composes(folder):
     assert len(list(space.grid())) == 1 + 2 * 4
 
 
+def test_axes_multiply_the_search_space(folder):
+    Path("path/to/my_space.yaml").write_text("".join(blocks("yaml")[:2]))
+    space = load_space("path/to/my_space.yaml", [], signatures())
+    assert len(space.grounds) == 6 and len(list(space.grid())) == 6 * (1 + 2 * 4)
+
+
 LONG = ("train", "sensitivity", "noise-floor")
 UNPREPARED = ("prepare", "doctor", "plan")  # they lack data or measurements here, and say so
 

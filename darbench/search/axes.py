@@ -1,7 +1,7 @@
 """The axes of a space: settings whose every combination of values is a ground of its own.
 
-`task` is one, and every setting that a variant can change. In YAML and in overrides they have
-dotted names, which Hydra takes for nested ones; so they are unfolded before and flattened after.
+`task` is one, and every setting that a variant can change, by dotted name. Hydra takes an
+override of such a name for one of nested mappings, and merges mappings: it does not see them.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -16,40 +16,52 @@ TASK = "task"
 Values = dict[str, Any]
 
 
-def unfolded(given: Any) -> Any:
-    """Return a mapping with nested names in place of dotted ones; anything else as it is."""
-    if not isinstance(given, Mapping):
-        return given
-    nested: Values = {}
-    for key, value in given.items():
-        part, dot, name = str(key).partition(".")
-        if dot and isinstance(nested.setdefault(part, {}), dict):
-            nested[part][name] = value
-        else:
-            nested[part] = value
-    return nested
-
-
-def flattened(given: Mapping[str, Any], parts: Iterable[str]) -> Values:
-    """Return a mapping with dotted names in place of those that are nested below `parts`."""
+def flattened(given: Mapping[str, Any]) -> Values:
+    """Return a mapping with dotted names in place of those that are nested."""
     flat: Values = {}
     for key, value in given.items():
-        if key in parts and isinstance(value, Mapping):
+        if key in PARTS and isinstance(value, Mapping):
             flat |= {f"{key}.{name}": inner for name, inner in value.items()}
         else:
             flat[key] = value
     return flat
 
 
+def overridden(
+    given: Mapping[str, Any], overrides: Iterable[tuple[str, Any]], key: str
+) -> dict[str, Any]:
+    """Return the values of the mapping `key` after overrides, as keys and values.
+
+    Each replaces what stands under its name, whatever that is; null takes it away.
+    """
+    values = flattened(given)
+    for name, value in overrides:
+        if name != key:
+            values[name.removeprefix(f"{key}.")] = value
+        elif isinstance(value, Mapping | None):
+            values = flattened(value or {})
+        else:
+            raise BadInput(f"{key}={value!r}: must be a mapping from settings to their values")
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def read_axes(given: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
     """Read the values of every axis, by name; BadInput says which axis is wrong, and why."""
-    return {name: _read(name, value) for name, value in flattened(given, PARTS).items()}
+    return {name: _read(name, value) for name, value in given.items()}
 
 
 def fixed(axes: Iterable[str], overrides: Iterable[tuple[str, Any]]) -> set[str]:
-    """Return the axes that overrides, as keys and values, set to a value themselves."""
-    named = {key for key, value in overrides for key in (key, *flattened({key: value}, PARTS))}
-    return named.intersection(axes)
+    """Return the axes that overrides, as keys and values, set to a value themselves.
+
+    An override of the axes that comes later makes them axes again.
+    """
+    held: set[str] = set()
+    for key, value in overrides:
+        if key == "axes":
+            held.clear()
+        held.discard(key.removeprefix("axes."))
+        held.update({key, *flattened({key: value})})
+    return held.intersection(axes)
 
 
 def grounds(
@@ -77,7 +89,7 @@ def _read(name: str, value: Any) -> tuple[Any, ...]:
             raise BadInput(f"{where}={value!r}: must name tasks, such as [digits-nano]")
         return tuple(dict.fromkeys(names))
     part, _, key = name.partition(".")
-    if name not in CHANGED and (part not in PARTS or key not in NOT_CHANGED):
+    if name not in CHANGED and (part not in PARTS or key.partition(".")[0] not in NOT_CHANGED):
         raise unknown("axis", name, [TASK, *CHANGED])
     try:
         domain = read_domain(changeable(name), value)
@@ -85,8 +97,10 @@ def _read(name: str, value: Any) -> tuple[Any, ...]:
         raise BadInput(f"axes: {error}") from None
     if isinstance(domain, Range) and domain.step is None:
         raise BadInput(f"{where}: an axis is walked; give its range a step, or list its values")
-    walked = domain.grid() if isinstance(domain, Range) else (domain,)
-    return tuple(dict.fromkeys(domain.values if isinstance(domain, Choices) else walked))
+    if isinstance(domain, Range):
+        walked = [float(f"{value:.12g}") for value in domain.grid()]  # 0.009, not 3 x 0.003
+        return tuple(map(int, walked) if domain.integer else walked)
+    return tuple(dict.fromkeys(domain.values if isinstance(domain, Choices) else [domain]))
 
 
 def _at(values: Mapping[str, Any], name: str) -> Any:

@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from darbench.errors import BadInput, unknown
 from darbench.records.setting import setting
 from darbench.records.settings import Evaluation, Model, Task, Training
-from darbench.search.axes import fixed, grounds, read_axes
+from darbench.search.axes import fixed, grounds, overridden, read_axes
 from darbench.search.files import find_space, recipe
 from darbench.search.ground import GROUND
 from darbench.search.hydra_errors import check_overrides, override_item, translated
@@ -57,7 +57,9 @@ class SweepConfig:
     trials: int = setting(20, doc="configurations that `random` and `tpe` draw")
     confirm: Confirm = field(default_factory=Confirm)
     variants: list[Any] = setting(
-        [], doc="what is compared: `routing`, and `params`, `model` and `label` where they differ"
+        [],
+        doc="what is compared: `routing`, and `params`, `model`, `training` and `label` where "
+        "they differ",
     )
     controls: list[Any] = setting(
         [{"routing": "add"}],
@@ -158,9 +160,10 @@ def routing_parameters(overrides: Iterable[str]) -> tuple[dict[str, Any], list[s
 
 def _compose(path: Path, overrides: list[str]) -> Values:
     """Return the plain values of the composed file."""
-    overrides = [_open(_quoted_home(override)) for override in overrides]
+    overrides = [*map(_quoted_home, overrides)]
     given = read_space(path)
     check_overrides(overrides)
+    overrides, of_axes = _apart(overrides, "axes")
     store = ConfigStore.instance()
     schema = _thaw(OmegaConf.structured(SweepConfig))
     store.store(group="darbench", name="sweep", package="_global_", node=schema)
@@ -173,6 +176,7 @@ def _compose(path: Path, overrides: list[str]) -> Values:
             values = OmegaConf.to_container(config, resolve=True)
         except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
             raise translated(path, _keys(SweepConfig()), error) from error
+    values["axes"] = overridden(values["axes"], _items(of_axes), "axes")
     if values["seeds"] is None:
         values["seeds"] = default_seeds(values["sampler"])
     _same_keys(values, OmegaConf.to_container(OmegaConf.structured(SweepConfig)))
@@ -190,9 +194,10 @@ def _quoted_home(override: str) -> str:
     return f"{key}{equals}'{escaped}'"
 
 
-def _open(override: str) -> str:
-    """Have Hydra add an axis that the file does not name, as it replaces one that it does."""
-    return f"++{override}" if override.startswith("axes.") else override
+def _apart(overrides: list[str], key: str) -> tuple[list[str], list[str]]:
+    """The overrides of all else, and those of a key or of what stands below it."""
+    own = [each for each in overrides if re.match(rf"[+~]*{re.escape(key)}(\.|=|$)", each)]
+    return [each for each in overrides if each not in own], own
 
 
 def _same_keys(given: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = "") -> None:

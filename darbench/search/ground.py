@@ -55,12 +55,12 @@ class Ground:
             if key in self.point:
                 raise BadInput(
                     f"{key} is an axis of the space, on which all variants move; leave it out, or "
-                    f"take it from the axes"
+                    "take it from the axes"
                 )
         if changes.get("training.objective") == "repa" != self.training.objective:
             raise BadInput(
-                "training.objective=repa is for all variants of a space: set it there, for its "
-                "encoder is found once"
+                "training.objective=repa: its encoder is that of the whole space; set it there, "
+                "or make training.objective an axis"
             )
         model, training = (_of(part, changes) for part in PARTS)
         return replace(
@@ -75,7 +75,7 @@ def changeable(key: str) -> Parameter:
     if key in CHANGED:
         return CHANGED[key]
     part, _, name = key.partition(".")
-    if name in NOT_CHANGED:
+    if name.partition(".")[0] in NOT_CHANGED:
         raise BadInput(f"{key} is the same for all variants of a space; set it there")
     names = _of(part, CHANGED)
     raise unknown(f"{part} key", name, names)

@@ -11,7 +11,6 @@ from typing import Any
 import yaml
 
 from darbench.errors import BadInput
-from darbench.search.axes import unfolded
 from darbench.search.hydra_errors import malformed
 
 BOOL, INT, FLOAT, DATE, STR, NULL = (
@@ -70,8 +69,7 @@ def read_space(path: Path) -> dict[str, Any]:
             f"{path}: not a search space; start it with "
             "`defaults: [{darbench: sweep}, {task: digits-nano}, _self_]`"
         )
-    axes = {"axes": unfolded(given["axes"])} if "axes" in given else {}
-    return given | {"defaults": _own_last(defaults)} | axes
+    return given | {"defaults": _own_last(defaults)}
 
 
 def _own_last(defaults: list[Any]) -> list[Any]:

@@ -16,7 +16,7 @@ ADD = toy_trial(label="add")
 
 
 def progress(**counts) -> Progress:
-    return Progress(**{"total": 10, "skipped": 2, "rank_by": "val_loss"} | counts)
+    return Progress(**{"total": 10, "skipped": 2} | counts)
 
 
 def ok(value: float | None) -> dict:

@@ -184,5 +184,5 @@ def test_a_floor_is_measured_once_and_planned_from(run, tmp_path):
 
 
 def test_the_shipped_space_redraws():
-    assert checked_space(str(SPACE), ["task=digits-nano"]).evaluation.redraws == 4
+    assert checked_space(str(SPACE), ["task=digits-nano"]).ground.evaluation.redraws == 4
     assert noise_floor.BASELINE == "add"

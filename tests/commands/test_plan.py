@@ -51,9 +51,10 @@ def card(monkeypatch):
     """digits-nano, its card changed to tell of other noise."""
     found = checked_space(str(SPACE), ["task=digits-nano"])
     noise = {"val_loss": {"pairs": 5, "seed": 0.01, "pair": 0.004}}
-    task = replace(found.task, noise=noise)
+    task = replace(found.ground.task, noise=noise)
+    changed = found.on(replace(found.ground, task=task))
     for module in (planner, measured_noise):
-        monkeypatch.setattr(module, "checked_space", lambda *a: replace(found, task=task))
+        monkeypatch.setattr(module, "checked_space", lambda *a: changed)
     return task
 
 

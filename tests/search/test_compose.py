@@ -136,7 +136,7 @@ BAD_OVERRIDES = {
     "evaluation.sde.frm=linear": "did you mean evaluation.sde.form",
     "training.objective=repo": "must be one of velocity, noise, score, data, repa",
     "training.path=linear": "must be one of Linear, GVP, VP",
-    "training.weighting=likelihood": "none unless the objective is noise or score",
+    "training.weighting=likelihood": "none unless the objective is noise",
     "training.repa.layer=3": "must be repa where training.repa is set",
     "training.repa=null": "training.repa=null",
     "evaluation.grid=999999": "between 0 and n_gen",

@@ -7,6 +7,7 @@ import pytest
 
 from darbench.errors import BadInput
 from darbench.store.declared import FILE, Declared, read, write
+from darbench.store.place import Place
 
 
 def test_seeds_are_added_and_all_else_is_replaced_by_name():
@@ -26,9 +27,22 @@ def test_the_last_sweep_that_declared_a_configuration_ranks_it():
 
 def test_what_is_written_is_read_back_and_no_file_declares_nothing(tmp_path):
     assert read(tmp_path) == Declared()
-    declared = Declared(command="darbench sweep", seeds={"a": [0]}, rank_by={"a": "fd"})
+    places = {"a": [Place(point={"training.lr": 0.1}), Place(track="tuned", split="search")]}
+    declared = Declared(
+        command="darbench sweep", seeds={"a": [0]}, rank_by={"a": "fd"}, places=places
+    )
     write(tmp_path, declared)
     assert read(tmp_path) == declared
+
+
+def test_a_configuration_stands_where_the_last_sweep_put_it_and_else_in_the_usual_place():
+    here, there = Place(point={"model.patch": 2}), Place(point={"model.patch": 4})
+    declared = Declared().extended({"a": [0]}, places={"a": [here]})
+    assert declared.standing("a", "confirm") == [here]
+    assert declared.standing("a", "search") == [Place(split="search")]
+    assert declared.standing("b", "confirm") == [Place()]
+    assert declared.extended({}, places={"a": [there]}).standing("a", "confirm") == [there]
+    assert declared.extended({"a": [1]}).standing("a", "confirm") == [here]
 
 
 def test_what_an_older_darbench_declared_loses_the_folders_of_its_machine(tmp_path):
