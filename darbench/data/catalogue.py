@@ -99,6 +99,20 @@ _KINDS = {
             source="download the binary version (162 MB) from "
             "https://www.cs.toronto.edu/~kriz/cifar.html and unpack it",
         ),
+        Kind(
+            name="fashion-mnist",
+            module="fashion_mnist",
+            shape=(1, 28, 28),
+            picture_bytes=28 * 28,
+            classes=10,
+            n_train=60_000,
+            n_val=1000,
+            n_references=10_000,
+            variable="DARBENCH_FASHION_MNIST",
+            files="FOLDER of Fashion-MNIST's four idx files",
+            source="download the four files *-ubyte.gz (30 MB) that "
+            "https://github.com/zalandoresearch/fashion-mnist names into one folder",
+        ),
         Kind(  # ImageNet's training set at 256 x 256; a tenth, at most 2048 images, is held out
             name="latents",
             module="latents",

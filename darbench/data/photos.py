@@ -46,19 +46,6 @@ class Photos(Pixels):
     """The crops as a dataset, with crops of whole photographs apart."""
 
     apart_images: np.ndarray
-    references: np.ndarray  # indices of training images, equally many of each photograph
-
-    @property
-    def n_references(self) -> int:
-        return len(self.references)
-
-    @property
-    def reference_images(self) -> np.ndarray:
-        return self.train_images[self.references]
-
-    @property
-    def reference_labels(self) -> np.ndarray:
-        return self.train_labels[self.references]
 
     def apart(self) -> tuple[Tensor, Tensor]:
         return to_items(self.apart_images), torch.full((len(self.apart_images),), self.classes)

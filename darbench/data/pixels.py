@@ -21,6 +21,8 @@ class Pixels(Dataset):
     train_labels: np.ndarray
     val_images: np.ndarray
     val_labels: np.ndarray
+    # Indices of the training images that generated ones are compared with; None for all of them.
+    references: np.ndarray | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -37,17 +39,17 @@ class Pixels(Dataset):
 
     @property
     def n_references(self) -> int:
-        return self.n_train
+        return len(self.reference_labels)
 
     @property
     def reference_images(self) -> np.ndarray:
-        """All training images: FD asks how well their distribution was learnt."""
-        return self.train_images
+        """Training images: FD asks how well their distribution was learnt."""
+        return self.train_images if self.references is None else self.train_images[self.references]
 
     @property
     def reference_labels(self) -> np.ndarray:
-        """The labels of all training images: such sets are collected class by class."""
-        return self.train_labels
+        """Their labels: such sets are collected class by class."""
+        return self.train_labels if self.references is None else self.train_labels[self.references]
 
     @cached_property
     def fingerprint(self) -> str:

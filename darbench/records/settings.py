@@ -51,8 +51,8 @@ class Task(Settings):
     version: int = setting(1, doc="part of every id: results of two versions do not mix")
     data: str = setting(
         "???",
-        doc="`digits`; `shapes` or `photos`, of 16 x 16, or with `-8` or `-32`; `cifar10`, "
-        "`latents`, or `image_folder_N` with N of 32, 64, 128, 256",
+        doc="`digits`; `shapes` or `photos`, of 16 x 16, or with `-8` or `-32`; `fashion-mnist`, "
+        "`cifar10`, `latents`, or `image_folder_N` with N of 32, 64, 128, 256",
     )
     data_path: str = setting("", doc="folder of data that do not ship", in_identity=NEVER)
     fingerprint: str = setting("", doc="hash of those data; where it is given, others are refused")

@@ -25,6 +25,7 @@ NAMES = sorted(
         "deep-nano",
         "digits-micro",
         "digits-nano",
+        "fashion-nano",
         "imagenet256-b2",
         "imagenet256-xl2",
         "photos-nano",

@@ -14,8 +14,12 @@ from darbench.commands import doctor
 from darbench.data import load, published
 from darbench.errors import BadInput
 from darbench.metrics.extractors import inception
+from darbench.registry import signatures
 from darbench.search import machine
-from tests.make.data import write_cifar10, write_images, write_latents
+from darbench.search.load import load_trial
+from darbench.trial.train import train
+from tests.make.data import write_cifar10, write_fashion_mnist, write_images, write_latents
+from tests.make.spaces import OVERRIDES
 
 SMALL = ["model.depth=2", "training.steps=2", "training.batch=2"]
 
@@ -114,6 +118,16 @@ def test_cifar10_in_its_published_form_is_all_it_takes(tmp_path, weights, monkey
     assert "162 MB" in found["data"].fix
     monkeypatch.setenv("DARBENCH_CIFAR10", str(tmp_path / "cifar"))
     assert examine("cifar10-small", *SMALL)["data"] == found["data"]
+
+
+def test_fashion_mnist_is_its_four_files_and_trains_on_them(tmp_path, monkeypatch):
+    write_fashion_mnist(tmp_path / "fashion", train=100)
+    monkeypatch.setenv("DARBENCH_FASHION_MNIST", str(tmp_path / "fashion"))
+    found = examine("fashion-nano")
+    assert missing(found) == [] and found["data"].state == "other"
+    assert "100 items to train on, not 60,000; 8 held out, not 1,000" in found["data"].says
+    *_, last = train(load_trial("add", "fashion-nano", OVERRIDES, 0, signatures()))
+    assert (last.measured["status"], last.measured["n_ref"]) == ("ok", 100)
 
 
 def test_latents_that_were_prepared_are_all_it_takes(made, weights):

@@ -1,5 +1,7 @@
 """Small files in the published formats, for tests of tasks whose data do not ship."""
 
+import gzip
+
 import numpy as np
 import torch
 from PIL import Image
@@ -18,6 +20,22 @@ def write_cifar10(folder, train=40, test=8):
         records = rng.integers(0, 256, (len(items), 1 + 3 * 32 * 32), np.uint8)
         records[:, 0] = items % 10
         (folder / f"{name}.bin").write_bytes(records.tobytes())
+
+
+def write_fashion_mnist(folder, train=40, test=8):
+    """Fashion-MNIST's idx files, packed: two zeros, type 8, dimensions, sizes, bytes."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for part, n in (("train", train), ("t10k", test)):
+        images = rng.integers(0, 256, (n, 28, 28), np.uint8)
+        write_idx(folder / f"{part}-images-idx3-ubyte.gz", images)
+        write_idx(folder / f"{part}-labels-idx1-ubyte.gz", np.arange(n, dtype=np.uint8) % 10)
+
+
+def write_idx(path, values):
+    head = bytes([0, 0, 8, values.ndim]) + b"".join(n.to_bytes(4, "big") for n in values.shape)
+    data = head + values.tobytes()
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
 
 
 def write_images(folder, classes=3, each=10, size=(40, 36), seed=0):
