@@ -12,9 +12,10 @@ from darbench.diagnose.symptoms import symptoms
 from darbench.flow.transport import DEFAULT, Transport
 from darbench.model.sit import SiT
 
-IMAGES = 4  # at each of TIMES times
+IMAGES = 8  # at each of TIMES times
 TIMES = 9
 SIGNS = 1
+READERS = 24  # about as many rows of the matrix, evenly spread: all would cost sites squared
 PROBED = 256  # images for the probe
 SPLITS = 2
 
@@ -29,8 +30,9 @@ def scalar_columns(
         geometric mean over t; below 1 the gradient decays with depth.
     block_cosine: cos(z_k, z_k+1) from the first block on, mean over k and t.
     routing_entropy, lookback_mean: entropy in nat and mean look-back in sublayers of
-        |A| / sum |A|, mean over sites and t.
-    t_sensitivity: total variation over t of |A| / sum |A|, mean over sites.
+        |A| / sum |A|, mean over t and sites, of which deep models give every n-th, the head's
+        included.
+    t_sensitivity: total variation over t of |A| / sum |A|, mean over the same sites.
     probe_r2: R2 of t from z_k, mean over blocks.
     NaN where the model's numbers do not say, as where the last block is shut.
     """
@@ -40,7 +42,8 @@ def scalar_columns(
     )
     signs = random_signs(SIGNS, IMAGES, model.pos_embed.shape[1], model.routing.width)
     seen = symptoms(model, batch, times)
-    matrix = routing_matrix(model, batch, times, signs)["routing_matrix"]
+    sites = range(model.sites, -1, -max(1, model.sites // READERS))
+    matrix = routing_matrix(model, batch, times, signs, sites)["routing_matrix"]
     measures = matrix_measures(matrix)
     many = validation_batch(dataset, PROBED, device, transport)
     probed = probe(model, many, probe_times(PROBED, many), SPLITS)["probe_r2"]
@@ -57,7 +60,7 @@ def scalar_columns(
 
 
 def _mean(measured: Measured) -> float:
-    return float(np.mean(measured.values))
+    return float(np.nanmean(measured.values))
 
 
 def _ratio(last: np.ndarray, first: np.ndarray) -> float:

@@ -31,6 +31,12 @@ def test_of_add_those_of_the_matrix_are_known():
     assert found["t_sensitivity"] == 0
 
 
+def test_a_deep_model_gives_every_nth_row_of_the_matrix_up_to_the_heads():
+    found = scalar_columns(sit(depth=25, width=8, channels=1, classes=10).eval(), DIGITS)
+    counts = np.arange(51)[::2] + 1  # 50 sites, the head is the last of 51 readers
+    assert found["routing_entropy"] == pytest.approx(np.log(counts).mean())
+
+
 @pytest.mark.parametrize("name", ["dar", "hyper", "unet"])
 def test_they_are_finite_and_the_same_again(name):
     one, two = columns_of(name), columns_of(name)

@@ -95,6 +95,17 @@ def test_it_has_no_noise_over_time_where_a_routing_knows_none():
     torch.testing.assert_close(matrix, at_all_times(matrix[0]), rtol=1e-12, atol=1e-12)
 
 
+def test_rows_that_are_not_wanted_are_not_there_and_leave_the_others_as_they_are():
+    model, batch = model_of("hyper"), batch_of()
+    all_rows, some = (
+        routing_matrix(model, batch, TIMES, SIGNS, sites)["routing_matrix"].values
+        for sites in (None, range(SITES, -1, -3))
+    )
+    there = [2, 5, 8]
+    assert (some[:, there] == all_rows[:, there]).all()
+    assert torch.from_numpy(some).isnan().all(2).sum() == len(TIMES) * (SITES + 1 - len(there))
+
+
 def test_of_a_softmax_read_it_is_the_mean_diagonal_of_its_jacobian_within_its_error():
     model, batch = model_of("attnres"), batch_of(8)
     found = routing_matrix(model, batch, TIMES[:1], random_signs(8, 8, TOKENS, WIDTH))
