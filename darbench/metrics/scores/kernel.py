@@ -147,10 +147,10 @@ def _spread(variances: np.ndarray, of_x: np.ndarray, of_y: np.ndarray) -> float:
 
 
 def _kernel(products: np.ndarray, d: int) -> np.ndarray:
-    """(x.y / d + 1)^3 of the products x.y, by repeated multiplication."""
-    base = products / d
-    base += 1
-    kernel = base.copy()
+    """(x.y / d + 1)^3 of the products x.y, by repeated multiplication in their place."""
+    products /= d
+    products += 1
+    kernel, base = products, products.copy()
     for _ in range(KERNEL_DEGREE - 1):
         kernel *= base
     return kernel

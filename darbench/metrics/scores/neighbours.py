@@ -4,36 +4,50 @@ A matrix of all pairs is made block by block, so that memory does not grow with 
 """
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from darbench.records.rules import NEIGHBOURS
 
-BLOCK_VALUES = 2**23  # values in one block: 64 MB in float64
+BLOCK_VALUES = 2**23  # the most values in one block: 64 MB in float64
+ROWS = 256  # the most in a block, of which one of few columns stays in the cache
 SIDE = 2048  # images on either side of a block of distances, fewer of large ones
 
 
 def block_rows(columns: int) -> int:
     """How many rows a block with that many columns has."""
-    return max(1, BLOCK_VALUES // columns)
+    return max(1, min(ROWS, BLOCK_VALUES // columns))
 
 
-def precision_recall(generated: Tensor, real: Tensor) -> tuple[float, float]:
+def radii(features: Tensor) -> Tensor:
+    """Distance (N,) of each row of features (N, d) to its k-th nearest among the others, k = 3."""
+    return torch.cat(
+        [
+            # A row is its own nearest.
+            torch.cdist(part, features).topk(NEIGHBOURS + 1, largest=False).values[:, -1]
+            for part in features.split(block_rows(len(features)))
+        ]
+    )
+
+
+def precision_recall(generated: Tensor, real: Tensor, real_radii: Tensor) -> tuple[float, float]:
     """Share of generated samples within the real ones' k-neighbourhoods, and the reverse; k = 3.
 
-    Improved precision and recall, Kynkaanniemi et al. 2019 (arXiv:1904.06991).
-    """
-    # torch-fidelity loads torchvision, and that torch's compiler: not to tell what a trial costs.
-    from torch_fidelity.metric_prc import prc_features_to_metric
+    Improved precision and recall, Kynkaanniemi et al. 2019 (arXiv:1904.06991), as torch-fidelity
+    computes them; that finds the neighbours of the real ones anew for every set of samples.
 
-    scores = prc_features_to_metric(
-        generated,
-        real,
-        prc_neighborhood=NEIGHBOURS,
-        prc_batch_size=block_rows(max(len(generated), len(real))),
-        save_cpu_ram=True,
-        verbose=False,
-    )
-    return scores["precision"], scores["recall"]
+    real_radii: `radii` of the real features.
+    """
+    return _covered(generated, real, real_radii), _covered(real, generated, radii(generated))
+
+
+def _covered(points: Tensor, centres: Tensor, reach: Tensor) -> float:
+    """Share of the points that lie within the reach (M,) of one of the centres (M, d)."""
+    inside = [
+        (torch.cdist(part, centres) <= reach).any(dim=1)
+        for part in points.split(block_rows(len(centres)))
+    ]
+    return torch.cat(inside).float().mean().item()
 
 
 def block_bytes(queries: int, images: int, pixels: int) -> int:
@@ -48,7 +62,7 @@ def _side(pixels: int) -> int:
     It is not fewer, for a block's images are turned into float64 once for every block of the
     other side.
     """
-    return min(SIDE, block_rows(-(-pixels // 8)))
+    return max(1, min(SIDE, BLOCK_VALUES // -(-pixels // 8)))
 
 
 def nearest_distances(queries: np.ndarray, images: np.ndarray) -> np.ndarray:
@@ -64,7 +78,10 @@ def nearest_distances(queries: np.ndarray, images: np.ndarray) -> np.ndarray:
         own = (x * x).sum(axis=1)
         for first in range(0, len(queries), side):
             q = queries[first : first + side].astype(np.float64)
-            squared = ((q * q).sum(axis=1)[:, None] + own - 2 * q @ x.T).min(axis=1)
+            size = (q * q).sum(axis=1)
+            q *= -2
+            squared = q @ x.T
+            squared += own
             part = nearest[first : first + side]
-            np.minimum(part, squared, out=part)
+            np.minimum(part, squared.min(axis=1) + size, out=part)
     return np.sqrt(nearest) / 255

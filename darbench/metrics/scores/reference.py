@@ -10,7 +10,7 @@ from darbench.metrics.extractors.extractor import Layers, extractor
 from darbench.metrics.extractors.feature_cache import features_of
 from darbench.metrics.scores.fd_ratio import HeldOut
 from darbench.metrics.scores.frechet import Statistics, statistics
-from darbench.metrics.scores.neighbours import nearest_distances
+from darbench.metrics.scores.neighbours import nearest_distances, radii
 from darbench.records.canonical import content_hash
 
 
@@ -22,6 +22,7 @@ class Reference:
     name: str  # the extractor's
     features: Tensor  # float64 (n_ref, d), from the training images
     labels: np.ndarray | None  # (n_ref,), if every label has a fixed share of them
+    radii: Tensor  # float64 (n_ref,), of the features' neighbourhoods
     statistics: Statistics  # mean and covariance of the features
     spatial: Statistics | None  # the same for the spatial layer, if the extractor has one
     pixels: np.ndarray  # uint8 (n_ref, H * W * C), the training images
@@ -84,6 +85,7 @@ def _make(name: str, train: Labelled, val: Labelled, ref_hash: str) -> Reference
         name=name,
         features=layers.features,
         labels=labels,
+        radii=radii(layers.features),
         statistics=moments,
         spatial=None if layers.spatial is None else statistics(layers.spatial),
         pixels=pixels,

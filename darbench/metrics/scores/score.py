@@ -49,7 +49,7 @@ def score(
     fd_inf, fd_inf_se = fd_infinity(features.numpy(), reference.statistics, labels)
     fdr = fd_ratio(features.numpy(), labels, reference.held_out)
     kid, kid_se = kernel_distance(features.numpy(), real.numpy(), labels, reference.labels)
-    precision, recall = precision_recall(features, real)
+    precision, recall = precision_recall(features, real, reference.radii)
     measured = {
         "fd": frechet_distance(statistics(features), reference.statistics),
         "fd_inf": fd_inf,

@@ -4,9 +4,15 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
+from torch_fidelity.metric_prc import prc_features_to_metric
 
 from darbench.metrics.scores import neighbours
-from darbench.metrics.scores.neighbours import block_bytes, nearest_distances, precision_recall
+from darbench.metrics.scores.neighbours import (
+    block_bytes,
+    nearest_distances,
+    precision_recall,
+    radii,
+)
 
 
 def share_inside(points, centres, k=3):
@@ -19,6 +25,10 @@ def share_inside(points, centres, k=3):
     return inside / len(points)
 
 
+def measured(generated, real):
+    return precision_recall(generated, real, radii(real))
+
+
 def images(n, seed, shape=(4, 4, 3)):
     pixels = np.random.default_rng(seed).integers(0, 256, (n, *shape), dtype=np.uint8)
     return pixels.reshape(n, -1)
@@ -29,10 +39,27 @@ def test_precision_and_recall_are_those_of_brute_force(monkeypatch, values):
     monkeypatch.setattr(neighbours, "BLOCK_VALUES", values)
     rng = np.random.default_rng(0)
     one, two = rng.normal(0.8, 1.3, size=(80, 5)), rng.normal(size=(100, 5))
-    precision, recall = precision_recall(torch.tensor(one), torch.tensor(two))
+    precision, recall = measured(torch.tensor(one), torch.tensor(two))
     assert precision == pytest.approx(share_inside(one.tolist(), two.tolist()), abs=1e-6)
     assert recall == pytest.approx(share_inside(two.tolist(), one.tolist()), abs=1e-6)
     assert 0 < precision < 1 and 0 < recall < 1
+
+
+def features(n, seed, shift, step):
+    """Features (n, 64); with a step they lie on a lattice, where many distances are equal."""
+    drawn = np.random.default_rng(seed).normal(shift, 1, size=(n, 64))
+    return torch.tensor(drawn if step is None else np.round(drawn / step) * step)
+
+
+@pytest.mark.parametrize("step", [None, 0.5, 4.0])
+@pytest.mark.parametrize(("n", "m"), [(1437, 1437), (300, 900), (64, 70)])
+def test_precision_and_recall_are_those_of_torch_fidelity(n, m, step):
+    one, two = features(n, 0, 0.1, step), features(m, 1, 0.0, step)
+    two[:9], one[:20] = two[0], two[11]  # equal images, also of the other set
+    theirs = prc_features_to_metric(
+        one, two, prc_neighborhood=3, prc_batch_size=10_000, save_cpu_ram=True, verbose=False
+    )
+    assert measured(one, two) == (theirs["precision"], theirs["recall"])
 
 
 @pytest.mark.parametrize("side", [neighbours.SIDE, 7])
