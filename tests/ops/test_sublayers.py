@@ -10,8 +10,11 @@ import pytest
 import torch
 from torch import nn
 from torch._subclasses import FakeTensorMode
+from torch.autograd import forward_ad
 
 from darbench.ops import native, sublayers
+from darbench.ops.native import vectors as vec
+from darbench.ops.native.kernels import kernel, over_batch
 from darbench.ops.sublayers import conditioning, definition, wide
 from darbench.ops.sublayers.gelu import gelu, gelu_backward
 from darbench.ops.sublayers.narrow import attention, mlp
@@ -128,6 +131,15 @@ def test_a_second_derivative_is_refused_at_once(kind):
 
 
 @pytest.mark.parametrize("kind", ["attention", "mlp"])
+def test_derivatives_in_forward_mode_are_refused_without_gradients_too(kind):
+    h, *others = [x.float() for x in given(kind)]
+    with torch.no_grad(), forward_ad.dual_level():
+        dual = forward_ad.make_dual(h, torch.ones_like(h))
+        with pytest.raises(RuntimeError, match="forward mode AD"):
+            sublayer(kind)(dual, *others)
+
+
+@pytest.mark.parametrize("kind", ["attention", "mlp"])
 def test_frozen_inputs_have_no_gradient_and_the_others_theirs(kind):
     inputs = [x.float() for x in given(kind)]
     leaves = [x.clone().requires_grad_() for x in inputs]
@@ -178,6 +190,29 @@ def test_a_number_that_is_none_is_seen_in_its_sample_and_in_no_other(kind, bad):
     assert out[1].isnan().any() and out[::2].isfinite().all()
     (slope,) = torch.autograd.grad(out.sum(), h)
     assert slope[1].isnan().any() and slope[::2].isfinite().all()
+
+
+@kernel
+def _exp(x, out, start, stop):
+    for at in range(64 * start, 64 * stop, 64):
+        vec.store(out + at, vec.exp(vec.load(x + at, 16)))
+
+
+def test_the_exponential_of_kernels_is_right_to_rounding():
+    x = torch.cat([torch.linspace(-87, 88, 40_000), torch.linspace(-1, 1, 9_984)])
+    out = torch.empty_like(x)
+    over_batch(_exp, (x, out), x.numel() // 16, x.numel())
+    wanted, exact = x.double().exp(), x.abs() < 10
+    assert ((out - wanted) / wanted)[exact].abs().max() < 4e-7
+    torch.testing.assert_close(out.double(), wanted, rtol=2e-6, atol=0)
+
+
+def test_the_exponential_of_kernels_hands_a_nan_on_and_is_next_to_nothing_far_below():
+    x = torch.tensor([-torch.inf, -1e30, -100.0, torch.nan]).repeat(4)
+    out = torch.empty_like(x)
+    over_batch(_exp, (x, out), 1, 16)
+    below, none = out.view(4, 4)[:, :3], out.view(4, 4)[:, 3]
+    assert none.isnan().all() and (below >= 0).all() and (below < 2e-38).all()
 
 
 @pytest.mark.parametrize("size", [1e-6, 1e-2, 1.0, 4.0, 12.0])

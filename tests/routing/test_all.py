@@ -137,6 +137,16 @@ def test_equality_to_add_holds_within_the_models_own_eps(setting):
 
 
 @every_setting
+def test_a_model_answers_the_same_with_and_without_gradients(setting):
+    model = sit(setting)
+    randomise(model)
+    given = images(dtype=torch.float32)
+    found = model(*given)
+    with torch.no_grad():
+        assert torch.equal(model(*given), found) and found.requires_grad
+
+
+@every_setting
 def test_a_model_treats_its_samples_one_by_one(setting):
     model = sit(setting).double()
     randomise(model)

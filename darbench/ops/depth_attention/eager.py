@@ -12,10 +12,10 @@ from torch import Tensor
 from darbench.ops.depth_attention.backends import Backend
 from darbench.ops.depth_attention.deferred import Deferred
 from darbench.ops.depth_attention.source import Source
-from darbench.ops.native.autograd import first_order
+from darbench.ops.native.autograd import NativeFunction, first_order
 
 
-class _Read(torch.autograd.Function):
+class _Read(NativeFunction):
     """Returns (h, *trails); the trails are the given values, passed through.
 
     In the backward, a trail's gradient is that of all later readers, in a tensor that nobody else

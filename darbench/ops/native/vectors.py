@@ -154,28 +154,32 @@ def root(typing, x):
     return x(x), code
 
 
+# 2^f for |f| <= 1/2 is 1 + f (...), to 1.1e-7; the coefficients of the highest power first.
+_POWER = (1.3264591e-3, 9.6716192e-3, 5.5507351e-2, 2.4022241e-1, 6.9314700e-1)
+_WHOLE = 1.5 * 2**23  # float32 numbers near this are whole, and their lowest bits count them
+
+
 @literal
 def exp(typing, x):
-    """Return exp(x) for x <= 88 to float32's rounding, by a polynomial (Cephes' expf)."""
+    """Return exp(x) for x <= 88 to float32's rounding; below -87 it is exp(-87).
+
+    It is 2^n 2^f for n + f = x / ln 2, of which n is added to the exponent.
+    """
 
     def code(context, builder, signature, arguments):
         (given,), kind = arguments, arguments[0].type
-        low = constant(kind, -87.0)  # below, the result would be subnormal or zero
-        x = builder.select(builder.fcmp_unordered("<", given, low), low, given)
-        n = lanewise(builder, "llvm.fma", x, constant(kind, 1.44269504), constant(kind, 0.5))
-        n = lanewise(builder, "llvm.floor", n)  # never NaN, which is no whole number
-        f = lanewise(builder, "llvm.fma", n, constant(kind, -0.693359375), given)
-        f = lanewise(builder, "llvm.fma", n, constant(kind, 2.12194440e-4), f)
-        p = constant(kind, 1.9875691500e-4)
-        for term in (1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 0.5):
+        low, scale, whole = (constant(kind, c) for c in (-87.0, 1.44269504, _WHOLE))
+        x = builder.select(builder.fcmp_ordered("<", given, low), low, given)
+        near = lanewise(builder, "llvm.fma", x, scale, whole)
+        n = builder.fsub(near, whole)
+        f = lanewise(builder, "llvm.fma", x, scale, builder.fneg(n))
+        p = constant(kind, _POWER[0])
+        for term in (*_POWER[1:], 1.0):
             p = lanewise(builder, "llvm.fma", p, f, constant(kind, term))
-        p = lanewise(builder, "llvm.fma", builder.fmul(p, f), f, f)
-        p = builder.fadd(p, constant(kind, 1.0))
-        whole = ir.VectorType(ir.IntType(32), kind.count)
-        bias, shift = (ir.Constant(whole, [m] * kind.count) for m in (127, 23))
-        exponent = builder.shl(builder.add(builder.fptosi(n, whole), bias), shift)
-        scaled = builder.fmul(p, builder.bitcast(exponent, kind))
-        return builder.select(builder.fcmp_ordered("<", given, low), constant(kind, 0), scaled)
+        bits = ir.VectorType(ir.IntType(32), kind.count)
+        shift = ir.Constant(bits, [23] * kind.count)
+        exponent = builder.shl(builder.bitcast(near, bits), shift)
+        return builder.bitcast(builder.add(builder.bitcast(p, bits), exponent), kind)
 
     return x(x), code
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from darbench.ops.native import vectors as vec
-from darbench.ops.native.autograd import first_order
+from darbench.ops.native.autograd import NativeFunction, first_order
 from darbench.ops.native.kernels import F, address, held, kernel, over_batch, part, row
 from darbench.ops.sinkhorn.definition import FLOOR
 
@@ -206,7 +206,7 @@ def _backward(logits, n, iterations, grad, dlogits, start, stop):
     held(scales)
 
 
-class Sinkhorn(torch.autograd.Function):
+class Sinkhorn(NativeFunction):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, iterations: int) -> Tensor:
         logits, n = logits.contiguous(), logits.shape[-1]

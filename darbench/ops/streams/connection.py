@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from darbench.ops.native.autograd import first_order
+from darbench.ops.native.autograd import NativeFunction, first_order
 from darbench.ops.native.kernels import F, over_batch
 from darbench.ops.streams.connection_kernels import backward, forward, summed
 from darbench.ops.streams.rows import LANES, block_of
 from darbench.ops.streams.trail import owned
 
 
-class Connection(torch.autograd.Function):
+class Connection(NativeFunction):
     """Returns h, the streams for the next reader, weights, and where v is written the streams.
 
     They are what `darbench.ops.streams.hyper_connection` returns.

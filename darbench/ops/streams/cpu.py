@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from darbench.ops.native import vectors as vec
-from darbench.ops.native.autograd import first_order
+from darbench.ops.native.autograd import NativeFunction, first_order
 from darbench.ops.native.kernels import address, held, kernel, over_batch, part, row
 from darbench.ops.streams.rows import aligned, block_of, combine, dots
 from darbench.ops.streams.trail import owned
@@ -137,7 +137,7 @@ def _summed(gradient: Tensor, steps: tuple[int, ...]) -> Tensor:
     return gradient if steps[0] else gradient.sum(0)
 
 
-class Read(torch.autograd.Function):
+class Read(NativeFunction):
     """Returns h, and the streams for the next reader."""
 
     @staticmethod
@@ -165,7 +165,7 @@ class Read(torch.autograd.Function):
         return _summed(dweights, steps), into
 
 
-class Write(torch.autograd.Function):
+class Write(NativeFunction):
     """Returns mix streams + weights v, and the same for the next reader."""
 
     @staticmethod

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from darbench.ops.native import vectors as vec
 from darbench.ops.native.access import load_first, store_first
-from darbench.ops.native.autograd import first_order
+from darbench.ops.native.autograd import NativeFunction, first_order
 from darbench.ops.native.curves import sigmoid
 from darbench.ops.native.kernels import F, address, held, kernel, over_batch, part
 from darbench.ops.streams.rows import get, put
@@ -106,7 +106,7 @@ def _backward(
     held(scratch)
 
 
-class Maps(torch.autograd.Function):
+class Maps(NativeFunction):
     """Returns (read, write, logits) as `darbench.ops.streams.manifold_maps` does."""
 
     @staticmethod

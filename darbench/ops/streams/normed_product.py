@@ -8,7 +8,7 @@ from torch import Tensor
 
 from darbench.ops.native import vectors as vec
 from darbench.ops.native.access import load_first, store_first
-from darbench.ops.native.autograd import first_order
+from darbench.ops.native.autograd import NativeFunction, first_order
 from darbench.ops.native.kernels import F, address, held, kernel, over_batch, part
 from darbench.ops.streams.rows import (
     get,
@@ -81,7 +81,7 @@ def _normed_product_backward(
     held(radial)
 
 
-class NormedProduct(torch.autograd.Function):
+class NormedProduct(NativeFunction):
     """Returns RMSNorm(x) @ matrix, and x for the next reader, without a normed copy of x.
 
     The last two axes of x (..., S, D) are one row.

@@ -4,10 +4,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
 from torch.nn import functional
 
-from darbench.ops.native.autograd import first_order
+from darbench.ops.native.autograd import NativeFunction, first_order
 
 WEIGHTS = 1 << 18  # of all blocks, copied side by side in less time than separate products take
 
@@ -17,7 +16,7 @@ def takes(*weights: Tensor) -> bool:
     return sum(weight.numel() for weight in weights) <= WEIGHTS
 
 
-class AdaLN(Function):
+class AdaLN(NativeFunction):
     """Returns what `darbench.ops.sublayers.adaln` does, one behind the other."""
 
     @staticmethod

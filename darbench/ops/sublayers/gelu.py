@@ -15,11 +15,10 @@ COST = 16  # multiply-adds that take as long as a number
 
 
 @part
-def _sigmoid(x, cubic):
-    """sigmoid(2 u) of a vector, where cubic = CUBIC x^2."""
-    one = vec.filled(F(1), 16)
-    u = vec.multiply(vec.multiply(vec.filled(-SLOPE, 16), x), vec.add(one, cubic))
-    return vec.divide(one, vec.add(one, vec.exp(u)))
+def _turned_off(x, square):
+    """1 + exp(-2 u) of a vector, where 2 u = SLOPE (x + CUBIC x^3); square: x^2."""
+    minus = vec.fma(square, vec.filled(-SLOPE * CUBIC, 16), vec.filled(-SLOPE, 16))
+    return vec.add(vec.filled(F(1), 16), vec.exp(vec.multiply(x, minus)))
 
 
 @section
@@ -28,21 +27,20 @@ def gelu_of(x, out, size):
     for d in range(0, 4 * size, 64):
         given = vec.load(x + d, 16)
         near = vec.within(given, FAR)
-        cubic = vec.multiply(vec.filled(CUBIC, 16), vec.multiply(near, near))
-        vec.store(out + d, vec.multiply(given, _sigmoid(near, cubic)))
+        vec.store(out + d, vec.divide(given, _turned_off(near, vec.multiply(near, near))))
 
 
 @section
 def gelu_and_slope(x, out, slope, size):
     """Set out to GELU(x), and slope to its derivative."""
-    one, three = vec.filled(F(1), 16), vec.filled(F(3), 16)
+    one, steep = vec.filled(F(1), 16), vec.filled(F(3) * SLOPE * CUBIC, 16)
     for d in range(0, 4 * size, 64):
         given = vec.load(x + d, 16)
         near = vec.within(given, FAR)
-        cubic = vec.multiply(vec.filled(CUBIC, 16), vec.multiply(near, near))
-        s = _sigmoid(near, cubic)
+        square = vec.multiply(near, near)
+        s = vec.divide(one, _turned_off(near, square))
         vec.store(out + d, vec.multiply(given, s))
-        du = vec.multiply(vec.filled(SLOPE, 16), vec.fma(three, cubic, one))
+        du = vec.fma(square, steep, vec.filled(SLOPE, 16))
         ds = vec.multiply(vec.multiply(near, du), vec.subtract(one, s))
         vec.store(slope + d, vec.fma(s, ds, s))
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
 from torch.nn import functional
 
-from darbench.ops.native.autograd import first_order
+from darbench.ops.native.autograd import NativeFunction, first_order
 from darbench.ops.sublayers.gelu import gelu, gelu_backward
 from darbench.ops.sublayers.modulation import gate as gated
 from darbench.ops.sublayers.modulation import gate_backward, modulate, modulate_backward
@@ -20,7 +19,7 @@ _attend = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 _attend_backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
 
 
-class Modulate(Function):
+class Modulate(NativeFunction):
     """Returns what `darbench.ops.sublayers.modulate` does."""
 
     @staticmethod
@@ -35,7 +34,7 @@ class Modulate(Function):
         return modulate_backward(*ctx.saved_tensors, dout.contiguous())
 
 
-class Attention(Function):
+class Attention(NativeFunction):
     """Returns what `darbench.ops.sublayers.attention` does."""
 
     @staticmethod
@@ -67,7 +66,7 @@ class Attention(Function):
         return dh, dshift, dscale, dgate, dw_qkv, db_qkv, dw_proj, db_proj, None
 
 
-class Mlp(Function):
+class Mlp(NativeFunction):
     """Returns what `darbench.ops.sublayers.mlp` does."""
 
     @staticmethod

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd import Function
 
-from darbench.ops.native.autograd import first_order
+from darbench.ops.native.autograd import NativeFunction, first_order
 from darbench.ops.native.kernels import F, address, addresses, held, kernel, over_batch, part
 from darbench.ops.native.products import LANES
 from darbench.ops.sublayers.few_tokens import attend, attend_backward
@@ -136,7 +135,7 @@ def _attention_backward(
     held(none)
 
 
-class Attention(Function):
+class Attention(NativeFunction):
     """Returns what `darbench.ops.sublayers.attention` does."""
 
     @staticmethod

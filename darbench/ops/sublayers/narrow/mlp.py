@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd import Function
 
 from darbench.ops.native import vectors as vec
-from darbench.ops.native.autograd import first_order
+from darbench.ops.native.autograd import NativeFunction, first_order
 from darbench.ops.native.kernels import address, addresses, held, kernel, over_batch, part
 from darbench.ops.native.products import LANES
 from darbench.ops.sublayers.gelu import COST, gelu_and_slope, gelu_of
@@ -119,7 +118,7 @@ def _multiply(x, out, size):
         vec.store(out + d, vec.multiply(vec.load(out + d, 16), vec.load(x + d, 16)))
 
 
-class Mlp(Function):
+class Mlp(NativeFunction):
     """Returns what `darbench.ops.sublayers.mlp` does."""
 
     @staticmethod
