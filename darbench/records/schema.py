@@ -29,12 +29,10 @@ class Column:
     hashed: bool = True  # False for what came later, so that the hashes of older rows stay
 
 
-def _columns(kind: str, volatile: bool, **docs: str) -> tuple[Column, ...]:
-    made = []
-    for name, doc in docs.items():
-        doc, _, unit = doc.partition(" | ")
-        made.append(Column(name=name, kind=kind, doc=doc, unit=unit, volatile=volatile))
-    return tuple(made)
+def _columns(kind: str, volatile: bool, *, hashed: bool = True, **docs: str) -> tuple[Column, ...]:
+    of_kind = partial(Column, kind=kind, volatile=volatile, hashed=hashed)
+    parts = ((name, *doc.partition(" | ")) for name, doc in docs.items())
+    return tuple(of_kind(name=name, doc=doc, unit=unit) for name, doc, _, unit in parts)
 
 
 def _measured(metrics: Iterable[Metric]) -> Iterator[Column]:
@@ -136,6 +134,16 @@ SCHEMA: tuple[Column, ...] = (
         extractor="feature extractor of fd, kid, inception_score, precision and recall",
         protocol_json="canonical JSON of the evaluation protocol, name by name",
         protocol_hash="hash of protocol_json",
+    ),
+    # the gradients of the routing's parameters; null where it has none
+    *_columns(
+        "float",
+        False,
+        hashed=False,
+        routing_grad_zero="share of their values that were exactly zero, in all steps so far | 1",
+        routing_grad_ratio="their RMS over that of the trunk's, over every 16th of the steps | 1",
+        routing_dead_share="share of the steps, but for the first twentieth, in which all "
+        "were exactly zero | 1",
     ),
     # status
     *_columns("str", False, status="ok, diverged, oom, timeout or crashed"),

@@ -21,6 +21,7 @@ from darbench.trial.draws import Draws
 from darbench.trial.evaluate import Evaluator
 from darbench.trial.generate import Samples
 from darbench.trial.learner import Learner, in_parts
+from darbench.trial.routing_gradients import RoutingGradients
 from darbench.trial.schedule import checkpoint_steps, step_at
 
 
@@ -58,6 +59,7 @@ class Run:
         self.checkpoints = checkpoint_steps(training, self.flops, self.add_flops)
         self.evaluator = Evaluator.of(trial, dataset, self.learner.objective.transport, device)
         self.audit = Audit.begin(self.learner.model)
+        self.gradients = RoutingGradients(self.learner.model, self.checkpoints[-1])
         self.draws = Draws(trial.pair_id, device)
         self.timer = StepTimer(device)
         self.step_ms: list[float] = []
@@ -74,6 +76,7 @@ class Run:
         self.audit.add(step, *batch)
         self.draws.key(step)
         self.losses.append(self.learner.step(batch))
+        self.gradients.add(step)
         self.audit.add_draws(self.draws.digest())
         self.timer.mark()
 
@@ -96,7 +99,7 @@ class Run:
         if final and samples is not None and evaluation.redraws:
             measured |= self.evaluator.redraws(model, measured, samples)
         self.conduct.ended()
-        measured |= self._compute(step) | self.audit.columns
+        measured |= self._compute(step) | self.audit.columns | self.gradients.columns
         # A view would keep all pictures.
         grid = samples and samples.pictures[: evaluation.grid].copy()
         return Report(step=step, final=final, measured=measured, samples=grid)
