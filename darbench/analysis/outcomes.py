@@ -21,6 +21,7 @@ FAILURES = ("diverged", "oom", "timeout", "crashed")
 # An entry is judged by the first of these that it has. Seeds that picked a winner never rank it.
 SPLITS = ("confirm", "heldout", "control", "search")
 UNFINISHED = "unfinished"
+DEAD = 0.5  # of its steps without any gradient of the routing: a router that died
 
 Row = dict[str, Any]
 
@@ -41,6 +42,11 @@ class Outcome:
     @property
     def failed(self) -> bool:
         return self.status in FAILURES
+
+    @property
+    def dead(self) -> bool:
+        """Whether its routing got no gradient for half of the steps, and so learnt nothing."""
+        return (self.last["routing_dead_share"] or 0.0) >= DEAD
 
 
 def outcome(rows: list[Row], budget: float | None) -> Outcome:

@@ -185,7 +185,7 @@ def _marks(entry: Entry, base: Entry | None, rank_by: str) -> list[str]:
         marks.append(f"stale: {'of an older source hash' if is_outdated(entry.head) else changed}")
     if entry.split != "confirm":
         marks.append("search only" if entry.split == "search" else entry.split)
-    marks += filter(None, [_missing(entry, rank_by)])
+    marks += filter(None, [_missing(entry, rank_by), _dead(entry)])
     if base is not None and base is not entry:
         if base.config["training"] != entry.config["training"]:
             marks.append(f"{base.head['routing']} has another training")
@@ -202,6 +202,15 @@ def _missing(entry: Entry, rank_by: str) -> str:
     if ended > done:
         return f"no {METRICS[rank_by].title} in {ended - done} of {wanted}"
     return f"incomplete {done}/{wanted}" if done < wanted else ""
+
+
+def _dead(entry: Entry) -> str:
+    """The mark on an entry of which routers died; a softmax that saturates is a usual cause."""
+    seeds = [str(o.pair_id) for o in entry.trials if o.dead]
+    if not seeds:
+        return ""
+    every = len(seeds) == len(entry.trials)
+    return "dead router in " + ("every seed" if every else f"seed {', '.join(seeds)}")
 
 
 def _recorded(entry: Entry, column: str) -> list[Any]:

@@ -277,7 +277,7 @@ def _curves(placed: list[Placed]) -> pl.DataFrame:
 
 def _trials(placed: list[Placed]) -> pl.DataFrame:
     """A row per trial: compared metrics at the budget, other columns as at the trial's end."""
-    columns = ("trial_id", "pair_id", "split", "step", *_PROVENANCE)
+    columns = ("trial_id", "pair_id", "split", "step", "routing_dead_share", *_PROVENANCE)
     rows = [
         {"entry": row.entry, "status": trial.status}
         | {metric: trial.values.get(metric) for metric in COMPARED}

@@ -329,6 +329,15 @@ def test_a_section_whose_rate_falls_says_what_its_earlier_points_are(tmp_path):
     assert says in Parsed(text).text and card["training.schedule"] == "linear or constant"
 
 
+def test_routers_that_died_are_told_by_seed(tmp_path):
+    dying = [row | {"routing_dead_share": 0.5} for row in entry_rows("dar", (0, 2))]
+    living = [row | {"routing_dead_share": 0.49} for row in entry_rows("dar", (1,))]
+    text = Parsed(render(tmp_path, entry_rows("add"), dying, living)).text
+    assert "dead router in seed 0, 2" in text and "Dead are steps after the first" in text
+    assert "dead router in every seed" in Parsed(render(tmp_path, entry_rows("add"), dying)).text
+    assert "dead router" not in Parsed(render(tmp_path, entry_rows("add"), living)).text
+
+
 def test_sections_of_a_task_say_which_facts_differ(tmp_path):
     euler = Evaluation(sampler="euler")
     text = render(tmp_path, *sweep_rows(), entry_rows("add", evaluation=euler, budget=BUDGET / 10))

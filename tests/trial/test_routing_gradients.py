@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from darbench.routing.add import Add
 from darbench.trial.routing_gradients import EVERY
@@ -97,6 +98,29 @@ def test_parameters_that_nothing_uses_have_gradients_of_zero(monkeypatch):
         run.step(step)
     assert run.learner.model.routing.logits.grad is None
     assert columns_of(run) == [1.0, None, 1.0]
+
+
+class Reads(TorchDispatchMode):
+    """The operators by which Python gets a number out of a tensor, for which a GPU is waited."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, op, types, args=(), kwargs=None):
+        if op in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default):
+            self.names.append(str(op))
+        return op(*args, **kwargs or {})
+
+
+def test_no_step_waits_for_the_device_and_a_report_does():
+    run = begin("dar", steps=20)
+    run.step(1)
+    with Reads() as reads:
+        for step in range(2, 20):
+            run.gradients.add(step)
+        assert reads.names == []
+        assert columns_of(run)[2] == 1.0 and reads.names  # no gradient passes the first step
 
 
 def test_a_routing_without_parameters_has_none():

@@ -75,6 +75,9 @@ def test_a_report_holds_the_columns_of_a_row_with_finite_numbers(reports):
             if name.startswith(("fd_inf", "fdr")):  # which need more than 64 samples
                 assert value is None
                 continue
+            if name in ("routing_grad_ratio", "routing_dead_share"):  # which need more steps
+                assert value in (None, 0.0)
+                continue
             assert isinstance(value, types[name]), name
             if isinstance(value, float):
                 assert math.isfinite(value), name
