@@ -62,7 +62,9 @@ def _score_facts(board: Leaderboard) -> dict[str, str]:
     """What is to be known of FDr and of the class accuracy; nothing in rows that are older."""
     if board.n_fdr is None:
         return {}
-    features, accuracy = extractor_kind(board.extractor).features, board.val_class_accuracy
+    names = [board.extractor, *board.protocol.get("evaluation.fdr_extractors", ())]
+    features = max(extractor_kind(name).features for name in names)
+    accuracy = board.val_class_accuracy
     return {
         "FDr": fdr_text(board.n_fdr, features),
         "class accuracy of held-out images": UNCLASSIFIED

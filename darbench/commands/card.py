@@ -119,7 +119,8 @@ class Card:
         data, e = self.data, self.trial.evaluation
         if not data.n_val:
             return  # the user's files decide
-        features = extractor_kind(self.trial.task.extractor).features
+        names = (self.trial.task.extractor, *e.fdr_extractors)
+        features = max(extractor_kind(name).features for name in names)
         yield f"FDr {fdr_text(min(e.n_gen, data.n_val), features)}"
         classified = is_classified(data.picture_bytes, data.classes)
         yield f"class accuracy {CLASSIFIED if classified else UNCLASSIFIED}"

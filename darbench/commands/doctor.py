@@ -13,7 +13,7 @@ from darbench.data import Dataset, Kind, kind, load, published
 from darbench.data.latents import Latents
 from darbench.errors import BadInput, Missing
 from darbench.listener import CountListener, silent
-from darbench.metrics.extractors import inception
+from darbench.metrics.extractors import inception, lite0
 from darbench.metrics.extractors.extractor import extractor
 from darbench.records.settings import Repa, Task, Training
 from darbench.records.trial import Trial
@@ -81,6 +81,7 @@ def examine_task(
         data_finding,
         *_autoencoder(data),
         _extractor(trial.task.extractor),
+        *(replace(_extractor(name), what=name) for name in trial.evaluation.fdr_extractors),
         *encoder,
         _device(trial.training, training, sampling),
         *_memory(step, evaluation),
@@ -91,7 +92,7 @@ def examine_task(
 
 def examine_machine(out: Path, listener: CountListener = silent) -> list[Finding]:
     """Examine what every task needs, and what only some tasks need."""
-    others = [_extractor(inception.NAME)]
+    others = [_extractor(inception.NAME), replace(_lite0(), what=lite0.NAME)]
     for each in published():
         task = Task(data=each.name, data_path=os.environ.get(each.variable, ""))
         finding, data = _files(each.name, task, listener)
@@ -150,6 +151,8 @@ def _autoencoder(data: Dataset | Kind) -> list[Finding]:
 
 def _extractor(name: str) -> Finding:
     """Examine an extractor; BadInput if none has that name."""
+    if name == lite0.NAME:
+        return _lite0()
     if name != inception.NAME:
         extractor(name)
         return Finding(what="extractor", state=OK, says=f"{name} ships with darbench")
@@ -161,6 +164,16 @@ def _extractor(name: str) -> Finding:
         says, _, _ = str(error).partition("; ")  # the rest says what would fix it
         return Finding(what="extractor", state=MISSING, says=says, fix=fix)
     return Finding(what="extractor", state=OK, says=f"{name}, the published weights, in {path}")
+
+
+def _lite0() -> Finding:
+    try:
+        lite0.read_weights()
+    except BadInput as error:
+        says = str(error).rpartition(": ")[0] or str(error)
+        return Finding(what="extractor", state=MISSING, says=says, fix=lite0.INSTALL)
+    says = f"{lite0.NAME}, the published weights, in the package {lite0.PACKAGE}"
+    return Finding(what="extractor", state=OK, says=says)
 
 
 def _encoder(training: Training) -> list[Finding]:

@@ -7,6 +7,7 @@ this table. Nothing here imports a third-party package, as in all of darbench.re
 from dataclasses import dataclass
 
 FID_FEATURES = "inception-v3-compat"  # the features that FID is defined on
+SHORT = {"efficientnet-lite0": "lite0"}  # names of features as they are written in brackets
 LOWER, HIGHER, NEITHER = "lower", "higher", ""
 IMAGES = "images"
 
@@ -51,7 +52,11 @@ class Metric:
     def title_in(self, extractor: str) -> str:
         """The title; a Frechet distance is called FID only in the features that define FID."""
         title = self.short_title_in(extractor)
-        return f"{title}({extractor})" if self.fid and title != self.fid else title
+        return (
+            f"{title}({SHORT.get(extractor, extractor)})"
+            if self.fid and title != self.fid
+            else title
+        )
 
     def short_title_in(self, extractor: str) -> str:
         """The title where the features are named beside it."""

@@ -39,6 +39,7 @@ def protocol(trial: Trial) -> dict[str, Any]:
         "task.extractor": task.extractor,
         "extractor.weights": _weights(task.extractor),
         **dict(_flat("evaluation", measured)),
+        **{f"{name}.weights": _weights(name) for name in trial.evaluation.fdr_extractors},
         "training.ema": training.ema,
         "training.path": training.path,
         **{f"rules.{name}": value for name, value in constants.items()},

@@ -59,7 +59,7 @@ class Task(Settings):
     extractor: str = setting(
         "???",
         doc="features of FD, KID, precision and recall: `digits-cnn`, `shapes-cnn`, "
-        "`photos-cnn` or `inception-v3-compat`",
+        "`photos-cnn`, `efficientnet-lite0` or `inception-v3-compat`",
     )
     rank_by: str = setting(
         "???", doc=" or ".join(f"`{name}`" for name in COMPARED), in_identity=NEVER
@@ -368,6 +368,12 @@ class Evaluation(Settings):
         doc="how often to measure the final weights again with other random numbers",
         in_identity=IF_CHANGED,
     )
+    fdr_extractors: tuple[str, ...] = setting(
+        (),
+        Rule("of different names", lambda names, _: len({*names}) == len(names)),
+        doc="further extractors, as `efficientnet-lite0`: FDr is the mean over all and the task's",
+        in_identity=IF_CHANGED,
+    )
 
     def identity(self) -> dict[str, Any]:
         """Return the identity, without `sde` for an ODE sampler."""
@@ -378,4 +384,5 @@ class Evaluation(Settings):
 
     @classmethod
     def from_dict(cls, d: Mapping[str, Any]) -> "Evaluation":
-        return cls(**dict(d, sde=Stochastic(**d["sde"])))
+        further = tuple(d.get("fdr_extractors", ()))
+        return cls(**dict(d, sde=Stochastic(**d["sde"]), fdr_extractors=further))

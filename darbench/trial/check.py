@@ -4,6 +4,7 @@ import torch
 
 from darbench.data import Dataset, Kind, kind, load
 from darbench.metrics.extractors.catalogue import extractor_kind
+from darbench.metrics.scores.missing import has_fdr
 from darbench.model.outline import Outline
 from darbench.model.sit import SiT
 from darbench.records.settings import Evaluation, Training
@@ -59,10 +60,30 @@ def _check_evaluation(evaluation: Evaluation, training: Training) -> None:
 def check_scores(trial: Trial, data: Dataset | Kind) -> None:
     """Raise ValueError if the task cannot be scored.
 
-    The extractor must have its weights and read such pictures, and there must be as many generated
-    and as many reference pictures as it has features.
+    Each extractor must have its weights and read such pictures, and there must be as many
+    generated and as many reference pictures as it has features; for FDr in further extractors,
+    more generated and more held-out pictures.
     """
-    chosen = extractor_kind(trial.task.extractor)
+    n_gen, further = trial.evaluation.n_gen, trial.evaluation.fdr_extractors
+    _check_extractor("task.extractor", trial.task.extractor, data, n_gen)
+    if trial.task.extractor in further:
+        raise ValueError(
+            f"evaluation.fdr_extractors={trial.task.extractor}: is the task's own, which counts "
+            "without being named"
+        )
+    for name in further:
+        _check_extractor("evaluation.fdr_extractors", name, data, n_gen)
+        least = extractor_kind(name).features
+        if not has_fdr(min(n_gen, data.n_val), least):
+            raise ValueError(
+                f"evaluation.fdr_extractors={name}: FDr takes more than {least} generated and "
+                f"held-out pictures, the number of its features; there are {n_gen} and "
+                f"{data.n_val}"
+            )
+
+
+def _check_extractor(setting: str, name: str, data: Dataset | Kind, n_gen: int) -> None:
+    chosen = extractor_kind(name)
     if not chosen.ships:
         from darbench.metrics.extractors.extractor import extractor  # with torch-fidelity
 
@@ -70,17 +91,16 @@ def check_scores(trial: Trial, data: Dataset | Kind) -> None:
     side = data.reference_images.shape[1] if isinstance(data, Dataset) else data.shape[1]
     if chosen.side not in (None, side):
         raise ValueError(
-            f"task.extractor={chosen.name}: reads images of {chosen.side} x {chosen.side}, "
+            f"{setting}={chosen.name}: reads images of {chosen.side} x {chosen.side}, "
             f"{data.name} are of {side} x {side}"
         )
     least = chosen.features
     if data.n_references < least:
         raise ValueError(
-            f"task.extractor={chosen.name}: needs {least} reference images at least, the number "
+            f"{setting}={chosen.name}: needs {least} reference images at least, the number "
             f"of its features; {data.name} has {data.n_references}"
         )
-    if trial.evaluation.n_gen < least:
+    if n_gen < least:
         raise ValueError(
-            f"evaluation.n_gen={trial.evaluation.n_gen}: must be at least {least}, "
-            f"the number of {trial.task.extractor} features"
+            f"evaluation.n_gen={n_gen}: must be at least {least}, the number of {name} features"
         )

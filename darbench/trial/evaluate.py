@@ -30,22 +30,20 @@ class Evaluator:
     evaluation: Evaluation
     dataset: Dataset
     reference: Reference
+    further: tuple[Reference, ...]  # of the other extractors that FDr is averaged over
     transport: Transport
     pair_id: int
     device: str
 
     @classmethod
     def of(cls, trial: Trial, dataset: Dataset, transport: Transport, device: str) -> "Evaluator":
+        labels = dataset.val(np.arange(dataset.n_val))[1].numpy()
+        images = dataset.reference_images, dataset.val_images, dataset.reference_labels, labels
         return cls(
             evaluation=trial.evaluation,
             dataset=dataset,
-            reference=reference(
-                trial.task.extractor,
-                dataset.reference_images,
-                dataset.val_images,
-                dataset.reference_labels,
-                dataset.val(np.arange(dataset.n_val))[1].numpy(),
-            ),
+            reference=reference(trial.task.extractor, *images),
+            further=tuple(reference(n, *images) for n in trial.evaluation.fdr_extractors),
             transport=transport,
             pair_id=trial.pair_id,
             device=device,
@@ -74,7 +72,8 @@ class Evaluator:
     def scores(self, samples: Samples) -> dict[str, Any]:
         """Return columns of the samples' row."""
         judged = class_accuracy(self.dataset, samples.pictures, samples.labels)
-        return score(samples.pictures, self.reference, samples.labels) | judged
+        own = score(samples.pictures, self.reference, samples.labels, self.further)
+        return own | judged
 
     def redraws(self, model: SiT, measured: dict[str, Any], samples: Samples) -> dict[str, Any]:
         """Measure the same weights again with other random numbers.

@@ -224,6 +224,18 @@ def test_alignment_needs_its_package_and_its_weights(monkeypatch):
     assert examine("digits-nano")["timm"].state == "optional"
 
 
+def test_features_inside_a_package_are_needed_by_whoever_names_them(monkeypatch):
+    assert missing(examine("digits-nano", "task.extractor=efficientnet-lite0")) == []
+    monkeypatch.setattr(doctor.lite0, "PACKAGE", "no_such_package")
+    for override in ("task.extractor", "evaluation.fdr_extractors"):
+        given = "[efficientnet-lite0]" if "fdr" in override else "efficientnet-lite0"
+        (found,) = (f for f in examine("digits-nano", f"{override}={given}").values() if f.fix)
+        assert found.state == "missing" and "no_such_package" in found.says
+        assert found.fix == "pip install 'darbench[lite0]'"
+    machine_alone = {f.what: f for f in doctor.examine_machine(Path("leaderboards"))}
+    assert machine_alone["efficientnet-lite0"].state == "optional"
+
+
 def test_diffusers_is_needed_by_latents_alone(monkeypatch):
     real = doctor.find_spec
     monkeypatch.setattr(doctor, "find_spec", lambda name: name != "diffusers" and real(name))

@@ -6,6 +6,7 @@ import pytest
 
 from darbench.data import from_files, load
 from darbench.data.catalogue import names
+from darbench.metrics.extractors import lite0
 from darbench.metrics.extractors.extractor import _EXTRACTORS
 from darbench.metrics.extractors.inception import SHA256
 from darbench.metrics.extractors.small_cnn import DIGITS, PHOTOS, SHAPES
@@ -43,6 +44,7 @@ def test_the_protocol_is_how_it_is_measured_not_what_is_trained():
         of(evaluation=Evaluation(sampler_steps=9)),
         of(evaluation=Evaluation(sampler="heun_sde")),
         of(evaluation=Evaluation(guidance=2.0)),
+        of(evaluation=Evaluation(fdr_extractors=("efficientnet-lite0",))),
         of(evaluation=Evaluation(sampler="heun_sde", sde=Stochastic(norm=2.0))),
         of(task=task(data="shapes")),
         of(task=task(fingerprint="0")),
@@ -94,7 +96,7 @@ def test_recorded_fingerprints_are_those_of_the_data_that_ship():
 
 def test_every_extractor_has_its_weights_in_the_protocol():
     full = {c.name: c.read_record()["sha256"] for c in (DIGITS, SHAPES, PHOTOS)}
-    full["inception-v3-compat"] = SHA256
+    full |= {"inception-v3-compat": SHA256, lite0.NAME: lite0.SHA256}
     for name in _EXTRACTORS:
         task = dataclasses.replace(TRIAL.task, extractor=name)
         found = protocol(dataclasses.replace(TRIAL, task=task))["extractor.weights"]

@@ -6,6 +6,7 @@ import pytest
 
 from darbench.data import kind, load
 from darbench.errors import BadInput
+from darbench.metrics.extractors.extractor import extractor
 from darbench.records.settings import Repa
 from darbench.registry import ROUTINGS
 from darbench.trial.build import build_model
@@ -101,3 +102,27 @@ def test_buffers_and_draws_from_torch_may_train(monkeypatch, cls):
     ROUTINGS.names()
     monkeypatch.setitem(ROUTINGS._made, cls.__name__, cls)
     check(tiny_trial(cls.__name__, fd_from=0.5))
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("efficientnet-lite1",), "did you mean efficientnet-lite0"),
+        (("digits-cnn",), "fdr_extractors=digits-cnn: is the task's own"),
+        (("efficientnet-lite0",), "must be at least 320"),
+        (("inception-v3-compat",), "no InceptionV3 weights"),
+    ],
+)
+def test_further_extractors_must_be_there_and_have_enough_pictures(names, message, monkeypatch):
+    monkeypatch.setenv("DARBENCH_INCEPTION", "/nowhere")
+    extractor.cache_clear()
+    with pytest.raises(ValueError, match=message):
+        check(tiny_trial(fd_from=0.5, fdr_extractors=names))
+
+
+def test_fdr_in_further_features_takes_more_pictures_than_features():
+    with pytest.raises(ValueError, match="takes more than 64 generated and held-out pictures"):
+        check(tiny_trial(fd_from=0.5, n_gen=64, fdr_extractors=("shapes-cnn",)))
+    check(tiny_trial(fd_from=0.5, n_gen=65, fdr_extractors=("shapes-cnn",)))
+    with pytest.raises(ValueError, match="of different names"):
+        tiny_trial(fdr_extractors=("shapes-cnn", "shapes-cnn"))

@@ -235,3 +235,13 @@ def test_what_the_data_keep_apart_is_measured_beside():
     *_, last = trainer.train(tiny_trial(task=task))
     assert 0 < last.measured["val_loss_apart"] != last.measured["val_loss"]
     assert begin().evaluator.apart(run.learner.model) == {}
+
+
+def test_fdr_is_the_mean_over_the_task_s_and_further_extractors():
+    def fdr(**given):
+        *_, last = trainer.train(tiny_trial(n_gen=200, **given))
+        return last.measured
+
+    own, both = fdr(), fdr(fdr_extractors=("shapes-cnn",))
+    assert own["n_fdr"] == both["n_fdr"] == 200 and own["fdr"] != both["fdr"]
+    assert both["fd"] == own["fd"] and both["fdr"] > 1 < own["fdr"]

@@ -53,7 +53,14 @@ INCEPTION = ExtractorKind(
     side=None,
     ships=False,
 )
-_KINDS = {each.name: each for each in (DIGITS_CNN, SHAPES_CNN, PHOTOS_CNN, INCEPTION)}
+LITE0 = ExtractorKind(
+    name="efficientnet-lite0",
+    layers={"fid": "320", "kid": "320", "prc": "320", "isc": "logits"},
+    widths={"320": 320, "logits": 1000},
+    side=None,
+    ships=False,
+)
+_KINDS = {each.name: each for each in (DIGITS_CNN, SHAPES_CNN, PHOTOS_CNN, INCEPTION, LITE0)}
 
 
 def extractor_kind(name: str) -> ExtractorKind:

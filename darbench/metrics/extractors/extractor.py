@@ -13,7 +13,7 @@ from torch import Tensor
 from torch_fidelity import register_feature_extractor
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
-from darbench.metrics.extractors import inception
+from darbench.metrics.extractors import inception, lite0
 from darbench.metrics.extractors.catalogue import extractor_kind
 from darbench.metrics.extractors.classifier import Classifier
 from darbench.metrics.extractors.small_cnn import DIGITS, PHOTOS, SHAPES
@@ -25,6 +25,7 @@ _EXTRACTORS: dict[str, type[Classifier]] = {
     SHAPES.name: ShapesCNN,
     PHOTOS.name: PhotosCNN,
     inception.NAME: inception.Inception,
+    lite0.NAME: lite0.Lite0,
 }
 
 for _name, _class in _EXTRACTORS.items():

@@ -82,7 +82,7 @@ def averages(images: np.ndarray, mean: np.ndarray, filters: np.ndarray) -> np.nd
     # A patch's own mean is taken off by filters whose weights sum to 0.
     centred = (filters - filters.mean(axis=0)).T.reshape(f, channels, side, side)
     weights, parts = torch.from_numpy(np.ascontiguousarray(centred, np.float32)), []
-    x = torch.from_numpy(images).permute(0, 3, 1, 2)
+    x = torch.tensor(images).permute(0, 3, 1, 2)
     with one_thread():  # those that fit and those that classify may be other processes
         for part in x.split(BATCH):
             pixels = part.float().contiguous() / 255

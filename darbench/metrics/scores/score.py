@@ -15,6 +15,7 @@ recall. A quantity without a finite value is None.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from torch_fidelity.metric_isc import isc_features_to_metric
 
 from darbench.metrics.extractors.extractor import Layers, extract, extractor
 from darbench.metrics.scores.fd_infinity import fd_infinity
-from darbench.metrics.scores.fd_ratio import fd_ratio
+from darbench.metrics.scores.fd_ratio import Ratio, fd_ratio, mean_ratio
 from darbench.metrics.scores.frechet import frechet_distance, statistics
 from darbench.metrics.scores.kernel import kernel_distance
 from darbench.metrics.scores.neighbours import nearest_distances, precision_recall
@@ -32,12 +33,16 @@ from darbench.randomness import stream
 
 
 def score(
-    images: np.ndarray, reference: Reference, labels: np.ndarray | None = None
+    images: np.ndarray,
+    reference: Reference,
+    labels: np.ndarray | None = None,
+    further: Sequence[Reference] = (),
 ) -> dict[str, Any]:
     """Columns of a result row for generated uint8 images (N, H, W, C), in whatever order.
 
     labels: (N,), the classes the images were made for, given if each class has a fixed share of
-    the images: the errors and the bias of FD-infinity and of KID depend on it. ValueError if N is
+    the images: the errors and the bias of FD-infinity and of KID depend on it.
+    further: the same real images in other features, over which FDr is the mean. ValueError if N is
     below the number of features: a covariance of fewer samples says nothing.
     """
     order = content_order(images, labels)
@@ -48,6 +53,7 @@ def score(
     features, real = layers.features, reference.features
     fd_inf, fd_inf_se = fd_infinity(features.numpy(), reference.statistics, labels)
     fdr = fd_ratio(features.numpy(), labels, reference.held_out)
+    fdr = mean_ratio([fdr, *(_ratio_in(each, images, labels) for each in further)])
     kid, kid_se = kernel_distance(features.numpy(), real.numpy(), labels, reference.labels)
     precision, recall = precision_recall(features, real, reference.radii)
     measured = {
@@ -66,6 +72,13 @@ def score(
     }
     finite = {name: value if math.isfinite(value) else None for name, value in measured.items()}
     return finite | {"n_gen": len(images), "n_ref": len(real), "n_fdr": fdr.images}
+
+
+def _ratio_in(reference: Reference, images: np.ndarray, labels: np.ndarray | None) -> Ratio:
+    """FDr of images in the features of that reference."""
+    net = extractor(reference.name)
+    features = extract(net, images)[net.layers["fid"]].double().numpy()
+    return fd_ratio(features, labels, reference.held_out)
 
 
 def bootstrapped_distances(images: np.ndarray, reference: Reference, draws: int) -> list[float]:

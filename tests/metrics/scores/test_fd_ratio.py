@@ -10,7 +10,7 @@ from darbench.metrics.scores import fd_ratio as module
 from darbench.metrics.scores.fd_ratio import HeldOut, Ratio, fd_ratio, mean_ratio
 from darbench.metrics.scores.reference import reference
 from darbench.metrics.scores.score import score
-from tests.metrics.scores.pictures import frechet_by_sqrtm
+from tests.metrics.scores.pictures import frechet_by_sqrtm, noisy
 
 CLASSES, WIDTH = 6, 12
 CENTRES = np.random.default_rng(1).normal(0, 2, (CLASSES, WIDTH))
@@ -141,3 +141,12 @@ def test_fresh_shapes_have_1():
     )
     fresh = score(draw_shapes(numbers), real, numbers % 10)
     assert abs(fresh["fdr"] - 1) < fresh["fdr_se"] < 0.4
+
+
+def test_a_score_in_further_features_has_the_mean_of_all(data):
+    images, labels = noisy(data.train_images[:500], 20), data.train_labels[:500]
+    sets = data.train_images, data.val_images, data.train_labels, data.val_labels
+    one, two = (reference(name, *sets) for name in ("digits-cnn", "shapes-cnn"))
+    apart, both = [score(images, r, labels) for r in (one, two)], score(images, one, labels, [two])
+    assert both["fdr"] == pytest.approx((apart[0]["fdr"] + apart[1]["fdr"]) / 2, rel=1e-12)
+    assert both | {"fdr": 0, "fdr_se": 0} == apart[0] | {"fdr": 0, "fdr_se": 0}
