@@ -68,6 +68,12 @@ def test_axes_multiply_the_search_space(folder):
     assert len(space.grounds) == 6 and len(list(space.grid())) == 6 * (1 + 2 * 4)
 
 
+def test_the_search_space_is_tuned(folder):
+    Path("path/to/my_space.yaml").write_text(blocks("yaml")[0] + blocks("yaml")[2])
+    space = load_space("path/to/my_space.yaml", [], signatures())
+    assert [len(own) for own in space.tuned()] == [8] + [16] * 8
+
+
 LONG = ("train", "sensitivity", "noise-floor")
 UNPREPARED = ("prepare", "doctor", "plan")  # they lack data or measurements here, and say so
 

@@ -1,6 +1,6 @@
 """The row of one entry in a leaderboard: how it stands, what it reached, what it costs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from statistics import median
 from types import UnionType
@@ -108,9 +108,18 @@ class EntryRow:
 
     @classmethod
     def of(
-        cls, entry: Entry, base: Entry | None, rank_by: str, score: float | None, past: History
+        cls,
+        entry: Entry,
+        base: Entry | None,
+        rank_by: str,
+        score: float | None,
+        past: History,
+        tuned: Collection[str] = (),
     ) -> "EntryRow":
-        """Make the row, without rank, tier and correction, which need the other rows."""
+        """Make the row, without rank, tier and correction, which need the other rows.
+
+        In settings that are `tuned` an entry and its baseline may differ.
+        """
         done = entry.done(rank_by)
         head = entry.head
         return cls(
@@ -119,7 +128,7 @@ class EntryRow:
             routing=head["routing"],
             baseline=base is entry and not entry.stale,
             against=base and base.name,
-            mark=", ".join([*_marks(entry, base, rank_by), *past.marks]),
+            mark=", ".join([*_marks(entry, base, rank_by, tuned), *past.marks]),
             stale=entry.stale,
             split=entry.split,
             seeds=len(done),
@@ -177,7 +186,7 @@ def _kind(hint: Any) -> pl.DataType:
     return _POLARS[get_args(hint)[0] if isinstance(hint, UnionType) else hint]
 
 
-def _marks(entry: Entry, base: Entry | None, rank_by: str) -> list[str]:
+def _marks(entry: Entry, base: Entry | None, rank_by: str, tuned: Collection[str]) -> list[str]:
     marks = []
     if entry.stale:
         changed = "the routing's source has changed since"
@@ -187,10 +196,15 @@ def _marks(entry: Entry, base: Entry | None, rank_by: str) -> list[str]:
         marks.append("search only" if entry.split == "search" else entry.split)
     marks += filter(None, [_missing(entry, rank_by), _dead(entry)])
     if base is not None and base is not entry:
-        if base.config["training"] != entry.config["training"]:
+        if _training(base, tuned) != _training(entry, tuned):
             marks.append(f"{base.head['routing']} has another training")
         marks += filter(None, [pairing_mark(entry, base), arithmetic_mark(entry, base)])
     return marks
+
+
+def _training(entry: Entry, tuned: Collection[str]) -> dict[str, Any]:
+    """The entry's training, but for what is tuned."""
+    return {k: v for k, v in entry.config["training"].items() if f"training.{k}" not in tuned}
 
 
 def _missing(entry: Entry, rank_by: str) -> str:

@@ -7,7 +7,7 @@ own sweeps declared have finished; until then its provisional means are shown be
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -21,6 +21,7 @@ from darbench.analysis.pairing import arithmetic_mark
 from darbench.analysis.tiers import tiers
 from darbench.board.entry_row import EntryRow, to_frame
 from darbench.board.history import history
+from darbench.board.tuning import Tuning, tuning
 from darbench.errors import BadInput, unknown
 from darbench.records.canonical import canonical_json
 from darbench.records.metric import COMPARED
@@ -49,7 +50,8 @@ class Leaderboard:
 
     task: str
     point: Mapping[str, Any]  # of the space's axes: value by name
-    track: str
+    tuned: tuple[str, ...]  # settings of which every entry has its own best
+    tuning: Tuning | None  # what was tried of them
     extractor: str
     protocol: dict[str, Any]  # what the protocol hash covers, by name; empty in rows without it
     protocol_hash: str
@@ -69,9 +71,10 @@ class Leaderboard:
 
     @property
     def name(self) -> str:
-        """The task and the other axes, such as `digits-nano, model.patch=2`."""
+        """The task, the other axes and what is tuned, such as `digits-nano, model.patch=2`."""
         axes = (f"{name}={value}" for name, value in self.point.items() if name != "task")
-        return ", ".join([self.task, *axes])
+        tuned = [f"tuned {' and '.join(self.tuned)}"] * bool(self.tuned)
+        return ", ".join([self.task, *axes, *tuned])
 
     @cached_property
     def frame(self) -> pl.DataFrame:
@@ -128,8 +131,8 @@ def _by_place(frame: pl.DataFrame, declared: Declared) -> list[tuple[Place, pl.D
     return [(place, frame.filter(keys.is_in(list(own)))) for place, own in found.values() if own]
 
 
-def _section(place: Place) -> tuple[str, str]:
-    return canonical_json(place.point), place.track
+def _section(place: Place) -> tuple[str, tuple[str, ...]]:
+    return canonical_json(place.point), place.tuned
 
 
 def _with_budgets(frame: pl.DataFrame) -> pl.DataFrame:
@@ -158,9 +161,15 @@ def _leaderboard(part: pl.DataFrame, place: Place, declared: Declared) -> Leader
     rank_by = declared.ranking(set(part["config_hash"])) or part.sort("created_utc")["rank_by"][-1]
     if rank_by not in COMPARED:
         raise unknown("rank metric", str(rank_by), COMPARED)
-    present = entries(part.to_dicts(), first["budget_flops"], declared.sources, declared.seeds)
+    budget = first["budget_flops"]
+    known = entries(part.to_dicts(), budget, declared.sources, declared.seeds)
+    tuned = tuning(known, place.tuned, rank_by, budget) if place.tuned else None
+    # On the tuned track what was only tried is none of the entries, once one is picked.
+    present = ([e for e in known if e.split != "search"] if tuned else []) or known
     measure = reference(present, rank_by)
-    rows = [_row(entry, present, measure, rank_by, declared) for entry in present]
+    rows = [_row(entry, present, measure, rank_by, place.tuned, declared) for entry in present]
+    if tuned:
+        rows = [replace(r, mark=_joined(r.mark, tuned.edges.get(r.config_hash))) for r in rows]
     ordered = sorted(
         zip(_corrected(rows, rank_by), present, strict=True), key=lambda p: _order(p[0], rank_by)
     )
@@ -169,14 +178,15 @@ def _leaderboard(part: pl.DataFrame, place: Place, declared: Declared) -> Leader
     return Leaderboard(
         task=first["task"],
         point=place.point,
-        track=place.track,
+        tuned=place.tuned,
+        tuning=tuned,
         extractor=first["extractor"],
         protocol=json.loads(first["protocol_json"] or "{}"),
         protocol_hash=first["protocol_hash"],
         n_ref=part["n_ref"].max(),
         n_fdr=part["n_fdr"].max(),
         val_class_accuracy=part["val_class_accuracy"].max(),
-        budget_flops=first["budget_flops"],
+        budget_flops=budget,
         rank_by=rank_by,
         reference=measure and measure.name,
         tried=tried,
@@ -190,12 +200,17 @@ def _leaderboard(part: pl.DataFrame, place: Place, declared: Declared) -> Leader
 
 
 def _row(
-    entry: Entry, present: list[Entry], measure: Entry | None, rank_by: str, declared: Declared
+    entry: Entry,
+    present: list[Entry],
+    measure: Entry | None,
+    rank_by: str,
+    tuned: Collection[str],
+    declared: Declared,
 ) -> EntryRow:
     past = history(entry, present, declared.earlier.get(entry.key[0], {}), rank_by)
     base = baseline(entry, present, rank_by)
     ratio = measure and score(entry, measure, rank_by)
-    row = EntryRow.of(entry, base, rank_by, ratio, past)
+    row = EntryRow.of(entry, base, rank_by, ratio, past, tuned)
     if ratio is not None or measure is None or not entry.ranks(rank_by):
         return row
     apart = f"no seed to compare with {measure.label}"
@@ -260,7 +275,7 @@ def _mark(row: EntryRow, entry: Entry, leader: Entry) -> str:
     return row.mark if mark in row.mark else _joined(row.mark, mark)
 
 
-def _joined(*marks: str) -> str:
+def _joined(*marks: str | None) -> str:
     return ", ".join(filter(None, marks))
 
 

@@ -136,13 +136,23 @@ def preview_text(preview: dict[str, Any]) -> str:
         f"{preview['finished']} finished already, budget "
         f"{_steps(grounds)} add steps each; nothing ran"
     )
-    return "\n".join([*preview["configurations"], *_grounds(grounds), last])
+    tuned = _tuned(preview["tuned"])
+    return "\n".join([*preview["configurations"], *_grounds(grounds), *tuned, last])
 
 
 def _steps(grounds: list[dict[str, Any]]) -> str:
     """The steps of all grounds, the least and the most where they differ."""
     steps = sorted(ground["steps"] for ground in grounds)
     return str(steps[0]) if steps[0] == steps[-1] else f"{steps[0]} to {steps[-1]}"
+
+
+def _tuned(tuned: dict[str, Any] | None) -> list[str]:
+    if tuned is None:
+        return []
+    return [
+        f"each of these also at its own best {' and '.join(tuned['over'])}: {tuned['trials']} of "
+        f"the trials find it, on seeds {tuned['seeds']}"
+    ]
 
 
 def _grounds(grounds: list[dict[str, Any]]) -> list[str]:

@@ -20,7 +20,7 @@ def flattened(given: Mapping[str, Any]) -> Values:
     """Return a mapping with dotted names in place of those that are nested."""
     flat: Values = {}
     for key, value in given.items():
-        if key in PARTS and isinstance(value, Mapping):
+        if key in ("params", *PARTS) and isinstance(value, Mapping):
             flat |= {f"{key}.{name}": inner for name, inner in value.items()}
         else:
             flat[key] = value

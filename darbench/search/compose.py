@@ -22,7 +22,13 @@ from darbench.search.files import find_space, recipe
 from darbench.search.ground import GROUND
 from darbench.search.hydra_errors import check_overrides, override_item, translated
 from darbench.search.idle import need_effect, need_one_trial
-from darbench.search.seeds import CONFIRM_SEEDS, GRID_SEEDS, SEARCH_SEEDS, default_seeds
+from darbench.search.seeds import (
+    CONFIRM_SEEDS,
+    GRID_SEEDS,
+    SEARCH_SEEDS,
+    TUNE_SEEDS,
+    default_seeds,
+)
 from darbench.search.space_file import read_space
 
 Values = dict[str, Any]  # plain values: the keys of SweepConfig, those of GROUND in `grounds`
@@ -36,6 +42,20 @@ class Confirm:
 
     top: int = setting(3, doc="how many of the best are run again; 0 is none")
     seeds: list[int] = setting([*CONFIRM_SEEDS], doc="fresh pair ids to run them on")
+
+
+@dataclass(kw_only=True)
+class Tuned:
+    """The tuned track of a grid: every variant at its own best, beside the fixed track."""
+
+    trials: int = setting(8, doc="quasi-random points in the ranges of `tune.over`")
+    seeds: list[int] = setting([*TUNE_SEEDS], doc="pair ids to try them on, which rank nothing")
+    over: dict[str, Any] = setting(
+        {},
+        doc="settings that every variant tunes, `add` included: `{training.lr: {low: 1e-3, high: "
+        "2e-2, log: true}, params.lr_mult: [1, 10]}` tries every value of a list at every point "
+        "of the ranges, and ranks each variant at its best",
+    )
 
 
 @dataclass(kw_only=True)
@@ -70,6 +90,7 @@ class SweepConfig:
         doc="settings that multiply the space, such as `{model.patch: [2, 4], task: [digits-nano, "
         "shapes-nano]}`: each of their combinations is a comparison of its own",
     )
+    tune: Tuned = field(default_factory=Tuned)
     task: Task = field(default_factory=Task)
     model: Model = field(default_factory=Model)
     training: Training = field(default_factory=Training)
@@ -164,6 +185,7 @@ def _compose(path: Path, overrides: list[str]) -> Values:
     given = read_space(path)
     check_overrides(overrides)
     overrides, of_axes = _apart(overrides, "axes")
+    overrides, of_tune = _apart(overrides, "tune.over")
     store = ConfigStore.instance()
     schema = _thaw(OmegaConf.structured(SweepConfig))
     store.store(group="darbench", name="sweep", package="_global_", node=schema)
@@ -177,6 +199,7 @@ def _compose(path: Path, overrides: list[str]) -> Values:
         except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
             raise translated(path, _keys(SweepConfig()), error) from error
     values["axes"] = overridden(values["axes"], _items(of_axes), "axes")
+    values["tune"]["over"] = overridden(values["tune"]["over"], _items(of_tune), "tune.over")
     if values["seeds"] is None:
         values["seeds"] = default_seeds(values["sampler"])
     _same_keys(values, OmegaConf.to_container(OmegaConf.structured(SweepConfig)))

@@ -1,16 +1,18 @@
 """The check that every configuration can be built and measured, before anything runs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
 from darbench import data
 from darbench.cache import remembered
 from darbench.errors import BadInput
 from darbench.metrics.extractors.catalogue import shipped
+from darbench.records.canonical import canonical_json
 from darbench.records.trial import Trial
 from darbench.registry import ROUTINGS, is_built_in, signatures
 from darbench.search.load import load_space
 from darbench.search.space import SearchSpace
+from darbench.search.variants import Configuration
 
 Labelled = tuple[str, Trial]
 
@@ -20,12 +22,18 @@ def checked_space(
 ) -> SearchSpace:
     """Return the space as a sweep would run it; BadInput if a configuration cannot run."""
     made = load_space(space, overrides, signatures(), quick=quick, own=own)
-    grid = made.sampler == "grid"
     require_feasible(
         (configuration.name, configuration.trial(made.seeds[0], "confirm"))
-        for configuration in (made.grid() if grid else made.samples())
+        for configuration in _tried(made)
     )
     return made
+
+
+def _tried(space: SearchSpace) -> Iterator[Configuration]:
+    """What is tried out: of tuned configurations one for each set of a routing's parameters."""
+    yield from space.grid() if space.sampler == "grid" else space.samples()
+    for own in space.tuned() if space.tune else ():
+        yield from {canonical_json(dict(c.variant.params)): c for c in own}.values()
 
 
 def require_feasible(labelled: Iterable[Labelled]) -> None:

@@ -10,7 +10,7 @@ SWEEP = {
     "seeds": "one trial has one; give --seed",
     "variants": "one trial has one; give --routing and params.KEY=VALUE",
 } | dict.fromkeys(
-    ("name", "summary", "sampler", "trials", "confirm", "controls", "axes"),
+    ("name", "summary", "sampler", "trials", "confirm", "controls", "axes", "tune"),
     "has no effect on one trial; leave it out",
 )
 
@@ -21,6 +21,9 @@ def need_effect(values: Mapping[str, Any], overrides: Iterable[str]) -> None:
     if values["sampler"] == "grid":
         for key in ("trials", "confirm"):
             idle[key] = "has no effect on a grid; add sampler=random or sampler=tpe"
+    if not values["tune"]["over"]:
+        for key in ("tune.trials", "tune.seeds"):
+            idle[key] = "has no effect; say in tune.over what to tune"
     if values["evaluation"]["sampler"] == "adaptive":
         idle["evaluation.sampler_steps"] = "has no effect: `adaptive` chooses its steps"
     _refuse(idle, overrides)

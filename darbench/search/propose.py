@@ -1,4 +1,4 @@
-"""The choice of a proposer: a grid that is walked seed by seed, or a study.
+"""The choice of a proposer: a grid that is walked seed by seed, then tuned, or a study.
 
 Its state is not kept on disk: what ran before is read from the ledger.
 """
@@ -11,6 +11,7 @@ from darbench.search import seeds
 from darbench.search.chain import Chain
 from darbench.search.proposer import Declares, Exhausted, Proposer, Row
 from darbench.search.space import SearchSpace
+from darbench.search.tuning import Tuning
 from darbench.store import ledger
 
 
@@ -23,7 +24,9 @@ def proposer(
     """
     seeds.need_fresh(space, rows, declared)
     if space.sampler == "grid":
-        return Grid(space, rows)
+        grid = Grid(space, rows)
+        tunings = [Tuning(space.on(g), rows, grid.ids) for g in space.grounds if space.tune]
+        return Chain([grid, *tunings]) if tunings else grid
     from darbench.search.study import Study  # imports Optuna, which a grid does not need
 
     studies = [Study(space.on(ground), rows) for ground in space.grounds]
@@ -43,6 +46,7 @@ class Grid:
         trials = list({trial.id: trial for trial in trials}.values())
         finished = ledger.finished(rows)
         self._queue = deque(t for t in trials if ledger.key(t) not in finished)
+        self.ids = {trial.id for trial in trials}
         self.total = len(trials)
         self.skipped = self.total - len(self._queue)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from darbench.records.trial import Trial
-from darbench.store.place import FIXED, Place
+from darbench.store.place import Place
 
 Row = Mapping[str, Any]
 
@@ -22,10 +22,15 @@ class Declares:
     rank_by: dict[str, str] = field(default_factory=dict)
     places: dict[str, list[Place]] = field(default_factory=dict)  # of its trials on the board
 
-    def add(self, trials: Iterable[Trial], point: Mapping[str, Any], track: str = FIXED) -> None:
-        """Declare that trials stand at a point of the axes; those of a search rank nothing."""
+    def add(
+        self, trials: Iterable[Trial], point: Mapping[str, Any], tuned: tuple[str, ...] = ()
+    ) -> None:
+        """Declare that trials stand at a point of the axes, and on the track of tuned settings.
+
+        Those of a search rank nothing.
+        """
         for trial in trials:
-            key, place = trial.config_hash, Place(point=point, track=track, split=trial.split)
+            key, place = trial.config_hash, Place(point=point, tuned=tuned, split=trial.split)
             if trial.split != "search":
                 self.seeds.setdefault(key, set()).add(trial.pair_id)
                 self.rank_by[key] = trial.task.rank_by

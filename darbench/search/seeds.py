@@ -15,6 +15,7 @@ from darbench.search.space import SearchSpace
 GRID_SEEDS = (0, 1, 2, 3, 4)  # the defaults, none of which is in two of them
 SEARCH_SEEDS = (1000, 1001, 1002)
 CONFIRM_SEEDS = (100, 101, 102, 103, 104)
+TUNE_SEEDS = (2000, 2001)
 BASELINE = "add"  # the one routing that no search can favour: all others are compared with it
 
 Row = Mapping[str, Any]
@@ -39,19 +40,25 @@ def need_fresh(
     elsewhere = {row["config_hash"] for row in rows if row["task"] not in tasks}
     rows = [row for row in rows if row["config_hash"] not in elsewhere]
     picked = {row["pair_id"] for row in rows if row["split"] == "search" and _favours(row, space)}
-    if space.sampler == "grid":
-        return _refuse_to_rank("seeds", space.seeds, picked)
     ranked = {row["pair_id"] for row in rows if row["split"] == "confirm"}
     ranked |= {s for key, seeds in declared.items() if key not in elsewhere for s in seeds}
-    _refuse_to_search(space.seeds, ranked, taken=ranked | {*space.confirm_seeds})
+    if space.tune:
+        taken = ranked | {*space.seeds}
+        _refuse_to_search("tune.seeds", space.tune.seeds, ranked, taken)
+    if space.sampler == "grid":
+        return _refuse_to_rank("seeds", space.seeds, picked, taken={*space.tune.seeds})
+    _refuse_to_search("seeds", space.seeds, ranked, taken=ranked | {*space.confirm_seeds})
     if space.confirm_top:
         _refuse_to_rank("confirm.seeds", space.confirm_seeds, picked, taken={*space.seeds})
 
 
 def _favours(row: Row, space: SearchSpace) -> bool:
-    """Whether a trial of a search could make a routing of the space look better than it is."""
-    own = {entry.signature.name for entry in space.entries} - {BASELINE}
-    return row["routing"] in own
+    """Whether a trial of a search could make a routing of the space look better than it is.
+
+    The baseline only where it is tuned like all others.
+    """
+    own = {entry.signature.name for entry in space.entries}
+    return row["routing"] in (own if space.tune else own - {BASELINE})
 
 
 def _refuse_to_rank(
@@ -64,11 +71,11 @@ def _refuse_to_rank(
         )
 
 
-def _refuse_to_search(seeds: Iterable[int], ranked: set[int], taken: Set[int]) -> None:
+def _refuse_to_search(key: str, seeds: Iterable[int], ranked: set[int], taken: Set[int]) -> None:
     if used := sorted(ranked.intersection(seeds)):
         raise BadInput(
-            f"seeds {used} rank entries of this leaderboard already, and seeds that pick a "
-            f"winner never rank it; search on others, {_others('seeds', seeds, taken)}, or under "
+            f"{key} {used} rank entries of this leaderboard already, and seeds that pick a "
+            f"winner never rank it; search on others, {_others(key, seeds, taken)}, or under "
             "another name=..."
         )
 

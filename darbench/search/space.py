@@ -10,6 +10,7 @@ from darbench.records.metric import COMPARED
 from darbench.registry import Signature
 from darbench.search.domains import Choices, Domain
 from darbench.search.ground import Ground
+from darbench.search.tune import Tune, need_tunable
 from darbench.search.variants import Configuration, VariantSpec, variant
 
 SAMPLERS = ("grid", "random", "tpe")
@@ -30,6 +31,7 @@ class SearchSpace:
     trials: int  # configurations that random and tpe draw
     confirm_top: int  # how many of the best are run again on fresh seeds
     confirm_seeds: tuple[int, ...]
+    tune: Tune
 
     @property
     def ground(self) -> Ground:
@@ -58,9 +60,14 @@ class SearchSpace:
     def grid(self) -> Iterator[Configuration]:
         """Yield every configuration once, ground by ground, in the order of the variants."""
         for ground, entry in itertools.product(self.grounds, self.entries):
-            values = [_values(entry, name, d) for name, d in entry.domains.items()]
-            for point in itertools.product(*values):
-                yield entry.configuration(ground, dict(zip(entry.domains, point, strict=True)))
+            yield from (entry.configuration(ground, chosen) for chosen in _walked(entry))
+
+    def tuned(self) -> Iterator[list[Configuration]]:
+        """Yield what every configuration of the grid tries on the tuned track."""
+        for ground, entry in itertools.product(self.grounds, self.entries):
+            points = self.tune.points(entry.signature)
+            for chosen in _walked(entry):
+                yield [entry.configuration(ground, {**chosen, **point}) for point in points]
 
     def draw(self, choose: Choose) -> Configuration:
         """Return one configuration; only the chosen variant's changes are drawn."""
@@ -90,6 +97,11 @@ def build_space(config: Mapping[str, Any], signatures: Mapping[str, Signature]) 
         trials=config["trials"],
         confirm_top=config["confirm"]["top"],
         confirm_seeds=tuple(config["confirm"]["seeds"]),
+        tune=Tune(
+            trials=config["tune"]["trials"],
+            seeds=tuple(config["tune"]["seeds"]),
+            over=config["tune"]["over"],
+        ),
     )
     _check(space)
     return space
@@ -103,7 +115,12 @@ def _check(space: SearchSpace) -> None:
             raise unknown("metric task.rank_by:", ground.task.rank_by, COMPARED)
     if not space.entries:
         raise BadInput("the space has no variants; give `variants:` at least one `- routing: add`")
-    for key, seeds in (("seeds", space.seeds), ("confirm.seeds", space.confirm_seeds)):
+    several = {
+        "seeds": space.seeds,
+        "confirm.seeds": space.confirm_seeds,
+        "tune.seeds": space.tune.seeds,
+    }
+    for key, seeds in several.items():
         if not seeds or len(set(seeds)) < len(seeds):
             raise BadInput(f"{key}={list(seeds)}: must be distinct, at least one")
         if min(seeds) < 0 or max(seeds) > MAX_SEED:
@@ -113,6 +130,8 @@ def _check(space: SearchSpace) -> None:
     if twice:
         raise BadInput(f"variants: '{twice[0]}' stands there twice; give them different labels")
     _check_changes(space)
+    if space.tune:
+        _check_tuning(space)
     if space.sampler != "grid":
         if space.trials < 1 or space.confirm_top < 0:
             raise BadInput(f"trials={space.trials}: must be at least 1; confirm.top 0 or more")
@@ -128,6 +147,33 @@ def _check_changes(space: SearchSpace) -> None:
                 [*entry.samples(ground)]
         except ValueError as error:
             raise BadInput(f"variants[{i}]: {error}") from None
+
+
+def _check_tuning(space: SearchSpace) -> None:
+    if space.sampler != "grid":
+        raise BadInput(f"tune.over: sampler={space.sampler} searches by itself; tune a grid")
+    need_tunable(
+        space.tune,
+        [entry.signature for entry in space.entries],
+        space.seeds,
+        space.grounds[0].point,
+    )
+    for i, entry in enumerate(space.entries):
+        try:
+            tried = [point for point in space.tune.points(entry.signature)]
+            if both := {*entry.domains} & {key for point in tried for key in point}:
+                raise BadInput(f"{min(both)} is in tune.over too; take it from one of them")
+            for ground, point in itertools.product(space.grounds, tried):
+                [entry.configuration(ground, {**chosen, **point}) for chosen in _walked(entry)]
+        except ValueError as error:
+            raise BadInput(f"variants[{i}]: {error}") from None
+
+
+def _walked(entry: VariantSpec) -> Iterator[dict[str, Any]]:
+    """Every combination of the values of an entry's domains."""
+    values = [_values(entry, name, domain) for name, domain in entry.domains.items()]
+    for point in itertools.product(*values):
+        yield dict(zip(entry.domains, point, strict=True))
 
 
 def _values(spec: VariantSpec, name: str, domain: Domain) -> Sequence[Any]:

@@ -84,6 +84,7 @@ def preview(
             dict(ground.point) | {"steps": ground.training.steps} for ground in made.grounds
         ],
         "configurations": labels,
+        "tuned": _tuned(made),
         "total": proposing.total,
         "finished": proposing.skipped,
     }
@@ -154,6 +155,23 @@ def _command(space: str, overrides: Iterable[str], quick: bool, made: SearchSpac
     loads = [word for file in dict.fromkeys(used) for word in ("--load", file)]
     flags = [*loads, *(["--quick"] if quick else [])]
     return published(["darbench", "sweep", "--space", space, *flags, *map(str, overrides)])
+
+
+def _tuned(space: SearchSpace) -> dict[str, Any] | None:
+    """What the tuned track tries, and on how many trials of all grounds; None without it."""
+    if not space.tune:
+        return None
+    searched = {
+        c.trial(seed, "search").id
+        for own in space.tuned()
+        for c in own
+        for seed in space.tune.seeds
+    }
+    return {
+        "over": list(space.tune.names),
+        "seeds": list(space.tune.seeds),
+        "trials": len(searched),
+    }
 
 
 def _departures(space: SearchSpace) -> list[str]:

@@ -1,16 +1,20 @@
-"""The place of trials on a board: the point of the space's axes and the track they stand in."""
+"""The place of trials on a board: the point of the space's axes, and the track."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-FIXED = "fixed"  # the track of entries as the space gives them
-
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """The section in which a configuration's trials of a split stand; it may have several."""
+    """The section in which a configuration's trials of a split stand; it may have several.
+
+    On the track of `tuned` settings every variant has its own best values of these.
+    """
 
     point: Mapping[str, Any] = field(default_factory=dict)  # value by name of axis
-    track: str = FIXED
+    tuned: tuple[str, ...] = ()
     split: str = "confirm"
+
+    def __post_init__(self):
+        object.__setattr__(self, "tuned", tuple(self.tuned))  # JSON has lists

@@ -21,6 +21,7 @@ axes: {training.lr: [3e-3, 6e-3], training.weight_decay: [0.0]}
 variants: [{routing: add}, {routing: dar, params: {span: 2}}]
 """
 RATES = (6e-3, 1e-2)
+RATE = ("training.lr",)
 
 
 def places() -> dict[str, list[Place]]:
@@ -69,10 +70,10 @@ def test_a_configuration_may_stand_in_two_places_and_each_split_where_it_was_dec
     """The trials of a search stand where the search was, those that rank where they rank."""
     key = toy_trial("dar").config_hash
     rows = [*entry_rows("add"), *entry_rows("dar"), *entry_rows("dar", (7, 8), split="search")]
-    searched = Place(track="tuned", split="search")
-    both = [Place(), Place(track="tuned"), searched]
+    searched = Place(tuned=RATE, split="search")
+    both = [Place(), Place(tuned=RATE), searched]
     fixed, tuned = sections(to_frame(rows), Declared(places={key: both}))
-    assert (fixed.track, tuned.track) == ("fixed", "tuned")
+    assert (fixed.tuned, tuned.tuned) == ((), RATE)
     assert splits(fixed, "dar") == {"confirm"} and splits(fixed, "add") == {"confirm"}
     assert splits(tuned, "dar") == {"confirm", "search"} and len(tuned.rows) == 1
     fixed, tuned = sections(to_frame(rows), Declared(places={key: [Place(), searched]}))

@@ -275,3 +275,29 @@ def test_two_sweeps_run_at_the_same_time_in_different_folders(tmp_path):
     assert (first.returncode, second.returncode) == (0, 0)
     hashes = [{row["row_hash"] for row in rows_of(tmp_path / name)} for name in "ab"]
     assert hashes[0] == hashes[1]
+
+
+TUNED = f"""
+seeds: [0]
+tune: {{seeds: [7], over: {{training.lr: [1e-3, 1e-2]}}}}
+variants: [{{routing: add}}, {{routing: denseformer}}]
+{TINY}"""
+
+
+@pytest.mark.slow
+def test_a_tuned_sweep_that_is_interrupted_goes_on_and_adds_nothing_twice(tmp_path):
+    space = write(tmp_path, TUNED)
+    process = start(space, tmp_path)
+    until(lambda: len([r for r in rows_of(tmp_path) if r["final"]]) >= 3)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=120) in (0, 130)
+    outcome = darbench.sweep(space, out=tmp_path)
+    assert (outcome.total, outcome.failed, outcome.left) == (2 + 4 + 2, 0, 0)
+    ended = [row["trial_id"] for row in rows_of(tmp_path) if row["final"]]
+    assert len(ended) == len(set(ended)) == 8
+    rows = rows_of(tmp_path)
+    again = darbench.sweep(space, out=tmp_path)
+    assert (again.done, again.skipped) == (0, 8) and rows_of(tmp_path) == rows
+    page = again.board.read_text()
+    assert page.count("<section ") == 2 and "digits-nano, tuned training.lr at" in page
+    assert re.search(r"That took 2 trials a variant, 2\.\d\d( to 2\.\d\d)? times the", page)

@@ -27,7 +27,9 @@ def test_the_last_sweep_that_declared_a_configuration_ranks_it():
 
 def test_what_is_written_is_read_back_and_no_file_declares_nothing(tmp_path):
     assert read(tmp_path) == Declared()
-    places = {"a": [Place(point={"training.lr": 0.1}), Place(track="tuned", split="search")]}
+    places = {
+        "a": [Place(point={"training.lr": 0.1}), Place(tuned=("training.lr",), split="search")]
+    }
     declared = Declared(
         command="darbench sweep", seeds={"a": [0]}, rank_by={"a": "fd"}, places=places
     )
