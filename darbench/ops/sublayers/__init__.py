@@ -2,7 +2,7 @@
 
 `definition` says what is computed. On the CPU in float32 each is one autograd function: `narrow`
 where everything of some fifty tokens stays in the cache, `wide` otherwise, whose time is that of
-torch's matrix products. They take the parameters of linears without calling those.
+large matrix products. They take the parameters of linears without calling those.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Sublayers on the CPU in float32: torch's matrix products, and native kernels between them.
+"""Sublayers on the CPU in float32: torch's attention, products and other kernels of our own.
 
 Autograd sees one function instead of thirteen. It has a first derivative only; torch's attention,
 which the definition calls, has no other either.
@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from darbench.ops.native.autograd import NativeFunction, first_order
+from darbench.ops.native.matmul import matmul
 from darbench.ops.sublayers.gelu import gelu, gelu_backward
 from darbench.ops.sublayers.modulation import gate as gated
 from darbench.ops.sublayers.modulation import gate_backward, modulate, modulate_backward
@@ -43,10 +43,10 @@ class Attention(NativeFunction):
         h, shift, scale, gate, w_qkv, b_qkv, w_proj, b_proj = inputs
         kept = any(ctx.needs_input_grad)
         x, means, inverses = modulate(h, shift, scale)
-        qkv = functional.linear(x, w_qkv, b_qkv)
+        qkv = _linear(x, w_qkv, b_qkv)
         a, logs = _attend(*_split(qkv, heads))
         a = a.transpose(1, 2).flatten(2)
-        p = functional.linear(a, w_proj, b_proj)
+        p = _linear(a, w_proj, b_proj)
         if kept:
             ctx.save_for_backward(*inputs, x, means, inverses, qkv, a, p, logs)
             ctx.heads = heads
@@ -74,9 +74,9 @@ class Mlp(NativeFunction):
         h, shift, scale, gate, w1, b1, w2, b2 = inputs
         kept = any(ctx.needs_input_grad)
         x, means, inverses = modulate(h, shift, scale)
-        u = functional.linear(x, w1, b1)
+        u = _linear(x, w1, b1)
         a = gelu(u)
-        p = functional.linear(a, w2, b2)
+        p = _linear(a, w2, b2)
         if kept:
             ctx.save_for_backward(*inputs, x, means, inverses, u, a, p)
         return gated(p, gate)
@@ -111,6 +111,11 @@ def _attention_backward(
     return dqkv
 
 
+def _linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return matmul(x.flatten(0, 1), weight.mT, bias).unflatten(0, x.shape[:2])
+
+
 def _linear_backward(x: Tensor, weight: Tensor, dout: Tensor) -> tuple[Tensor, Tensor]:
     """Return the gradients of x and weight, each in the memory order of its own."""
-    return dout @ weight, dout.flatten(0, 1).mT @ x.flatten(0, 1)
+    rows, drows = x.flatten(0, 1), dout.flatten(0, 1)
+    return matmul(drows, weight).view(x.shape), matmul(drows.mT, rows)
