@@ -1,5 +1,4 @@
 import hashlib
-import io
 import pickle
 
 import numpy as np
@@ -12,6 +11,7 @@ from darbench.metrics.extractors import extractor as extractors
 from darbench.metrics.extractors import inception
 from darbench.metrics.extractors.extractor import extract, extractor
 from darbench.records.metric import METRICS
+from tests.make.pickles import Malice, saved
 
 
 @pytest.fixture(scope="module")
@@ -114,25 +114,12 @@ def test_other_weights_are_refused_for_their_distances_would_not_be_fid(weights,
     assert inception.SHA256.startswith("6726825d")  # as the published file's name says
 
 
-class Malice:
-    ran = False
-
-    def __reduce__(self):
-        return (setattr, (Malice, "ran", True))
-
-
 def test_a_file_that_would_run_code_does_not(monkeypatch, tmp_path):
     """Its code does not run, even if its hash is right."""
     for data in (pickle.dumps(Malice(), protocol=2), saved({"x": Malice()})):
         with pytest.raises(pickle.UnpicklingError):
             inception.InceptionNet(data)
     assert not Malice.ran
-
-
-def saved(value):
-    file = io.BytesIO()
-    torch.save(value, file)
-    return file.getvalue()
 
 
 @pytest.mark.parametrize(

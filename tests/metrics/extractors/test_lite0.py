@@ -10,7 +10,7 @@ from darbench.errors import BadInput, Missing
 from darbench.metrics.extractors import lite0
 from darbench.metrics.extractors.extractor import extract, extractor
 from darbench.records.metric import METRICS
-from tests.metrics.extractors.test_inception import Malice, saved
+from tests.make.pickles import Malice, saved
 
 CATS = (281, 282, 285)  # tabby, tiger cat, Egyptian cat
 ESPRESSO = 967
