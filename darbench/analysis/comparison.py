@@ -3,10 +3,12 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from darbench.analysis.effects import Effect, paired_effect
 from darbench.analysis.outcomes import Entry, Outcome
 from darbench.analysis.pairing import differences
+from darbench.records.settings import PLAIN
 
 BASELINE = "add"
 
@@ -17,14 +19,28 @@ def baseline(entry: Entry, others: Iterable[Entry], rank_by: str) -> Entry | Non
     It has the same training where there is one, and is the first of `others` otherwise: no result
     has a part in the choice. It has finished its seeds, or at least those of the entry; only an
     entry that has not itself is compared with one that has not.
+
+    A control is compared with the `add` of the backbone that it is a control of. One that is an
+    `add` itself serves only entries that differ from it in the routing alone.
     """
-    if entry.head["routing"] == BASELINE:
+    if entry.head["routing"] == BASELINE and entry.control is None:
         return entry
-    adds = [e for e in others if e.head["routing"] == BASELINE and not e.stale]
-    adds = [e for e in adds if e.config["model"] == entry.config["model"]]
+    adds = [e for e in others if e.head["routing"] == BASELINE and not e.stale and e is not entry]
     adds = [e for e in adds if not entry.complete(rank_by) or _serves(e, entry, rank_by)]
+    twins = [e for e in adds if _recipe(e) == _recipe(entry)]
+    model = entry.config["model"] if entry.control is None else plain(entry.config["model"])
+    adds = [e for e in adds if e.control is None and e.config["model"] == model]
     same = [e for e in adds if e.config["training"] == entry.config["training"]]
-    return next(iter(same or adds), None)
+    return next(iter(twins or same or adds), None)
+
+
+def plain(model: Mapping[str, Any]) -> dict[str, Any]:
+    """The identity of the backbone of which a backbone is a control."""
+    return {name: value for name, value in model.items() if name not in PLAIN}
+
+
+def _recipe(entry: Entry) -> tuple[Any, Any]:
+    return entry.config["model"], entry.config["training"]
 
 
 def _serves(add: Entry, entry: Entry, metric: str) -> bool:
@@ -47,17 +63,24 @@ def score(entry: Entry, measure: Entry, rank_by: str) -> float | None:
     return None if effect is None else 1 + effect.mean
 
 
-def log_differences(
+def log_ratios(
     ours: Mapping[int, Outcome], theirs: Mapping[int, Outcome], metric: str
-) -> list[float]:
-    """Return log metric_ours - log metric_theirs for every whole pair.
+) -> dict[int, float]:
+    """Return log metric_ours - log metric_theirs for every whole pair, by pair id.
 
     A pair is whole if both trials have the metric and agree in what they were trained on.
     """
-    both = ((ours[pair], theirs[pair]) for pair in sorted(ours.keys() & theirs.keys()))
-    whole = ((a, b) for a, b in both if not differences(a.curve, b.curve))
-    values = [(a.values.get(metric), b.values.get(metric)) for a, b in whole]
-    return [math.log(a) - math.log(b) for a, b in values if a is not None and b is not None]
+    both = {pair: (ours[pair], theirs[pair]) for pair in sorted(ours.keys() & theirs.keys())}
+    whole = {p: (a, b) for p, (a, b) in both.items() if not differences(a.curve, b.curve)}
+    values = {p: (a.values.get(metric), b.values.get(metric)) for p, (a, b) in whole.items()}
+    return {p: math.log(a) - math.log(b) for p, (a, b) in values.items() if None not in (a, b)}
+
+
+def log_differences(
+    ours: Mapping[int, Outcome], theirs: Mapping[int, Outcome], metric: str
+) -> list[float]:
+    """Return the `log_ratios` alone."""
+    return [*log_ratios(ours, theirs, metric).values()]
 
 
 def effect_against(entry: Entry, other: Entry, metric: str) -> Effect | None:

@@ -104,6 +104,7 @@ class Entry:
     stale: bool  # whether its source of the routing is not the current one
     waiting: bool = False  # whether it is stale, and has no results of the current one yet
     required: frozenset[int] = frozenset()  # the seeds that must have finished for a rank
+    control: str | None = None  # what is said of a control, which has no rank; None for all others
 
     @property
     def head(self) -> Row:
@@ -154,8 +155,9 @@ class Entry:
         return self.required <= self.done(metric)
 
     def ranks(self, metric: str) -> bool:
-        """Whether it may have a rank: it is current, complete, and not of a search alone."""
-        return not self.stale and self.split != "search" and self.complete(metric)
+        """Whether it may have a rank: it is current, complete, no control, no mere search."""
+        may = not self.stale and self.control is None and self.split != "search"
+        return may and self.complete(metric)
 
     def mean(self, metric: str) -> float | None:
         """The mean of the trials that reached the budget; None if one of them lacks the metric."""
@@ -177,6 +179,7 @@ def entries(
     budget: float | None,
     sources: Mapping[str, str],
     seeds: Mapping[str, Collection[int]] | None = None,
+    controls: Mapping[str, str] | None = None,
 ) -> list[Entry]:
     """Return the entries of one section, in the order in which sweeps declared them.
 
@@ -187,6 +190,7 @@ def entries(
     the newest results counts as current, unless its hash is of an older form.
     seeds: what sweeps declared, by configuration hash. Configurations without come last, in the
     order of their first rows.
+    controls: what is said of each control, by configuration hash.
     """
 
     def trial(row: Row) -> tuple:
@@ -202,7 +206,8 @@ def entries(
             head = outcomes[0].last
             stale = code != current[head["routing"]] or is_outdated(head)
             waiting = stale and current[head["routing"]] not in by_code
-            made.append(Entry(outcomes=outcomes, stale=stale, waiting=waiting))
+            control = (controls or {}).get(head["config_hash"])
+            made.append(Entry(outcomes=outcomes, stale=stale, waiting=waiting, control=control))
     return _requiring(_in_order(made, seeds or {}), seeds or {})
 
 

@@ -86,6 +86,56 @@ def test_no_result_chooses_the_baseline_of_another_training():
     assert baseline(dar, whole, "val_loss").label == "better"
 
 
+CONTROLS = {  # what is changed of a toy trial of `add`, by what it is called
+    "skip": {"model": {"skip": "time"}},
+    "wide": {"model": {"mlp_hidden": 40}},
+    "data": {"objective": "data"},
+    "unet data": {"routing": "unet", "objective": "data"},
+}
+
+
+def with_controls(*more):
+    """The entries of a section by label, `add` and `unet` and more first, then all controls."""
+    rows, controls = [], {}
+    for label, changes in [("add", {}), ("unet", {"routing": "unet"}), *more, *CONTROLS.items()]:
+        changes = {"routing": "add", "label": label} | changes
+        rows += entry_rows(**changes)
+        if label in CONTROLS:
+            controls[toy_trial(**changes).config_hash] = f"a {label}"
+    order = {row["config_hash"]: [0, 1, 2] for row in reversed(rows)}  # controls come first
+    return {e.label: e for e in entries(rows, BUDGET, {}, order, controls)}
+
+
+def test_a_control_is_compared_with_the_add_of_the_backbone_that_it_changes():
+    found = with_controls()
+    against = {n: baseline(e, found.values(), "val_loss").label for n, e in found.items()}
+    assert against == {
+        "add": "add",
+        "unet": "add",
+        "skip": "add",
+        "wide": "add",
+        "data": "add",
+        "unet data": "data",  # which differs in the routing alone
+    }
+
+
+def test_a_control_serves_no_routing_of_another_training_and_is_no_reference():
+    found = with_controls(("dar", {"routing": "dar", "lr": 1e-2}))
+    assert baseline(found["dar"], found.values(), "val_loss").label == "add"
+    assert reference(found.values(), "val_loss").label == "add"
+    del found["add"]
+    assert baseline(found["dar"], found.values(), "val_loss") is None
+    assert baseline(found["unet"], found.values(), "val_loss") is None
+    assert reference(found.values(), "val_loss").label == "dar"
+    assert {n for n, e in found.items() if e.ranks("val_loss")} == {"dar", "unet"}
+
+
+def test_a_routing_on_the_backbone_of_a_control_is_compared_with_it():
+    skipped = {"routing": "unet", "model": {"skip": "time"}}
+    found = with_controls(("unet skip", skipped))
+    assert baseline(found["unet skip"], found.values(), "val_loss").label == "skip"
+
+
 def test_an_entry_that_has_not_finished_is_compared_with_an_add_that_has_not():
     seeds = {toy_trial(r).config_hash: [0, 1, 2] for r in ("add", "dar", "mhc")}
     rows = [*entry_rows("add", (0, 1)), *entry_rows("dar", (0, 1)), *entry_rows("mhc")]

@@ -106,8 +106,9 @@ def entry_rows(
 
     Keywords of toy_trial and trial_rows pass through.
     """
-    names = ("label", "params", "code", "split", "lr", "schedule", "depth", "extractor", "data")
-    of_trial = {k: keywords.pop(k) for k in (*names, "evaluation") if k in keywords}
+    names = ("label", "params", "code", "split", "lr", "schedule", "depth", "model", "objective")
+    names += ("extractor", "data", "evaluation")
+    of_trial = {k: keywords.pop(k) for k in names if k in keywords}
     rows = []
     for pair in pairs:
         level = seed_level(pair) * ratio * (1 + wobble * (pair - 1))

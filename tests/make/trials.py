@@ -19,6 +19,8 @@ def toy_trial(
     lr: float = 6e-3,
     schedule: str = "constant",
     depth: int = 2,
+    model: dict | None = None,
+    objective: str = "velocity",
     extractor: str = "digits-cnn",
     rank_by: str = "val_loss",
     data: str = "digits",
@@ -26,8 +28,8 @@ def toy_trial(
 ) -> Trial:
     return Trial(
         task=Task(name="toy", data=data, extractor=extractor, rank_by=rank_by),
-        model=Model(depth=depth, width=8, heads=2),
-        training=Training(steps=STEPS, lr=lr, schedule=schedule),
+        model=Model(depth=depth, width=8, heads=2, **(model or {})),
+        training=Training(steps=STEPS, lr=lr, schedule=schedule, objective=objective),
         evaluation=evaluation or Evaluation(),
         variant=Variant(routing=routing, params=params or {}, label=label),
         pair_id=pair_id,
