@@ -80,6 +80,7 @@ class EntryRow:
     label: str
     routing: str
     baseline: bool  # an `add` entry, with which others are compared
+    control: bool  # declared as one: shown beside the routings, neither ranked nor tested
     against: str | None  # the entry it is compared with
     mark: str  # a warning about the entry; empty where all is in order
     stale: bool
@@ -127,6 +128,7 @@ class EntryRow:
             label=entry.label,
             routing=head["routing"],
             baseline=base is entry and not entry.stale,
+            control=entry.control is not None,
             against=base and base.name,
             mark=", ".join([*_marks(entry, base, rank_by, tuned), *past.marks]),
             stale=entry.stale,
@@ -188,6 +190,8 @@ def _kind(hint: Any) -> pl.DataType:
 
 def _marks(entry: Entry, base: Entry | None, rank_by: str, tuned: Collection[str]) -> list[str]:
     marks = []
+    if entry.control is not None:
+        marks.append(f"control: {entry.control}" if entry.control else "control")
     if entry.stale:
         changed = "the routing's source has changed since"
         changed += ", and it has not run again yet" * entry.waiting

@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from darbench.analysis.comparison import baseline, reference, score
+from darbench.analysis.contrast import Contrast, contrasts
 from darbench.analysis.effects import hochberg
 from darbench.analysis.outcomes import Entry, entries
 from darbench.analysis.pairing import arithmetic_mark
@@ -64,6 +65,7 @@ class Leaderboard:
     tried: int  # entries that might have been ranked: earlier versions and failures too
     pair_ids: tuple[int, ...]  # of all entries and splits
     rows: tuple[EntryRow, ...]
+    contrasts: tuple[Contrast, ...]  # of routings that stand here with both objectives
     files: dict[str, str]  # where routings that are not built in are written, by name
     commands: dict[str, str]  # which runs the missing seeds, by configuration hash
     curves: pl.DataFrame  # one row per entry, pair id and checkpoint
@@ -162,7 +164,9 @@ def _leaderboard(part: pl.DataFrame, place: Place, declared: Declared) -> Leader
     if rank_by not in COMPARED:
         raise unknown("rank metric", str(rank_by), COMPARED)
     budget = first["budget_flops"]
-    known = entries(part.to_dicts(), budget, declared.sources, declared.seeds)
+    known = entries(
+        part.to_dicts(), budget, declared.sources, declared.seeds, declared.controls
+    )
     tuned = tuning(known, place.tuned, rank_by, budget) if place.tuned else None
     # On the tuned track what was only tried is none of the entries, once one is picked.
     present = ([e for e in known if e.split != "search"] if tuned else []) or known
@@ -194,6 +198,7 @@ def _leaderboard(part: pl.DataFrame, place: Place, declared: Declared) -> Leader
         files=dict(declared.files),
         commands={e.key[0]: declared.commands.get(e.key[0], declared.command) for e in present},
         rows=tuple(row for row, _ in placed),
+        contrasts=tuple(contrasts(present, rank_by)),
         curves=_curves(placed),
         trials=_trials(placed),
     )
@@ -218,8 +223,11 @@ def _row(
 
 
 def _counts(row: EntryRow) -> bool:
-    """Whether chance could have put the entry on top: it ran, or will, on seeds that rank."""
-    return row.split != "search"
+    """Whether chance could have put the entry on top: it ran, or will, on seeds that rank.
+
+    A control is no routing that might win: it has neither rank nor p value, so it is not counted.
+    """
+    return row.split != "search" and not row.control
 
 
 def _corrected(rows: list[EntryRow], metric: str) -> list[EntryRow]:
@@ -247,10 +255,11 @@ def _p_in_family(row: EntryRow, p: float | None) -> float | None:
 
 
 def _order(row: EntryRow, rank_by: str) -> tuple:
-    """A sort key: ranked entries by score, then provisional, search-only and stale ones."""
-    group = 3 if row.stale else 2 if row.split == "search" else row.score is None
+    """A sort key: ranked entries by score, controls, then provisional, search-only, stale ones."""
+    group = 1 if row.control else 2 if row.score is None else 0
+    group = 4 if row.stale else 3 if row.split == "search" else group
     value = row.metrics[rank_by].effect if row.score is None else row.score
-    return int(group), math.inf if value is None else value, row.label, row.entry
+    return group, math.inf if value is None else value, row.label, row.entry
 
 
 def _placed(ordered: list[Placed], rank_by: str, tried: int) -> list[Placed]:

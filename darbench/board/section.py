@@ -7,6 +7,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from darbench.analysis.contrast import Contrast
+from darbench.analysis.effects import Effect
 from darbench.analysis.outcomes import FAILURES, rate_falls
 from darbench.analysis.tiers import pair_level
 from darbench.board import cells
@@ -41,6 +43,14 @@ class Samples:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ContrastView:
+    """A routing's effects where velocities and where data are predicted, and their difference."""
+
+    name: str
+    effects: list[tuple[Effect, int]]  # with velocities, with data, difference; and its decimals
+
+
+@dataclass(frozen=True, kw_only=True)
 class Section:
     id: str
     board: Leaderboard
@@ -50,6 +60,7 @@ class Section:
     compared: list[Metric]  # one column of the table each
     beside: Mapping[str, list[Metric]]  # those in the same column, by name
     described: list[Metric]
+    contrasts: list[ContrastView]
     plots: list[Plot]
     samples: Samples | None
 
@@ -88,6 +99,10 @@ class Section:
         """All that the section shows, a metric before those beside it."""
         shown = [m for metric in self.compared for m in (metric, *self.beside[metric.name])]
         return shown + self.described
+
+    @property
+    def controls(self) -> bool:
+        return any(e.row.control for e in self.entries)
 
     @property
     def diverged(self) -> bool:
@@ -137,8 +152,17 @@ def section(
         compared=_measured(board, COMPARED),
         beside={m: [d for d in described if d.beside == m] for m in COMPARED},
         described=[metric for metric in described if not metric.beside],
+        contrasts=[_contrast(contrast, names) for contrast in board.contrasts],
         plots=_plots(board, key, names, library),
         samples=_samples(entries, samples_dir),
+    )
+
+
+def _contrast(contrast: Contrast, names: Mapping[str, str]) -> ContrastView:
+    effects = contrast.velocity, contrast.data, contrast.difference
+    decimals = (cells.digits(e.mean, e.low, e.high) for e in effects)
+    return ContrastView(
+        name=names[contrast.entry.name], effects=[*zip(effects, decimals, strict=True)]
     )
 
 

@@ -136,8 +136,8 @@ def preview_text(preview: dict[str, Any]) -> str:
         f"{preview['finished']} finished already, budget "
         f"{_steps(grounds)} add steps each; nothing ran"
     )
-    tuned = _tuned(preview["tuned"])
-    return "\n".join([*preview["configurations"], *_grounds(grounds), *tuned, last])
+    more = [*_grounds(grounds), *_tuned(preview["tuned"]), *preview["matches"]]
+    return "\n".join([*preview["configurations"], *more, last])
 
 
 def _steps(grounds: list[dict[str, Any]]) -> str:

@@ -128,6 +128,7 @@ class Driver:
             command=self.command,
             rank_by=declares.rank_by,
             places=declares.places,
+            controls=declares.controls,
             sources=self.sources,
             files={name: file for name, file in files.items() if name in self.sources} | encoders,
         )

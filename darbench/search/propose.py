@@ -40,8 +40,9 @@ class Grid:
         configurations = list(space.grid())
         self.declares = Declares()
         for configuration in configurations:
-            own = (configuration.trial(seed, "confirm") for seed in space.seeds)
+            own = [configuration.trial(seed, "confirm") for seed in space.seeds]
             self.declares.add(own, configuration.ground.point)
+            self.declares.control(own[0], configuration.control)
         trials = [c.trial(seed, "confirm") for seed in space.seeds for c in configurations]
         trials = list({trial.id: trial for trial in trials}.values())
         finished = ledger.finished(rows)

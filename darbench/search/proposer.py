@@ -21,6 +21,7 @@ class Declares:
     seeds: dict[str, set[int]] = field(default_factory=dict)  # that rank it
     rank_by: dict[str, str] = field(default_factory=dict)
     places: dict[str, list[Place]] = field(default_factory=dict)  # of its trials on the board
+    controls: dict[str, str] = field(default_factory=dict)  # what is said of a control
 
     def add(
         self, trials: Iterable[Trial], point: Mapping[str, Any], tuned: tuple[str, ...] = ()
@@ -37,11 +38,22 @@ class Declares:
             if place not in self.places.setdefault(key, []):
                 self.places[key].append(place)
 
+    def control(self, trial: Trial, said: str | None) -> None:
+        """Declare that a configuration is a control, unless nothing is said of it.
+
+        One that several entries make is told of in all their words.
+        """
+        if said is not None:
+            before = self.controls.get(trial.config_hash, "")
+            words = dict.fromkeys(filter(None, [before, said]))
+            self.controls[trial.config_hash] = ", ".join(words)
+
     def join(self, other: "Declares") -> None:
         """Declare all that another does, too."""
         for key, seeds in other.seeds.items():
             self.seeds.setdefault(key, set()).update(seeds)
         self.rank_by |= other.rank_by
+        self.controls |= other.controls
         for key, places in other.places.items():
             own = self.places.setdefault(key, [])
             own.extend(place for place in places if place not in own)

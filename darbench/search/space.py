@@ -11,7 +11,7 @@ from darbench.registry import Signature
 from darbench.search.domains import Choices, Domain
 from darbench.search.ground import Ground
 from darbench.search.tune import Tune, need_tunable
-from darbench.search.variants import Configuration, VariantSpec, variant
+from darbench.search.variants import Configuration, VariantSpec, linked, variant
 
 SAMPLERS = ("grid", "random", "tpe")
 MAX_SEED = 2**63 - 1  # a seed is a column of 64-bit integers
@@ -86,7 +86,7 @@ class SearchSpace:
 def build_space(config: Mapping[str, Any], signatures: Mapping[str, Signature]) -> SearchSpace:
     """Make a space from values with the keys of `compose.SweepConfig`; BadInput if it fails."""
     given = enumerate(config["variants"])
-    entries = tuple(variant(f"variants[{i}]", entry, signatures) for i, entry in given)
+    entries = linked(variant(f"variants[{i}]", entry, signatures) for i, entry in given)
     space = SearchSpace(
         name=config["name"],
         summary=config["summary"],

@@ -118,6 +118,7 @@ class Study:
         self._study.sampler = self._sampler
         drawn = self._drawn[key] = Drawn(asked, configuration, trials)
         self.declares.add(trials, self.space.ground.point)
+        self.declares.control(trials[0], configuration.control)
         for trial, row in self._enqueue(trials):
             drawn.values[trial.id] = self._value(row)
         self._settle(drawn)
@@ -143,15 +144,21 @@ class Study:
             self._study.tell(asked, state=TrialState.FAIL)
 
     def _confirm(self) -> None:
-        """Queue the best distinct configurations and `add` on seeds that picked nothing."""
+        """Queue the best distinct configurations, `add` and controls on seeds that picked nothing.
+
+        `add` and controls come first, in the order of the space and not in that of results.
+        """
         self._confirming = True
-        good = {key: drawn for key, drawn in self._drawn.items() if math.isfinite(drawn.mean)}
+        drawn = {k: d for k, d in self._drawn.items() if d.configuration.control is None}
+        good = {key: each for key, each in drawn.items() if math.isfinite(each.mean)}
         best = sorted(good, key=lambda key: good[key].mean)[: self.space.confirm_top]
-        chosen = {}  # `add` first, in the order of the space and not in that of results
+        chosen = {}
         for entry in self.space.entries:
-            if entry.signature.name == "add" and not entry.domains:
-                baseline = entry.configuration(self.space.ground, {})
-                chosen[baseline.trial(0, "confirm").config_hash] = baseline
+            if (entry.signature.name == "add" or entry.control) and not entry.domains:
+                fixed = entry.configuration(self.space.ground, {})
+                first = fixed.trial(0, "confirm")
+                chosen[first.config_hash] = fixed
+                self.declares.control(first, fixed.control)
         chosen |= {key: good[key].configuration for key in best}
         trials = [
             c.trial(seed, "confirm") for seed in self.space.confirm_seeds for c in chosen.values()

@@ -85,6 +85,7 @@ def preview(
         ],
         "configurations": labels,
         "tuned": _tuned(made),
+        "matches": _matches(made),
         "total": proposing.total,
         "finished": proposing.skipped,
     }
@@ -126,6 +127,7 @@ def sweep(
         driver = Driver.of(composed, folder, device=device, command=command, listener=listener)
         outdated = ledger.outdated(ledger.read_ledger(folder / "ledger"))
         notes += filter(None, [outdated, note, *_departures(composed), _without_add(composed)])
+        notes += _matches(composed)
         notes += dict.fromkeys(line for g in composed.grounds for line in hasty(g.training))
         for note in notes:
             driver.say(note)
@@ -172,6 +174,12 @@ def _tuned(space: SearchSpace) -> dict[str, Any] | None:
         "seeds": list(space.tune.seeds),
         "trials": len(searched),
     }
+
+
+def _matches(space: SearchSpace) -> list[str]:
+    """How near every widened `add` comes to the cost that it is matched to."""
+    made = space.grid() if space.sampler == "grid" else space.samples()
+    return [f"{each.name}: {each.control}" for each in made if each.control]
 
 
 def _departures(space: SearchSpace) -> list[str]:

@@ -1,7 +1,7 @@
 """The variants of a search space: a routing each, and what it changes, to values or in domains."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from darbench.errors import BadInput, unknown
@@ -10,8 +10,9 @@ from darbench.records.trial import Trial, Variant
 from darbench.registry import Signature
 from darbench.search.domains import Choices, Domain, Range, ends, read_domain
 from darbench.search.ground import PARTS, Ground, changeable, named
+from darbench.search.match import Match, read_match
 
-ENTRY_KEYS = ("routing", "params", *PARTS, "label")
+ENTRY_KEYS = ("routing", "params", *PARTS, "label", "control", "match")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,7 @@ class Configuration:
     training: Training
     code_hash: str
     point: Mapping[str, Any] = field(default_factory=dict)  # the chosen values, by domain name
+    control: str | None = None  # what is said of a control; None for a variant
 
     @property
     def name(self) -> str:
@@ -55,6 +57,9 @@ class VariantSpec:
     fixed: Mapping[str, Any]
     domains: Mapping[str, Domain]
     label: str = ""  # the user's own
+    control: bool = False
+    match: Match | None = None
+    matched: "VariantSpec | None" = None  # the one that `match` names
 
     @property
     def name(self) -> str:
@@ -67,7 +72,7 @@ class VariantSpec:
         params, changes = _split(values)
         changed = ground.changed(changes)
         label = _label(self.label, chosen) if self.label else _label(self.signature.name, values)
-        return Configuration(
+        made = Configuration(
             ground=ground,
             variant=Variant(
                 routing=self.signature.name, params=self.signature.resolve(params), label=label
@@ -76,7 +81,20 @@ class VariantSpec:
             training=changed.training,
             code_hash=self.signature.code_hash,
             point={"variant": self.name, **{f"{self.name}/{k}": v for k, v in chosen.items()}},
+            control="" if self.control else None,
         )
+        if self.matched is not None:
+            return self._widened(made)
+        if self.control and self.signature.name == "add" and changed == ground:
+            raise BadInput("control: this is the `add` that controls are compared with")
+        return made
+
+    def _widened(self, made: Configuration) -> Configuration:
+        """Return `add` at the cost of the variant that it is matched to."""
+        other = self.matched.configuration(made.ground, {})
+        trials = (each.trial(0, "confirm") for each in (made, other))
+        hidden, said = self.match.widened(*trials)
+        return replace(made, model=replace(made.model, mlp_hidden=hidden), control=said)
 
     def samples(self, ground: Ground) -> Iterator[Configuration]:
         """Yield enough configurations to try every choice and both ends of every range."""
@@ -99,12 +117,47 @@ def variant(where: str, given: Any, signatures: Mapping[str, Signature]) -> Vari
         if name not in signatures:
             raise unknown("routing", name, signatures)
         read = dict(_changes(given, signatures[name]))
-        label = _text(given.get("label"))
+        match = read_match(given.get("match"), name)
+        if match and "model.mlp_hidden" in read:
+            raise BadInput("match: it sets model.mlp_hidden; leave that out")
+        label = _text(given.get("label")) or (f"add with the {match.words}" if match else "")
+        control = _truth(given.get("control"))
     except BadInput as error:
         raise BadInput(f"{where}: {error}") from None
     domains = {key: each for key, each in read.items() if isinstance(each, (Choices, Range))}
     fixed = {key: value for key, value in read.items() if key not in domains}
-    return VariantSpec(signature=signatures[name], fixed=fixed, domains=domains, label=label)
+    return VariantSpec(
+        signature=signatures[name],
+        fixed=fixed,
+        domains=domains,
+        label=label,
+        control=control or match is not None,
+        match=match,
+    )
+
+
+def linked(entries: Iterable[VariantSpec]) -> tuple[VariantSpec, ...]:
+    """Return the entries, each with the one that its `match` names."""
+    entries = tuple(entries)
+    names = {entry.name: entry for entry in entries}
+    return tuple(
+        replace(entry, matched=_matched(f"variants[{i}]", entry, names)) if entry.match else entry
+        for i, entry in enumerate(entries)
+    )
+
+
+def _matched(where: str, entry: VariantSpec, names: Mapping[str, VariantSpec]) -> VariantSpec:
+    label = entry.match.label
+    if label not in names:
+        raise BadInput(f"{where}: match: {unknown('variant', label, names)}")
+    if names[label].match:
+        raise BadInput(f"{where}: match: '{label}' is matched itself; name a variant that is not")
+    if names[label].domains:
+        raise BadInput(
+            f"{where}: match: '{label}' stands for several configurations, by "
+            f"{', '.join(names[label].domains)}; name a variant of fixed values"
+        )
+    return names[label]
 
 
 def _changes(entry: Mapping, signature: Signature) -> Iterator[tuple[str, Any]]:
@@ -114,6 +167,12 @@ def _changes(entry: Mapping, signature: Signature) -> Iterator[tuple[str, Any]]:
     for part in PARTS:
         for key, value in _mapping(part, entry).items():
             yield f"{part}.{key}", read_domain(changeable(f"{part}.{key}"), value)
+
+
+def _truth(control: Any) -> bool:
+    if control not in (None, True, False):
+        raise BadInput(f"control: must be true or false, got {control!r}")
+    return bool(control)
 
 
 def _text(label: Any) -> str:

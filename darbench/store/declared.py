@@ -29,6 +29,8 @@ class Declared:
     # The metric by configuration hash; those of the last sweep come last, in the file too.
     rank_by: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[str, list[Place]] = field(default_factory=dict)  # by configuration hash
+    # What is said of each control, by configuration hash.
+    controls: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)  # code hash by routing
     # The files of users' routings and encoders by name, without their folders; empty
     # for a notebook's.
@@ -41,13 +43,15 @@ class Declared:
         command: str = "",
         rank_by: Mapping[str, str] | None = None,
         places: Mapping[str, list[Place]] | None = None,
+        controls: Mapping[str, str] | None = None,
         sources: Mapping[str, str] | None = None,
         files: Mapping[str, str] | None = None,
     ) -> "Declared":
         """Return this with the declarations of another sweep.
 
         Seeds are added, and what they were before is kept; all else is replaced by name.
-        `command` is for the configurations in `seeds`.
+        `command` is for the configurations in `seeds`. Those with places that are no controls
+        now are none any more.
         """
         merged = {
             key: sorted({*self.seeds.get(key, ()), *seeds.get(key, ())})
@@ -55,6 +59,7 @@ class Declared:
         }
         latest = rank_by or {}
         before = {key: metric for key, metric in self.rank_by.items() if key not in latest}
+        kept = {key: said for key, said in self.controls.items() if key not in (places or {})}
         raised = [key for key, before in self.seeds.items() if len(merged[key]) > len(before)]
         now = datetime.now(UTC).isoformat(timespec="seconds")
         grown = {key: {**self.earlier.get(key, {}), now: self.seeds[key]} for key in raised}
@@ -65,6 +70,7 @@ class Declared:
             commands={**self.commands, **(dict.fromkeys(seeds, command) if command else {})},
             rank_by={**before, **latest},
             places={**self.places, **(places or {})},
+            controls={**kept, **(controls or {})},
             sources={**self.sources, **(sources or {})},
             files={**self.files, **(files or {})},
         )

@@ -47,6 +47,14 @@ def test_a_configuration_stands_where_the_last_sweep_put_it_and_else_in_the_usua
     assert declared.extended({"a": [1]}).standing("a", "confirm") == [here]
 
 
+def test_the_last_sweep_of_a_configuration_says_whether_it_is_a_control():
+    place = [Place()]
+    first = Declared().extended({}, places={"a": place, "b": place}, controls={"a": "", "b": "x"})
+    assert first.controls == {"a": "", "b": "x"}
+    assert first.extended({"c": [0]}, places={"c": place}).controls == first.controls
+    assert first.extended({}, places={"a": place}).controls == {"b": "x"}
+
+
 def test_what_an_older_darbench_declared_loses_the_folders_of_its_machine(tmp_path):
     line = "darbench sweep --space '/home/ada/a=b/s.yaml' --load /home/ada/r.py seeds=[0]"
     kept = {"command": line, "commands": {"a": line, "b": ""}, "files": {"r": "/home/ada/r.py"}}

@@ -14,7 +14,7 @@ def test_the_default_recipe_is_the_velocity_on_the_linear_path():
 
 
 def test_a_recipe_names_path_prediction_and_weighting():
-    for objective in ("velocity", "noise", "score"):
+    for objective in ("velocity", "noise", "score", "data"):
         for path in PATHS:
             transport = make_transport(Training(objective=objective, path=path))
             assert (transport.path, transport.prediction) == (PATHS[path], PREDICTIONS[objective])
