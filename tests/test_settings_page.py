@@ -27,10 +27,15 @@ ROWS = {
 NAMES = {
     "sampler": ("grid", "random", "tpe"),
     "variants": ENTRY_KEYS,
-    "task.data": {re.sub(r"_\d+$", "_N", name) for name in data.catalogue.names()},
+    # A size is said once for all: image_folder_N, and -8 behind some names.
+    "task.data": {
+        re.sub(r"-\d+$", "", re.sub(r"_\d+$", "_N", name)) for name in data.catalogue.names()
+    },
     "task.extractor": extractors._EXTRACTORS,
     "task.rank_by": COMPARED,
     "model.size": SIZES,
+    "model.skip": settings.SKIPS,
+    "model.gate": settings.GATES,
     "training.objective": settings.OBJECTIVES,
     "training.path": settings.PATHS,
     "training.weighting": settings.WEIGHTINGS,

@@ -57,10 +57,17 @@ def reference(entries: Iterable[Entry], rank_by: str) -> Entry | None:
 def score(entry: Entry, measure: Entry, rank_by: str) -> float | None:
     """The geometric mean ratio to `measure` over common seeds; None for an entry without a rank.
 
-    An entry that shares no seed with it has none either.
+    An entry that shares no seed with it has none either, nor one that is measured otherwise.
     """
-    effect = effect_against(entry, measure, rank_by) if entry.ranks(rank_by) else None
+    ranks = entry.ranks(rank_by) and measured_alike(entry, measure, rank_by)
+    effect = effect_against(entry, measure, rank_by) if ranks else None
     return None if effect is None else 1 + effect.mean
+
+
+def measured_alike(entry: Entry, other: Entry, metric: str) -> bool:
+    """Whether a metric means the same for both: the loss is clipped where data are predicted."""
+    clipped = (e.config["training"].get("objective") == "data" for e in (entry, other))
+    return metric != "val_loss" or len({*clipped}) == 1
 
 
 def log_ratios(

@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from darbench.analysis.comparison import baseline, reference, score
+from darbench.analysis.comparison import baseline, measured_alike, reference, score
 from darbench.analysis.contrast import Contrast, contrasts
 from darbench.analysis.effects import hochberg
 from darbench.analysis.outcomes import Entry, entries
@@ -218,6 +218,8 @@ def _row(
     row = EntryRow.of(entry, base, rank_by, ratio, past, tuned)
     if ratio is not None or measure is None or not entry.ranks(rank_by):
         return row
+    if not measured_alike(entry, measure, rank_by):
+        return row  # which its mark says
     apart = f"no seed to compare with {measure.label}"
     return row if "not paired" in row.mark else replace(row, mark=_joined(row.mark, apart))
 

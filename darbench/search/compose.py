@@ -79,8 +79,8 @@ class SweepConfig:
     variants: list[Any] = setting(
         [],
         doc="what is compared: `routing`, and `params`, `model`, `training` and `label` where "
-        "they differ; `control: true` for what is no routing to rank, `match: {flops: LABEL}` or "
-        "`{parameters: LABEL}` for `add` widened to the cost of another",
+        "they differ; `control`, true for what is no routing to rank; `match`, `{flops: LABEL}` "
+        "or `{parameters: LABEL}`, for `add` widened to the cost of another",
     )
     controls: list[Any] = setting(
         [{"routing": "add"}],

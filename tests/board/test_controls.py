@@ -61,7 +61,16 @@ def test_a_control_has_an_effect_and_an_interval_and_neither_rank_nor_verdict():
     assert skip.mark == "control" and found["wide"].mark == f"control: {SAID}"
     assert found["unet data"].against == found["add data"].entry
     assert found["unet data"].metrics["val_loss"].effect == pytest.approx(-0.02, abs=0.01)
-    assert found["add data"].mark == "control, add has another training"
+    assert found["add data"].mark == ("control, add has another training, loss clipped near t = 1")
+
+
+def test_a_loss_that_is_clipped_is_ranked_with_no_other_and_a_distance_is():
+    """By its loss an entry that predicts the data would be ahead for nothing."""
+    data = entry_rows("unet", SEEDS, ratio=0.5, wobble=0.001, label="mixed", objective="data")
+    for metric, rank_of in (("val_loss", None), ("fd", 1)):
+        rows = [row | {"rank_by": metric} for group in (*ROUTINGS, data) for row in group]
+        mixed = by_label(rank(to_frame(rows)))["mixed"]
+        assert mixed.rank == rank_of and "loss clipped near t = 1" in mixed.mark
 
 
 def test_controls_stand_below_the_ranked_and_above_what_is_not_finished():
