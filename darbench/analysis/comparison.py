@@ -21,17 +21,19 @@ def baseline(entry: Entry, others: Iterable[Entry], rank_by: str) -> Entry | Non
     entry that has not itself is compared with one that has not.
 
     A control is compared with the `add` of the backbone that it is a control of. One that is an
-    `add` itself serves only entries that differ from it in the routing alone.
+    `add` itself serves only entries that differ from it in the routing alone, or also in the
+    recipe where both predict the data, which are measured otherwise.
     """
     if entry.head["routing"] == BASELINE and entry.control is None:
         return entry
     adds = [e for e in others if e.head["routing"] == BASELINE and not e.stale and e is not entry]
     adds = [e for e in adds if not entry.complete(rank_by) or _serves(e, entry, rank_by)]
     twins = [e for e in adds if _recipe(e) == _recipe(entry)]
+    kin = [e for e in adds if entry.head["routing"] != BASELINE and _both_data(e, entry)]
     model = entry.config["model"] if entry.control is None else plain(entry.config["model"])
     adds = [e for e in adds if e.control is None and e.config["model"] == model]
     same = [e for e in adds if e.config["training"] == entry.config["training"]]
-    return next(iter(twins or same or adds), None)
+    return next(iter(twins or kin or same or adds), None)
 
 
 def plain(model: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,8 +68,17 @@ def score(entry: Entry, measure: Entry, rank_by: str) -> float | None:
 
 def measured_alike(entry: Entry, other: Entry, metric: str) -> bool:
     """Whether a metric means the same for both: the loss is clipped where data are predicted."""
-    clipped = (e.config["training"].get("objective") == "data" for e in (entry, other))
-    return metric != "val_loss" or len({*clipped}) == 1
+    return metric != "val_loss" or _of_data(entry) == _of_data(other)
+
+
+def _both_data(entry: Entry, other: Entry) -> bool:
+    """Whether both predict the data, on one backbone."""
+    same = entry.config["model"] == other.config["model"]
+    return same and _of_data(entry) and _of_data(other)
+
+
+def _of_data(entry: Entry) -> bool:
+    return entry.config["training"].get("objective") == "data"
 
 
 def log_ratios(

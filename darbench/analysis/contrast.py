@@ -4,7 +4,7 @@ A velocity needs the noisy input at the output, which the residual stream must c
 not. A gain that comes from carrying it is smaller where the data are predicted.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from darbench.analysis.comparison import BASELINE, baseline, by_pair, judged_effect, log_ratios
@@ -27,11 +27,17 @@ class Contrast:
     difference: Effect
 
 
-def contrasts(entries: Sequence[Entry], metric: str) -> Iterator[Contrast]:
-    """Yield the contrast of every routing that stands among the entries with both objectives."""
-    twins = {_kind(e): e for e in _current(entries) if _objective(e) == "data"}
+def contrasts(
+    entries: Sequence[Entry], metric: str, tuned: Collection[str] = ()
+) -> Iterator[Contrast]:
+    """Yield the contrast of every routing that stands among the entries with both objectives.
+
+    tuned: settings of which every entry has its own best, `training.lr` or `params.lr_mult`.
+    """
+    apart = {"training.objective", *tuned}
+    twins = {_kind(e, apart): e for e in _current(entries) if _objective(e) == "data"}
     for entry in _current(entries):
-        twin = twins.get(_kind(entry))
+        twin = twins.get(_kind(entry, apart))
         if _objective(entry) == "velocity" and twin is not None:
             bases = baseline(entry, entries, metric), baseline(twin, entries, metric)
             yield from _contrast((entry, twin), bases, metric)
@@ -45,10 +51,13 @@ def _objective(entry: Entry) -> str:
     return entry.config["training"].get("objective", "velocity")
 
 
-def _kind(entry: Entry) -> str:
-    """All that decides an entry but its objective."""
-    training = {k: v for k, v in entry.config["training"].items() if k != "objective"}
-    return canonical_json({**entry.config, "training": training})
+def _kind(entry: Entry, apart: Collection[str]) -> str:
+    """All that decides an entry but the settings that are set apart."""
+    parts = {
+        part: {name: v for name, v in entry.config[part].items() if f"{part}.{name}" not in apart}
+        for part in ("params", "training")
+    }
+    return canonical_json({**entry.config, **parts})
 
 
 def _contrast(

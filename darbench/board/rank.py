@@ -164,9 +164,7 @@ def _leaderboard(part: pl.DataFrame, place: Place, declared: Declared) -> Leader
     if rank_by not in COMPARED:
         raise unknown("rank metric", str(rank_by), COMPARED)
     budget = first["budget_flops"]
-    known = entries(
-        part.to_dicts(), budget, declared.sources, declared.seeds, declared.controls
-    )
+    known = entries(part.to_dicts(), budget, declared.sources, declared.seeds, declared.controls)
     tuned = tuning(known, place.tuned, rank_by, budget) if place.tuned else None
     # On the tuned track what was only tried is none of the entries, once one is picked.
     present = ([e for e in known if e.split != "search"] if tuned else []) or known
@@ -198,7 +196,7 @@ def _leaderboard(part: pl.DataFrame, place: Place, declared: Declared) -> Leader
         files=dict(declared.files),
         commands={e.key[0]: declared.commands.get(e.key[0], declared.command) for e in present},
         rows=tuple(row for row, _ in placed),
-        contrasts=tuple(contrasts(present, rank_by)),
+        contrasts=tuple(contrasts(present, rank_by, place.tuned)),
         curves=_curves(placed),
         trials=_trials(placed),
     )

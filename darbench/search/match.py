@@ -29,7 +29,7 @@ class Match:
         """
         ships = is_built_in(variant.variant.routing) and not from_files(add.task.data)
         if ships and add.training.objective != "repa":
-            key = [self.measure, asdict(add), asdict(variant)]
+            key = [self.measure, *map(_costs, (add, variant))]
             hidden, off = remembered("match", key, lambda: self._try(add, variant))
         else:
             hidden, off = self._try(add, variant)
@@ -54,3 +54,16 @@ def read_match(given: Any, routing: str) -> Match | None:
         raise BadInput(f"match: only `add` is widened to the cost of another, not {routing}")
     ((measure, label),) = given.items()
     return Match(measure=measure, label=str(label))
+
+
+def _costs(trial: Trial) -> list[Any]:
+    """What decides the parameters and the FLOPs of a trial; not its rate, which may be tuned."""
+    routing, training = trial.variant, trial.training
+    return [
+        trial.task.data,
+        routing.routing,
+        dict(routing.params),
+        asdict(trial.model),
+        training.batch,
+        training.objective,
+    ]

@@ -74,8 +74,9 @@ class Tuning:
         trials = [
             [c.trial(seed, "search") for seed in self.space.tune.seeds] for c in configurations
         ]
-        for own in trials:
+        for own, configuration in zip(trials, configurations, strict=True):
             self._declare(own)
+            self.declares.control(own[0], configuration.control)
         return Tried(configurations, trials)
 
     def _note(self, trial: Trial, row: Row | None) -> None:

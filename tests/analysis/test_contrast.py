@@ -60,6 +60,21 @@ def test_a_contrast_needs_the_routing_and_its_add_with_both_objectives():
     assert not found([*velocity, *rows_of("noise", DATA)])
 
 
+def test_where_the_rate_is_tuned_objectives_with_other_rates_are_contrasted():
+    rates = {"velocity": (1e-3, 2e-3), "data": (3e-3, 4e-3)}  # of add and unet
+    rows, controls = [], {}
+    for objective, (of_add, of_unet) in rates.items():
+        rows += entry_rows("add", PAIRS, lr=of_add, objective=objective)
+        ratio = {"velocity": 0.9, "data": 0.99}[objective]
+        rows += entry_rows("unet", PAIRS, lr=of_unet, objective=objective, ratio=ratio)
+    controls[toy_trial("add", lr=3e-3, objective="data").config_hash] = ""
+    seeds = {row["config_hash"]: PAIRS for row in rows}
+    present = entries(rows, BUDGET, {}, seeds, controls)
+    assert not [*contrasts(present, "val_loss")]
+    (contrast,) = contrasts(present, "val_loss", ["training.lr"])
+    assert contrast.difference.mean == pytest.approx(0.9 / 0.99 - 1, rel=1e-9)
+
+
 def test_a_contrast_of_survivors_has_no_interval():
     rows = [*rows_of("velocity", VELOCITY), *rows_of("data", DATA[:4], seeds=PAIRS[:4])]
     (contrast,) = found(rows)
