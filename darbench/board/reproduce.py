@@ -30,23 +30,31 @@ def reproduce_command(
         return ""
     names = dict.fromkeys(Path(file).name for file in own if file is not None)
     load = [word for name in names for word in ("--load", name)]
-    words = ["darbench", "train", *load, "--routing", config["routing"], *_task(config["task"])]
+    task, overrides = overrides_of(config_json)
+    where = ["--routing", config["routing"], *(["--task", task] if task else [])]
+    return shlex.join(["darbench", "train", *load, *where, *overrides, "--seed", str(seed)])
+
+
+def overrides_of(config_json: str) -> tuple[str, list[str]]:
+    """The task that ships, if it does, and every setting of an entry as an override of it."""
+    config = json.loads(config_json)
+    task, words = _task(config["task"])
     # The identity leaves some settings out, and the task may set them to other than the default.
     for group in (Model, Training):
         config[group.SECTION] = identity_defaults(group) | config[group.SECTION]
     for group in ("params", "model", "training", "evaluation"):
         words += [f"{group}.{key}={_literal(v)}" for key, v in sorted(config[group].items())]
-    return shlex.join([*words, "--seed", str(seed)])
+    return task, words
 
 
-def _task(task: Mapping[str, Any]) -> list[str]:
-    """The words that make a task, whether it ships or a space made it."""
+def _task(task: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """The name of a task that ships, or none, and the words that make it what it is."""
     ships = (package_files("darbench") / "conf" / "task" / f"{task['name']}.yaml").is_file()
     data, _, fingerprint = task["data"].partition("@")
     given = {**task, "data": data} | ({"fingerprint": fingerprint} if fingerprint else {})
     given = {key: value for key, value in given.items() if key != "name" or not ships}
     own = [f"task.{key}={_literal(value)}" for key, value in sorted(given.items())]
-    return [*(["--task", task["name"]] if ships else []), *own]
+    return (task["name"] if ships else ""), own
 
 
 def _literal(value: Any) -> str:

@@ -14,7 +14,7 @@ import typer
 from darbench import __version__
 from darbench.cli import options as o
 from darbench.command_line import RESULTS, command_line, published
-from darbench.errors import unknown
+from darbench.errors import BadInput, unknown
 
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -319,6 +319,39 @@ def plan(
     share = command.fraction(effect)
     made = command.plan(task, share, overrides or [], metric=metric, variants=variants, out=out)
     _show(asdict(made), lambda: plan_text(made), as_json)
+
+
+@app.command(epilog="Example:  darbench diagnose 0e6bba53680f7e37")
+def diagnose(
+    trial: o.TrialId = "",
+    overrides: o.Overrides = None,
+    checkpoint: o.Checkpoint = None,
+    routing: o.Routing = "",
+    task: o.Task = "digits-nano",
+    out: o.Out = RESULTS,
+    device: o.Device = "auto",
+    load: o.Load = None,
+    as_json: o.Json = False,
+) -> None:
+    """Say what a trained model's routing does over depth and time; writes diagnostics.parquet.
+
+    Of a trial that kept its weights (training.keep_weights=last), or of a file of weights with
+    --checkpoint and --routing.
+    """
+    from darbench.cli.texts import diagnosed_text
+    from darbench.commands import diagnose as command
+
+    _load(load)
+    words = overrides or []
+    if checkpoint is None:
+        if not trial:
+            raise BadInput("give a TRIAL, or --checkpoint FILE and --routing NAME")
+        weights = command.weights_of_trial(trial, words, out)
+    else:
+        words = [word for word in (trial, *words) if word]
+        weights = command.weights_of_file(checkpoint, routing, task, words, out)
+    made = command.diagnose(weights, device)
+    _show(made.summary(), lambda: diagnosed_text(made), as_json)
 
 
 @app.command(epilog="Example:  darbench board --space dar_variants")

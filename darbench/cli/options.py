@@ -17,6 +17,10 @@ Parameters = Annotated[
 Task = Annotated[str, typer.Option(help="A name of `darbench list tasks`.")]
 AnyTask = Annotated[str | None, typer.Argument(help="A name of `darbench list tasks`.")]
 Routing = Annotated[str, typer.Option(help="A name of `darbench list routings`.")]
+TrialId = Annotated[str, typer.Argument(metavar="[TRIAL]", help="A trial's id, or its start.")]
+Checkpoint = Annotated[
+    Path | None, typer.Option(help="A file of weights: .safetensors, or of torch.save.")
+]
 Seed = Annotated[int, typer.Option(min=0, help="Pair id: equal seeds share all noise.")]
 Space = Annotated[str, typer.Option(help="A name of `darbench list spaces`, or a YAML file.")]
 Quick = Annotated[bool, typer.Option("--quick", help="The task's short form.")]

@@ -7,6 +7,7 @@ from torch import Tensor
 from darbench.diagnose.batch import Batch
 from darbench.diagnose.measured import Measured
 from darbench.diagnose.record import outputs_of
+from darbench.flow.parts import TOKENS
 from darbench.model.sit import SiT
 from darbench.randomness import stream
 
@@ -22,11 +23,13 @@ def probe(model: SiT, batch: Batch, times: Tensor, splits: int = 5) -> dict[str,
     of x_t itself. Means over `splits` random halves; the error is the standard deviation over
     them, not divided by their root, for they are halves of the same samples.
     """
-    point = batch.transport.path.at(times.to(batch.x1), batch.x1)
-    x = point.x(batch.x0, batch.x1)
-    reads = outputs_of(model, x, times.to(x), batch.label).h[::2]
-    pooled = [h.mean(1) for h in reads]
-    t = _array(times)
+    t = times.to(batch.x1)
+    x = batch.transport.path.at(t, batch.x1).x(batch.x0, batch.x1)
+    size = max(1, TOKENS // model.pos_embed.shape[1])
+    parts = zip(x.split(size), t.split(size), batch.label.split(size), strict=True)
+    reads = [[h.mean(1) for h in outputs_of(model, *part).h[::2]] for part in parts]
+    pooled = map(torch.cat, zip(*reads, strict=True))
+    t = _array(t)
     found = np.array([[_r2(_array(f), t, seed) for seed in range(splits)] for f in pooled])
     given = np.array([_r2(_array(x.flatten(1)), t, seed) for seed in range(splits)])
     return {"probe_r2": _over_splits(found, ("k",)), "probe_r2_input": _over_splits(given, ())}

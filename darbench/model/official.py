@@ -24,7 +24,7 @@ def load_official(model: SiT, saved: Mapping[str, Any]) -> list[str]:
     Raises ValueError naming the keys that are missing, unexpected, of another shape, or no finite
     floating-point tensors.
     """
-    state = _unwrapped(saved)
+    state = unwrapped(saved)
     for key in ("final_layer.linear.weight", "final_layer.linear.bias"):
         if isinstance(state.get(key), Tensor):
             state[key] = _without_sigma(state[key], model)
@@ -44,7 +44,7 @@ def to_official(model: SiT) -> dict[str, Tensor]:
     return {k: v for k, v in model.state_dict().items() if not k.startswith(OURS)}
 
 
-def _unwrapped(saved: Mapping[str, Any]) -> dict[str, Any]:
+def unwrapped(saved: Mapping[str, Any]) -> dict[str, Any]:
     """The weights alone, under the keys of the official code."""
     while found := [saved[k] for k in SAVED_AS if isinstance(saved.get(k), Mapping) and saved[k]]:
         saved = found[0]

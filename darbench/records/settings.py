@@ -35,6 +35,7 @@ GATES = ("adaln", "one_plus", "none")
 WEIGHTINGS = ("none", "velocity", "likelihood")
 PRECISIONS = ("float32", "bfloat16")
 SCHEDULES = ("constant", "linear", "cosine")
+KEPT_WEIGHTS = ("none", "last", "all")
 ODE_SAMPLERS = ("euler", "heun", "adaptive")
 SDE_SAMPLERS = ("euler_maruyama", "heun_sde")
 DIFFUSIONS = ("constant", "SBDM", "sigma", "linear", "decreasing", "increasing-decreasing")
@@ -269,6 +270,12 @@ class Training(Settings):
         (0.25, 0.5, 1.0),
         Rule("two or more, increasing, in (0, 1], the last 1.0", _increase),
         doc="fractions of the budget at which to measure; the last is 1.0",
+    )
+    keep_weights: str = setting(
+        "none",
+        one_of(*KEPT_WEIGHTS),
+        doc="which averaged weights to keep in a file: `none`, the `last` or `all` checkpoints'",
+        in_identity=NEVER,
     )
     timeout_s: float = setting(
         3600.0,

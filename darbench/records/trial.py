@@ -52,9 +52,10 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """The report of a trial at one checkpoint: measured columns of the row, and samples."""
+    """The report of a trial at one checkpoint: measured columns, samples, weights to keep."""
 
     step: int
     final: bool
     measured: Mapping[str, Any]  # columns of SCHEMA
     samples: Any = None  # uint8 array (n, H, W, C) in the order of the sample index, or None
+    weights: Mapping[str, Any] | None = None  # the averaged model's tensors, where they are kept

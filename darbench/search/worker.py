@@ -1,4 +1,5 @@
-"""The run of one trial: train, and write rows to the ledger, then pictures; failures are rows."""
+"""The run of one trial: train, and write rows to the ledger, then pictures and weights; failures
+are rows."""
 
 import os
 import sys
@@ -21,6 +22,7 @@ from darbench.records.schema import make_row
 from darbench.records.trial import Report, Trial
 from darbench.store import ledger
 from darbench.store.environment import environment
+from darbench.store.weights import save_weights, weights_file
 from darbench.trial.train import train
 
 GRID_COLUMNS, GREY = 10, 128  # samples in a row of the picture, and the value between them
@@ -35,7 +37,7 @@ class RowWriter:
     name: str = "worker"  # the name of this process's ledger file
 
     def append(self, trial: Trial, report: Report, attempt: int) -> dict[str, Any]:
-        """Write a report's row to the ledger, then its samples, and return the row."""
+        """Write a report's row to the ledger, then its samples and weights; return the row."""
         gpu = torch.cuda.get_device_name() if self.device == "cuda" else ""
         where = environment(self.device, torch.get_num_threads(), gpu, ARITHMETIC)
         row = make_row(trial, report, where, leaderboard=self.folder.name, attempt=attempt)
@@ -43,6 +45,9 @@ class RowWriter:
         if report.samples is not None and len(report.samples):
             with suppress(OSError):  # a trial goes on without its picture
                 save_grid(report.samples, self.folder / "samples" / f"{trial.id}.png")
+        if report.weights is not None:
+            with suppress(OSError):  # the message of who misses them says how to make them
+                save_weights(report.weights, weights_file(self.folder, trial.id, report.step))
         return row
 
 

@@ -102,7 +102,15 @@ class Run:
         measured |= self._compute(step) | self.audit.columns | self.gradients.columns
         # A view would keep all pictures.
         grid = samples and samples.pictures[: evaluation.grid].copy()
-        return Report(step=step, final=final, measured=measured, samples=grid)
+        weights = self._kept(model, final, measured["status"])
+        return Report(step=step, final=final, measured=measured, samples=grid, weights=weights)
+
+    def _kept(self, model: SiT, final: bool, status: str) -> dict[str, Tensor] | None:
+        """The evaluated weights, where they are to be kept: copies, for training goes on."""
+        keep = self.trial.training.keep_weights
+        if status != "ok" or keep == "none" or (keep == "last" and not final):
+            return None
+        return {name: x.detach().cpu().clone() for name, x in model.state_dict().items()}
 
     def _rehearse(self, step: int) -> None:
         """BadInput if a step depends on, or leaves behind, what the evaluated model lacks."""
