@@ -41,6 +41,7 @@ from darbench.records.settings import Evaluation, Model, Repa, Stochastic, Train
         (Training, "weighting", "likely"),
         (Training, "weighting", "likelihood"),
         (Training, "schedule", "step"),
+        (Training, "keep_weights", "first"),
         (Training, "decay", 0.0),
         (Training, "decay", 1.1),
     ],

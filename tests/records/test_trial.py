@@ -17,7 +17,7 @@ TRIAL = toy_trial("dar", params={"span": 4, "query": "static"}, label="dar")
 NO_IDENTITY = {
     "task": {"data_path", "hours", "noise", "rank_by", "summary", "quick"},
     "model": {"size"},
-    "training": {"micro_batch", "timeout_s"},
+    "training": {"micro_batch", "timeout_s", "keep_weights"},
     "evaluation": {"grid"},
     "variant": {"label"},
 }
@@ -40,6 +40,7 @@ ALLOWED = {
     "path": "GVP",
     "weighting": "velocity",
     "schedule": "cosine",
+    "keep_weights": "last",
     "skip": "time",
     "gate": "one_plus",
     "repa": Repa(coefficient=0.25),
