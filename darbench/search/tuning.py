@@ -21,17 +21,17 @@ class Tried:
     """A variant and all that it tries; it is open until all its trials are in."""
 
     configurations: list[Configuration]
-    trials: list[list[Trial]]  # for each configuration, one on every search seed
-    values: dict[str, float] = field(default_factory=dict)  # trial id -> value, inf for a failure
+    trials: list[dict[str, Trial]]  # by id, on every search seed; for each configuration
+    values: dict[str, float] = field(default_factory=dict)  # by trial id, inf for a failure
     open: bool = True
 
     @property
     def complete(self) -> bool:
-        return all(trial.id in self.values for own in self.trials for trial in own)
+        return all(key in self.values for own in self.trials for key in own)
 
     def best(self) -> Configuration | None:
         """The configuration of the best mean, the first of equals; None if all failed."""
-        means = [sum(self.values[trial.id] for trial in own) for own in self.trials]
+        means = [sum(self.values[key] for key in own) / len(own) for own in self.trials]
         best = min(range(len(means)), key=means.__getitem__)
         return self.configurations[best] if math.isfinite(means[best]) else None
 
@@ -48,9 +48,13 @@ class Tuning:
         self.declares = Declares()
         self.skipped = 0
         self._finished = ledger.finished(rows)
-        self._taken = taken
+        self._taken = {*taken}
         self._variants = [self._tried(own) for own in space.tuned()]
-        searched = {trial.id: trial for each in self._variants for trial in _by_seed(each)}
+        searched = {k: t for each in self._variants for k, t in _by_seed(each)}
+        self._trying: dict[str, list[Tried]] = {}  # by trial id
+        for each in self._variants:
+            for key, _ in _by_seed(each):
+                self._trying.setdefault(key, []).append(each)
         self.total = len(searched) + len(self._variants) * len(space.seeds)
         self._queue = deque(self._to_run(searched.values()))
         for trial in searched.values():
@@ -71,19 +75,19 @@ class Tuning:
             self._confirm()
 
     def _tried(self, configurations: list[Configuration]) -> Tried:
-        trials = [
-            [c.trial(seed, "search") for seed in self.space.tune.seeds] for c in configurations
-        ]
-        for own, configuration in zip(trials, configurations, strict=True):
+        tried = []
+        for configuration in configurations:
+            own = [configuration.trial(seed, "search") for seed in self.space.tune.seeds]
             self._declare(own)
             self.declares.control(own[0], configuration.control)
-        return Tried(configurations, trials)
+            tried.append({trial.id: trial for trial in own})
+        return Tried(configurations, tried)
 
     def _note(self, trial: Trial, row: Row | None) -> None:
         value = row[trial.task.rank_by] if row is not None and row["status"] == "ok" else None
-        for each in self._variants:
-            if any(trial.id == own.id for trials in each.trials for own in trials):
-                each.values[trial.id] = math.inf if value is None else value
+        key = trial.id
+        for each in self._trying.get(key, ()):
+            each.values[key] = math.inf if value is None else value
 
     def _confirm(self) -> None:
         """Queue the best of every variant whose trials are all in."""
@@ -94,6 +98,7 @@ class Tuning:
                 trials = [best.trial(seed, "confirm") for seed in self.space.seeds] if best else []
                 self._declare(trials)
                 own = [trial for trial in trials if trial.id not in self._taken]
+                self._taken.update(trial.id for trial in own)
                 self.total -= len(self.space.seeds) - len(own)
                 self._queue.extend(self._to_run(own))
 
@@ -108,6 +113,6 @@ class Tuning:
         self.declares.add(trials, self.space.ground.point, self.space.tune.names)
 
 
-def _by_seed(tried: Tried) -> Iterable[Trial]:
-    """All trials of a variant, those of the first seed before those of the next."""
-    return (trial for own in zip(*tried.trials, strict=True) for trial in own)
+def _by_seed(tried: Tried) -> Iterable[tuple[str, Trial]]:
+    """All trials of a variant by id, those of the first seed before those of the next."""
+    return (each for own in zip(*(t.items() for t in tried.trials), strict=True) for each in own)

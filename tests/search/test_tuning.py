@@ -110,6 +110,12 @@ def test_a_best_that_is_the_spaces_own_rate_runs_once(tmp_path):
     assert len(adds) == 2 and len(proposing.declares.places[adds[0].config_hash]) == 3
 
 
+def test_a_configuration_that_stands_twice_runs_once(tmp_path):
+    twin = "variants=[{routing: add},{routing: dar},{routing: dar,params: {span: 4},label: twin}]"
+    proposing, ran, _ = swept(tmp_path, twin)
+    assert len({(t.id, t.split) for t in ran}) == len(ran) == proposing.total == 4 + 18 + 4
+
+
 def test_seeds_of_the_search_stay_apart_from_those_that_rank(tmp_path):
     _, _, rows = swept(tmp_path)
     with pytest.raises(BadInput, match=r"^seeds: a search of these routings ran on \[7\]"):
