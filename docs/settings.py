@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from darbench.search.compose import SweepConfig
+from darbench.search.sweep_config import SweepConfig
 
 PAGE = Path(__file__).with_suffix(".md")
 HEAD = """\

@@ -13,8 +13,8 @@ from darbench.metrics.extractors import extractor as extractors
 from darbench.model.sizes import SIZES
 from darbench.records import settings
 from darbench.records.metric import COMPARED
-from darbench.search.compose import SweepConfig
 from darbench.search.load import load_space
+from darbench.search.sweep_config import SweepConfig
 from darbench.search.variants import ENTRY_KEYS
 
 PAGE = Path(__file__).parents[1] / "docs" / "settings.md"

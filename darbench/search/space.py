@@ -84,7 +84,7 @@ class SearchSpace:
 
 
 def build_space(config: Mapping[str, Any], signatures: Mapping[str, Signature]) -> SearchSpace:
-    """Make a space from values with the keys of `compose.SweepConfig`; BadInput if it fails."""
+    """Make a space from values with the keys of `SweepConfig`; BadInput if it fails."""
     given = enumerate(config["variants"])
     entries = linked(variant(f"variants[{i}]", entry, signatures) for i, entry in given)
     space = SearchSpace(

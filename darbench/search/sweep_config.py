@@ -1,0 +1,73 @@
+"""The keys of a space, `darbench: sweep` in its defaults list: their types, defaults and meaning.
+
+docs/settings.py writes docs/settings.md from them.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from darbench.records.setting import setting
+from darbench.records.settings import Evaluation, Model, Task, Training
+from darbench.search.seeds import CONFIRM_SEEDS, GRID_SEEDS, SEARCH_SEEDS, TUNE_SEEDS
+
+
+@dataclass(kw_only=True)
+class Confirm:
+    """The second pass of a random or tpe sweep: the best configurations on fresh seeds."""
+
+    top: int = setting(3, doc="how many of the best are run again; 0 is none")
+    seeds: list[int] = setting([*CONFIRM_SEEDS], doc="fresh pair ids to run them on")
+
+
+@dataclass(kw_only=True)
+class Tuned:
+    """The tuned track of a grid: every variant at its own best, beside the fixed track."""
+
+    trials: int = setting(8, doc="quasi-random points in the ranges of `tune.over`")
+    seeds: list[int] = setting([*TUNE_SEEDS], doc="pair ids to try them on, which rank nothing")
+    over: dict[str, Any] = setting(
+        {},
+        doc="settings that every variant tunes, `add` included: `{training.lr: {low: 1e-3, high: "
+        "2e-2, log: true}, params.lr_mult: [1, 10]}` tries every value of a list at every point "
+        "of the ranges, and ranks each variant at its best",
+    )
+
+
+@dataclass(kw_only=True)
+class SweepConfig:
+    """The keys, types and defaults of a space: `darbench: sweep` in its defaults list."""
+
+    name: str = setting(
+        "", doc="folder and title of the leaderboard; the file's name unless given"
+    )
+    summary: str = setting("", doc="what `darbench list spaces` says of it")
+    sampler: str = setting(
+        "grid", doc="`grid`, `random` or `tpe`; the latter two draw `trials` configurations"
+    )
+    seeds: list[int] | None = setting(
+        None,
+        doc="pair ids: trials with the same one share all random streams; null is "
+        f"{[*GRID_SEEDS]} for a grid, {[*SEARCH_SEEDS]} for a search",
+    )
+    trials: int = setting(20, doc="configurations that `random` and `tpe` draw")
+    confirm: Confirm = field(default_factory=Confirm)
+    variants: list[Any] = setting(
+        [],
+        doc="what is compared: `routing`, and `params`, `model`, `training` and `label` where "
+        "they differ; `control`, true for what is no routing to rank; `match`, `{flops: LABEL}` "
+        "or `{parameters: LABEL}`, for `add` widened to the cost of another",
+    )
+    controls: list[Any] = setting(
+        [{"routing": "add"}],
+        doc="variants that must do worse than `add`, for `darbench sensitivity`",
+    )
+    axes: dict[str, Any] = setting(
+        {},
+        doc="settings that multiply the space, such as `{model.patch: [2, 4], task: [digits-nano, "
+        "shapes-nano]}`: each of their combinations is a comparison of its own",
+    )
+    tune: Tuned = field(default_factory=Tuned)
+    task: Task = field(default_factory=Task)
+    model: Model = field(default_factory=Model)
+    training: Training = field(default_factory=Training)
+    evaluation: Evaluation = field(default_factory=Evaluation)
