@@ -51,7 +51,7 @@ class Declared:
 
         Seeds are added, and what they were before is kept; all else is replaced by name.
         `command` is for the configurations in `seeds`. Those with places that are no controls
-        now are none any more.
+        now are none any more, and they keep their places on tracks that this sweep does not have.
         """
         merged = {
             key: sorted({*self.seeds.get(key, ()), *seeds.get(key, ())})
@@ -69,11 +69,19 @@ class Declared:
             earlier={**self.earlier, **grown},
             commands={**self.commands, **(dict.fromkeys(seeds, command) if command else {})},
             rank_by={**before, **latest},
-            places={**self.places, **(places or {})},
+            places=self._placed(places or {}),
             controls={**kept, **(controls or {})},
             sources={**self.sources, **(sources or {})},
             files={**self.files, **(files or {})},
         )
+
+    def _placed(self, places: Mapping[str, list[Place]]) -> dict[str, list[Place]]:
+        tracks = {place.tuned for own in places.values() for place in own}
+        found = dict(self.places)
+        for key, own in places.items():
+            kept = (place for place in found.get(key, ()) if place.tuned not in tracks)
+            found[key] = [*own, *kept]
+        return found
 
     def standing(self, configuration: str, split: str) -> list[Place]:
         """Return the places of a configuration's trials of a split; without any the usual one."""

@@ -47,6 +47,16 @@ def test_a_configuration_stands_where_the_last_sweep_put_it_and_else_in_the_usua
     assert declared.extended({"a": [1]}).standing("a", "confirm") == [here]
 
 
+def test_a_sweep_of_one_track_leaves_the_places_of_the_others():
+    fixed, there = Place(), Place(point={"model.patch": 4})
+    tuned = [Place(tuned=("training.lr",), split=split) for split in ("search", "confirm")]
+    both = Declared().extended({}, places={"a": [fixed, *tuned], "b": tuned})
+    again = both.extended({}, places={"a": [there]})
+    assert again.places == {"a": [there, *tuned], "b": tuned}
+    moved = Place(point={"model.patch": 4}, tuned=("training.lr",))
+    assert again.extended({}, places={"a": [moved]}).places["a"] == [moved, there]
+
+
 def test_the_last_sweep_of_a_configuration_says_whether_it_is_a_control():
     place = [Place()]
     first = Declared().extended({}, places={"a": place, "b": place}, controls={"a": "", "b": "x"})
