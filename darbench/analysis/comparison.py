@@ -67,17 +67,18 @@ def score(entry: Entry, measure: Entry, rank_by: str) -> float | None:
 
 
 def measured_alike(entry: Entry, other: Entry, metric: str) -> bool:
-    """Whether a metric means the same for both: the loss is clipped where data are predicted."""
-    return metric != "val_loss" or _of_data(entry) == _of_data(other)
+    """Whether a metric means the same for both."""
+    return metric != "val_loss" or predicts_data(entry) == predicts_data(other)
 
 
 def _both_data(entry: Entry, other: Entry) -> bool:
     """Whether both predict the data, on one backbone."""
     same = entry.config["model"] == other.config["model"]
-    return same and _of_data(entry) and _of_data(other)
+    return same and predicts_data(entry) and predicts_data(other)
 
 
-def _of_data(entry: Entry) -> bool:
+def predicts_data(entry: Entry) -> bool:
+    """Whether the entry predicts the data, so that its loss is clipped near t = 1."""
     return entry.config["training"].get("objective") == "data"
 
 

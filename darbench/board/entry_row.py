@@ -8,7 +8,7 @@ from typing import Any, get_args, get_type_hints
 
 import polars as pl
 
-from darbench.analysis.comparison import judged_effect, measured_alike
+from darbench.analysis.comparison import judged_effect, predicts_data
 from darbench.analysis.effects import Effect
 from darbench.analysis.outcomes import Entry
 from darbench.analysis.pairing import arithmetic_mark, pairing_mark
@@ -199,11 +199,11 @@ def _marks(entry: Entry, base: Entry | None, rank_by: str, tuned: Collection[str
     if entry.split != "confirm":
         marks.append("search only" if entry.split == "search" else entry.split)
     marks += filter(None, [_missing(entry, rank_by), _dead(entry)])
+    if base is not None and _training(base, tuned) != _training(entry, tuned):
+        marks.append(f"{base.head['routing']} has another training")
+    if predicts_data(entry):
+        marks.append("loss clipped near t = 1")
     if base is not None and base is not entry:
-        if _training(base, tuned) != _training(entry, tuned):
-            marks.append(f"{base.head['routing']} has another training")
-        if not measured_alike(entry, base, "val_loss"):
-            marks.append("loss clipped near t = 1")
         marks += filter(None, [pairing_mark(entry, base), arithmetic_mark(entry, base)])
     return marks
 

@@ -216,9 +216,9 @@ def _row(
     row = EntryRow.of(entry, base, rank_by, ratio, past, tuned)
     if ratio is not None or measure is None or not entry.ranks(rank_by):
         return row
-    if not measured_alike(entry, measure, rank_by):
-        return row  # which its mark says
     apart = f"no seed to compare with {measure.label}"
+    if not measured_alike(entry, measure, rank_by):
+        apart = f"not ranked: {measure.label} has another loss"
     return row if "not paired" in row.mark else replace(row, mark=_joined(row.mark, apart))
 
 

@@ -17,7 +17,8 @@ def widened(add: Trial, variant: Trial, measure: str) -> tuple[int, float]:
     """Return the width of `add`'s MLPs, and by which fraction it then costs more than the variant.
 
     measure: one of MEASURES, which are linear in the width. The width is a whole number, so half a
-    feature may be missing or left. BadInput if `add` costs as much already. Nothing is allocated.
+    feature may be missing or left. BadInput if `add` costs as much already, to half a
+    feature. Nothing is allocated.
     """
     of, model = MEASURES[measure], add.model
     data = _data(add)
@@ -31,7 +32,7 @@ def widened(add: Trial, variant: Trial, measure: str) -> tuple[int, float]:
     if hidden <= plain:
         raise BadInput(
             f"{measure}: {wanted:,.0f}, and `add` has {least:,.0f}; it can be matched only to a "
-            "variant that costs more"
+            "variant that costs more, by half a feature of its MLPs at least"
         )
     return hidden, cost(hidden) / wanted - 1
 

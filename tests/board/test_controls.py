@@ -73,6 +73,28 @@ def test_a_loss_that_is_clipped_is_ranked_with_no_other_and_a_distance_is():
         assert mixed.rank == rank_of and "loss clipped near t = 1" in mixed.mark
 
 
+def test_an_add_that_predicts_the_data_says_why_it_has_no_rank_though_it_is_its_own_baseline():
+    velocity = ROUTINGS[:2]
+    data = [entry_rows(r, SEEDS, label=f"{r} data", objective="data") for r in ("add", "unet")]
+    rows = [row for group in (*velocity, *data) for row in group]
+    declared = Declared(seeds={row["config_hash"]: SEEDS for row in rows})  # in this order
+    found = by_label(rank(to_frame(rows), declared))
+    for label in ("add data", "unet data"):
+        assert found[label].rank is None and found[label].against == found["add data"].entry
+        assert found[label].mark == "loss clipped near t = 1, not ranked: add has another loss"
+    assert found["dar"].mark == found["add"].mark == ""
+
+
+def test_what_predicts_velocities_is_not_said_to_be_clipped_where_the_reference_is():
+    data = entry_rows("add", SEEDS, label="add data", objective="data")
+    rows = [*data, *ROUTINGS[1]]
+    declared = Declared(seeds={row["config_hash"]: SEEDS for row in rows})
+    found = by_label(rank(to_frame(rows), declared))
+    assert found["dar"].rank is None and "clipped" not in found["dar"].mark
+    assert "not ranked: add data has another loss" in found["dar"].mark
+    assert found["add data"].rank == 1 and found["add data"].mark == "loss clipped near t = 1"
+
+
 def test_controls_stand_below_the_ranked_and_above_what_is_not_finished():
     waiting = entry_rows("mhc", SEEDS[:2])
     seeds = {row["config_hash"]: list(SEEDS) for group in ROUTINGS for row in group}
