@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from tests.make.pages import inert
 from tests.make.spaces import TINY, write
 
 KEPT = (".lock", ".working")  # of a running sweep: they may name a host, and nobody mails them
@@ -79,9 +80,10 @@ def test_no_exported_file_names_a_folder_a_home_a_host_or_a_user(tmp_path):
 
 
 def exported(folder: Path) -> dict[str, str]:
-    """The text of every file, and of the table in other forms, by its name in the folder."""
+    """The text of every file, of the table in other forms, and of what the page carries packed."""
     files = [path for path in folder.rglob("*") if path.is_file() and path.name not in KEPT]
     texts = {str(f.relative_to(folder)): f.read_bytes().decode("latin-1") for f in files}
     table = pl.read_parquet(folder / "results.parquet")
     flat = [name for name, kind in table.schema.items() if kind != pl.List(pl.Float64)]
-    return texts | {"results.csv": table.select(flat).write_csv()}
+    unpacked = inert(texts["index.html"])
+    return texts | unpacked | {"results.csv": table.select(flat).write_csv()}

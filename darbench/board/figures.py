@@ -18,13 +18,9 @@ from darbench.board.rank import Leaderboard
 # These read on white and on near black, and most colour-blind readers can tell them apart.
 COLOURS = ("#3a86d8", "#e0772f", "#2f9e77", "#b65fc4", "#c09a1a", "#d9506a", "#3aa6b9", "#9a7b5b")
 BASELINE_COLOUR = "#868e96"
+HEIGHT = 420
+MARGIN = {"l": 64, "r": 44, "t": 24, "b": 52}
 _DASHES = ("solid", "dash", "dot", "dashdot")
-_CONFIG = {
-    "showSendToCloud": False,
-    "displaylogo": False,
-    "responsive": True,
-    "modeBarButtonsToRemove": ["select2d", "lasso2d"],
-}
 
 
 class Style(NamedTuple):
@@ -87,8 +83,8 @@ def figure(board: Leaderboard, metric: str, title: str, names: Mapping[str, str]
         ticks = [board.budget_flops / 2**k for k in range(6)]
         fig.update_xaxes(tickvals=ticks, ticktext=[power(tick) for tick in ticks])
     fig.update_layout(
-        height=420,
-        margin={"l": 64, "r": 44, "t": 24, "b": 52},
+        height=HEIGHT,
+        margin=MARGIN,
         showlegend=False,
         hovermode="closest",
         paper_bgcolor="rgba(0,0,0,0)",
@@ -128,16 +124,4 @@ def _line(entry: str, curve: pl.DataFrame, colour: str, dash: str, name: str) ->
         marker={"size": 6},
         hovertemplate="%{y:.4g} at %{x:.3g} FLOPs<br>%{customdata[0]:.4g} to "
         "%{customdata[1]:.4g} over %{customdata[2]} seeds",
-    )
-
-
-def figure_html(fig: go.Figure, div_id: str, *, with_library: bool) -> str:
-    """Return a <div> with its script; the first figure of a page includes plotly.js."""
-    return fig.to_html(
-        include_plotlyjs=with_library,
-        full_html=False,
-        div_id=div_id,
-        config=_CONFIG,
-        default_width="100%",
-        default_height="420px",
     )

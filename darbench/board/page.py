@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
 
 from darbench.board import cells
 from darbench.board.facts import facts
+from darbench.board.inert import plotly_js
 from darbench.board.rank import Leaderboard
+from darbench.board.script import digest, script
 from darbench.board.section import Section, section
 from darbench.command_line import files_of
 from darbench.files import replacing
@@ -35,9 +38,13 @@ def write_page(
     page then reloads itself, unless the sweep was interrupted. `samples_dir` holds
     <trial_id>.png. `command` is what made the results.
     """
+    sections, own = _sections(boards, samples_dir), script()
     page = _template().render(
         name=name,
-        sections=_sections(boards, samples_dir),
+        sections=sections,
+        script=Markup(own),
+        digest=digest(own),
+        plotly=plotly_js() if any(section.plots for section in sections) else None,
         status=_status(boards),
         in_progress=in_progress,
         interrupted=interrupted,
@@ -79,9 +86,7 @@ def _status(boards: Sequence[Leaderboard]) -> str:
 
 
 def _sections(boards: Sequence[Leaderboard], samples_dir: Path) -> list[Section]:
-    """The sections of the page; the first plot of the page includes plotly.js for all others."""
-    shown: list[Section] = []
-    for index, (board, own) in enumerate(zip(boards, facts(boards), strict=True)):
-        library = not any(s.plots for s in shown)
-        shown.append(section(board, f"s{index + 1}", own, samples_dir, library=library))
-    return shown
+    return [
+        section(board, f"s{place}", own, samples_dir)
+        for place, (board, own) in enumerate(zip(boards, facts(boards), strict=True), start=1)
+    ]

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 from darbench.analysis.contrast import Contrast
 from darbench.analysis.effects import Effect
 from darbench.analysis.outcomes import FAILURES, rate_falls
@@ -14,7 +12,9 @@ from darbench.analysis.tiers import pair_level
 from darbench.board import cells
 from darbench.board.entry_view import EntryView, entry_views, names_of
 from darbench.board.facts import Fact
-from darbench.board.figures import curve_table, figure, figure_html, styles
+from darbench.board.figures import curve_table, figure, styles
+from darbench.board.inert import packed
+from darbench.board.picture import Picture, picture
 from darbench.board.rank import Leaderboard
 from darbench.records.metric import COMPARED, DESCRIBED, METRICS, Metric
 
@@ -24,12 +24,14 @@ class Plot:
     """A metric over training FLOPs, as a figure and as a table."""
 
     metric: Metric
-    html: Markup
+    id: str  # its anchor
+    figure: str  # for plotly, packed
     points: Mapping[str, list[dict[str, Any]]]  # rows of `curve_table`, by entry
+    picture: Picture | None  # what stands there until plotly has drawn it, or without scripts
 
 
 @dataclass(frozen=True, kw_only=True)
-class Picture:
+class Sample:
     name: str
     uri: str
 
@@ -39,7 +41,7 @@ class Samples:
     """The sample pictures of one pair id."""
 
     pair_id: int
-    pictures: list[Picture]
+    pictures: list[Sample]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +124,10 @@ class Section:
         return [e for e in self.entries if any(e.row.entry in p.points for p in self.plots)]
 
     @property
+    def names(self) -> dict[str, str]:
+        return {e.row.entry: e.name for e in self.entries}
+
+    @property
     def failures(self) -> list[tuple[EntryView, dict[str, Any]]]:
         """A pair (entry, row of the trial) for every failed trial."""
         trials = ((e, trial) for e in self.entries for trial in e.trials)
@@ -134,13 +140,8 @@ class Section:
         return list(dict.fromkeys(self.board.commands[row.config_hash] for row in able))
 
 
-def section(
-    board: Leaderboard, key: str, facts: list[Fact], samples_dir: Path, *, library: bool
-) -> Section:
-    """Return the view of a leaderboard, of which every anchor begins with `key`.
-
-    With `library` its first plot includes plotly.js.
-    """
+def section(board: Leaderboard, key: str, facts: list[Fact], samples_dir: Path) -> Section:
+    """Return the view of a leaderboard, of which every anchor begins with `key`."""
     names, entries = names_of(board.rows), entry_views(board, key)
     described = _measured(board, DESCRIBED)
     return Section(
@@ -153,7 +154,7 @@ def section(
         beside={m: [d for d in described if d.beside == m] for m in COMPARED},
         described=[metric for metric in described if not metric.beside],
         contrasts=[_contrast(contrast, names) for contrast in board.contrasts],
-        plots=_plots(board, key, names, library),
+        plots=_plots(board, key, names),
         samples=_samples(entries, samples_dir),
     )
 
@@ -172,30 +173,36 @@ def _measured(board: Leaderboard, names: Sequence[str]) -> list[Metric]:
     return [METRICS[name] for name in names if name in kept | {board.rank_by}]
 
 
-def _plots(board: Leaderboard, key: str, names: Mapping[str, str], library: bool) -> list[Plot]:
-    plots: list[Plot] = []
-    for name in COMPARED:
-        if board.curves[name].count():
-            title = METRICS[name].title_in(board.extractor)
-            drawn = figure(board, name, title, names)
-            div = figure_html(drawn, f"{key}-{name}", with_library=library and not plots)
-            points = {entry: [] for entry in styles(board.rows)}
-            for point in curve_table(board, name).to_dicts():
-                points.get(point["entry"], []).append(point)
-            points = {entry: own for entry, own in points.items() if own}
-            plots.append(Plot(metric=METRICS[name], html=Markup(div), points=points))
-    return plots
+def _plots(board: Leaderboard, key: str, names: Mapping[str, str]) -> list[Plot]:
+    shown = (name for name in COMPARED if board.curves[name].count())
+    return [_plot(board, METRICS[name], f"{key}-{name}", names) for name in shown]
+
+
+def _plot(board: Leaderboard, metric: Metric, anchor: str, names: Mapping[str, str]) -> Plot:
+    drawn, points = styles(board.rows), {}
+    for point in curve_table(board, metric.name).to_dicts():
+        points.setdefault(point["entry"], []).append(point)
+    points = {entry: points[entry] for entry in drawn if entry in points}
+    drawing = figure(board, metric.name, metric.title_in(board.extractor), names)
+    ranks = metric.name == board.rank_by
+    return Plot(
+        metric=metric,
+        id=anchor,
+        figure=packed(drawing.to_json()),
+        points=points,
+        picture=picture(points, board.budget_flops, drawn) if ranks and points else None,
+    )
 
 
 def _samples(entries: Sequence[EntryView], samples_dir: Path) -> Samples | None:
     """The pictures of the lowest pair id among those that most entries have a picture of."""
-    by_pair: dict[int, list[Picture]] = {}
+    by_pair: dict[int, list[Sample]] = {}
     for entry in entries:
         for trial in entry.trials:
             judged = trial["status"] == "ok" and trial["split"] == entry.row.split
             uri = cells.picture(samples_dir / f"{trial['trial_id']}.png") if judged else None
             if uri and not entry.row.stale:
-                by_pair.setdefault(trial["pair_id"], []).append(Picture(name=entry.name, uri=uri))
+                by_pair.setdefault(trial["pair_id"], []).append(Sample(name=entry.name, uri=uri))
     if not by_pair:
         return None
     pair = min(by_pair, key=lambda p: (-len(by_pair[p]), p))

@@ -19,16 +19,6 @@ async function copy(button) {
   setTimeout(() => { button.textContent = "Copy"; }, 2000);
 }
 
-// A legend button shows and hides one entry in all plots of its section.
-function toggle(button) {
-  const shown = button.getAttribute("aria-pressed") !== "true";
-  button.setAttribute("aria-pressed", shown);
-  for (const plot of button.closest("section").querySelectorAll(".js-plotly-plot")) {
-    const traces = plot.data.flatMap((t, i) => (t.legendgroup === button.dataset.entry ? [i] : []));
-    if (traces.length) Plotly.restyle(plot, { visible: shown }, traces);
-  }
-}
-
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (button?.dataset.copy) copy(button);

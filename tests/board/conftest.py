@@ -1,0 +1,49 @@
+"""Pages in a real browser: headless Chromium, which tells of errors, dialogs and requests."""
+
+import os
+import shutil
+from contextlib import contextmanager
+
+import pytest
+
+SIZE = {"width": 1280, "height": 900}
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    found = shutil.which("chromium")
+    if found is None:
+        assert "CI" not in os.environ, "CI must have chromium"
+        pytest.skip("needs chromium on the PATH")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(chromium):
+    """opened(path, **of_context): a context that gives the page, and expects a silent one.
+
+    Its requests are those for the file itself and for what it holds.
+    """
+
+    @contextmanager
+    def opening(path, **of_context):
+        context = chromium.new_context(**{"viewport": SIZE} | of_context)
+        page, heard = context.new_page(), []
+        page.on("console", lambda message: heard.append(message.text))
+        page.on("pageerror", lambda error: heard.append(str(error)))
+        page.on("dialog", lambda dialog: heard.append(dialog.message))
+        page.on("request", lambda request: asked.append(request.url))
+        asked = []
+        page.goto(path.as_uri())
+        yield page
+        context.close()
+        assert heard == []
+        assert {url for url in asked if not url.startswith(("blob:", "data:image/"))} == {
+            path.as_uri()
+        }
+
+    return opening

@@ -1,0 +1,107 @@
+"""The page in a browser: what is drawn when, what runs, and what is left without scripts."""
+
+import pytest
+
+from tests.make.pages import EVIL, render, sweep_rows
+from tests.make.rows import entry_rows, failed_row
+from tests.make.trials import toy_trial
+
+
+@pytest.fixture
+def board(tmp_path):
+    render(tmp_path, *sweep_rows())
+    return tmp_path / "index.html"
+
+
+def scrolled(page, name):
+    """The figure, scrolled to and drawn by plotly."""
+    plot = page.locator(f"#{name}")
+    plot.scroll_into_view_if_needed()
+    plot.locator(".main-svg").first.wait_for()
+    return plot
+
+
+def curves(plot):
+    """How many lines with markers the figure shows."""
+    return plot.locator(".scatterlayer .trace .points path:visible").count() // 3
+
+
+def test_nothing_is_drawn_and_plotly_is_not_read_before_a_figure_is_in_view(board, opened):
+    with opened(board, viewport={"width": 1280, "height": 300}) as page:
+        page.wait_for_timeout(300)
+        assert page.evaluate("typeof Plotly") == "undefined"
+        assert page.locator(".main-svg").count() == 0
+        assert page.locator("#s1-val_loss .curves path.curve").count() == 2
+        plot = scrolled(page, "s1-val_loss")
+        assert plot.locator(".curves").count() == 0 and curves(plot) == 2
+        assert page.evaluate("Plotly.version") in page.evaluate("unpack('plotly')")[:200]
+
+
+def test_both_figures_come_into_view_with_one_library(board, opened):
+    with opened(board) as page:
+        for name in ("s1-val_loss", "s1-fd"):
+            assert curves(scrolled(page, name)) > 0
+        assert page.locator("head script").count() == 1
+
+
+def test_the_legend_hides_a_line_before_and_after_plotly_has_drawn_it(board, opened):
+    with opened(board, viewport={"width": 1280, "height": 300}) as page:
+        button = page.locator(".legend button", has_text="dar")
+        page.evaluate("document.querySelector('.legend button').click()")
+        line = page.locator("#s1-val_loss path.curve").first
+        assert button.get_attribute("aria-pressed") == "false" and not line.is_visible()
+        plot = scrolled(page, "s1-val_loss")
+        page.wait_for_timeout(100)
+        assert curves(plot) == 1
+        button.click()
+        page.wait_for_timeout(100)
+        assert curves(plot) == 2 and button.get_attribute("aria-pressed") == "true"
+
+
+def test_without_scripts_there_are_ranking_effects_captions_and_a_picture(board, opened):
+    with opened(board, java_script_enabled=False) as page:
+        text = page.locator("body").inner_text()
+        for expected in ("−5.0 %", "p < 0.001", "Ordered by score", "without bands"):
+            assert expected in text, expected
+        assert page.locator("#s1-val_loss .curves").is_visible()
+        assert page.locator("#s1-val_loss .curve").count() == 2
+        assert not page.locator("#s1-fd").is_visible()
+
+
+def test_a_browser_that_cannot_unpack_keeps_the_picture(board, opened):
+    with opened(board, viewport={"width": 1280, "height": 300}) as page:
+        page.evaluate("delete globalThis.DecompressionStream")
+        page.locator("#s1-fd").scroll_into_view_if_needed()
+        page.get_by_text("This browser cannot draw the plot.").wait_for()
+        assert page.locator("#s1-val_loss .curves").is_visible()
+
+
+def test_no_text_of_a_user_runs(tmp_path, opened):
+    rows = entry_rows("dar", label=EVIL, params={"mode": EVIL}, data=EVIL, ratio=0.95)
+    crash = failed_row(toy_trial("mhc", 0, label=EVIL, data=EVIL), "crashed", EVIL)
+    render(tmp_path, entry_rows("add", data=EVIL), rows, [crash], name=EVIL, command=EVIL)
+    with opened(tmp_path / "index.html") as page:
+        page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+        plot = scrolled(page, "s1-val_loss")
+        plot.locator(".scatterlayer .points path").first.hover(force=True)
+        assert page.locator("script:not([type])").count() == 2  # its own, and plotly
+        assert page.locator("img").count() == 0
+
+
+def test_a_script_that_is_not_the_page_s_own_does_not_run(board, opened):
+    evil = "<script>document.title = 'ran'</script></body>"
+    board.write_text(board.read_text().replace("</body>", evil))
+    with pytest.raises(AssertionError, match="Content Security Policy"), opened(board) as page:
+        title = page.title()
+    assert title != "ran"
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_a_long_word_wraps_and_makes_nothing_wider(tmp_path, opened, width):
+    render(tmp_path, entry_rows("add"), entry_rows("dar", label="a" * 300, ratio=0.95))
+    with opened(tmp_path / "index.html", viewport={"width": width, "height": 1600}) as page:
+        page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+        over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert over <= 0
+        inner = "[...document.querySelectorAll('.scroll')].map(b => b.scrollWidth - b.clientWidth)"
+        assert width < 1280 or {*page.evaluate(inner)} == {0}

@@ -1,0 +1,33 @@
+"""Pages of rows, written as a sweep writes them, and what they carry unpacked."""
+
+import base64
+import gzip
+import re
+
+from darbench.board import page
+from darbench.board.rank import sections
+from darbench.store.declared import Declared
+from darbench.store.tables import to_frame
+from tests.make.rows import entry_rows
+
+EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+
+
+def render(
+    tmp_path, *groups, name="toy", command="darbench sweep --space toy", declared=None, **state
+):
+    frame = to_frame(row for group in groups for row in group)
+    boards = sections(frame, declared or Declared())
+    samples = tmp_path / "samples"
+    path = page.write_page(name, boards, tmp_path, samples, command=command, **state)
+    return path.read_text(encoding="utf-8")
+
+
+def sweep_rows():
+    return (entry_rows("add"), entry_rows("dar", ratio=0.95, wobble=0.001, params={"span": 4}))
+
+
+def inert(text):
+    """The inert elements of a page, unpacked, by id."""
+    found = re.findall(r'<script type="text/plain" id="(.*?)">(.*?)</script>', text)
+    return {name: gzip.decompress(base64.b64decode(code)).decode() for name, code in found}
