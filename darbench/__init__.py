@@ -15,7 +15,7 @@ _HOME = {
     "register_encoder": "darbench.registry.encoders",
     "SearchSpace": "darbench.search.space",
     "Trial": "darbench.records.trial",
-    "Leaderboard": "darbench.board.rank",
+    "Leaderboard": "darbench.board.leaderboard",
     "sweep": "darbench.search.sweep",
     "load_results": "darbench.store.tables",
 }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from darbench.board import cells
-from darbench.board.rank import Leaderboard
+from darbench.board.leaderboard import Leaderboard
 from darbench.metrics.extractors.catalogue import extractor_kind
 from darbench.metrics.scores.missing import UNCLASSIFIED, fdr_text
 from darbench.records.setting import identity_defaults

@@ -13,7 +13,7 @@ import polars as pl
 
 from darbench.board.cells import power
 from darbench.board.entry_row import EntryRow
-from darbench.board.rank import Leaderboard
+from darbench.board.leaderboard import Leaderboard
 
 # These read on white and on near black, and most colour-blind readers can tell them apart.
 COLOURS = ("#3a86d8", "#e0772f", "#2f9e77", "#b65fc4", "#c09a1a", "#d9506a", "#3aa6b9", "#9a7b5b")

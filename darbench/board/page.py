@@ -13,7 +13,7 @@ from markupsafe import Markup
 from darbench.board import cells
 from darbench.board.facts import facts
 from darbench.board.inert import plotly_js
-from darbench.board.rank import Leaderboard
+from darbench.board.leaderboard import Leaderboard
 from darbench.board.script import digest, script
 from darbench.board.section import Section, section
 from darbench.command_line import files_of

@@ -14,8 +14,8 @@ from darbench.board.entry_view import EntryView, entry_views, names_of
 from darbench.board.facts import Fact
 from darbench.board.figures import curve_table, figure, styles
 from darbench.board.inert import packed
+from darbench.board.leaderboard import Leaderboard
 from darbench.board.picture import Picture, picture
-from darbench.board.rank import Leaderboard
 from darbench.records.metric import COMPARED, DESCRIBED, METRICS, Metric
 
 

@@ -1,0 +1,61 @@
+"""A leaderboard: one ranking, with all that a page shows of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+from darbench.analysis.contrast import Contrast
+from darbench.board.entry_row import EntryRow, to_frame
+from darbench.board.tuning import Tuning
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leaderboard:
+    """One ranking: one row per entry, best first, unranked entries last.
+
+    It is ordered by scores: geometric mean ratios to one `reference`, over the seeds that both
+    have. That is the first complete `add`, or without one the first complete entry. Means are
+    shown and rank nothing; those of an entry without score are provisional: over the seeds it has.
+    """
+
+    task: str
+    point: Mapping[str, Any]  # of the space's axes: value by name
+    tuned: tuple[str, ...]  # settings of which every entry has its own best
+    tuning: Tuning | None  # what was tried of them
+    extractor: str
+    protocol: dict[str, Any]  # what the protocol hash covers, by name; empty in rows without it
+    protocol_hash: str
+    n_ref: int | None  # number of reference images
+    n_fdr: int | None  # number of images that FDr is taken at
+    val_class_accuracy: float | None  # of the classifier of `class_accuracy`
+    budget_flops: float | None  # training FLOPs; None where all trials crashed too early
+    rank_by: str
+    reference: str | None  # the entry that scores are ratios to; None where none is complete
+    tried: int  # entries that might have been ranked: earlier versions and failures too
+    pair_ids: tuple[int, ...]  # of all entries and splits
+    rows: tuple[EntryRow, ...]
+    contrasts: tuple[Contrast, ...]  # of routings that stand here with both objectives
+    files: dict[str, str]  # where routings that are not built in are written, by name
+    commands: dict[str, str]  # which runs the missing seeds, by configuration hash
+    curves: pl.DataFrame  # one row per entry, pair id and checkpoint
+    trials: pl.DataFrame  # one row per trial: how it stands, what it reached, where it ran
+
+    @property
+    def name(self) -> str:
+        """The task, the other axes and what is tuned, such as `digits-nano, model.patch=2`."""
+        axes = (f"{name}={value}" for name, value in self.point.items() if name != "task")
+        tuned = [f"tuned {' and '.join(self.tuned)}"] * bool(self.tuned)
+        return ", ".join([self.task, *axes, *tuned])
+
+    @cached_property
+    def frame(self) -> pl.DataFrame:
+        """The rows as a table.
+
+        Relative effects are fractions: -0.02 in `val_loss_effect` is 2 % below `add`. Beside them
+        stand `_low` and `_high` (95 % paired t interval), `_n` (seeds), `_p`, and for the metric
+        that ranks `_p_adjusted` (Hochberg, over all variants and their earlier versions).
+        """
+        return to_frame(self.rows)
