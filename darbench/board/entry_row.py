@@ -8,13 +8,12 @@ from typing import Any, get_args, get_type_hints
 
 import polars as pl
 
-from darbench.analysis.comparison import judged_effect, predicts_data
+from darbench.analysis.comparison import judged_effect
 from darbench.analysis.effects import Effect
 from darbench.analysis.outcomes import Entry
-from darbench.analysis.pairing import arithmetic_mark, pairing_mark
 from darbench.board.history import History
+from darbench.board.marks import joined, marks
 from darbench.records.metric import METRICS, Metric
-from darbench.records.schema import is_outdated
 
 _POLARS = {str: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean}
 _COMPARISON = ("effect", "low", "high", "n", "p", "p_adjusted")
@@ -130,7 +129,7 @@ class EntryRow:
             baseline=base is entry and not entry.stale,
             control=entry.control is not None,
             against=base and base.name,
-            mark=", ".join([*_marks(entry, base, rank_by, tuned), *past.marks]),
+            mark=joined(*marks(entry, base, rank_by, tuned), *past.marks),
             stale=entry.stale,
             split=entry.split,
             seeds=len(done),
@@ -186,51 +185,6 @@ def to_frame(rows: Iterable[EntryRow]) -> pl.DataFrame:
 def _kind(hint: Any) -> pl.DataType:
     """The polars type of an annotation such as `int | None`."""
     return _POLARS[get_args(hint)[0] if isinstance(hint, UnionType) else hint]
-
-
-def _marks(entry: Entry, base: Entry | None, rank_by: str, tuned: Collection[str]) -> list[str]:
-    marks = []
-    if entry.control is not None:
-        marks.append(f"control: {entry.control}" if entry.control else "control")
-    if entry.stale:
-        changed = "the routing's source has changed since"
-        changed += ", and it has not run again yet" * entry.waiting
-        marks.append(f"stale: {'of an older source hash' if is_outdated(entry.head) else changed}")
-    if entry.split != "confirm":
-        marks.append("search only" if entry.split == "search" else entry.split)
-    marks += filter(None, [_missing(entry, rank_by), _dead(entry)])
-    if base is not None and _training(base, tuned) != _training(entry, tuned):
-        marks.append(f"{base.head['routing']} has another training")
-    if predicts_data(entry):
-        marks.append("loss clipped near t = 1")
-    if base is not None and base is not entry:
-        marks += filter(None, [pairing_mark(entry, base), arithmetic_mark(entry, base)])
-    return marks
-
-
-def _training(entry: Entry, tuned: Collection[str]) -> dict[str, Any]:
-    """The entry's training, but for what is tuned."""
-    return {k: v for k, v in entry.config["training"].items() if f"training.{k}" not in tuned}
-
-
-def _missing(entry: Entry, rank_by: str) -> str:
-    """What keeps the entry from a rank: first what no sweep will mend."""
-    wanted, done = len(entry.required), len(entry.done(rank_by))
-    ended = sum(o.status == "ok" for o in entry.trials)
-    if entry.diverged:
-        return f"diverged {entry.diverged} of {wanted}"
-    if ended > done:
-        return f"no {METRICS[rank_by].title} in {ended - done} of {wanted}"
-    return f"incomplete {done}/{wanted}" if done < wanted else ""
-
-
-def _dead(entry: Entry) -> str:
-    """The mark on an entry of which routers died; a softmax that saturates is a usual cause."""
-    seeds = [str(o.pair_id) for o in entry.trials if o.dead]
-    if not seeds:
-        return ""
-    every = len(seeds) == len(entry.trials)
-    return "dead router in " + ("every seed" if every else f"seed {', '.join(seeds)}")
 
 
 def _recorded(entry: Entry, column: str) -> list[Any]:

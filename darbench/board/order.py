@@ -9,6 +9,7 @@ from darbench.analysis.outcomes import Entry
 from darbench.analysis.pairing import arithmetic_mark
 from darbench.analysis.tiers import tiers
 from darbench.board.entry_row import EntryRow
+from darbench.board.marks import joined
 
 Placed = tuple[EntryRow, Entry]
 
@@ -80,8 +81,3 @@ def _mark(row: EntryRow, entry: Entry, leader: Entry) -> str:
     """
     mark = arithmetic_mark(entry, leader)
     return row.mark if mark in row.mark else joined(row.mark, mark)
-
-
-def joined(*marks: str | None) -> str:
-    """Marks as one, without those that are empty."""
-    return ", ".join(filter(None, marks))

@@ -18,7 +18,8 @@ from darbench.board.entry_row import EntryRow
 from darbench.board.frames import curves, trials
 from darbench.board.history import history
 from darbench.board.leaderboard import Leaderboard
-from darbench.board.order import joined, number_tried, placed
+from darbench.board.marks import joined
+from darbench.board.order import number_tried, placed
 from darbench.board.places import by_place
 from darbench.board.tuning import tuning
 from darbench.errors import BadInput, unknown
