@@ -22,7 +22,6 @@ from darbench.search.files import control, recipe
 from darbench.search.space import SearchSpace
 from darbench.search.variants import Configuration
 from darbench.store import ledger
-from darbench.testing.rehearsal import load_rehearsed
 
 SPACE = recipe("controls")
 Trials = dict[int, Outcome]  # by pair id
@@ -102,6 +101,8 @@ def design(task: str, overrides: Iterable[str] = ()) -> tuple[list[str], ...]:
     The latter are with half and with twice the steps, in this order. BadInput for a task
     without controls, or for a single pair id.
     """
+    from darbench.testing.rehearsal import load_rehearsed  # imports torch
+
     load_rehearsed(control())
     overrides = [f"task={task}", *overrides]
     once = checked_space(str(SPACE), overrides)
