@@ -25,6 +25,7 @@ class Leaderboard:
     point: Mapping[str, Any]  # of the space's axes: value by name
     tuned: tuple[str, ...]  # settings of which every entry has its own best
     tuning: Tuning | None  # what was tried of them
+    left: bool  # after a coarse look, on which nothing differed from `add`
     extractor: str
     protocol: dict[str, Any]  # what the protocol hash covers, by name; empty in rows without it
     protocol_hash: str

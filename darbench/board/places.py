@@ -1,9 +1,11 @@
 """The rows of each section: by the place where their sweep declared them, and at which budget."""
 
 import json
+from collections.abc import Collection
 
 import polars as pl
 
+from darbench.analysis.outcomes import Entry
 from darbench.records.canonical import canonical_json
 from darbench.records.settings import PLAIN
 from darbench.store.declared import Declared
@@ -20,6 +22,14 @@ def by_place(frame: pl.DataFrame, declared: Declared) -> list[tuple[Place, pl.Da
     keys = pl.concat_str("config_hash", "split", separator="/")
     frame = _with_budgets(frame)
     return [(place, frame.filter(keys.is_in(list(own)))) for place, own in found.values() if own]
+
+
+def is_left(entries: Collection[Entry], place: Place, declared: Declared) -> bool:
+    """Whether the entries of a section were only looked at, and a sweep left it at that."""
+    searched = [entry.key[0] for entry in entries if entry.split == "search"]
+    stands = [p for key in searched for p in declared.standing(key, "search")]
+    here = any(p.left and _section(p) == _section(place) for p in stands)
+    return here and len(searched) == len(entries)
 
 
 def _section(place: Place) -> tuple[str, tuple[str, ...]]:

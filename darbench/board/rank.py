@@ -20,7 +20,7 @@ from darbench.board.history import history
 from darbench.board.leaderboard import Leaderboard
 from darbench.board.marks import joined
 from darbench.board.order import number_tried, placed
-from darbench.board.places import by_place
+from darbench.board.places import by_place, is_left
 from darbench.board.tuning import tuning
 from darbench.errors import BadInput, unknown
 from darbench.records.metric import COMPARED
@@ -84,6 +84,7 @@ def _leaderboard(part: pl.DataFrame, place: Place, declared: Declared) -> Leader
         point=place.point,
         tuned=place.tuned,
         tuning=tuned,
+        left=is_left(present, place, declared),
         extractor=first["extractor"],
         protocol=json.loads(first["protocol_json"] or "{}"),
         protocol_hash=first["protocol_hash"],

@@ -43,7 +43,7 @@ def overrides_of(config_json: str) -> tuple[str, list[str]]:
     for group in (Model, Training):
         config[group.SECTION] = identity_defaults(group) | config[group.SECTION]
     for group in ("params", "model", "training", "evaluation"):
-        words += [f"{group}.{key}={_literal(v)}" for key, v in sorted(config[group].items())]
+        words += [f"{group}.{key}={literal(v)}" for key, v in sorted(config[group].items())]
     return task, words
 
 
@@ -53,11 +53,11 @@ def _task(task: Mapping[str, Any]) -> tuple[str, list[str]]:
     data, _, fingerprint = task["data"].partition("@")
     given = {**task, "data": data} | ({"fingerprint": fingerprint} if fingerprint else {})
     given = {key: value for key, value in given.items() if key != "name" or not ships}
-    own = [f"task.{key}={_literal(value)}" for key, value in sorted(given.items())]
+    own = [f"task.{key}={literal(value)}" for key, value in sorted(given.items())]
     return (task["name"] if ships else ""), own
 
 
-def _literal(value: Any) -> str:
+def literal(value: Any) -> str:
     """A value in Hydra's override grammar."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)
@@ -66,8 +66,8 @@ def _literal(value: Any) -> str:
     if isinstance(value, str):
         return value if _PLAIN.fullmatch(value) else _quoted(value)
     if isinstance(value, Mapping):
-        return "{" + ",".join(f"{key}:{_literal(v)}" for key, v in value.items()) + "}"
-    return "[" + ",".join(_literal(v) for v in value) + "]"
+        return "{" + ",".join(f"{key}:{literal(v)}" for key, v in value.items()) + "}"
+    return "[" + ",".join(literal(v) for v in value) + "]"
 
 
 def _quoted(text: str) -> str:

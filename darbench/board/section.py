@@ -1,5 +1,6 @@
 """What the page shows of one leaderboard, ready for the template: entries, plots, samples."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from darbench.board.figures import curve_table, figure, styles
 from darbench.board.inert import packed
 from darbench.board.leaderboard import Leaderboard
 from darbench.board.picture import Picture, picture
+from darbench.board.reproduce import literal
+from darbench.command_line import published
 from darbench.records.metric import COMPARED, DESCRIBED, METRICS, Metric
 
 
@@ -132,6 +135,20 @@ class Section:
         """A pair (entry, row of the trial) for every failed trial."""
         trials = ((e, trial) for e in self.entries for trial in e.trials)
         return [(e, trial) for e, trial in trials if trial["status"] in FAILURES]
+
+    @property
+    def overrides(self) -> list[str]:
+        """What has a sweep rank the point of the axes, and no other, without a look before."""
+        point = (f"{name}={literal(value)}" for name, value in self.board.point.items())
+        return [*point, "coarse.seeds=[]"]
+
+    @property
+    def anyway(self) -> str:
+        """The command that ranks a point which was left; empty where no shell can run one."""
+        commands = filter(None, (self.board.commands[e.row.config_hash] for e in self.entries))
+        words = shlex.split(next(commands, ""))
+        added = [word for word in self.overrides if word not in words]
+        return published([*words, *added]) if words else ""
 
     @property
     def again(self) -> list[str]:

@@ -15,7 +15,8 @@ from darbench.records.trial import Trial
 from darbench.registry import ENCODERS, ROUTINGS
 from darbench.search.ground import named
 from darbench.search.progress import Listener, Progress, trial_name
-from darbench.search.propose import Exhausted, Proposer, proposer
+from darbench.search.propose import proposer
+from darbench.search.proposer import Exhausted, Proposer
 from darbench.search.space import SearchSpace
 from darbench.search.worker import RowWriter, failure
 from darbench.store import declared, ledger

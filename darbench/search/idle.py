@@ -10,7 +10,7 @@ SWEEP = {
     "seeds": "one trial has one; give --seed",
     "variants": "one trial has one; give --routing and params.KEY=VALUE",
 } | dict.fromkeys(
-    ("name", "summary", "sampler", "trials", "confirm", "controls", "axes", "tune"),
+    ("name", "summary", "sampler", "trials", "confirm", "controls", "axes", "coarse", "tune"),
     "has no effect on one trial; leave it out",
 )
 

@@ -24,14 +24,19 @@ class Declares:
     controls: dict[str, str] = field(default_factory=dict)  # what is said of a control
 
     def add(
-        self, trials: Iterable[Trial], point: Mapping[str, Any], tuned: tuple[str, ...] = ()
+        self,
+        trials: Iterable[Trial],
+        point: Mapping[str, Any],
+        tuned: tuple[str, ...] = (),
+        left: bool = False,
     ) -> None:
         """Declare that trials stand at a point of the axes, and on the track of tuned settings.
 
-        Those of a search rank nothing.
+        Those of a search rank nothing; some points are left at them.
         """
         for trial in trials:
-            key, place = trial.config_hash, Place(point=point, tuned=tuned, split=trial.split)
+            key = trial.config_hash
+            place = Place(point=point, tuned=tuned, split=trial.split, left=left)
             if trial.split != "search":
                 self.seeds.setdefault(key, set()).add(trial.pair_id)
                 self.rank_by[key] = trial.task.rank_by

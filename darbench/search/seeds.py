@@ -45,8 +45,12 @@ def need_fresh(
     if space.tune:
         taken = ranked | {*space.seeds}
         _refuse_to_search("tune.seeds", space.tune.seeds, ranked, taken)
+    if space.coarse_seeds:
+        taken = ranked | {*space.seeds}
+        _refuse_to_search("coarse.seeds", space.coarse_seeds, ranked, taken)
     if space.sampler == "grid":
-        return _refuse_to_rank("seeds", space.seeds, picked, taken={*space.tune.seeds})
+        taken = {*space.tune.seeds, *space.coarse_seeds}
+        return _refuse_to_rank("seeds", space.seeds, picked, taken)
     _refuse_to_search("seeds", space.seeds, ranked, taken=ranked | {*space.confirm_seeds})
     if space.confirm_top:
         _refuse_to_rank("confirm.seeds", space.confirm_seeds, picked, taken={*space.seeds})

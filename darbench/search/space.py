@@ -32,6 +32,7 @@ class SearchSpace:
     confirm_top: int  # how many of the best are run again on fresh seeds
     confirm_seeds: tuple[int, ...]
     tune: Tune
+    coarse_seeds: tuple[int, ...]  # that choose the grounds which a grid walks; none for all
 
     @property
     def ground(self) -> Ground:
@@ -102,6 +103,7 @@ def build_space(config: Mapping[str, Any], signatures: Mapping[str, Signature]) 
             seeds=tuple(config["tune"]["seeds"]),
             over=config["tune"]["over"],
         ),
+        coarse_seeds=tuple(config["coarse"]["seeds"]),
     )
     _check(space)
     return space
@@ -119,7 +121,7 @@ def _check(space: SearchSpace) -> None:
         "seeds": space.seeds,
         "confirm.seeds": space.confirm_seeds,
         "tune.seeds": space.tune.seeds,
-    }
+    } | ({"coarse.seeds": space.coarse_seeds} if space.coarse_seeds else {})
     for key, seeds in several.items():
         if not seeds or len(set(seeds)) < len(seeds):
             raise BadInput(f"{key}={list(seeds)}: must be distinct, at least one")
@@ -130,6 +132,8 @@ def _check(space: SearchSpace) -> None:
     if twice:
         raise BadInput(f"variants: '{twice[0]}' stands there twice; give them different labels")
     _check_changes(space)
+    if space.coarse_seeds:
+        _check_coarse(space)
     if space.tune:
         _check_tuning(space)
     if space.sampler != "grid":
@@ -147,6 +151,22 @@ def _check_changes(space: SearchSpace) -> None:
                 [*entry.samples(ground)]
         except ValueError as error:
             raise BadInput(f"variants[{i}]: {error}") from None
+
+
+def _check_coarse(space: SearchSpace) -> None:
+    if space.sampler != "grid" or space.tune:
+        what = "tune.over" if space.tune else f"sampler={space.sampler}"
+        raise BadInput(f"coarse.seeds: {what} searches by itself; take one of the two out")
+    if len(space.coarse_seeds) < 2:
+        raise BadInput(
+            f"coarse.seeds={[*space.coarse_seeds]}: one seed tells nothing of noise; give two or "
+            "more, such as coarse.seeds=[3000,3001], or none"
+        )
+    if both := sorted({*space.coarse_seeds} & {*space.seeds}):
+        raise BadInput(
+            f"coarse.seeds: {both} are in seeds too, and seeds that choose a ground never rank on "
+            "it; take others, such as coarse.seeds=[3000,3001]"
+        )
 
 
 def _check_tuning(space: SearchSpace) -> None:

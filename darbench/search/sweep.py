@@ -17,7 +17,8 @@ from darbench.search.feasible import checked_space
 from darbench.search.haste import hasty
 from darbench.search.interruption import handlers_kept
 from darbench.search.progress import Listener
-from darbench.search.propose import Exhausted, proposer
+from darbench.search.propose import proposer
+from darbench.search.proposer import Exhausted
 from darbench.search.resolve import departure
 from darbench.search.space import SearchSpace
 from darbench.store import declared, ledger

@@ -34,6 +34,17 @@ class Tuned:
 
 
 @dataclass(kw_only=True)
+class Coarse:
+    """The first look of a grid at all its grounds, which chooses those that `seeds` run on."""
+
+    seeds: list[int] = setting(
+        [],
+        doc="pair ids to run every ground on first, such as `[3000, 3001]`; `seeds` then run "
+        "where a variant differs from `add` there, and without any on every ground",
+    )
+
+
+@dataclass(kw_only=True)
 class SweepConfig:
     """The keys, types and defaults of a space: `darbench: sweep` in its defaults list."""
 
@@ -66,6 +77,7 @@ class SweepConfig:
         doc="settings that multiply the space, such as `{model.patch: [2, 4], task: [digits-nano, "
         "shapes-nano]}`: each of their combinations is a comparison of its own",
     )
+    coarse: Coarse = field(default_factory=Coarse)
     tune: Tuned = field(default_factory=Tuned)
     task: Task = field(default_factory=Task)
     model: Model = field(default_factory=Model)

@@ -15,6 +15,7 @@ class Place:
     point: Mapping[str, Any] = field(default_factory=dict)  # value by name of axis
     tuned: tuple[str, ...] = ()
     split: str = "confirm"
+    left: bool = False  # after a coarse look at the point, on which nothing differed from `add`
 
     def __post_init__(self):
         object.__setattr__(self, "tuned", tuple(self.tuned))  # JSON has lists

@@ -2,7 +2,7 @@
 
 import math
 
-from darbench.search.propose import Exhausted
+from darbench.search.proposer import Exhausted
 from tests.make.rows import last_row
 
 GRID = """

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from darbench.errors import BadInput
-from darbench.search.propose import Grid
+from darbench.search.grid import Grid
 from tests.make.spaces import load, write
 
 SPACE = """

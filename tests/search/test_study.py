@@ -6,7 +6,8 @@ import pytest
 from optuna.trial import TrialState
 
 from darbench.search.domains import Range
-from darbench.search.propose import Exhausted, proposer
+from darbench.search.propose import proposer
+from darbench.search.proposer import Exhausted
 from tests.make.rows import last_row
 from tests.make.spaces import load
 from tests.search.drive import STUDY, drive, objective, searched
