@@ -51,27 +51,25 @@ class Declared:
 
         Seeds are added, and what they were before is kept; all else is replaced by name.
         `command` is for the configurations in `seeds` or `places`. Those with places that are no
-        controls now are none any more, and they keep their places on tracks, and of splits, that
-        this sweep does not have.
+        controls now are none any more, and they keep their places on tracks that this sweep does
+        not have.
         """
         placed = places or {}
         merged = {
             key: sorted({*self.seeds.get(key, ()), *seeds.get(key, ())})
             for key in {**self.seeds, **seeds}
         }
-        latest = rank_by or {}
+        told, latest = [*seeds, *placed], rank_by or {}
         before = {key: metric for key, metric in self.rank_by.items() if key not in latest}
         kept = {key: said for key, said in self.controls.items() if key not in placed}
         raised = [key for key, before in self.seeds.items() if len(merged[key]) > len(before)]
-        told = [*seeds, *placed]
         now = datetime.now(UTC).isoformat(timespec="seconds")
         grown = {key: {**self.earlier.get(key, {}), now: self.seeds[key]} for key in raised}
         return Declared(
             command=command or self.command,
             seeds=merged,
             earlier={**self.earlier, **grown},
-            commands=self.commands
-            | (dict.fromkeys([*seeds, *placed], command) if command else {}),
+            commands={**self.commands, **(dict.fromkeys(told, command) if command else {})},
             rank_by={**before, **latest},
             places=self._placed(placed),
             controls={**kept, **(controls or {})},
@@ -80,10 +78,10 @@ class Declared:
         )
 
     def _placed(self, places: Mapping[str, list[Place]]) -> dict[str, list[Place]]:
-        here = {(place.tuned, place.split) for own in places.values() for place in own}
+        tracks = {place.track for own in places.values() for place in own}
         found = dict(self.places)
         for key, own in places.items():
-            kept = (p for p in found.get(key, ()) if (p.tuned, p.split) not in here)
+            kept = (place for place in found.get(key, ()) if place.track not in tracks)
             found[key] = [*own, *kept]
         return found
 

@@ -19,3 +19,8 @@ class Place:
 
     def __post_init__(self):
         object.__setattr__(self, "tuned", tuple(self.tuned))  # JSON has lists
+
+    @property
+    def track(self) -> tuple[tuple[str, ...], str]:
+        """What a sweep places anew as a whole: a tuned track, or a split of the fixed one."""
+        return self.tuned, "" if self.tuned else self.split
