@@ -13,8 +13,9 @@ from darbench.model import sizes
 from darbench.records.settings import Evaluation, Model, Task, Training
 from darbench.registry import Parameter, parameter
 
-# Without those that are no scalars: a list in a space is choices.
-NOT_CHANGED = ("size", "repa", "checkpoints")
+# Those that are no scalars, for a list in a space is choices; and those that no identity holds,
+# for two configurations that differ in them are one.
+NOT_CHANGED = ("size", "repa", "checkpoints", "micro_batch", "keep_weights", "timeout_s")
 PARTS = {"model": Model, "training": Training}
 GROUND = ("task", *PARTS, "evaluation")  # what a space has for each ground
 CHANGED = {

@@ -14,7 +14,7 @@ from darbench.search.ground import CHANGED, changeable
 
 PARAMS = "params."
 # Trials that differ in these are measured otherwise, or have another budget.
-NOT_TUNED = ("steps", "batch", "micro_batch", "objective", "path", "ema", "timeout_s")
+NOT_TUNED = ("steps", "batch", "objective", "path", "ema")
 TUNED = [
     key
     for key in CHANGED

@@ -120,6 +120,7 @@ BAD = {
     "axes.params.span=[2]": "unknown axis 'params.span'",
     "axes.training.repa.layer=[1]": "training.repa.layer is the same for all variants",
     "axes.training.checkpoints=[0.5]": "training.checkpoints is the same for all variants",
+    "axes.training.keep_weights=[none,all]": "training.keep_weights is the same for all variants",
     "axes.model.size=[S]": "model.size is the same for all variants of a space; set it there",
     "axes.task=[digits-nan]": "unknown task 'digits-nan'; did you mean digits-nano",
     "axes.task=[3]": "axes.task=[3]: must name tasks, such as [digits-nano]",
@@ -225,6 +226,7 @@ REFUSED = {
     "training: {repa: {layer: 2}}": "training.repa is the same for all variants of a space",
     "training: {objective: repa}": "its encoder is that of the whole space",
     "training: 3": "training: must be a mapping, got 3",
+    "training: {timeout_s: 9}": "training.timeout_s is the same for all variants of a space",
     "model: {size: S}": "model.size is the same for all variants",
 }
 

@@ -96,6 +96,7 @@ BAD = {
     "tune.over.training.lrr=[1]": "unknown setting in tune.over: 'training.lrr'; did you mean tra",
     "tune.over.params.lr_mul=[1]": "of no routing of the space: 'params.lr_mul'; did you mean par",
     "tune.over.training.ema=[0.5]": "training.ema decides what is measured, or at which budget",
+    "tune.over.training.keep_weights=[all]": "unknown setting in tune.over: 'training.keep_weig",
     "tune.over.model.depth=[2]": "model.depth decides what is measured",
     "tune.over.training.lr=[x]": "variants[0]: training.lr='x': must be float",
     "tune.over.training.lr=[-1]": "variants[0]: training.lr=-1.0: must be positive",
