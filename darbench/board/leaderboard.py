@@ -9,7 +9,7 @@ import polars as pl
 
 from darbench.analysis.contrast import Contrast
 from darbench.board.entry_row import EntryRow, to_frame
-from darbench.board.tuning import Tuning
+from darbench.board.tuning import TuningCost
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class Leaderboard:
     task: str
     point: Mapping[str, Any]  # of the space's axes: value by name
     tuned: tuple[str, ...]  # settings of which every entry has its own best
-    tuning: Tuning | None  # what was tried of them
+    tuning: TuningCost | None  # what was tried of them
     left: bool  # after a coarse look, on which nothing differed from `add`
     extractor: str
     protocol: dict[str, Any]  # what the protocol hash covers, by name; empty in rows without it

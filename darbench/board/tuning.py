@@ -15,7 +15,7 @@ FEW = 3  # of fewer values every one lies at an edge
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tried:
+class TriedPoint:
     """A configuration that a variant tried."""
 
     label: str
@@ -25,10 +25,10 @@ class Tried:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tuning:
+class TuningCost:
     """All that was tried, and its cost for a variant, the least and the most."""
 
-    tried: tuple[Tried, ...]  # variant by variant, each one's best first
+    tried: tuple[TriedPoint, ...]  # variant by variant, each one's best first
     trials: tuple[int, int]
     cost: tuple[float, float]  # training FLOPs, in budgets: one is that of a ranked trial
     edges: Mapping[str, str]  # what is to be known of a picked value, by configuration hash
@@ -36,7 +36,7 @@ class Tuning:
 
 def tuning(
     entries: Iterable[Entry], settings: Collection[str], metric: str, budget: float | None
-) -> Tuning:
+) -> TuningCost:
     """Return what a section's entries tried of tuned settings, by dotted name."""
     variants: dict[str, list[Entry]] = {}
     for entry in entries:
@@ -45,7 +45,7 @@ def tuning(
     trials = [sum(len(e.of(SPLIT)) for e in own) for own in variants.values()] or [0]
     flops = [sum(_flops(e) for e in own) / (budget or 1.0) for own in variants.values()] or [0.0]
     ordered = [each for own in variants.values() for each in _best_first(own, metric)]
-    return Tuning(
+    return TuningCost(
         tried=tuple(ordered),
         trials=(min(trials), max(trials)),
         cost=(min(flops), max(flops)),
@@ -67,9 +67,9 @@ def _variant(entry: Entry, settings: Collection[str]) -> str:
     return canonical_json([entry.head["routing"], parts])
 
 
-def _best_first(own: list[Entry], metric: str) -> list[Tried]:
+def _best_first(own: list[Entry], metric: str) -> list[TriedPoint]:
     tried = [
-        Tried(
+        TriedPoint(
             label=entry.label,
             mean=_mean(entry, metric),
             seeds=len(entry.of(SPLIT)),
