@@ -13,7 +13,8 @@ import polars as pl
 
 from darbench.analysis.comparison import baseline, measured_alike, reference, score
 from darbench.analysis.contrast import contrasts
-from darbench.analysis.outcomes import Entry, entries
+from darbench.analysis.entries import entries
+from darbench.analysis.outcomes import Entry
 from darbench.board.entry_row import EntryRow
 from darbench.board.frames import curves, trials
 from darbench.board.history import history

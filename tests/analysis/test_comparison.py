@@ -13,7 +13,7 @@ from darbench.analysis.comparison import (
     reference,
     score,
 )
-from darbench.analysis.outcomes import entries
+from darbench.analysis.entries import entries
 from darbench.records.metric import METRICS
 from tests.make.rows import BUDGET, entry_rows
 from tests.make.trials import toy_trial

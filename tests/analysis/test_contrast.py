@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from darbench.analysis.contrast import contrasts
-from darbench.analysis.outcomes import entries
+from darbench.analysis.entries import entries
 from tests.make.rows import BUDGET, entry_rows
 from tests.make.trials import toy_trial
 

@@ -5,7 +5,7 @@ import math
 import pytest
 from scipy import stats
 
-from darbench.analysis.outcomes import entries
+from darbench.analysis.entries import entries
 from darbench.analysis.tiers import pair_level, tiers
 from tests.make.rows import BUDGET, entry_rows, seed_level, trial_rows
 from tests.make.trials import toy_trial
