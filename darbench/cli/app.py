@@ -217,7 +217,7 @@ def sweep(
 
     given = {"overrides": overrides or [], "quick": quick, "own": _load(load)}
     if dry_run:
-        preview = sweeps.preview(space, **given, out=out)
+        preview = sweeps.preview(space, **given, out=out, workers=workers)
         _show(preview, lambda: preview_text(preview), as_json)
         return
     loads = [word for path in load or [] for word in ("--load", str(path))]
@@ -250,7 +250,7 @@ def sensitivity(
 
     overrides, where = overrides or [], {"out": out, "workers": workers, "device": device}
     if dry_run:
-        _show_previews(command.SPACE, command.design(task, overrides), out, as_json)
+        _show_previews(command.SPACE, command.design(task, overrides), out, workers, as_json)
         return
     words = ["darbench", "sensitivity", "--task", task, *overrides]
     _judge(partial(command.sensitivity, task, overrides), sensitivity_text, words, where, as_json)
@@ -272,18 +272,20 @@ def noise_floor(
 
     overrides, where = overrides or [], {"out": out, "workers": workers, "device": device}
     if dry_run:
-        _show_previews(command.SPACE, [command.design(task, overrides)], out, as_json)
+        _show_previews(command.SPACE, [command.design(task, overrides)], out, workers, as_json)
         return
     words = ["darbench", "noise-floor", "--task", task, *overrides]
     _judge(partial(command.noise_floor, task, overrides), noise_floor_text, words, where, as_json)
 
 
-def _show_previews(space: Path, designs: Iterable[list[str]], out: Path, as_json: bool) -> None:
+def _show_previews(
+    space: Path, designs: Iterable[list[str]], out: Path, workers: int | None, as_json: bool
+) -> None:
     """Show what the sweeps of a space with each of these lists of overrides would run."""
     from darbench.cli.texts import preview_text
     from darbench.search.sweep import preview
 
-    previews = [preview(str(space), overrides, out=out) for overrides in designs]
+    previews = [preview(str(space), each, out=out, workers=workers) for each in designs]
     _show(previews, lambda: "\n".join(map(preview_text, previews)), as_json)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # these import torch
     from darbench.search.sweep import SweepResult
 
 WIDE = ("search parameters", "summary")  # columns that get a table of their own
+_DIGITS = 2  # of hours, which are a rough guess
 NO_EDGE = 500  # the width when printing to a file, so that rows do not wrap
 
 
@@ -152,9 +153,14 @@ def preview_text(preview: dict[str, Any]) -> str:
     last = (
         f"{preview['total']} trials ({preview['sampler']}, seeds {preview['seeds']}), "
         f"{preview['finished']} finished already, budget "
-        f"{_steps(grounds)} add steps each; nothing ran"
+        f"{_steps(grounds)} add steps each{_hours(preview['hours'])}; nothing ran"
     )
-    more = [*_grounds(grounds), *_tuned(preview["tuned"]), *preview["matches"]]
+    more = [
+        *_grounds(grounds),
+        *_tuned(preview["tuned"]),
+        *_coarse(preview["coarse"]),
+        *preview["matches"],
+    ]
     return "\n".join([*preview["configurations"], *more, last])
 
 
@@ -171,6 +177,25 @@ def _tuned(tuned: dict[str, Any] | None) -> list[str]:
         f"each of these also at its own best {' and '.join(tuned['over'])}: {tuned['trials']} of "
         f"the trials find it, on seeds {tuned['seeds']}"
     ]
+
+
+def _coarse(coarse: dict[str, Any] | None) -> list[str]:
+    if coarse is None:
+        return []
+    return [
+        f"every ground first on seeds {coarse['seeds']}, {coarse['trials']} of the trials; the "
+        "others run only where a variant differs from add there"
+    ]
+
+
+def _hours(hours: dict[str, Any] | None) -> str:
+    """The time of all trials; empty where the cards tell none."""
+    if hours is None:
+        return ""
+    texts = [f"{hours[end]:.{_DIGITS}g}" for end in ("least", "most")]
+    span = " to ".join(dict.fromkeys(texts))
+    workers = f"{hours['workers']} worker" + "s" * (hours["workers"] > 1)
+    return f", about {span} h on {workers} (from the cards: {'; '.join(hours['hardware'])})"
 
 
 def _grounds(grounds: list[dict[str, Any]]) -> list[str]:

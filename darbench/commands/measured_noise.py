@@ -14,6 +14,7 @@ from darbench.records.canonical import canonical_json
 from darbench.records.protocol import protocol_hash
 from darbench.records.trial import Trial
 from darbench.search.feasible import checked_space
+from darbench.search.hours import card_hours
 from darbench.search.space import SearchSpace
 from darbench.store import ledger
 
@@ -75,6 +76,7 @@ def recorded(space: SearchSpace, metric: str) -> Noise | None:
     card = checked_space(str(SPACE), [f"task={task.name}"])
     if metric not in task.noise or _recipe(space) != _recipe(card):
         return None
+    timed = card_hours(task)
     noise, variants = task.noise[metric], len([*card.grid()]) - 1
     pairs = set(range(noise["pairs"]))
     return Noise(
@@ -82,7 +84,7 @@ def recorded(space: SearchSpace, metric: str) -> Noise | None:
         seed=Deviation(value=noise["seed"], freedom=len(pairs) - 1),
         pairs=len(pairs),
         variants=variants,
-        seconds=3600 * next(iter(task.hours.values())) if task.hours else None,
+        seconds=3600 * timed[1] if timed else None,
         source=f"the card of {task.name}",
     )
 

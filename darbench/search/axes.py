@@ -11,6 +11,7 @@ from typing import Any
 from darbench.errors import BadInput, unknown
 from darbench.search.domains import Choices, Range, read_domain
 from darbench.search.ground import CHANGED, GROUND, NOT_CHANGED, PARTS, changeable
+from darbench.search.multiple import Multiple, read_multiple
 
 TASK = "task"
 Values = dict[str, Any]
@@ -71,7 +72,12 @@ def grounds(
 
     values: those of a space with one of its tasks. Axes that are `fixed` keep their value there.
     """
-    choices = [axes[k] if k in axes.keys() - {TASK, *fixed} else [_at(values, k)] for k in axes]
+    choices = [
+        _chosen(axes[name], name, _at(values, name))
+        if name in axes.keys() - {TASK, *fixed}
+        else [_at(values, name)]
+        for name in axes
+    ]
     for combination in product(*choices):
         point = dict(zip(axes, combination, strict=True))
         ground = {part: dict(values[part]) for part in GROUND}
@@ -92,6 +98,11 @@ def _read(name: str, value: Any) -> tuple[Any, ...]:
     if name not in CHANGED and (part not in PARTS or key.partition(".")[0] not in NOT_CHANGED):
         raise unknown("axis", name, [TASK, *CHANGED])
     try:
+        listed = value if isinstance(value, list) else [value]
+        multiples = [read_multiple(changeable(name), each) for each in listed]
+        if any(multiples):
+            pairs = zip(multiples, listed, strict=True)
+            return tuple(m or read_domain(changeable(name), each) for m, each in pairs)
         domain = read_domain(changeable(name), value)
     except BadInput as error:
         raise BadInput(f"axes: {error}") from None
@@ -101,6 +112,11 @@ def _read(name: str, value: Any) -> tuple[Any, ...]:
         walked = [float(f"{value:.12g}") for value in domain.grid()]  # 0.009, not 3 x 0.003
         return tuple(map(int, walked) if domain.integer else walked)
     return tuple(dict.fromkeys(domain.values if isinstance(domain, Choices) else [domain]))
+
+
+def _chosen(values: Iterable[Any], name: str, usual: Any) -> Iterable[Any]:
+    """The values of an axis where the setting is usually something; each once."""
+    return dict.fromkeys(v.of(name, usual) if isinstance(v, Multiple) else v for v in values)
 
 
 def _at(values: Mapping[str, Any], name: str) -> Any:

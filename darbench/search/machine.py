@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-import torch
-
 from darbench.errors import BadInput
 from darbench.search import cgroup
 
@@ -17,6 +15,8 @@ def device(asked: str) -> str:
     """Return cpu or cuda; auto is cuda where there is one. BadInput if it is not here."""
     if asked not in ("auto", "cpu", "cuda"):
         raise BadInput(f"--device {asked}: must be auto, cpu or cuda")
+    import torch  # which a dry run, that counts cores alone, does not need
+
     if asked == "cuda" and not torch.cuda.is_available():
         raise BadInput("--device cuda: torch sees no CUDA device here; use --device cpu")
     if asked == "auto":
@@ -27,6 +27,8 @@ def device(asked: str) -> str:
 def units(device: str) -> list[str]:
     """Return the devices that can work at the same time: all GPUs, or cpu for every core."""
     if device == "cuda":
+        import torch
+
         return [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     return ["cpu"] * cores()
 

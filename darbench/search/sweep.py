@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from darbench.command_line import published
 from darbench.ops.ahead import compiling
 from darbench.registry import ENCODERS, ROUTINGS
+from darbench.search import machine
 from darbench.search.feasible import checked_space
 from darbench.search.haste import hasty
+from darbench.search.hours import expected
 from darbench.search.interruption import handlers_kept
 from darbench.search.progress import Listener
 from darbench.search.propose import proposer
@@ -65,10 +67,14 @@ def preview(
     overrides: Iterable[str] = (),
     *,
     out: str | Path = "leaderboards",
+    workers: int | None = None,
     quick: bool = False,
     own: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """Return what `sweep` would run, as plain values; nothing is written."""
+    """Return what `sweep` would run, as plain values; nothing is written.
+
+    workers: trials at a time, by which the hours are told; by default one a core.
+    """
     made = checked_space(space, overrides, quick=quick, own=own)
     folder = Path(out).resolve() / made.name
     rows = ledger.read_ledger(folder / "ledger")
@@ -87,8 +93,10 @@ def preview(
         "configurations": labels,
         "tuned": _tuned(made),
         "matches": _matches(made),
+        "coarse": _coarse(made),
         "total": proposing.total,
         "finished": proposing.skipped,
+        "hours": _hours(made, proposing.total, workers or machine.cores()),
     }
 
 
@@ -113,7 +121,6 @@ def sweep(
     the same. listener is called after every event. Raises BadInput before anything starts if
     something is wrong.
     """
-    from darbench.search import machine  # imports torch
     from darbench.search.driver import Driver
 
     started = time.monotonic()
@@ -174,6 +181,32 @@ def _tuned(space: SearchSpace) -> dict[str, Any] | None:
         "over": list(space.tune.names),
         "seeds": list(space.tune.seeds),
         "trials": len(searched),
+    }
+
+
+def _coarse(space: SearchSpace) -> dict[str, Any] | None:
+    """The seeds of the coarse look, and its trials on all grounds; None without one."""
+    if not space.coarse_seeds:
+        return None
+    looked = {c.trial(seed, "search").id for c in space.grid() for seed in space.coarse_seeds}
+    return {"seeds": list(space.coarse_seeds), "trials": len(looked)}
+
+
+def _hours(space: SearchSpace, total: int, workers: int) -> dict[str, Any] | None:
+    """The least and the most hours of all trials, by the cards; None where a task has no time.
+
+    They differ by the grounds that a coarse look may choose.
+    """
+    found = expected(space.grounds)
+    if found is None:
+        return None
+    coarse = _coarse(space)
+    least = coarse["trials"] if coarse else total
+    return {
+        "least": found.trial * least / workers,
+        "most": found.trial * total / workers,
+        "workers": workers,
+        "hardware": list(found.hardware),
     }
 
 

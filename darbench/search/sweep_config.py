@@ -75,7 +75,8 @@ class SweepConfig:
     axes: dict[str, Any] = setting(
         {},
         doc="settings that multiply the space, such as `{model.patch: [2, 4], task: [digits-nano, "
-        "shapes-nano]}`: each of their combinations is a comparison of its own",
+        "shapes-nano]}`: each of their combinations is a comparison of its own; `4x` is four "
+        "times what the task sets",
     )
     coarse: Coarse = field(default_factory=Coarse)
     tune: Tuned = field(default_factory=Tuned)

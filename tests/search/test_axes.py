@@ -113,7 +113,32 @@ def test_an_axis_of_the_file_may_be_a_range_and_stay_plain(tmp_path):
     assert depths == [2, 4, 6] and {type(depth) for depth in depths} == {int}
 
 
+MULTIPLES = {
+    "axes={task: [digits-nano, deep-nano], training.steps: [0.5x, 4x]}": [250, 2000, 400, 3200],
+    "axes={training.steps: [2x, 30]}": [1000, 30],
+    "axes={training.steps: [1x, 500, 1.0x]}": [500],
+    "axes={training.steps: .5x}": [250],
+}
+
+
+@pytest.mark.parametrize("override", MULTIPLES)
+def test_an_axis_takes_multiples_of_what_each_task_sets(tmp_path, override):
+    space = load(tmp_path, "variants: [{routing: add}]", override)
+    steps = [ground.training.steps for ground in space.grounds]
+    assert steps == [g.point["training.steps"] for g in space.grounds] == MULTIPLES[override]
+
+
+def test_a_multiple_of_a_rate_is_a_plain_number(tmp_path):
+    override = "axes={training.lr: [0.1x, 1x, 3x]}"
+    space = load(tmp_path, "variants: [{routing: add}]", override)
+    assert [g.training.lr for g in space.grounds] == [6e-4, 6e-3, 0.018]
+
+
 BAD = {
+    "axes.training.steps=[x2]": "axes: training.steps='x2': must be int",
+    "axes.training.schedule=[2x]": "training.schedule=2x: must be one of",
+    "axes.model.mlp_hidden=[2x]": "axes.model.mlp_hidden=2x: the task sets None, and no number",
+    "axes.training.steps=[0x]": "training.steps=0: must be at least 1",
     "axes.model.path=[2]": "unknown axis 'model.path'; did you mean model.patch",
     "axes.trainin.lr=[1]": "unknown axis 'trainin.lr'; did you mean training.lr",
     "axes.evaluation.n_gen=[9]": "unknown axis 'evaluation.n_gen'; known: ",
