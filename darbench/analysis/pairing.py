@@ -29,14 +29,22 @@ def differences(one: list[Row], two: list[Row]) -> list[str]:
 
     Backbones of different form have different initial values and may be compared all the same.
     """
-    audits = _RUNNING | _FIXED
+    texts, ours, theirs = _RUNNING | _FIXED, audits(one), audits(two)
     if _models(one) != _models(two):
-        del audits["audit_init"]
-    found = [
-        text for name, text in audits.items() if _differ(_audits(one, name), _audits(two, name))
-    ]
-    unsettled = _disagrees(one, "audit_draws") or _disagrees(two, "audit_draws")
-    return [*found, "attempts of one trial drew different numbers"] if unsettled else found
+        del texts["audit_init"]
+    found = [text for name, text in texts.items() if _differ(ours[name], theirs[name])]
+    apart = unsettled(one) or unsettled(two)
+    return [*found, "attempts of one trial drew different numbers"] if apart else found
+
+
+def audits(rows: list[Row]) -> dict[str, dict[int | None, set[str]]]:
+    """What a trial must have in common with its pair: hashes by audit and the step they reach."""
+    return {name: _audits(rows, name) for name in _RUNNING | _FIXED}
+
+
+def unsettled(rows: list[Row]) -> bool:
+    """Whether attempts of one trial drew different numbers."""
+    return _disagrees(rows, "audit_draws")
 
 
 def _disagrees(rows: list[Row], name: str) -> bool:

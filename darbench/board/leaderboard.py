@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from darbench.analysis.contrast import Contrast
+from darbench.analysis.outcomes import Entry
 from darbench.board.entry_row import EntryRow, to_frame
 from darbench.board.tuning import TuningCost
 
@@ -37,6 +38,7 @@ class Leaderboard:
     reference: str | None  # the entry that scores are ratios to; None where none is complete
     tried: int  # entries that might have been ranked: earlier versions and failures too
     pair_ids: tuple[int, ...]  # of all entries and splits
+    entries: tuple[Entry, ...]  # in the order in which sweeps declared them
     rows: tuple[EntryRow, ...]
     contrasts: tuple[Contrast, ...]  # of routings that stand here with both objectives
     files: dict[str, str]  # where routings that are not built in are written, by name

@@ -99,6 +99,7 @@ def _leaderboard(part: pl.DataFrame, place: Place, declared: Declared) -> Leader
         pair_ids=tuple(sorted(set().union(*(e.required for e in present if not e.stale)))),
         files=dict(declared.files),
         commands={e.key[0]: declared.commands.get(e.key[0], declared.command) for e in present},
+        entries=tuple(present),
         rows=tuple(row for row, _ in pairs),
         contrasts=tuple(contrasts(present, rank_by, place.tuned)),
         curves=curves(pairs),

@@ -4,7 +4,15 @@ import base64
 import hashlib
 from importlib import resources
 
-_PARTS = ("inert.js", "figures.js", "board.js")
+_PARTS = (
+    "inert.js",
+    "figures.js",
+    "student.js",
+    "effects.js",
+    "comparison.js",
+    "scores.js",
+    "board.js",
+)
 
 
 def script() -> str:

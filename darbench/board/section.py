@@ -11,6 +11,7 @@ from darbench.analysis.effects import Effect
 from darbench.analysis.outcomes import FAILURES, rate_falls
 from darbench.analysis.tiers import pair_level
 from darbench.board import cells
+from darbench.board.data import data
 from darbench.board.entry_view import EntryView, entry_views, names_of
 from darbench.board.facts import Fact
 from darbench.board.figures import curve_table, figure, styles
@@ -67,6 +68,7 @@ class Section:
     described: list[Metric]
     contrasts: list[ContrastView]
     plots: list[Plot]
+    data: str  # what the page scores by itself, packed
     samples: Samples | None
 
     @property
@@ -172,6 +174,7 @@ def section(board: Leaderboard, key: str, facts: list[Fact], samples_dir: Path) 
         described=[metric for metric in described if not metric.beside],
         contrasts=[_contrast(contrast, names) for contrast in board.contrasts],
         plots=_plots(board, key, names),
+        data=packed(data(board)),
         samples=_samples(entries, samples_dir),
     )
 

@@ -9,7 +9,7 @@ import pytest
 SIZE = {"width": 1280, "height": 900}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its loop must not run on while other files use theirs
 def chromium():
     found = shutil.which("chromium")
     if found is None:
