@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.make.pages import render, sweep_rows
+
 SIZE = {"width": 1280, "height": 900}
 
 
@@ -47,3 +49,14 @@ def opened(chromium):
         }
 
     return opening
+
+
+@pytest.fixture(scope="module")
+def scripts(chromium, tmp_path_factory):
+    """A page of darbench, whose functions a test calls: scripts(call, argument)."""
+    folder = tmp_path_factory.mktemp("page")
+    render(folder, *sweep_rows())
+    page = chromium.new_page()
+    page.goto((folder / "index.html").as_uri())
+    yield page.evaluate
+    page.close()

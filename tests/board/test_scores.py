@@ -5,34 +5,21 @@ import math
 import random
 from dataclasses import dataclass, field
 
-import mpmath
 import polars as pl
 import pytest
-from scipy import stats
 
 from darbench.analysis.comparison import baseline, judged_effect, reference, score
-from darbench.analysis.effects import interpolate_log, paired_effect
 from darbench.board.data import data
 from darbench.board.rank import rank
 from darbench.records.metric import COMPARED
 from darbench.store.declared import Declared
 from darbench.store.tables import to_frame
+from tests.make.close import close
 from tests.make.pages import render, sweep_rows
 from tests.make.rows import BUDGET, entry_rows, failed_row, trial_rows
 from tests.make.trials import toy_trial
 
 PARTS = {"effect": "mean", "low": "low", "high": "high", "n": "n", "p": "p"}
-
-
-@pytest.fixture(scope="module")
-def scripts(chromium, tmp_path_factory):
-    """A page of darbench, whose functions a test calls: scripts(call, argument)."""
-    folder = tmp_path_factory.mktemp("page")
-    render(folder, *sweep_rows())
-    page = chromium.new_page()
-    page.goto((folder / "index.html").as_uri())
-    yield page.evaluate
-    page.close()
 
 
 @dataclass
@@ -70,12 +57,6 @@ def _flat(row):
         | {f"{m} mean": row["means"].get(m) for m in COMPARED}
         | {f"{m} {k}": effects[m].get(part) for m in COMPARED for k, part in PARTS.items()}
     )
-
-
-def close(one, two):
-    if isinstance(one, float) and isinstance(two, int | float):
-        return math.isclose(one, two, rel_tol=1e-12, abs_tol=1e-12)
-    return one == two
 
 
 def assert_same(python, browser):
@@ -122,7 +103,8 @@ def _random_trial(rng, trial, cost, troubled):
     level = (1 + 0.1 * pair) * math.exp(rng.gauss(0, 0.02))
     rows = trial_rows(trial, level=level, cost=cost, until=0.5 if fate == "stops" else 1.0)
     noise = "other" if fate == "alone" else "same"
-    audits = {"audit_data": f"d{pair}", "audit_init": f"i{pair}", "audit_noise": noise}
+    audits = {"audit_data": f"d{pair}", "audit_noise": noise}
+    audits["audit_init"] = f"i{pair} of {trial.model.depth}"
     lacking = {"fd": None} if fate == "no fd" else {}
     return [row | audits | {"audit_step": 100} | lacking for row in rows]
 
@@ -165,6 +147,33 @@ EDGES = {
         entry_rows("dar", until=0.5, ratio=0.9),
         entry_rows("dar", attempt=2, ratio=0.9, wobble=0.01, created="2031-05-02T10:00:00"),
     ],
+    "another recipe that predicts the data": [
+        entry_rows("add"),
+        entry_rows("add", objective="data", ratio=0.8, created="2031-05-02T10:00:00"),
+        entry_rows("dar", objective="data", lr=1e-3, ratio=0.7, wobble=0.01),
+    ],
+    "held-out seeds, of which add has two": [
+        entry_rows("add"),
+        entry_rows("add", (0, 1), split="heldout"),
+        entry_rows("dar", split="heldout", ratio=0.9, wobble=0.01),
+    ],
+    "an add that lacks a seed, then a whole one": [
+        entry_rows("add", (0, 1)),
+        entry_rows("add", lr=1e-3, created="2031-05-02T10:00:00"),
+        entry_rows("dar", lr=2e-3, ratio=0.9, wobble=0.01, created="2031-05-03T10:00:00"),
+    ],
+    "attempts that drew different numbers": [
+        entry_rows("add"),
+        [
+            row | {"audit_draws": "one" if row["final"] else f"of {row['pair_id']}"}
+            for row in entry_rows("dar", (1, 2), ratio=0.9, wobble=0.01)
+        ],
+        [row | {"audit_draws": "one"} for row in entry_rows("dar", (0,), ratio=0.9)],
+    ],
+    "names beyond the plane": [
+        entry_rows("dar", params={"span": span}, label=label)
+        for span, label in enumerate(("\U0001f600", "\uffee", "a", "ab", ""))
+    ],
     "a diverged seed": [
         entry_rows("add"),
         entry_rows("dar", (0, 1), ratio=0.9),
@@ -176,17 +185,24 @@ EDGES = {
 @pytest.mark.parametrize("name", EDGES)
 def test_an_edge_of_a_board_is_scored_alike(name, scripts):
     board = Board([row for group in EDGES[name] for row in group])
-    for share in (1.0, 0.7, 0.25, 0.01):
+    for share in (1.0, 1 + 5e-10, 0.7, 0.25, 0.01):
         assert_same(board.python(share * BUDGET), board.browser(scripts, share * BUDGET))
 
 
 def test_a_control_is_scored_alike(scripts):
-    control = toy_trial("add", depth=3)
-    groups = [entry_rows("add"), entry_rows("dar", ratio=0.9, wobble=0.01)]
-    groups.append(entry_rows("add", depth=3, ratio=0.8, wobble=0.02))
-    declared = Declared(controls={control.config_hash: "deeper"})
-    board = Board([row for group in groups for row in group], declared)
-    assert "control: deeper" in board.at(BUDGET).frame["mark"].to_list()
+    """Against the plain backbone, and not against the first `add` of another."""
+    skip, data_add = {"model": {"skip": "time"}}, {"objective": "data"}
+    groups = [
+        entry_rows("add", depth=3),
+        entry_rows("add"),
+        entry_rows("dar", ratio=0.9, wobble=0.01),
+        entry_rows("add", ratio=0.8, wobble=0.02, **skip),
+        entry_rows("add", ratio=0.7, wobble=0.02, **data_add),
+        entry_rows("dar", ratio=0.6, wobble=0.01, **data_add),
+    ]
+    said = {toy_trial("add", **own).config_hash: "other" for own in (skip, data_add)}
+    board = Board([row for group in groups for row in group], Declared(controls=said))
+    assert board.at(BUDGET).frame["control"].sum() == 2
     assert_same(board.python(BUDGET), board.browser(scripts, BUDGET))
 
 
@@ -213,38 +229,6 @@ def test_chosen_entries_are_ranked_among_themselves(seed, scripts):
     scores = [row["score"] for row in found["rows"] if row["score"] is not None]
     assert scores == sorted(scores)
     assert [row["rank"] for row in found["rows"]][: len(scores)] == [*range(1, len(scores) + 1)]
-
-
-def two_sided(t, df):
-    """With 40 digits; scipy loses up to eight of them where t is small."""
-    with mpmath.workdps(40):
-        x = df / (df + mpmath.mpf(t) ** 2)
-        return float(mpmath.betainc(mpmath.mpf(df) / 2, 0.5, 0, x, regularized=True))
-
-
-def test_student_s_distribution_is_exact_to_twelve_digits(scripts):
-    ts = [0.0, *(10 ** (k / 2) for k in range(-16, 11))]
-    for df in (*range(1, 13), 19, 40, 99, 300):
-        found = scripts("([ts, df]) => ts.map((t) => twoSided(t, df))", [ts, df])
-        assert found == pytest.approx([two_sided(t, df) for t in ts], rel=1e-12, abs=1e-300)
-        level = scripts("(df) => quantile(0.05, df)", df)
-        assert level == pytest.approx(stats.t.ppf(0.975, df), rel=1e-12)
-
-
-def test_effects_and_interpolation_are_python_s(scripts):
-    rng = random.Random(7)
-    draws = [[rng.gauss(0.01, 0.02) for _ in range(n)] for n in range(12)]
-    draws += [[0.1, 0.1], [0.0, 0.0, 1e-13], [1e-13], [0.3], [0.2, 0.2, 0.2 + 1e-13]]
-    for d in draws:
-        effect, found = paired_effect(d), scripts("(d) => pairedEffect(d)", d)
-        pairs = {"mean": "mean", "low": "low", "high": "high", "n": "n", "p": "p_value"}
-        assert (effect is None) == (found is None)
-        assert effect is None or all(close(getattr(effect, v), found[k]) for k, v in pairs.items())
-    flops = [4.0, 1.0, 2.0, 2.0, None, 8.0, 0.0]
-    values = [0.4, 0.9, 0.7, 0.6, 0.5, None, 0.3]
-    for at in (0.5, 1.0 - 1e-10, 1.0, 1.5, 2.0, 3.0, 4.0, 4.0 + 1e-10, 5.0, 0.0):
-        found = scripts("(a) => interpolateLog(...a)", [flops, values, at])
-        assert close(interpolate_log(flops, values, at), found), at
 
 
 def test_the_page_carries_the_data_it_scores(tmp_path, opened):
