@@ -229,7 +229,7 @@ def test_a_file_that_is_not_there_or_not_text_or_not_yaml(tmp_path):
 
 @pytest.mark.parametrize("name", ["dar_variant", "", ".", "DAR"])
 def test_an_unknown_space_names_the_known_ones(name):
-    with pytest.raises(BadInput, match=r"dar_variants(, repa)?\??( \(or|;|$)"):
+    with pytest.raises(BadInput, match=r"dar_variants(, regimes, repa)?\??( \(or|;|$)"):
         load_space(name, [], SIGNATURES)
 
 
