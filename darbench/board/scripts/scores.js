@@ -1,8 +1,9 @@
-// Order, scores and effects of any chosen entries at any budget, as board/order.py and board/rank.py compute them for
-// the whole section. Verdicts and tiers are of the section's family, and not recomputed.
+// Order, scores and effects of any chosen entries at any budget, as board/order.py and rank.py
+// compute them for the whole section. Verdicts and tiers are of the section's family, and not
+// recomputed.
 
-// chosen: names of entries, all of them where it is not given. Each is compared with the `add` that
-// it has in the whole section; scores are ratios to the first chosen entry that may be a reference.
+// chosen: names of entries, all where it is not given. Each is compared with the `add` that it has
+// in the whole section; scores are ratios to the first chosen entry that may be a reference.
 function rescore(data, { budget = data.budget, chosen = null } = {}) {
   const metric = data.rank_by, entries = entriesAt(data, budget);
   const kept = entries.filter((entry) => chosen === null || chosen.includes(entry.name));
@@ -54,7 +55,7 @@ function compare(one, two) {
   return (typeof one[at] === "string" ? before(one[at], two[at]) : one[at] < two[at]) ? -1 : 1;
 }
 
-// Whether a text comes first by code points, as Python orders them: a surrogate is above all others.
+// Whether a text comes first by code points, as Python orders them, and not by UTF-16.
 function before(one, two) {
   const [a, b] = [one, two].map((text) => Array.from(text, (point) => point.codePointAt(0)));
   const at = a.findIndex((point, i) => point !== b[i]);

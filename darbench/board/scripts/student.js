@@ -1,4 +1,4 @@
-// Student's t distribution, through the regularised incomplete beta function (DLMF 8.17.5, 8.17.22).
+// Student's t distribution, through the regularised incomplete beta function (DLMF 8.17.22).
 
 // The two-sided p value of t: I_x(df / 2, 1 / 2) at x = df / (df + t^2).
 function twoSided(t, df) {
@@ -32,9 +32,11 @@ function betaFraction(a, b, x) {
   return value;
 }
 
-// The t that has this two-sided p value: Newton's method from the left of a falling, convex function.
+// The t that has this two-sided p value, by Newton's method: a falling, convex function, for which
+// a start on the left is safe.
 function quantile(p, df) {
-  const density = (t) => (1 + (t * t) / df) ** (-(df + 1) / 2) / (Math.sqrt(df) * betaOfHalves(df));
+  const scale = Math.sqrt(df) * betaOfHalves(df);
+  const density = (t) => (1 + (t * t) / df) ** (-(df + 1) / 2) / scale;
   let t = 1;
   for (let step = 1, k = 0; Math.abs(step) > 1e-15 * t && k < 100; k++) {
     step = (twoSided(t, df) - p) / (2 * density(t));
