@@ -114,7 +114,8 @@ def test_without_a_variable_the_users_cache_is_used(monkeypatch, tmp_path):
 
 def test_another_process_reads_what_this_one_computed(folder):
     data = load("digits")
-    features_of("digits-cnn", data.train_images[content_order(data.train_images)])
+    for images in (data.train_images, data.val_images):
+        features_of("digits-cnn", images[content_order(images)])
     code = (
         "from darbench.data import load\n"
         "from darbench.metrics.extractors import feature_cache\n"
@@ -130,4 +131,4 @@ def test_another_process_reads_what_this_one_computed(folder):
     assert ran.returncode == 0, ran.stderr
     here = reference("digits-cnn", data.train_images, data.val_images)
     assert ran.stdout.split()[0] == here.ref_hash
-    assert len(list(folder.iterdir())) == 1
+    assert len(list(folder.iterdir())) == 2
