@@ -12,6 +12,8 @@ from darbench.records.settings import PLAIN
 
 BASELINE = "add"
 
+Recipe = Mapping[str, Any]  # the identity of a trial's `training`
+
 
 def baseline(entry: Entry, others: Iterable[Entry], rank_by: str) -> Entry | None:
     """The `add` entry of the same backbone that an entry is compared with; None without one.
@@ -28,11 +30,11 @@ def baseline(entry: Entry, others: Iterable[Entry], rank_by: str) -> Entry | Non
         return entry
     adds = [e for e in others if e.head["routing"] == BASELINE and not e.stale and e is not entry]
     adds = [e for e in adds if not entry.complete(rank_by) or _serves(e, entry, rank_by)]
-    twins = [e for e in adds if _recipe(e) == _recipe(entry)]
+    twins = [e for e in adds if _trained(e) == _trained(entry)]
     kin = [e for e in adds if entry.head["routing"] != BASELINE and _both_data(e, entry)]
     model = entry.config["model"] if entry.control is None else plain(entry.config["model"])
     adds = [e for e in adds if e.control is None and e.config["model"] == model]
-    same = [e for e in adds if e.config["training"] == entry.config["training"]]
+    same = [e for e in adds if recipe(e) == recipe(entry)]
     return next(iter(twins or kin or same or adds), None)
 
 
@@ -41,8 +43,8 @@ def plain(model: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in model.items() if name not in PLAIN}
 
 
-def _recipe(entry: Entry) -> tuple[Any, Any]:
-    return entry.config["model"], entry.config["training"]
+def _trained(entry: Entry) -> tuple[Any, Any]:
+    return entry.config["model"], recipe(entry)
 
 
 def _serves(add: Entry, entry: Entry, metric: str) -> bool:
@@ -61,25 +63,29 @@ def score(entry: Entry, measure: Entry, rank_by: str) -> float | None:
 
     An entry that shares no seed with it has none either, nor one that is measured otherwise.
     """
-    ranks = entry.ranks(rank_by) and measured_alike(entry, measure, rank_by)
+    ranks = entry.ranks(rank_by) and measured_alike(recipe(entry), recipe(measure), rank_by)
     effect = effect_against(entry, measure, rank_by) if ranks else None
     return None if effect is None else 1 + effect.mean
 
 
-def measured_alike(entry: Entry, other: Entry, metric: str) -> bool:
-    """Whether a metric means the same for both."""
-    return metric != "val_loss" or predicts_data(entry) == predicts_data(other)
+def measured_alike(one: Recipe, other: Recipe, metric: str) -> bool:
+    """Whether a metric means the same under two recipes."""
+    return metric != "val_loss" or predicts_data(one) == predicts_data(other)
 
 
 def _both_data(entry: Entry, other: Entry) -> bool:
     """Whether both predict the data, on one backbone."""
     same = entry.config["model"] == other.config["model"]
-    return same and predicts_data(entry) and predicts_data(other)
+    return same and predicts_data(recipe(entry)) and predicts_data(recipe(other))
 
 
-def predicts_data(entry: Entry) -> bool:
-    """Whether the entry predicts the data, so that its loss is clipped near t = 1."""
-    return entry.config["training"].get("objective") == "data"
+def predicts_data(training: Recipe) -> bool:
+    """Whether a model predicts the data, so that its loss is clipped near t = 1."""
+    return training.get("objective") == "data"
+
+
+def recipe(entry: Entry) -> Recipe:
+    return entry.config["training"]
 
 
 def log_ratios(

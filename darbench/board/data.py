@@ -9,7 +9,7 @@ import math
 from collections.abc import Hashable
 from typing import Any
 
-from darbench.analysis.comparison import BASELINE, plain, predicts_data
+from darbench.analysis.comparison import BASELINE, plain, predicts_data, recipe
 from darbench.analysis.outcomes import Entry, Outcome, rate_falls
 from darbench.analysis.pairing import audits, unsettled
 from darbench.board.leaderboard import Leaderboard
@@ -49,7 +49,7 @@ def _entry(entry: Entry, codes: _Codes) -> dict[str, Any]:
         "model": codes[canonical_json(model)],
         "plain": codes[canonical_json(plain(model))],
         "training": codes[canonical_json(entry.config["training"])],
-        "predicts_data": predicts_data(entry),
+        "predicts_data": predicts_data(recipe(entry)),
         "falls": rate_falls(entry.head["config_json"]),
         "trials": [_trial(outcome, codes) for outcome in entry.outcomes],
     }

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from darbench.analysis.comparison import predicts_data
+from darbench.analysis.comparison import predicts_data, recipe
 from darbench.analysis.outcomes import Entry
 from darbench.analysis.pairing import arithmetic_mark, pairing_mark
 from darbench.records.metric import METRICS
@@ -18,7 +18,7 @@ def marks(entry: Entry, base: Entry | None, rank_by: str, tuned: Collection[str]
     found = [*_kinds(entry), _missing(entry, rank_by), _dead(entry)]
     if base is not None and _training(base, tuned) != _training(entry, tuned):
         found.append(f"{base.head['routing']} has another training")
-    if predicts_data(entry):
+    if predicts_data(recipe(entry)):
         found.append("loss clipped near t = 1")
     if base is not None and base is not entry:
         found += [pairing_mark(entry, base), arithmetic_mark(entry, base)]

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from darbench.analysis.comparison import baseline, measured_alike, reference, score
+from darbench.analysis.comparison import baseline, measured_alike, recipe, reference, score
 from darbench.analysis.contrast import contrasts
 from darbench.analysis.entries import entries
 from darbench.analysis.outcomes import Entry
@@ -122,6 +122,6 @@ def _row(
     if ratio is not None or measure is None or not entry.ranks(rank_by):
         return row
     apart = f"no seed to compare with {measure.label}"
-    if not measured_alike(entry, measure, rank_by):
+    if not measured_alike(recipe(entry), recipe(measure), rank_by):
         apart = f"not ranked: {measure.label} has another loss"
     return row if "not paired" in row.mark else replace(row, mark=joined(row.mark, apart))

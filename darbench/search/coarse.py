@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from darbench.analysis.comparison import BASELINE
+from darbench.analysis.comparison import BASELINE, measured_alike
 from darbench.analysis.screening import Draws, resolved
 from darbench.records.trial import Trial
 from darbench.search.grid import Grid
@@ -52,6 +52,7 @@ class Look:
             if configuration.variant.routing == BASELINE
             and configuration.control is None
             and configuration.model == variant.model
+            and _measured_alike(configuration, variant)
         ]
         same = [own for c, own in adds if c.training == variant.training]
         return next(iter(same or [own for _, own in adds]), None)
@@ -129,6 +130,11 @@ class Coarse:
         """All coarse trials by id, those of the first seed on every ground first."""
         own = [trials for look in self._looks for _, trials in look.trials]
         return {t[seed].id: t[seed] for seed in self.space.coarse_seeds for t in own}
+
+
+def _measured_alike(one: Configuration, other: Configuration) -> bool:
+    recipes = one.training.identity(), other.training.identity()
+    return measured_alike(*recipes, one.ground.task.rank_by)
 
 
 def _log(trial: Trial, row: Row | None) -> float | None:

@@ -110,6 +110,16 @@ def test_it_waits_for_the_last_coarse_trial_before_it_chooses(tmp_path):
     assert None not in asked[:32] and asked[32] is None
 
 
+@pytest.mark.parametrize(("metric", "grounds"), [("val_loss", 0), ("fd", len(GROUNDS))])
+def test_a_clipped_loss_is_held_against_no_other_and_chooses_nothing(tmp_path, metric, grounds):
+    of_data = "variants=[{routing: add},{routing: dar,training: {objective: data}}]"
+    rows: list[dict] = []
+    proposing = proposer(load(tmp_path, SPACE, of_data, f"task.rank_by={metric}"), rows)
+    ran = drive(proposing, rows, value=lambda t: 1.0 if t.variant.routing == "add" else 0.5)
+    assert len(searched(ran)) == 2 * 2 * len(GROUNDS)
+    assert len(where(t for t in ran if t.split == "confirm")) == grounds
+
+
 def test_without_coarse_seeds_every_ground_runs(tmp_path):
     _, _, rows = swept(tmp_path)
     more = drive(proposer(load(tmp_path, SPACE, "coarse.seeds=[]"), rows), rows, value=objective)
