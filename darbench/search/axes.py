@@ -116,7 +116,8 @@ def _read(name: str, value: Any) -> tuple[Any, ...]:
 
 def _chosen(values: Iterable[Any], name: str, usual: Any) -> Iterable[Any]:
     """The values of an axis where the setting is usually something; each once."""
-    return dict.fromkeys(v.of(name, usual) if isinstance(v, Multiple) else v for v in values)
+    where = f"axes.{name}"
+    return dict.fromkeys(v.of(where, usual) if isinstance(v, Multiple) else v for v in values)
 
 
 def _at(values: Mapping[str, Any], name: str) -> Any:

@@ -47,6 +47,11 @@ class Ground:
             point=values["point"],
         )
 
+    def setting(self, name: str) -> Any:
+        """Return what the ground sets, by dotted name, such as `training.lr`."""
+        part, _, key = name.partition(".")
+        return getattr(getattr(self, part), key)
+
     def changed(self, changes: Mapping[str, Any]) -> "Ground":
         """Return the ground with other settings, by dotted name.
 

@@ -1,4 +1,4 @@
-"""A multiple of what a task sets, such as `4x`: a value of an axis over tasks that differ."""
+"""A multiple of what a task sets, such as `4x`: a value for tasks that differ."""
 
 import re
 from dataclasses import dataclass
@@ -15,9 +15,12 @@ class Multiple:
     factor: float
 
     def of(self, name: str, value: Any) -> int | float:
-        """Return so many times a value, rounded if that is whole; BadInput if it is no number."""
+        """Return so many times a value, rounded if that is whole.
+
+        name: where the multiple is given. BadInput if the value is no number.
+        """
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise BadInput(f"axes.{name}={self}: the task sets {value}, and no number to multiply")
+            raise BadInput(f"{name}={self}: the task sets {value}, and no number to multiply")
         product = float(f"{self.factor * value:.12g}")  # 0.009, not 3 x 0.003
         return round(product) if isinstance(value, int) else product
 

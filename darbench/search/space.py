@@ -66,7 +66,7 @@ class SearchSpace:
     def tuned(self) -> Iterator[list[Configuration]]:
         """Yield what every configuration of the grid tries on the tuned track."""
         for ground, entry in itertools.product(self.grounds, self.entries):
-            points = self.tune.points(entry.signature)
+            points = self.tune.on(ground).points(entry.signature)
             for chosen in _walked(entry):
                 yield [entry.configuration(ground, {**chosen, **point}) for point in points]
 
@@ -180,13 +180,18 @@ def _check_tuning(space: SearchSpace) -> None:
     )
     for i, entry in enumerate(space.entries):
         try:
-            tried = [point for point in space.tune.points(entry.signature)]
-            if both := {*entry.domains} & {key for point in tried for key in point}:
-                raise BadInput(f"{min(both)} is in tune.over too; take it from one of them")
-            for ground, point in itertools.product(space.grounds, tried):
-                [entry.configuration(ground, {**chosen, **point}) for chosen in _walked(entry)]
+            for ground in space.grounds:
+                _check_points(entry, ground, space.tune.on(ground).points(entry.signature))
         except ValueError as error:
             raise BadInput(f"variants[{i}]: {error}") from None
+
+
+def _check_points(entry: VariantSpec, ground: Ground, points: list[dict[str, Any]]) -> None:
+    """Raise ValueError if what an entry tries breaks a rule on a ground."""
+    if both := {*entry.domains} & {key for point in points for key in point}:
+        raise BadInput(f"{min(both)} is in tune.over too; take it from one of them")
+    for chosen, point in itertools.product(_walked(entry), points):
+        entry.configuration(ground, {**chosen, **point})
 
 
 def _walked(entry: VariantSpec) -> Iterator[dict[str, Any]]:

@@ -29,7 +29,7 @@ class Tuned:
         {},
         doc="settings that every variant tunes, `add` included: `{training.lr: {low: 1e-3, high: "
         "2e-2, log: true}, params.lr_mult: [1, 10]}` tries every value of a list at every point "
-        "of the ranges, and ranks each variant at its best",
+        "of the ranges, and ranks each variant at its best; `0.5x` is half of what the task sets",
     )
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 from darbench.errors import BadInput, unknown
 from darbench.registry import Signature
 from darbench.search.domains import Choices, Range, read_domain
-from darbench.search.ground import CHANGED, changeable
+from darbench.search.ground import CHANGED, Ground, changeable
+from darbench.search.multiple import read_multiple
 
 PARAMS = "params."
 # Trials that differ in these are measured otherwise, or have another budget.
@@ -36,6 +37,14 @@ class Tune:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(self.over)
+
+    def on(self, ground: Ground) -> "Tune":
+        """Return it with numbers in place of multiples, such as `0.5x`, of what a ground sets."""
+        over = {
+            name: value if name.startswith(PARAMS) else _numbers(name, value, ground.setting(name))
+            for name, value in self.over.items()
+        }
+        return replace(self, over=over)
 
     def points(self, signature: Signature) -> list[dict[str, Any]]:
         """Return the values that a routing tries, by name as in a variant, each point once.
@@ -94,6 +103,16 @@ def _need_parameter(name: str, signatures: Collection[Signature]) -> None:
     if name.removeprefix(PARAMS) not in known:
         kind = "parameter in tune.over, of no routing of the space:"
         raise unknown(kind, name, (f"{PARAMS}{key}" for key in known))
+
+
+def _numbers(name: str, value: Any, of: Any) -> Any:
+    """A value, list or range of a setting with its multiples taken of a number."""
+    if isinstance(value, list):
+        return [_numbers(name, each, of) for each in value]
+    if isinstance(value, Mapping):
+        return {key: _numbers(name, each, of) for key, each in value.items()}
+    multiple = read_multiple(changeable(name), value)
+    return value if multiple is None else multiple.of(f"tune.over.{name}", of)
 
 
 def _has(signature: Signature, name: str) -> bool:

@@ -92,7 +92,21 @@ def test_overrides_reach_what_is_tuned(tmp_path):
     assert more.tune.names == ("training.lr",) and more.tune.seeds == (8, 9)
 
 
+def test_multiples_are_of_what_each_task_sets(tmp_path):
+    """0.006 on digits-nano, 0.012 on burden-shapes-1, by their cards."""
+    space = "axes: {task: [digits-nano, burden-shapes-1]}\nvariants: [{routing: add}]"
+    lists = load(tmp_path, space, "tune.over={training.lr: [0.5x, 1x, 0.1]}")
+    rates = [[c.training.lr for c in own] for own in lists.tuned()]
+    assert rates == [[0.003, 0.006, 0.1], [0.006, 0.012, 0.1]]
+    over = "tune.over={training.lr: {low: 0.25x, high: 4x, log: true}}"
+    ranges = load(tmp_path, space, over, "tune.trials=1")
+    assert [own[0].training.lr for own in ranges.tuned()] == [0.006, 0.012]  # the middle
+
+
 BAD = {
+    "tune.over={training.decay: [x2]}": "training.decay='x2': must be float",
+    "tune.over={training.lr: [0x]}": "training.lr=0.0: must be positive",
+    "tune.over={params.lr_mult: [2x]}": "lr_mult='2x': must be float",
     "tune.over.training.lrr=[1]": "unknown setting in tune.over: 'training.lrr'; did you mean tra",
     "tune.over.params.lr_mul=[1]": "of no routing of the space: 'params.lr_mul'; did you mean par",
     "tune.over.training.ema=[0.5]": "training.ema decides what is measured, or at which budget",
