@@ -24,6 +24,7 @@ from darbench.search.files import cards, spaces_folder, tasks_folder
 from darbench.search.load import load_space
 from darbench.search.sweep import SweepResult, sweep
 from darbench.store import declared, ledger
+from tests.make.pages import opened
 from tests.make.rows import trial_rows
 from tests.make.spaces import OVERRIDES, TINY, load, write
 
@@ -99,7 +100,7 @@ def fill(folder: Path, space, command: str, files: dict[str, str]) -> dict[str, 
 
 def commands_of(page: Path) -> list[str]:
     """The commands of a page, as its reader copies them."""
-    copied = re.findall(r"<pre[^>]*>(.*?)</pre>", page.read_text(), re.DOTALL)
+    copied = re.findall(r"<pre[^>]*>(.*?)</pre>", opened(page.read_text()), re.DOTALL)
     texts = [html.unescape(re.sub("<[^>]+>", "", text)) for text in copied]
     return [text for text in texts if text.startswith("darbench ")]
 

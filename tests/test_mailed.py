@@ -85,5 +85,6 @@ def exported(folder: Path) -> dict[str, str]:
     texts = {str(f.relative_to(folder)): f.read_bytes().decode("latin-1") for f in files}
     table = pl.read_parquet(folder / "results.parquet")
     flat = [name for name, kind in table.schema.items() if kind != pl.List(pl.Float64)]
-    unpacked = inert(texts["index.html"])
+    inside = inert(texts["index.html"]).items()
+    unpacked = {name: part.decode("utf-8", "replace") for name, part in inside}
     return texts | unpacked | {"results.csv": table.select(flat).write_csv()}

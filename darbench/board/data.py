@@ -1,17 +1,19 @@
-"""What the page scores by itself: a leaderboard's entries, as scripts/scores.js reads them.
+"""What the page draws and scores by itself: a leaderboard's entries, read by scripts/read.js.
 
-It holds what darbench.analysis reads of an entry and no more. Texts and settings that are only
-compared with each other are numbers: equal ones have the same.
+It holds what darbench.analysis reads of an entry, what figures show of it, and no more. Texts and
+settings that are only compared with each other are numbers: equal ones have the same.
 """
 
 import json
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from darbench.analysis.comparison import BASELINE, plain, predicts_data, recipe
-from darbench.analysis.outcomes import Entry, Outcome, rate_falls
+from darbench.analysis.outcomes import Entry, Outcome, Row, rate_falls
 from darbench.analysis.pairing import audits, unsettled
+from darbench.board.figures import styles
 from darbench.board.leaderboard import Leaderboard
 from darbench.records.canonical import canonical_json
 from darbench.records.metric import COMPARED
@@ -24,20 +26,60 @@ class _Codes(dict[Hashable, int]):
         return self.setdefault(value, len(self))
 
 
-def data(board: Leaderboard) -> str:
-    """Return a leaderboard as JSON: `entries`, each with its trials and their learning curves."""
-    codes = _Codes()
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """A leaderboard for the page's script.
+
+    `text` is JSON: `entries`, each with its trials, and the `grids` of checkpoints that trials
+    have. `numbers` are the learning curves of all trials, one metric after the other.
+    """
+
+    text: str
+    numbers: list[float | None]
+
+
+class _Curves:
+    """The checkpoints and curves of all trials, as they are written."""
+
+    def __init__(self, metrics: list[str]):
+        self.metrics, self.numbers, self.grids, self.codes = metrics, [], _Codes(), _Codes()
+
+    def grid(self, curve: list[Row]) -> int:
+        """The number of the checkpoints at which a curve was measured; its values are noted."""
+        for name in self.metrics:
+            self.numbers += [_finite(row[name]) for row in curve]
+        columns = ("train_flops", "samples_seen")
+        return self.grids[tuple(tuple(row[column] for row in curve) for column in columns)]
+
+
+def data(board: Leaderboard, titles: Mapping[str, str]) -> Data:
+    """Return what the page reads of a leaderboard; `titles` are the names of entries on it."""
+    metrics = [m for m in COMPARED if m == board.rank_by or board.curves[m].count()]
+    curves, looks = _Curves(metrics), _looks(board, titles)
+    entries = [looks[entry.name] | _entry(entry, curves) for entry in board.entries]
     held = {
         "budget": board.budget_flops,
         "rank_by": board.rank_by,
-        "metrics": [m for m in COMPARED if m == board.rank_by or board.curves[m].count()],
-        "entries": [_entry(entry, codes) for entry in board.entries],
+        "tried": board.tried,
+        "metrics": metrics,
+        "grids": [{"flops": flops, "samples": samples} for flops, samples in curves.grids],
+        "entries": entries,
     }
-    return json.dumps(held, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(held, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Data(text=text, numbers=curves.numbers)
 
 
-def _entry(entry: Entry, codes: _Codes) -> dict[str, Any]:
-    model = entry.config["model"]
+def _looks(board: Leaderboard, titles: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """How each entry is shown: its name, its place on the page, and its line if it has one."""
+    drawn = {entry: style._asdict() for entry, style in styles(board.rows).items()}
+    return {
+        row.entry: {"title": titles[row.entry], "place": place, "style": drawn.get(row.entry)}
+        for place, row in enumerate(board.rows)
+    }
+
+
+def _entry(entry: Entry, curves: _Curves) -> dict[str, Any]:
+    model, codes = entry.config["model"], curves.codes
     return {
         "name": entry.name,
         "label": entry.label,
@@ -51,23 +93,22 @@ def _entry(entry: Entry, codes: _Codes) -> dict[str, Any]:
         "training": codes[canonical_json(entry.config["training"])],
         "predicts_data": predicts_data(recipe(entry)),
         "falls": rate_falls(entry.head["config_json"]),
-        "trials": [_trial(outcome, codes) for outcome in entry.outcomes],
+        "trials": [_trial(outcome, curves) for outcome in entry.outcomes],
     }
 
 
-def _trial(outcome: Outcome, codes: _Codes) -> dict[str, Any]:
-    curve = outcome.curve
+def _trial(outcome: Outcome, curves: _Curves) -> dict[str, Any]:
+    last, codes = outcome.last, curves.codes
     return {
         "seed": outcome.pair_id,
-        "split": outcome.last["split"],
+        "split": last["split"],
         "ok": outcome.status == "ok",
-        "flops": [row["train_flops"] for row in curve],
-        "metrics": {name: [_finite(row[name]) for row in curve] for name in COMPARED},
+        "grid": curves.grid(outcome.curve),
         "audits": {
             name: {str(step): codes[frozenset(hashes)] for step, hashes in by_step.items()}
-            for name, by_step in audits(curve).items()
+            for name, by_step in audits(outcome.curve).items()
         },
-        "unsettled": unsettled(curve),
+        "unsettled": unsettled(outcome.curve),
     }
 
 

@@ -1,17 +1,14 @@
-"""The two plots of a section: metrics over training FLOPs, with bands over the seeds.
+"""How the entries of a section are drawn: their lines, and the points of their curves.
 
-Names are escaped because plotly reads texts as pseudo-HTML. Colours of axes and texts come from
-the page's style sheet, so that one figure serves the light and the dark theme.
+What the page's script draws is made by scripts/curves.js, the picture before it by
+darbench.board.picture.
 """
 
-import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import NamedTuple
 
-import plotly.graph_objects as go
 import polars as pl
 
-from darbench.board.cells import power
 from darbench.board.entry_row import EntryRow
 from darbench.board.leaderboard import Leaderboard
 
@@ -20,6 +17,7 @@ COLOURS = ("#3a86d8", "#e0772f", "#2f9e77", "#b65fc4", "#c09a1a", "#d9506a", "#3
 BASELINE_COLOUR = "#868e96"
 HEIGHT = 420
 MARGIN = {"l": 64, "r": 44, "t": 24, "b": 52}
+LEADING = 12  # curves that are drawn unasked, beside those of `add`
 _DASHES = ("solid", "dash", "dot", "dashdot")
 
 
@@ -41,6 +39,12 @@ def styles(rows: Iterable[EntryRow]) -> dict[str, Style]:
     return {row.entry: chosen[row.entry] for row in drawn}
 
 
+def leading(rows: Iterable[EntryRow]) -> list[str]:
+    """The entries whose curves are drawn unasked: the first ones, and every `add`."""
+    drawn = [row for row in rows if not row.stale]
+    return [row.entry for i, row in enumerate(drawn) if i < LEADING or row.baseline]
+
+
 def curve_table(board: Leaderboard, metric: str) -> pl.DataFrame:
     """A table of entry, train_flops, mean, low, high and seeds, a row per entry and checkpoint.
 
@@ -58,70 +62,4 @@ def curve_table(board: Leaderboard, metric: str) -> pl.DataFrame:
             seeds=pl.len(),
         )
         .sort("train_flops")
-    )
-
-
-def figure(board: Leaderboard, metric: str, title: str, names: Mapping[str, str]) -> go.Figure:
-    """Plot `metric` over training FLOPs, both logarithmic, with bands from minimum to maximum.
-
-    The lines are means. `names` maps an entry to the label of its line.
-    """
-    table = curve_table(board, metric).partition_by("entry", as_dict=True)
-    fig = go.Figure()
-    drawn = [
-        (entry, table[(entry,)], style)
-        for entry, style in styles(board.rows).items()
-        if (entry,) in table
-    ]
-    for entry, curve, (colour, _) in drawn:
-        if curve["seeds"].max() > 1:
-            fig.add_trace(_band(entry, curve, colour))
-    for entry, curve, (colour, dash) in drawn:
-        fig.add_trace(_line(entry, curve, colour, dash, names[entry]))
-    if board.budget_flops:
-        fig.add_vline(board.budget_flops, line={"width": 1, "dash": "dot", "color": "#868e96"})
-        ticks = [board.budget_flops / 2**k for k in range(6)]
-        fig.update_xaxes(tickvals=ticks, ticktext=[power(tick) for tick in ticks])
-    fig.update_layout(
-        height=HEIGHT,
-        margin=MARGIN,
-        showlegend=False,
-        hovermode="closest",
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        template="none",
-        font={"size": 12.5, "family": "system-ui, sans-serif"},
-        modebar={"bgcolor": "rgba(0,0,0,0)", "color": "#868e96", "activecolor": COLOURS[0]},
-    )
-    fig.update_xaxes(type="log", title="training FLOPs")
-    fig.update_yaxes(type="log", title=html.escape(title), automargin=True, nticks=8)
-    return fig
-
-
-def _band(entry: str, curve: pl.DataFrame, colour: str) -> go.Scatter:
-    flops = curve["train_flops"].to_list()
-    return go.Scatter(
-        x=flops + flops[::-1],
-        y=curve["high"].to_list() + curve["low"].to_list()[::-1],
-        fill="toself",
-        fillcolor=f"rgba{(*(int(colour[i : i + 2], 16) for i in (1, 3, 5)), 0.1)}",
-        line={"width": 0},
-        mode="lines",
-        hoverinfo="skip",
-        legendgroup=entry,
-    )
-
-
-def _line(entry: str, curve: pl.DataFrame, colour: str, dash: str, name: str) -> go.Scatter:
-    return go.Scatter(
-        x=curve["train_flops"].to_list(),
-        y=curve["mean"].to_list(),
-        customdata=curve.select("low", "high", "seeds").rows(),
-        name=html.escape(name),
-        legendgroup=entry,
-        mode="lines+markers",
-        line={"color": colour, "dash": dash, "width": 2},
-        marker={"size": 6},
-        hovertemplate="%{y:.4g} at %{x:.3g} FLOPs<br>%{customdata[0]:.4g} to "
-        "%{customdata[1]:.4g} over %{customdata[2]} seeds",
     )

@@ -1,19 +1,33 @@
-"""Texts that a page carries and does not read until they are wanted: gzip, written in base64.
+"""What a page carries and does not read until it is wanted: gzip, written in base 85.
 
-They stand in inert script elements, and scripts/inert.js unpacks them. In a `data:` address a
-browser would take many times longer over them.
+It stands in inert script elements, and scripts/inert.js unpacks it. In a `data:` address a browser
+would take many times longer over it.
 """
 
 import base64
 import gzip
+from collections.abc import Sequence
 from importlib import resources
 
+import numpy as np
+
 _PLOTLY = "plotly-cartesian.min.js.gz"
+_MARKUP = str.maketrans("<>&", ",./")
 
 
 def packed(text: str) -> str:
     """Pack a text; the same text is the same on any day, for no time is written into it."""
-    return _written(gzip.compress(text.encode(), 9, mtime=0))
+    return _packed(text.encode())
+
+
+def packed_numbers(values: Sequence[float | None]) -> str:
+    """Pack numbers as float64, None as NaN: first the first bytes of all, then the second ones.
+
+    Side by side the bytes that hold sign and exponent are nearly alike, so that this takes three
+    quarters of what the shortest decimals take that are read as the same numbers.
+    """
+    planes = np.array(values, "<f8").view(np.uint8).reshape(-1, 8).T
+    return _packed(planes.tobytes())
 
 
 def plotly_js() -> str:
@@ -21,5 +35,10 @@ def plotly_js() -> str:
     return _written((resources.files("darbench.board") / "vendor" / _PLOTLY).read_bytes())
 
 
+def _packed(data: bytes) -> str:
+    return _written(gzip.compress(data, 9, mtime=0))
+
+
 def _written(data: bytes) -> str:
-    return base64.b64encode(data).decode()
+    """Five characters for four bytes, where base64 takes 5.33; none of them is markup."""
+    return base64.b85encode(data).decode().translate(_MARKUP)

@@ -1,9 +1,10 @@
 """The page: leaderboards in one HTML file that opens from disk, without server or network.
 
 Everything a user can name (labels, routings, parameters, errors, tasks) is escaped: by Jinja2 in
-the page, and by darbench.board.figures in the plots.
+the page and in what it unpacks, and by scripts/curves.js in the plots.
 """
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from markupsafe import Markup
 
 from darbench.board import cells
 from darbench.board.facts import facts
-from darbench.board.inert import plotly_js
+from darbench.board.inert import packed, plotly_js
 from darbench.board.leaderboard import Leaderboard
+from darbench.board.samples import ROOM
 from darbench.board.script import digest, script
 from darbench.board.section import Section, section
 from darbench.command_line import files_of
@@ -39,9 +41,10 @@ def write_page(
     <trial_id>.png. `command` is what made the results.
     """
     sections, own = _sections(boards, samples_dir), script()
-    page = _template().render(
+    page = _template("board.html").render(
         name=name,
         sections=sections,
+        entries={each.id: _entries(each) for each in sections},
         script=Markup(own),
         digest=digest(own),
         plotly=plotly_js() if any(section.plots for section in sections) else None,
@@ -59,7 +62,14 @@ def write_page(
     return path
 
 
-def _template() -> Template:
+def _entries(section: Section) -> str:
+    """What stands in the entries of a section once they are opened, by anchor, packed."""
+    template = _template("entry.html")
+    opened = {e.id: template.render(e=e, s=section) for e in section.entries}
+    return packed(json.dumps(opened, ensure_ascii=False))
+
+
+def _template(name: str) -> Template:
     environment = Environment(
         loader=PackageLoader("darbench.board"),
         autoescape=True,
@@ -70,7 +80,7 @@ def _template() -> Template:
     for function in ("number", "count", "percent", "interval", "power", "p_value"):
         environment.filters[function] = getattr(cells, function)
     environment.filters["files_of"] = files_of
-    return environment.get_template("board.html")
+    return environment.get_template(name)
 
 
 def _updated(boards: Sequence[Leaderboard]) -> str:
@@ -86,7 +96,8 @@ def _status(boards: Sequence[Leaderboard]) -> str:
 
 
 def _sections(boards: Sequence[Leaderboard], samples_dir: Path) -> list[Section]:
+    room = ROOM // max(1, len(boards))
     return [
-        section(board, f"s{place}", own, samples_dir)
+        section(board, f"s{place}", own, samples_dir, room)
         for place, (board, own) in enumerate(zip(boards, facts(boards), strict=True), start=1)
     ]

@@ -6,7 +6,12 @@ from importlib import resources
 
 _PARTS = (
     "inert.js",
+    "read.js",
+    "written.js",
+    "tables.js",
     "figures.js",
+    "curves.js",
+    "entries.js",
     "student.js",
     "effects.js",
     "comparison.js",

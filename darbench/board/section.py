@@ -14,38 +14,23 @@ from darbench.board import cells
 from darbench.board.data import data
 from darbench.board.entry_view import EntryView, entry_views, names_of
 from darbench.board.facts import Fact
-from darbench.board.figures import curve_table, figure, styles
-from darbench.board.inert import packed
+from darbench.board.figures import curve_table, leading, styles
+from darbench.board.inert import packed, packed_numbers
 from darbench.board.leaderboard import Leaderboard
 from darbench.board.picture import Picture, picture
 from darbench.board.reproduce import literal
+from darbench.board.samples import Samples, samples
 from darbench.command_line import published
 from darbench.records.metric import COMPARED, DESCRIBED, METRICS, Metric
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plot:
-    """A metric over training FLOPs, as a figure and as a table."""
+    """A metric over training FLOPs, which the page's script draws."""
 
     metric: Metric
     id: str  # its anchor
-    figure: str  # for plotly, packed
-    points: Mapping[str, list[dict[str, Any]]]  # rows of `curve_table`, by entry
     picture: Picture | None  # what stands there until plotly has drawn it, or without scripts
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sample:
-    name: str
-    uri: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Samples:
-    """The sample pictures of one pair id."""
-
-    pair_id: int
-    pictures: list[Sample]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +53,8 @@ class Section:
     described: list[Metric]
     contrasts: list[ContrastView]
     plots: list[Plot]
-    data: str  # what the page scores by itself, packed
+    data: str  # what the page draws and scores by itself, packed
+    numbers: str  # its learning curves, packed
     samples: Samples | None
 
     @property
@@ -126,7 +112,14 @@ class Section:
 
     @property
     def drawn(self) -> list[EntryView]:
-        return [e for e in self.entries if any(e.row.entry in p.points for p in self.plots)]
+        measured = set(self.board.curves["entry"])
+        return [e for e in self.entries if e.style and e.row.entry in measured]
+
+    @property
+    def leading(self) -> list[str]:
+        """The entries that are drawn unasked."""
+        first, drawn = leading(self.board.rows), {e.row.entry for e in self.drawn}
+        return [entry for entry in first if entry in drawn]
 
     @property
     def names(self) -> dict[str, str]:
@@ -159,9 +152,15 @@ class Section:
         return list(dict.fromkeys(self.board.commands[row.config_hash] for row in able))
 
 
-def section(board: Leaderboard, key: str, facts: list[Fact], samples_dir: Path) -> Section:
-    """Return the view of a leaderboard, of which every anchor begins with `key`."""
+def section(
+    board: Leaderboard, key: str, facts: list[Fact], samples_dir: Path, room: int
+) -> Section:
+    """Return the view of a leaderboard, of which every anchor begins with `key`.
+
+    Its pictures, of those in `samples_dir`, take `room` characters at most.
+    """
     names, entries = names_of(board.rows), entry_views(board, key)
+    held = data(board, names)
     described = _measured(board, DESCRIBED)
     return Section(
         id=key,
@@ -173,9 +172,10 @@ def section(board: Leaderboard, key: str, facts: list[Fact], samples_dir: Path) 
         beside={m: [d for d in described if d.beside == m] for m in COMPARED},
         described=[metric for metric in described if not metric.beside],
         contrasts=[_contrast(contrast, names) for contrast in board.contrasts],
-        plots=_plots(board, key, names),
-        data=packed(data(board)),
-        samples=_samples(entries, samples_dir),
+        plots=_plots(board, key),
+        data=packed(held.text),
+        numbers=packed_numbers(held.numbers),
+        samples=samples(entries, samples_dir, room),
     )
 
 
@@ -193,37 +193,22 @@ def _measured(board: Leaderboard, names: Sequence[str]) -> list[Metric]:
     return [METRICS[name] for name in names if name in kept | {board.rank_by}]
 
 
-def _plots(board: Leaderboard, key: str, names: Mapping[str, str]) -> list[Plot]:
-    shown = (name for name in COMPARED if board.curves[name].count())
-    return [_plot(board, METRICS[name], f"{key}-{name}", names) for name in shown]
+def _plots(board: Leaderboard, key: str) -> list[Plot]:
+    shown = (METRICS[name] for name in COMPARED if board.curves[name].count())
+    return [
+        Plot(
+            metric=metric,
+            id=f"{key}-{metric.name}",
+            picture=_picture(board, metric.name) if metric.name == board.rank_by else None,
+        )
+        for metric in shown
+    ]
 
 
-def _plot(board: Leaderboard, metric: Metric, anchor: str, names: Mapping[str, str]) -> Plot:
+def _picture(board: Leaderboard, metric: str) -> Picture | None:
+    """The leading curves; None where none of them has a point."""
     drawn, points = styles(board.rows), {}
-    for point in curve_table(board, metric.name).to_dicts():
+    for point in curve_table(board, metric).to_dicts():
         points.setdefault(point["entry"], []).append(point)
-    points = {entry: points[entry] for entry in drawn if entry in points}
-    drawing = figure(board, metric.name, metric.title_in(board.extractor), names)
-    ranks = metric.name == board.rank_by
-    return Plot(
-        metric=metric,
-        id=anchor,
-        figure=packed(drawing.to_json()),
-        points=points,
-        picture=picture(points, board.budget_flops, drawn) if ranks and points else None,
-    )
-
-
-def _samples(entries: Sequence[EntryView], samples_dir: Path) -> Samples | None:
-    """The pictures of the lowest pair id among those that most entries have a picture of."""
-    by_pair: dict[int, list[Sample]] = {}
-    for entry in entries:
-        for trial in entry.trials:
-            judged = trial["status"] == "ok" and trial["split"] == entry.row.split
-            uri = cells.picture(samples_dir / f"{trial['trial_id']}.png") if judged else None
-            if uri and not entry.row.stale:
-                by_pair.setdefault(trial["pair_id"], []).append(Sample(name=entry.name, uri=uri))
-    if not by_pair:
-        return None
-    pair = min(by_pair, key=lambda p: (-len(by_pair[p]), p))
-    return Samples(pair_id=pair, pictures=by_pair[pair])
+    points = {entry: points[entry] for entry in leading(board.rows) if entry in points}
+    return picture(points, board.budget_flops, drawn) if points else None

@@ -23,7 +23,7 @@ def scrolled(page, name):
 
 def curves(plot):
     """How many lines with markers the figure shows."""
-    return plot.locator(".scatterlayer .trace .points path:visible").count() // 3
+    return plot.evaluate("plot => plot.data.filter(({ mode }) => mode === 'lines+markers').length")
 
 
 def test_nothing_is_drawn_and_plotly_is_not_read_before_a_figure_is_in_view(board, opened):
@@ -58,6 +58,65 @@ def test_the_legend_hides_a_line_before_and_after_plotly_has_drawn_it(board, ope
         assert curves(plot) == 2 and button.get_attribute("aria-pressed") == "true"
 
 
+def test_the_table_behind_a_figure_holds_what_it_shows(board, opened):
+    with opened(board) as page:
+        page.locator("#s1-fd-points summary").click()
+        rows = page.locator("#s1-fd-points tbody tr")
+        rows.first.wait_for()
+        assert rows.all_inner_texts() == [
+            f"{name}\t{flops}\t{mean}\t[{low}, {high}]\t3"
+            for name, level in (("dar", 0.95), ("add", 1.0))
+            for flops, share in (("2.00 × 10¹²", 0.5), ("4.00 × 10¹²", 1.0))
+            for low, mean, high in [[f"{v:#.4g}" for v in fd_of(level, share)]]
+        ]
+        page.locator(".legend button", has_text="dar").click()
+        page.locator("#s1-fd-points tbody tr:nth-child(3)").wait_for(state="detached")
+        assert [text.split("\t")[0] for text in rows.all_inner_texts()] == ["add", "add"]
+
+
+def fd_of(ratio, share):
+    """Lowest, mean and highest FD of the seeds of `sweep_rows` at a share of the budget."""
+    wobble = 0.001 if ratio != 1.0 else 0.0
+    values = [20 * (1 + 0.1 * k) * ratio * (1 + wobble * (k - 1)) / share**0.5 for k in range(3)]
+    return min(values), sum(values) / 3, max(values)
+
+
+def test_an_entry_is_unpacked_when_it_is_opened_or_its_link_is_followed(board, opened):
+    with opened(board) as page:
+        assert page.locator("#s1-e0 dl, #s1-e1 dl").count() == 0
+        page.locator("#s1-e0 summary").click()
+        page.locator("#s1-e0 dl").wait_for()
+        assert "darbench train" in page.locator("#s1-e0-command").inner_text()
+        assert page.locator("#s1-e1 dl").count() == 0
+        page.evaluate("location.hash = '#s1-e1'")
+        page.locator("#s1-e1 dl").wait_for()
+        assert page.locator("#s1-e1 tbody tr").count() == 3
+        page.reload()
+        page.locator("#s1-e0 dl").wait_for()
+        assert page.locator("#s1-e0 h4").count() == 4  # filled once
+
+
+def test_plotly_is_given_escaped_names(tmp_path, opened):
+    render(tmp_path, entry_rows("add"), entry_rows("dar", label="<b>bold</b> &lt;"))
+    with opened(tmp_path / "index.html") as page:
+        names = scrolled(page, "s1-val_loss").evaluate("({ data }) => data.map((t) => t.name)")
+        assert "&lt;b&gt;bold&lt;/b&gt; &amp;lt;" in names
+
+
+def test_a_large_board_draws_what_leads_and_says_so(tmp_path, opened):
+    many = [entry_rows("dar", params={"span": k}, ratio=0.9 + 0.01 * k) for k in range(20)]
+    render(tmp_path, *many, entry_rows("add", ratio=2.0))
+    with opened(tmp_path / "index.html") as page:
+        plot = page.locator("#s1-val_loss")
+        assert plot.locator("path.curve").count() == 13
+        assert curves(scrolled(page, "s1-val_loss")) == 13
+        told = page.locator("figure:has(#s1-val_loss) .shown")
+        assert told.inner_text() == "13 of 21 entries"
+        page.locator(".legend [aria-pressed=false]").first.click()
+        page.get_by_text("14 of 21 entries").first.wait_for()
+        assert curves(plot) == 14
+
+
 def test_without_scripts_there_are_ranking_effects_captions_and_a_picture(board, opened):
     with opened(board, java_script_enabled=False) as page:
         text = page.locator("body").inner_text()
@@ -66,6 +125,7 @@ def test_without_scripts_there_are_ranking_effects_captions_and_a_picture(board,
         assert page.locator("#s1-val_loss .curves").is_visible()
         assert page.locator("#s1-val_loss .curve").count() == 2
         assert not page.locator("#s1-fd").is_visible()
+        assert not page.locator("#s1-e0, .legend, .twin").first.is_visible()
 
 
 def test_a_browser_that_cannot_unpack_keeps_the_picture(board, opened):

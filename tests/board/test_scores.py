@@ -1,6 +1,5 @@
 """The browser's scores are Python's: the same rows, in Chromium and in darbench.analysis."""
 
-import json
 import math
 import random
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ import pytest
 
 from darbench.analysis.comparison import baseline, judged_effect, reference, score
 from darbench.board.data import data
+from darbench.board.entry_view import names_of
 from darbench.board.rank import rank
 from darbench.records.metric import COMPARED
 from darbench.store.declared import Declared
@@ -44,9 +44,15 @@ class Board:
         return board.reference, rows
 
     def browser(self, scripts, budget):
-        argument = [json.loads(data(self.at(BUDGET))), {"budget": budget}]
-        found = scripts("([data, wanted]) => rescore(data, wanted)", argument)
+        found = rescored(self.at(BUDGET), scripts, {"budget": budget})
         return found["reference"], [_flat(row) for row in found["rows"]]
+
+
+def rescored(board, scripts, wanted):
+    """What the browser makes of what the page carries of a board."""
+    held = data(board, names_of(board.rows))
+    call = "([text, numbers, wanted]) => rescore(filled(JSON.parse(text), numbers), wanted)"
+    return scripts(call, [held.text, held.numbers, wanted])
 
 
 def _flat(row):
@@ -212,8 +218,7 @@ def test_chosen_entries_are_ranked_among_themselves(seed, scripts):
     metric, entries = board.rank_by, board.entries
     chosen = random.Random(seed).sample(entries, len(entries) // 2 + 1)
     chosen = [entry for entry in entries if entry in chosen]
-    argument = [json.loads(data(board)), {"chosen": [entry.name for entry in chosen]}]
-    found = scripts("([data, wanted]) => rescore(data, wanted)", argument)
+    found = rescored(board, scripts, {"chosen": [entry.name for entry in chosen]})
     measure = reference(chosen, metric)
     assert found["reference"] == (measure and measure.name)
     rows = {row["name"]: row for row in found["rows"]}
@@ -234,7 +239,6 @@ def test_chosen_entries_are_ranked_among_themselves(seed, scripts):
 def test_the_page_carries_the_data_it_scores(tmp_path, opened):
     render(tmp_path, *sweep_rows())
     with opened(tmp_path / "index.html") as page:
-        call = "unpack('s1-data').then((text) => rescore(JSON.parse(text)).rows)"
-        rows = page.evaluate(call)
+        rows = page.evaluate("read('s1').then((data) => rescore(data).rows)")
     assert [row["rank"] for row in rows] == [1, 2]
     assert rows[0]["effects"]["val_loss"]["mean"] == pytest.approx(-0.05, abs=1e-3)

@@ -2,7 +2,10 @@
 
 import base64
 import gzip
+import json
 import re
+
+import numpy as np
 
 from darbench.board import page
 from darbench.board.rank import sections
@@ -30,4 +33,28 @@ def sweep_rows():
 def inert(text):
     """The inert elements of a page, unpacked, by id."""
     found = re.findall(r'<script type="text/plain" id="(.*?)">(.*?)</script>', text)
-    return {name: gzip.decompress(base64.b64decode(code)).decode() for name, code in found}
+    return {name: unpacked(code) for name, code in found}
+
+
+def unpacked(code):
+    return gzip.decompress(decoded(code))
+
+
+def decoded(code):
+    return base64.b85decode(code.translate(str.maketrans(",./", "<>&")))
+
+
+def numbers(planes):
+    """float64, of which the first bytes of all are written, then the second ones."""
+    return np.frombuffer(planes, np.uint8).reshape(8, -1).T.copy().view("<f8").ravel()
+
+
+def opened(text):
+    """The page as it is once every entry is opened."""
+    parts = [part for name, part in inert(text).items() if name.endswith("-entries")]
+    details = {anchor: html for part in parts for anchor, html in json.loads(part).items()}
+    for anchor, html in details.items():
+        start = text.index(f'<details id="{anchor}"')
+        end = text.index("</details>", start)
+        text = text[:end] + html + text[end:]
+    return text

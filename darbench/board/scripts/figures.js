@@ -1,8 +1,23 @@
 // Figures are drawn when they come into view, and the first one loads plotly: nothing else of the
 // page waits for it. Until then a figure is empty, or a picture that Python drew.
+//
+// A kind of figure is a function of the data of its section, of how the reader looks at it and of
+// what its element says: it returns the traces and the layout of plotly, the table behind the
+// figure, and how many entries it shows.
+const FIGURES = {};
 const CONFIG = {
   showSendToCloud: false, displaylogo: false, responsive: true,
   modeBarButtonsToRemove: ["select2d", "lasso2d"],
+};
+const LAYOUT = {
+  height: 420,
+  margin: { l: 64, r: 44, t: 24, b: 52 },
+  showlegend: false,
+  hovermode: "closest",
+  paper_bgcolor: "rgba(0,0,0,0)",
+  plot_bgcolor: "rgba(0,0,0,0)",
+  font: { size: 12.5, family: "system-ui, sans-serif" },
+  modebar: { bgcolor: "rgba(0,0,0,0)", color: "#868e96", activecolor: "#3a86d8" },
 };
 let loading;
 
@@ -22,31 +37,55 @@ function run(code) {
 
 async function draw(plot) {
   try {
-    const [figure] = await Promise.all([unpack(plot.id + "-figure"), plotly()]);
-    plot.replaceChildren();
-    await Plotly.newPlot(plot, { ...JSON.parse(figure), config: CONFIG });
-    showPressed(plot);
+    const [data] = await Promise.all([read(sectionOf(plot).id), plotly()]);
+    if (!plot.data) plot.replaceChildren();
+    const { traces, layout, shown } = figureOf(plot, data);
+    await Plotly.react(plot, traces, { ...LAYOUT, ...layout }, CONFIG);
+    plot.parentElement.querySelector(".shown").textContent =
+      `${shown} of ${data.entries.length} ${data.entries.length === 1 ? "entry" : "entries"}`;
   } catch {
-    // A browser that cannot unpack it keeps the picture, if there is one, and the table below.
+    // A browser that cannot unpack it keeps the picture, if there is one.
     if (!plot.firstElementChild) plot.textContent = "This browser cannot draw the plot.";
   }
 }
 
-// A legend button shows and hides one entry in all plots of its section.
-function toggle(button) {
-  button.setAttribute("aria-pressed", button.getAttribute("aria-pressed") !== "true");
-  button.closest("section").querySelectorAll(".plot").forEach(showPressed);
+const sectionOf = (node) => node.closest("section");
+
+function figureOf(plot, data) {
+  return FIGURES[plot.dataset.figure](data, lookOf(sectionOf(plot)), plot.dataset);
 }
 
-function showPressed(plot) {
-  const buttons = plot.closest("section").querySelectorAll("[data-entry][aria-pressed=false]");
-  const hidden = new Set([...buttons].map((button) => button.dataset.entry));
-  for (const line of plot.querySelectorAll("path[data-entry]")) {
+// How the reader looks at a section: which entries its figures leave out.
+function lookOf(section) {
+  const buttons = section.querySelectorAll(".legend [aria-pressed=false]");
+  return { hidden: new Set([...buttons].map((button) => button.dataset.entry)) };
+}
+
+// A legend button shows and hides one entry in all figures of its section.
+function toggle(button) {
+  button.setAttribute("aria-pressed", button.getAttribute("aria-pressed") !== "true");
+  redraw(sectionOf(button));
+}
+
+function redraw(section) {
+  const { hidden } = lookOf(section);
+  for (const line of section.querySelectorAll("path[data-entry]")) {
     line.style.display = hidden.has(line.dataset.entry) ? "none" : "";
   }
-  if (!plot.data) return;
-  Plotly.restyle(plot, { visible: plot.data.map((trace) => !hidden.has(trace.legendgroup)) });
+  for (const plot of section.querySelectorAll(".plot")) if (plot.data) draw(plot);
+  for (const twin of section.querySelectorAll(".twin[open]")) writeTwin(twin);
 }
+
+// The table behind a figure holds what the figure shows.
+async function writeTwin(twin) {
+  const plot = twin.parentElement.querySelector(".plot");
+  const data = await read(sectionOf(plot).id);
+  twin.querySelector("div").replaceChildren(tableOf(figureOf(plot, data).table));
+}
+
+document.addEventListener("toggle", ({ target }) => {
+  if (target.matches?.(".twin") && target.open) writeTwin(target);
+}, true);
 
 // The inert elements stand after this script: it waits until they are there.
 addEventListener("DOMContentLoaded", () => {

@@ -1,0 +1,25 @@
+// The data of a section, unpacked once and for all: a leaderboard as board/data.py writes it.
+const sections = new Map();
+
+function read(section) {
+  if (!sections.has(section)) sections.set(section, readAnew(section));
+  return sections.get(section);
+}
+
+async function readAnew(section) {
+  const parts = [unpack(section + "-data"), unpackNumbers(section + "-numbers")];
+  const [text, numbers] = await Promise.all(parts);
+  return filled(JSON.parse(text), numbers);
+}
+
+// Give every trial its checkpoints and its curves, which stand among the numbers in order.
+function filled(data, numbers) {
+  let at = 0;
+  const some = (n) => Array.from(numbers.slice(at, (at += n)), (v) => (Number.isNaN(v) ? null : v));
+  for (const trial of data.entries.flatMap((entry) => entry.trials)) {
+    Object.assign(trial, data.grids[trial.grid]);
+    const curves = data.metrics.map((metric) => [metric, some(trial.flops.length)]);
+    trial.metrics = Object.fromEntries(curves);
+  }
+  return data;
+}
