@@ -1,9 +1,12 @@
 """The diagnosis in a few numbers, cheap enough for every trial; early ones are proxies."""
 
+from functools import partial
+
 import numpy as np
 
 from darbench.data import Dataset
 from darbench.diagnose.batch import random_signs, time_grid, validation_batch
+from darbench.diagnose.in_turn import in_turn
 from darbench.diagnose.matrix import routing_matrix
 from darbench.diagnose.measured import Measured
 from darbench.diagnose.measures import matrix_measures
@@ -15,16 +18,21 @@ from darbench.model.sit import SiT
 IMAGES = 8  # at each of TIMES times
 TIMES = 9
 SIGNS = 1
-READERS = 24  # about as many rows of the matrix, evenly spread: all would cost sites squared
+READERS = 16  # rows of the matrix or up to twice as many, evenly spread: all cost sites squared
 PROBED = 256  # images for the probe
 SPLITS = 2
 
 
 def scalar_columns(
-    model: SiT, dataset: Dataset, device: str = "cpu", transport: Transport = DEFAULT
+    model: SiT,
+    dataset: Dataset,
+    device: str = "cpu",
+    transport: Transport = DEFAULT,
+    samples: int = IMAGES * TIMES,
 ) -> dict[str, float]:
     """The diagnosis of a model in seven numbers; which images, noise and times is always the same.
 
+    samples: how many may pass at once with their graph, at least IMAGES.
     fwd_rms_ratio: RMS(z_k) after the last block over that after the first, geometric mean over t.
     grad_decay_ratio: RMS(dLoss / dv_j) of the last block's two outputs over that of the first's,
         geometric mean over t; below 1 the gradient decays with depth.
@@ -41,10 +49,11 @@ def scalar_columns(
         time_grid(TIMES, transport),
     )
     signs = random_signs(SIGNS, IMAGES, model.pos_embed.shape[1], model.routing.width)
-    seen = symptoms(model, batch, times)
     sites = range(model.sites, -1, -max(1, model.sites // READERS))
-    matrix = routing_matrix(model, batch, times, signs, sites)["routing_matrix"]
-    measures = matrix_measures(matrix)
+    analyses = symptoms, partial(routing_matrix, signs=signs, sites=sites)
+    count = max(1, samples // IMAGES)
+    seen, found = (in_turn(partial(each, model, batch), times, count) for each in analyses)
+    measures = matrix_measures(found["routing_matrix"])
     many = validation_batch(dataset, PROBED, device, transport)
     probed = probe(model, many, probe_times(PROBED, many), SPLITS)["probe_r2"]
     grad = seen["rms_grad_v"].values
@@ -60,7 +69,8 @@ def scalar_columns(
 
 
 def _mean(measured: Measured) -> float:
-    return float(np.nanmean(measured.values))
+    known = measured.values[~np.isnan(measured.values)]
+    return float(known.mean()) if known.size else float("nan")
 
 
 def _ratio(last: np.ndarray, first: np.ndarray) -> float:

@@ -19,20 +19,22 @@ def probe(model: SiT, batch: Batch, times: Tensor, splits: int = 5) -> dict[str,
     """R2 of a ridge regression of t on z_k, the mean over tokens, in the held-out half.
 
     times: one for each image of the batch, (n,), unlike in the other analyses, such as n equally
-    spaced ones in random order. probe_r2 (k,): from each depth. probe_r2_input (): from the values
-    of x_t itself. Means over `splits` random halves; the error is the standard deviation over
-    them, not divided by their root, for they are halves of the same samples.
+    spaced ones in random order. probe_r2 (k,): from each depth, the mean over `splits` random
+    halves; NaN where a state is not finite. The error is the standard deviation over halves, not
+    divided by their root, for they are halves of the same samples.
     """
-    t = times.to(batch.x1)
-    x = batch.transport.path.at(t, batch.x1).x(batch.x0, batch.x1)
+    x, t = _seen(batch, times)
     size = max(1, TOKENS // model.pos_embed.shape[1])
     parts = zip(x.split(size), t.split(size), batch.label.split(size), strict=True)
     reads = [[h.mean(1) for h in outputs_of(model, *part).h[::2]] for part in parts]
     pooled = map(torch.cat, zip(*reads, strict=True))
-    t = _array(t)
-    found = np.array([[_r2(_array(f), t, seed) for seed in range(splits)] for f in pooled])
-    given = np.array([_r2(_array(x.flatten(1)), t, seed) for seed in range(splits)])
-    return {"probe_r2": _over_splits(found, ("k",)), "probe_r2_input": _over_splits(given, ())}
+    return {"probe_r2": _over_splits([_r2s(each, t, splits) for each in pooled], ("k",))}
+
+
+def input_probe(batch: Batch, times: Tensor, splits: int = 5) -> dict[str, Measured]:
+    """The same from the values of x_t itself, probe_r2_input (): what needs no model."""
+    x, t = _seen(batch, times)
+    return {"probe_r2_input": _over_splits(_r2s(x.flatten(1), t, splits), ())}
 
 
 def probe_times(n: int, batch: Batch) -> Tensor:
@@ -41,8 +43,20 @@ def probe_times(n: int, batch: Batch) -> Tensor:
     return batch.transport.time(torch.from_numpy((order + 0.5) / n).float())
 
 
+def _seen(batch: Batch, times: Tensor) -> tuple[Tensor, Tensor]:
+    """x_t and t of every image of the batch."""
+    t = times.to(batch.x1)
+    return batch.transport.path.at(t, batch.x1).x(batch.x0, batch.x1), t
+
+
+def _r2s(features: Tensor, t: Tensor, splits: int) -> list[float]:
+    return [_r2(_array(features), _array(t), seed) for seed in range(splits)]
+
+
 def _r2(features: np.ndarray, t: np.ndarray, seed: int) -> float:
     """R2 in one half of the samples of a ridge regression that was fitted in the other."""
+    if not np.isfinite(features).all():
+        return float("nan")
     from sklearn.linear_model import Ridge  # takes a second to import
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -53,7 +67,8 @@ def _r2(features: np.ndarray, t: np.ndarray, seed: int) -> float:
     return regression.fit(features[train], t[train]).score(features[test], t[test])
 
 
-def _over_splits(r2: np.ndarray, axes: tuple[str, ...]) -> Measured:
+def _over_splits(found: list, axes: tuple[str, ...]) -> Measured:
+    r2 = np.array(found)
     spread = r2.std(-1, ddof=1) if r2.shape[-1] > 1 else np.full(r2.shape[:-1], np.nan)
     return Measured(r2.mean(-1), axes, error=spread)
 

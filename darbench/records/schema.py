@@ -52,6 +52,24 @@ def _series(metrics: Iterable[Metric]) -> Iterator[Column]:
             yield Column(name=series.column, kind="floats", doc=series.doc, unit=metric.unit)
 
 
+EARLY = "_early"  # ends the names of the diagnosis after the first hundredth of the budget
+
+
+def _diagnosis(suffix: str = "", when: str = "") -> tuple[Column, ...]:
+    docs = {
+        "fwd_rms_ratio": "RMS of what the last block hands on, over that of the first | 1",
+        "grad_decay_ratio": "RMS of the loss' gradient by the outputs of the last block, over "
+        "that of the first | 1",
+        "block_cosine": "mean cosine of what a block hands on with what the next one does | 1",
+        "routing_entropy": "mean entropy of a row of |A| / sum |A|, A the routing matrix | nat",
+        "lookback_mean": "mean distance of a site from what it reads, by the same | sublayers",
+        "t_sensitivity": "mean total variation of the same over t | 1",
+        "probe_r2": "mean share of the variance of t that a block's state tells | 1",
+    }
+    named = {f"{name}{suffix}": f"{when}{doc}" for name, doc in docs.items()}
+    return _columns("float", False, hashed=False, **named)
+
+
 SCHEMA: tuple[Column, ...] = (
     # keys
     *_columns("int", True, schema_version="version of the schema that the row was written in"),
@@ -109,6 +127,7 @@ SCHEMA: tuple[Column, ...] = (
         True,
         train_seconds="wall time in training steps | s",
         eval_seconds="wall time in evaluation | s",
+        diagnose_seconds="wall time in the diagnosis, which neither of them holds | s",
         step_ms_p50="median wall time of a training step | ms",
         step_ms_p95="95th percentile of the wall time of a training step | ms",
     ),
@@ -145,6 +164,9 @@ SCHEMA: tuple[Column, ...] = (
         routing_dead_share="share of the steps, but for the first twentieth, in which all "
         "were exactly zero | 1",
     ),
+    # the diagnosis of the trained model, in its last row, and an early one
+    *_diagnosis(),
+    *_diagnosis(EARLY, "after a hundredth of the budget: "),
     # status
     *_columns("str", False, status="ok, diverged, oom, timeout or crashed"),
     *_columns("bool", False, final="the trial ended with this row"),

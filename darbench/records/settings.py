@@ -369,6 +369,11 @@ class Evaluation(Settings):
         doc="samples kept as a picture",
         in_identity=NEVER,
     )
+    diagnose: bool = setting(
+        True,
+        doc="whether rows say what the routing does, after 1 % of the budget and at the end",
+        in_identity=NEVER,
+    )
     redraws: int = setting(
         0,
         ZERO_OR_MORE,

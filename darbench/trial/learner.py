@@ -60,6 +60,10 @@ class Learner:
         put(self.ema, copied(self.model))
         return self.ema
 
+    def snapshot(self) -> SiT:
+        """Return a copy of the model in training, as it would be evaluated now."""
+        return copy.deepcopy(self.model).requires_grad_(False).eval()
+
     @torch.no_grad()
     def rehearse(self, batch: tuple[Tensor, ...]) -> Tensor:
         """Return the losses that a step on a batch would find, of as many as pass at once.

@@ -9,14 +9,16 @@ import torch
 from torch import Tensor
 
 from darbench.data import load as load_dataset
-from darbench.metrics.cost.usage import StepTimer, peak_memory, percentiles, reset_peak_memory
+from darbench.metrics.cost.usage import PeakMemory, StepTimer, percentiles
 from darbench.model.sit import SiT
+from darbench.records.schema import EARLY
 from darbench.records.trial import Report, Trial
 from darbench.registry import ROUTINGS
 from darbench.state.generators import borrowed
 from darbench.trial.audit import Audit
 from darbench.trial.batches import Batches
 from darbench.trial.conduct import Conduct
+from darbench.trial.diagnosis import EARLY_SHARE, Diagnosis
 from darbench.trial.draws import Draws
 from darbench.trial.evaluate import Evaluator
 from darbench.trial.generate import Samples
@@ -47,7 +49,7 @@ class Run:
     """A trial in progress: it learns step by step, and is measured at its checkpoints."""
 
     def __init__(self, trial: Trial, device: str):
-        reset_peak_memory(device)
+        self.memory = PeakMemory(device)
         training = trial.training
         dataset = load_dataset(trial.task.data, trial.task.data_path)
         self.trial = trial
@@ -57,7 +59,15 @@ class Run:
         self.conduct.built(self.learner.model.routing)
         self.flops, self.add_flops = self.learner.flops, self.learner.add_flops
         self.checkpoints = checkpoint_steps(training, self.flops, self.add_flops)
-        self.evaluator = Evaluator.of(trial, dataset, self.learner.objective.transport, device)
+        transport = self.learner.objective.transport
+        self.evaluator = Evaluator.of(trial, dataset, transport, device)
+        self.early = step_at(EARLY_SHARE, training, self.flops, self.add_flops)
+        self.diagnosis = Diagnosis(
+            dataset=dataset,
+            transport=transport,
+            device=device,
+            samples=training.micro_batch or training.batch,
+        )
         self.audit = Audit.begin(self.learner.model)
         self.gradients = RoutingGradients(self.learner.model, self.checkpoints[-1])
         self.draws = Draws(trial.pair_id, device)
@@ -70,7 +80,7 @@ class Run:
         self._rehearse(1)
 
     def step(self, step: int) -> None:
-        if not self.losses:
+        if self.timer.stopped:
             self.timer.mark()
         batch = self.batches(step)
         self.audit.add(step, *batch)
@@ -79,6 +89,8 @@ class Run:
         self.gradients.add(step)
         self.audit.add_draws(self.draws.digest())
         self.timer.mark()
+        if step == self.early:
+            self._diagnose(self.learner.snapshot(), EARLY)
 
     def report(self, step: int) -> Report:
         """Evaluate the EMA weights at a checkpoint.
@@ -98,12 +110,22 @@ class Run:
         final = step == self.checkpoints[-1] or measured["status"] != "ok"
         if final and samples is not None and evaluation.redraws:
             measured |= self.evaluator.redraws(model, measured, samples)
+        if final and measured["status"] == "ok":
+            self._diagnose(model)
         self.conduct.ended()
         measured |= self._compute(step) | self.audit.columns | self.gradients.columns
         # A view would keep all pictures.
         grid = samples and samples.pictures[: evaluation.grid].copy()
         weights = self._kept(model, final, measured["status"])
         return Report(step=step, final=final, measured=measured, samples=grid, weights=weights)
+
+    def _diagnose(self, model: SiT, suffix: str = "") -> None:
+        """Neither time nor memory of the training includes it."""
+        if self.trial.evaluation.diagnose:
+            self.step_ms += self.timer.restart()
+            watched = self.conduct.evaluated(model.routing, self.learner.device)
+            with watched, self.memory.left_out():
+                self.diagnosis.add(model, suffix)
 
     def _kept(self, model: SiT, final: bool, status: str) -> dict[str, Tensor] | None:
         """The evaluated weights, where they are to be kept: copies, for training goes on."""
@@ -158,8 +180,9 @@ class Run:
             "params_routing": routing,
             "train_seconds": sum(self.step_ms) / 1e3,
             "eval_seconds": self.eval_seconds,
-            "peak_mem_bytes": peak_memory(self.learner.device),
+            "peak_mem_bytes": self.memory.read(),
             "ref_hash": self.evaluator.reference.ref_hash,
             "data_fingerprint": self.evaluator.dataset.fingerprint,
             **percentiles(self.step_ms),
+            **self.diagnosis.columns,
         }

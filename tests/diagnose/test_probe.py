@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from darbench.diagnose.probe import probe, probe_times
+from darbench.diagnose.probe import input_probe, probe, probe_times
 from darbench.routing.add import Add
 from tests.diagnose.models import batch_of, model_of, model_with
 
@@ -54,8 +54,16 @@ def test_the_input_says_the_time_as_ridge_regression_in_closed_form_finds():
     batch = batch_of(64)
     batch = batch._replace(x1=batch.x1[:1].expand_as(batch.x1), x0=0.1 * batch.x0)
     times = probe_times(64, batch).double()
-    found = probe(model_of("add"), batch, times)["probe_r2_input"]
+    found = input_probe(batch, times)["probe_r2_input"]
     assert found.values > 0.95 and found.axes == ()
+
+
+def test_a_state_that_is_not_finite_says_nothing():
+    model = model_of("add", torch.float32)
+    model.blocks[1].mlp.fc2.bias.data.fill_(torch.inf)
+    batch = batch_of(16, torch.float32)
+    r2 = probe(model, batch, probe_times(16, batch))["probe_r2"].values
+    assert np.isfinite(r2[:2]).all() and np.isnan(r2[2:]).all()
 
 
 def test_times_are_spread_evenly_over_the_span_in_random_order():

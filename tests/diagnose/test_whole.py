@@ -1,31 +1,14 @@
-"""All analyses together: what one time alone gives is what all times at once give."""
-
-from functools import partial
+"""All analyses together, and their long form."""
 
 import numpy as np
 import torch
 
 from darbench.data import load
-from darbench.diagnose.batch import random_signs
 from darbench.diagnose.long_form import COLUMNS, long_form
-from darbench.diagnose.matrix import routing_matrix
 from darbench.diagnose.measured import Measured
-from darbench.diagnose.symptoms import symptoms
-from darbench.diagnose.weights import softmax_weights
 from darbench.diagnose.whole import TIMES as COUNT
-from darbench.diagnose.whole import one_by_one, whole_diagnosis
-from tests.diagnose.models import TIMES, TOKENS, WIDTH, batch_of, model_of
+from darbench.diagnose.whole import whole_diagnosis
 from tests.make.models import sit
-
-
-def test_time_by_time_the_numbers_are_those_of_all_times_at_once():
-    model, batch = model_of("dar"), batch_of()
-    signs = random_signs(1, 2, TOKENS, WIDTH)
-    for analysis in (symptoms, partial(routing_matrix, signs=signs), softmax_weights):
-        alone = one_by_one(partial(analysis, model, batch), TIMES)
-        for name, together in analysis(model, batch, TIMES).items():
-            np.testing.assert_allclose(alone[name].values, together.values, rtol=1e-9, atol=1e-12)
-            assert alone[name].axes == together.axes
 
 
 def test_the_long_form_has_a_row_for_every_number_that_is_there():

@@ -50,6 +50,7 @@ def tiny_trial(
     """A trial of three steps; `changes` to fields of Training and Evaluation."""
     training = {"steps": 3, "batch": 8, "lr": 6e-3, "ema": 0.5, "checkpoints": (0.5, 1.0)}
     evaluation = {"n_gen": 64, "sampler_steps": 2, "val_draws": 1, "grid": 10, "fd_from": 1.0}
+    evaluation["diagnose"] = False
     of_training = {k: v for k, v in changes.items() if k in Training.__dataclass_fields__}
     of_evaluation = {k: v for k, v in changes.items() if k in Evaluation.__dataclass_fields__}
     assert len(of_training) + len(of_evaluation) == len(changes)

@@ -18,7 +18,7 @@ NO_IDENTITY = {
     "task": {"data_path", "hours", "noise", "rank_by", "summary", "quick"},
     "model": {"size"},
     "training": {"micro_batch", "timeout_s", "keep_weights"},
-    "evaluation": {"grid"},
+    "evaluation": {"grid", "diagnose"},
     "variant": {"label"},
 }
 OTHER = {
@@ -43,6 +43,7 @@ ALLOWED = {
     "keep_weights": "last",
     "skip": "time",
     "gate": "one_plus",
+    "diagnose": False,
     "repa": Repa(coefficient=0.25),
     "sde": Stochastic(form="linear"),
 }

@@ -56,6 +56,7 @@ def test_every_task_has_a_quick_form(task, monkeypatch):
     whole, quick = shipped(f"task={task}"), shipped(f"task={task}", quick=True)
     assert quick.ground.training.steps < whole.ground.training.steps
     assert quick.ground.evaluation.fd_from <= quick.ground.training.checkpoints[-2]
+    assert whole.ground.evaluation.diagnose and not quick.ground.evaluation.diagnose
 
 
 def test_overrides_in_hydras_syntax():

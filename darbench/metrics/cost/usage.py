@@ -2,6 +2,8 @@
 
 import resource
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +27,11 @@ class StepTimer:
             event.record()
             self._marks.append(event)
 
+    @property
+    def stopped(self) -> bool:
+        """Whether no step has begun since the last restart."""
+        return not self._marks
+
     def restart(self) -> list[float]:
         """Forget the marks so far; returns the milliseconds between them."""
         pairs = list(zip(self._marks, self._marks[1:], strict=False))
@@ -41,6 +48,28 @@ def percentiles(times: list[float]) -> dict[str, float]:
     """Median and 95th percentile of step times in ms, as columns of a row."""
     p50, p95 = np.percentile(times, [50, 95])
     return {"step_ms_p50": float(p50), "step_ms_p95": float(p95)}
+
+
+@dataclass
+class PeakMemory:
+    """The highest number of bytes in use since it was made, but for what is left out."""
+
+    device: str
+    _highest: int = 0
+
+    def __post_init__(self):
+        reset_peak_memory(self.device)
+
+    def read(self) -> int:
+        self._highest = max(self._highest, peak_memory(self.device))
+        return self._highest
+
+    @contextmanager
+    def left_out(self) -> Iterator[None]:
+        """Do not count what is done within the context."""
+        self.read()
+        yield
+        reset_peak_memory(self.device)
 
 
 def reset_peak_memory(device: str) -> None:

@@ -2,7 +2,13 @@ import time
 
 import numpy as np
 
-from darbench.metrics.cost.usage import StepTimer, peak_memory, percentiles, reset_peak_memory
+from darbench.metrics.cost.usage import (
+    PeakMemory,
+    StepTimer,
+    peak_memory,
+    percentiles,
+    reset_peak_memory,
+)
 
 
 def test_the_timer_gives_the_milliseconds_between_marks_and_starts_anew():
@@ -29,3 +35,16 @@ def test_peak_memory_is_the_highest_since_the_reset():
     assert high - before > 0.5 * 2**28  # the system may take other pages away meanwhile
     reset_peak_memory("cpu")
     assert peak_memory("cpu") <= high
+
+
+def test_the_peak_holds_nothing_of_what_is_left_out():
+    peak = PeakMemory("cpu")
+    before = peak.read()
+    with peak.left_out():
+        np.ones(2**25)  # 256 MB
+    assert peak.read() - before < 0.5 * 2**28
+    np.ones(2**25)
+    assert peak.read() - before > 0.5 * 2**28
+    with peak.left_out():
+        pass
+    assert peak.read() - before > 0.5 * 2**28  # what was before still counts
