@@ -31,8 +31,8 @@ def train_one(
     """Train one trial, write its rows to out/train, and return them.
 
     `show` is called with each row, and `say` with notes on repairs of the ledger, on data that
-    differ from the published ones, and on a recipe that ends too soon. When run again, it trains
-    again: equal row hashes show that the trial reproduces.
+    differ from the published ones, and on a recipe that ends too soon. When run again, it goes on
+    where it was cut off, or trains again: equal row hashes show that the trial reproduces.
     """
     trial = load_trial(routing, task, overrides, seed, signatures())
     require_feasible([(routing, trial)])
@@ -47,7 +47,7 @@ def train_one(
         rows = []
         attempt = attempts.get(trial.id, 0) + 1
         with plain_arithmetic(device), watchdog(trial, writer, attempt):
-            for row in run_trial(trial, writer, attempt):
+            for row in run_trial(trial, writer, attempt, say=say):
                 show(row)
                 rows.append(row)
     return rows

@@ -171,7 +171,12 @@ SCHEMA: tuple[Column, ...] = (
     *_columns("str", False, status="ok, diverged, oom, timeout or crashed"),
     *_columns("bool", False, final="the trial ended with this row"),
     *_columns("str", True, error="what went wrong, one line"),
-    *_columns("int", True, attempt="1 for the first run of the trial"),
+    *_columns(
+        "int",
+        True,
+        attempt="1 for the first run of the trial",
+        resumed_from="steps that an earlier attempt had done when this one went on | steps",
+    ),
     # provenance
     *_columns("int", True, arithmetic="version of the kernels that computed the trial"),
     *_columns("str", True, darbench_version="", git_sha="commit of darbench's source tree"),
@@ -213,7 +218,13 @@ def is_outdated(row: Mapping[str, Any]) -> bool:
 
 
 def make_row(
-    trial: Trial, report: Report, environment: Mapping[str, Any], *, leaderboard: str, attempt: int
+    trial: Trial,
+    report: Report,
+    environment: Mapping[str, Any],
+    *,
+    leaderboard: str,
+    attempt: int,
+    resumed_from: int | None = None,
 ) -> dict:
     """Return the row of one checkpoint: all columns of SCHEMA, missing measurements as None."""
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
@@ -241,6 +252,7 @@ def make_row(
         "protocol_json": canonical_json(protocol(trial)),
         "protocol_hash": protocol_hash(trial),
         "attempt": attempt,
+        "resumed_from": resumed_from,
         "status": "ok",
         **environment,
     }

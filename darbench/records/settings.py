@@ -277,11 +277,23 @@ class Training(Settings):
         doc="which averaged weights to keep in a file: `none`, the `last` or `all` checkpoints'",
         in_identity=NEVER,
     )
+    save_every_s: float | None = setting(
+        300.0,
+        POSITIVE.or_null(),
+        doc="seconds after which a trial's state is saved, to go on from if it is cut off, as "
+        "at its checkpoints; null saves none",
+        in_identity=NEVER,
+    )
+    save_to: str = setting(
+        "",
+        doc="folder, or URL that fsspec knows, of these states; without it beside the results",
+        in_identity=NEVER,
+    )
     timeout_s: float = setting(
         3600.0,
         POSITIVE,
         Rule("at most 1e9", lambda seconds, _: seconds <= 1e9),  # a timer takes no more
-        doc="wall-clock limit of a trial",
+        doc="wall-clock limit of an attempt at a trial",
         in_identity=NEVER,
     )
 

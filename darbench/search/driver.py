@@ -91,6 +91,10 @@ class Driver:
         name = trial_name(trial, self._at(trial))
         self.say(f"step {row['step']}: {name}: val_loss {row['val_loss']:.4f}")
 
+    def told(self, trial: Trial, note: str) -> None:
+        """Note what a trial says of itself."""
+        self.say(f"{trial_name(trial, self._at(trial))}: {note}")
+
     def end(self, trial: Trial, row: Mapping[str, Any] | None) -> None:
         """Note that a trial ended with this row; None if its worker died without one."""
         if row is None or not row["final"]:

@@ -15,7 +15,10 @@ from darbench.registry import Parameter, parameter
 
 # Those that are no scalars, for a list in a space is choices; and those that no identity holds,
 # for two configurations that differ in them are one.
-NOT_CHANGED = ("size", "repa", "checkpoints", "micro_batch", "keep_weights", "timeout_s")
+NOT_CHANGED = (
+    *("size", "repa", "checkpoints"),
+    *("micro_batch", "keep_weights", "save_every_s", "save_to", "timeout_s"),
+)
 PARTS = {"model": Model, "training": Training}
 GROUND = ("task", *PARTS, "evaluation")  # what a space has for each ground
 CHANGED = {

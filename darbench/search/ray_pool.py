@@ -130,8 +130,11 @@ class RowCallback(tune.Callback):
 
     def on_trial_result(self, iteration, trials, trial, result, **info) -> None:
         row = self.searcher.last[trial.trial_id] = result["row"]
+        running, driver = self.searcher.running[trial.trial_id], self.searcher.driver
+        for note in result["said"]:
+            driver.told(running, note)
         if not row["final"]:
-            self.searcher.driver.reached(self.searcher.running[trial.trial_id], row)
+            driver.reached(running, row)
 
 
 def _tuner(driver: "Driver", sent: "Sent", workers: int, storage: str) -> tune.Tuner:
@@ -225,6 +228,9 @@ def work(config: dict[str, Any], setup: WorkerSetup) -> None:
         plain_arithmetic(setup.device),
         watchdog(trial, writer, attempt),
     ):
-        for row in run_trial(trial, writer, attempt, prepare=partial(setup.sent.register, trial)):
-            tune.report({"row": {key: row[key] for key in sent}})
+        said: list[str] = []
+        prepare = partial(setup.sent.register, trial)
+        for row in run_trial(trial, writer, attempt, prepare, said.append):
+            tune.report({"row": {key: row[key] for key in sent}, "said": [*said]})
+            said.clear()
     trim()

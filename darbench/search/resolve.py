@@ -17,6 +17,7 @@ from darbench.records.settings import Task
 from darbench.registry import ENCODERS
 from darbench.search.compose import Values
 from darbench.search.files import cards, tasks_folder
+from darbench.store.shelf import shelf
 from darbench.trial.encoder_names import default_encoder, need_pictures
 
 
@@ -26,6 +27,7 @@ def resolve(values: Values) -> Values:
     BadInput where files are missing, or are not those that the task declares.
     """
     values = find_encoder(values)
+    values |= {"grounds": [*map(_with_place, values["grounds"])]}
     tasks = {each["task"]["name"]: each["task"] for each in values["grounds"]}
     located = {name: task | _data_of(task) for name, task in tasks.items()}
     return values | {
@@ -95,6 +97,16 @@ def _with_encoder(ground: Values) -> Values:
         )
     repa["fingerprint"] = made
     return ground | {"training": training | {"repa": repa}}
+
+
+def _with_place(ground: Values) -> Values:
+    """The ground with the whole path of the folder for states; BadInput for a URL of none."""
+    place = ground["training"]["save_to"]
+    if place and "://" in place:
+        shelf(place)
+    elif place:
+        place = os.path.realpath(os.path.expanduser(place))
+    return ground | {"training": ground["training"] | {"save_to": place}}
 
 
 def _data_of(task: Mapping[str, Any]) -> dict[str, str]:

@@ -22,7 +22,10 @@ from darbench.records.schema import make_row
 from darbench.records.trial import Report, Trial
 from darbench.store import ledger
 from darbench.store.environment import environment
+from darbench.store.shelf import Shelf, shelf
+from darbench.store.states import FOLDER as STATES
 from darbench.store.weights import save_weights, weights_file
+from darbench.trial.keeping import NotKept, keeping
 from darbench.trial.train import train
 
 GRID_COLUMNS, GREY = 10, 128  # samples in a row of the picture, and the value between them
@@ -36,11 +39,20 @@ class RowWriter:
     device: str = "cpu"  # recorded in every row
     name: str = "worker"  # the name of this process's ledger file
 
-    def append(self, trial: Trial, report: Report, attempt: int) -> dict[str, Any]:
+    def states(self, trial: Trial) -> Shelf:
+        """Return where the states of a trial lie: in the folder, or where its settings say."""
+        elsewhere = trial.training.save_to
+        place = (elsewhere, self.folder.name) if elsewhere else (self.folder, STATES)
+        return shelf(*map(str, place), trial.id)
+
+    def append(
+        self, trial: Trial, report: Report, attempt: int, resumed_from: int | None = None
+    ) -> dict[str, Any]:
         """Write a report's row to the ledger, then its samples and weights; return the row."""
         gpu = torch.cuda.get_device_name() if self.device == "cuda" else ""
         where = environment(self.device, torch.get_num_threads(), gpu, ARITHMETIC)
-        row = make_row(trial, report, where, leaderboard=self.folder.name, attempt=attempt)
+        told = {"leaderboard": self.folder.name, "attempt": attempt, "resumed_from": resumed_from}
+        row = make_row(trial, report, where, **told)
         ledger.append(self.folder / "ledger" / f"{self.name}.jsonl", row)
         if report.samples is not None and len(report.samples):
             with suppress(OSError):  # a trial goes on without its picture
@@ -52,21 +64,30 @@ class RowWriter:
 
 
 def run_trial(
-    trial: Trial, writer: RowWriter, attempt: int = 1, prepare: Callable[[], None] = lambda: None
+    trial: Trial,
+    writer: RowWriter,
+    attempt: int = 1,
+    prepare: Callable[[], None] = lambda: None,
+    say: Callable[[str], None] = lambda note: None,
 ) -> Iterator[dict[str, Any]]:
     """Run a trial and yield its rows; an exception becomes a last row with a status.
 
-    `prepare` is called first, and may fail like the trial itself.
+    `prepare` is called first, and may fail like the trial itself. `say` hears what becomes of the
+    states from which the trial goes on if it is cut off.
     """
-    step = 0
+    step, kept = 0, NotKept()
     try:
         prepare()
-        for report in train(trial, writer.device):
+        kept = keeping(trial, writer.device, writer.states(trial), say)
+        for report in train(trial, writer.device, kept):
             step = report.step
-            yield writer.append(trial, report, attempt)
+            row = writer.append(trial, report, attempt, kept.resumed_from)
+            if report.final:
+                kept.clear()
+            yield row
     except (Exception, SystemExit) as error:  # a user's code may end the program
         status = "oom" if _out_of_memory(error) else "crashed"
-        yield writer.append(trial, failure(status, step, error), attempt)
+        yield writer.append(trial, failure(status, step, error), attempt, kept.resumed_from)
 
 
 def _out_of_memory(error: BaseException) -> bool:

@@ -5,7 +5,7 @@ is, and the trial only looks worse. It is seen here whatever the routing compute
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +49,19 @@ class RoutingGradients:
         if step % EVERY == 0:
             for total, part in zip(self.squares, (self.routing, self.trunk), strict=True):
                 total += get_total_norm(_gradients(part)).double().square()
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {"zeros": self.zeros, "dead": self.dead, "squares": self.squares}
+
+    def plain(self) -> dict[str, int]:
+        return {"steps": self.steps, "later": self.later}
+
+    @torch.no_grad()
+    def restore(self, tensors: Mapping[str, Tensor], plain: Mapping[str, int]) -> None:
+        """Take up the sums of an earlier process, as `tensors` and `plain` gave them."""
+        for name, own in self.tensors().items():
+            own.copy_(tensors[name])
+        self.steps, self.later = plain["steps"], plain["later"]
 
     @property
     def columns(self) -> dict[str, float | None]:

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from darbench.records.schema import EARLY
 from darbench.records.trial import Report, Trial
 from darbench.registry import ROUTINGS
 from darbench.state.generators import borrowed
+from darbench.store.states import State
 from darbench.trial.audit import Audit
 from darbench.trial.batches import Batches
 from darbench.trial.conduct import Conduct
@@ -22,27 +24,33 @@ from darbench.trial.diagnosis import EARLY_SHARE, Diagnosis
 from darbench.trial.draws import Draws
 from darbench.trial.evaluate import Evaluator
 from darbench.trial.generate import Samples
+from darbench.trial.keeping import NotKept
 from darbench.trial.learner import Learner, in_parts
+from darbench.trial.learner_state import learnt_by, restore
 from darbench.trial.routing_gradients import RoutingGradients
 from darbench.trial.schedule import checkpoint_steps, step_at
 
 
-def train(trial: Trial, device: str = "cpu") -> Iterator[Report]:
+def train(trial: Trial, device: str = "cpu", kept: NotKept | None = None) -> Iterator[Report]:
     """Train the trial and yield a Report at every checkpoint, the last one with final=True.
 
-    A loss that is not finite ends the trial with a report of status diverged. Whoever takes the
-    reports finds the global generators as they were.
+    It begins where `kept` has it, and is saved there as it goes. A loss that is not finite ends
+    the trial with a report of status diverged. Whoever takes the reports finds the global
+    generators as they were.
     """
-    run, done = Run(trial, device), 0
-    for checkpoint in run.checkpoints:
+    kept = kept or NotKept()
+    run = kept.begin(partial(Run, trial, device))
+    for checkpoint in run.ahead:
         with borrowed(trial.pair_id, device):
-            for step in range(done + 1, checkpoint + 1):
+            for step in range(run.done + 1, checkpoint + 1):
                 run.step(step)
+                kept.stepped(run)
+            kept.reached(run)
             report = run.report(checkpoint)
         yield report
         if report.final:
             return
-        done = checkpoint
+        kept.reported(run)
 
 
 class Run:
@@ -75,6 +83,7 @@ class Run:
         self.step_ms: list[float] = []
         self.losses: list[Tensor] = []  # since the last checkpoint
         self.eval_seconds = 0.0
+        self.done = self.reported = 0  # steps, and those of the last report
         with borrowed(trial.pair_id, device), self.conduct.drawing():
             self.learner.demand_apart(self.batches(1))
         self._rehearse(1)
@@ -91,6 +100,44 @@ class Run:
         self.timer.mark()
         if step == self.early:
             self._diagnose(self.learner.snapshot(), EARLY)
+        self.done = step
+
+    @property
+    def ahead(self) -> list[int]:
+        """The checkpoints that are to be reached, or that are not reported yet."""
+        return [step for step in self.checkpoints if step > self.reported]
+
+    def tensors(self) -> dict[str, Tensor]:
+        self.step_ms += self.timer.restart()
+        own = {
+            "losses": torch.stack(self.losses),
+            "step_ms": torch.tensor(self.step_ms, dtype=torch.double),
+        }
+        return own | self.gradients.tensors() | learnt_by(self.learner)
+
+    def plain(self) -> dict[str, Any]:
+        return {
+            "reported": self.reported,
+            "eval_seconds": self.eval_seconds,
+            "audit": self.audit.state(),
+            "gradients": self.gradients.plain(),
+            "diagnosis": self.diagnosis.columns,
+            "schedule": self.learner.schedule.state_dict(),
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on as a state has it; ValueError if it is of another beginning."""
+        audit = Audit.from_state(state.plain["audit"])
+        if audit.columns["audit_init"] != self.audit.columns["audit_init"]:
+            raise ValueError("another trunk at the start")
+        restore(self.learner, state.tensors, state.plain["schedule"])
+        self.gradients.restore(state.tensors, state.plain["gradients"])
+        self.diagnosis.columns = dict(state.plain["diagnosis"])
+        self.audit, self.eval_seconds = audit, state.plain["eval_seconds"]
+        self.done, self.reported = state.step, state.plain["reported"]
+        self.step_ms = state.tensors["step_ms"].tolist()
+        if self.reported < self.done:
+            self.losses = [*state.tensors["losses"].to(self.learner.device)]
 
     def report(self, step: int) -> Report:
         """Evaluate the EMA weights at a checkpoint.
@@ -101,7 +148,7 @@ class Run:
         evaluation = self.trial.evaluation
         self.step_ms += self.timer.restart()
         train_loss = torch.stack(self.losses).double().mean().item()
-        self.losses = []
+        self.losses, self.reported = [], step
         self._rehearse(step)
         started = time.perf_counter()
         model = self.learner.evaluated()

@@ -220,7 +220,9 @@ def test_a_worker_killed_in_mid_trial_fails_that_trial_alone(tmp_path):
     code, said, complaints = finish(space, out, *LONG)
     assert (code, complaints) == (0, "") and "1 done, 0 failed, 3 finished earlier" in said
     (again,) = [row for row in finished(out) if row["trial_id"] == lost["trial_id"]]
-    assert again["attempt"] == 2
+    assert again["attempt"] == 2 and again["resumed_from"] == max(reached)
+    assert f"goes on from step {max(reached)}" in said
+    assert not list((out / "mine" / "states").iterdir())
 
 
 @pytest.mark.slow

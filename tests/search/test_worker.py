@@ -86,7 +86,7 @@ def test_a_model_too_large_for_the_memory_is_an_oom(tmp_path):
     ],
 )
 def test_a_failure_keeps_the_step_that_was_reached(tmp_path, monkeypatch, error, status):
-    def train(trial, device):
+    def train(trial, device, kept):
         yield Report(step=2, final=False, measured={"val_loss": 0.5})
         raise error
 
