@@ -1,4 +1,5 @@
-"""Files that are replaced at once: a reader sees the old file or the new one, whole."""
+"""Files that are replaced at once, so that a reader sees the old file or the new one, whole; and
+their hash."""
 
 import hashlib
 import os
@@ -28,6 +29,12 @@ def replacing(path: Path, *, flush: bool = False) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def file_hash(path: Path) -> str:
+    """The first 16 digits of the sha256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 @cache

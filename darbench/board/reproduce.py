@@ -14,6 +14,8 @@ from darbench.records.settings import Model, Training
 # Hydra's override grammar reads these strings literally, without quotes.
 _PLAIN = re.compile(r"(?!(null|true|false|nan|inf)$)[A-Za-z_][\w./-]*", re.IGNORECASE | re.ASCII)
 
+MADE = ("init_hash",)  # no task sets it: it is of a file, and empty without one
+
 
 def reproduce_command(
     config_json: str, seed: int = 0, files: Mapping[str, str] | None = None
@@ -43,7 +45,8 @@ def overrides_of(config_json: str) -> tuple[str, list[str]]:
     for group in (Model, Training):
         config[group.SECTION] = identity_defaults(group) | config[group.SECTION]
     for group in ("params", "model", "training", "evaluation"):
-        words += [f"{group}.{key}={literal(v)}" for key, v in sorted(config[group].items())]
+        given = {key: v for key, v in sorted(config[group].items()) if key not in MADE or v}
+        words += [f"{group}.{key}={literal(v)}" for key, v in given.items()]
     return task, words
 
 

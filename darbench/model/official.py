@@ -21,6 +21,14 @@ def load_official(model: SiT, saved: Mapping[str, Any]) -> list[str]:
     of wrappers are dropped. It is strict for `add`, which has no such keys. A checkpoint with
     learn_sigma loads into a model without it: the second half of the head's channels, which the
     official forward drops, is left out.
+    ValueError as for `fitting`.
+    """
+    return model.load_state_dict(fitting(model, saved), strict=False).missing_keys
+
+
+def fitting(model: SiT, saved: Mapping[str, Any]) -> dict[str, Any]:
+    """What `load_official` loads, if it can; the model may be on the meta device.
+
     Raises ValueError naming the keys that are missing, unexpected, of another shape, or no finite
     floating-point tensors.
     """
@@ -36,7 +44,7 @@ def load_official(model: SiT, saved: Mapping[str, Any]) -> list[str]:
         problems += _unfit(key, state[key], own[key])
     if problems:
         raise ValueError(f"not this model's SiT state dict: {'; '.join(problems[:5])}")
-    return model.load_state_dict(state, strict=False).missing_keys
+    return state
 
 
 def to_official(model: SiT) -> dict[str, Tensor]:

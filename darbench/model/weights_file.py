@@ -2,7 +2,8 @@
 
 import argparse
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from darbench.errors import BadInput
-from darbench.model.official import OURS, load_official, unwrapped
+from darbench.model.official import OURS, fitting, load_official, unwrapped
 from darbench.model.sit import SiT
 
 PROJECTORS = "projectors."  # REPA trains them beside the model, which never calls them
@@ -24,20 +25,51 @@ def load_weights(model: SiT, file: Path) -> list[str]:
     the average is taken. One without the routing's parameters leaves those as they are.
     BadInput if it cannot be read, or is not of this model.
     """
-    state = unwrapped(_read(file))
-    beside = sorted(key for key in state if key.startswith(PROJECTORS))
-    state = {key: value for key, value in state.items() if key not in beside}
-    notes = []
-    if beside:
-        notes.append(f"left out REPA's projectors, {len(beside)} tensors from {beside[0]} on")
-    try:
+    state, notes = _weights(file)
+    with _told_of(file):
         if any(key.startswith(OURS) for key in state):
             model.load_state_dict(state)
         elif fresh := load_official(model, state):
             notes.append(f"the file lacks {len(fresh)} tensors of the routing, which are initial")
+    return notes
+
+
+def load_trunk(model: SiT, file: Path) -> None:
+    """Load all but the routing and the skip, which stay as they are, whatever the file has.
+
+    Files and errors are those of `load_weights`.
+    """
+    with _told_of(file):
+        load_official(model, _trunk(file))
+
+
+def check_trunk(model: SiT, file: Path) -> None:
+    """Raise BadInput if `load_trunk` would; the model may be on the meta device."""
+    with _told_of(file):
+        fitting(model, _trunk(file))
+
+
+def _trunk(file: Path) -> dict[str, Any]:
+    return {key: x for key, x in _weights(file)[0].items() if not key.startswith(OURS)}
+
+
+def _weights(file: Path) -> tuple[dict[str, Any], list[str]]:
+    """The model's state in a file, and notes on what was left out of it."""
+    state = unwrapped(_read(file))
+    beside = sorted(key for key in state if key.startswith(PROJECTORS))
+    state = {key: value for key, value in state.items() if key not in beside}
+    if not beside:
+        return state, []
+    return state, [f"left out REPA's projectors, {len(beside)} tensors from {beside[0]} on"]
+
+
+@contextmanager
+def _told_of(file: Path) -> Iterator[None]:
+    """Say of which file it is that does not fit."""
+    try:
+        yield
     except (ValueError, RuntimeError) as error:
         raise BadInput(f"{file}: {' '.join(str(error).split())}") from None
-    return notes
 
 
 def _read(file: Path) -> Mapping[str, Any]:

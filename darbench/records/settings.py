@@ -271,6 +271,15 @@ class Training(Settings):
         Rule("two or more, increasing, in (0, 1], the last 1.0", _increase),
         doc="fractions of the budget at which to measure; the last is 1.0",
     )
+    init_from: str = setting(
+        "",
+        doc="a file of weights that the trunk starts with, as of a trained `add`; the routing is "
+        "fresh",
+        in_identity=NEVER,
+    )
+    init_hash: str = setting(
+        "", doc="hash of that file; filled in when the space is resolved", in_identity=IF_CHANGED
+    )
     keep_weights: str = setting(
         "none",
         one_of(*KEPT_WEIGHTS),

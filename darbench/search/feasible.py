@@ -57,6 +57,7 @@ def _is_shipped(trial: Trial) -> bool:
         and not data.from_files(trial.task.data)
         and trial.task.extractor in shipped()
         and encoder in (None, *shipped())
+        and not trial.training.init_from
     )
 
 

@@ -16,7 +16,7 @@ from darbench.registry import Parameter, parameter
 # Those that are no scalars, for a list in a space is choices; and those that no identity holds,
 # for two configurations that differ in them are one.
 NOT_CHANGED = (
-    *("size", "repa", "checkpoints"),
+    *("size", "repa", "checkpoints", "init_from", "init_hash"),
     *("micro_batch", "keep_weights", "save_every_s", "save_to", "timeout_s"),
 )
 PARTS = {"model": Model, "training": Training}

@@ -1,9 +1,8 @@
-"""From values to values: the paths and fingerprints of a task's data and of a recipe's encoder.
+"""From values to values: the paths and hashes of a task's data, a recipe's encoder and trunk.
 
 Of the steps from a name to a trial, only this one reads data from the disk.
 """
 
-import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from darbench import data
 from darbench.cache import remembered
 from darbench.errors import BadInput
+from darbench.files import file_hash
 from darbench.records.canonical import content_hash
 from darbench.records.settings import Task
 from darbench.registry import ENCODERS
@@ -28,6 +28,7 @@ def resolve(values: Values) -> Values:
     """
     values = find_encoder(values)
     values |= {"grounds": [*map(_with_place, values["grounds"])]}
+    values |= {"grounds": [*map(_with_trunk, values["grounds"])]}
     tasks = {each["task"]["name"]: each["task"] for each in values["grounds"]}
     located = {name: task | _data_of(task) for name, task in tasks.items()}
     return values | {
@@ -86,8 +87,7 @@ def _with_encoder(ground: Values) -> Values:
     prints = [ENCODERS.source_hash(repa["encoder"])] if own else []
     weights = Path(os.path.expanduser(repa["weights"]))
     if weights.is_file():  # if it is missing, the encoder says so
-        with weights.open("rb") as file:
-            prints.append(hashlib.file_digest(file, "sha256").hexdigest()[:16])
+        prints.append(file_hash(weights))
         repa["weights"] = str(weights.absolute())
     made = prints[0] if len(prints) == 1 else content_hash(prints) if prints else ""
     if repa["fingerprint"] not in ("", made):
@@ -107,6 +107,23 @@ def _with_place(ground: Values) -> Values:
     elif place:
         place = os.path.realpath(os.path.expanduser(place))
     return ground | {"training": ground["training"] | {"save_to": place}}
+
+
+def _with_trunk(ground: Values) -> Values:
+    """The ground with the whole path and the hash of the weights that its trunks start with."""
+    training = ground["training"]
+    given, declared = training["init_from"], training["init_hash"]
+    if not given:
+        if declared:
+            raise BadInput(f"training.init_hash={declared}: give training.init_from, that file")
+        return ground
+    path = Path(os.path.expanduser(given)).absolute()
+    if not path.is_file():
+        raise BadInput(f"training.init_from={given}: no such file")
+    made = file_hash(path)
+    if declared not in ("", made):
+        raise BadInput(f"training.init_hash={declared}: {path} has {made}; leave it out")
+    return ground | {"training": training | {"init_from": str(path), "init_hash": made}}
 
 
 def _data_of(task: Mapping[str, Any]) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """The check that a trial can be built, measured and compared, before anything runs."""
 
+from pathlib import Path
+
 import torch
 
 from darbench.data import Dataset, Kind, kind, load
@@ -7,6 +9,7 @@ from darbench.metrics.extractors.catalogue import extractor_kind
 from darbench.metrics.scores.missing import has_fdr
 from darbench.model.outline import Outline
 from darbench.model.sit import SiT
+from darbench.model.weights_file import check_trunk
 from darbench.records.settings import Evaluation, Training
 from darbench.records.trial import Trial
 from darbench.registry import ROUTINGS, is_built_in
@@ -28,6 +31,8 @@ def check(trial: Trial) -> None:
         model = build_model(routing, dict(trial.variant.params), trial.model, data, seed=0)
         if not is_built_in(routing):
             _check_conduct(conduct, model, data)
+    if trial.training.init_from:
+        check_trunk(model, Path(trial.training.init_from))
     model.routing.elementwise_flops(tokens=1)
     make_objective(trial.training, model, seed=0)
     _check_evaluation(trial.evaluation, trial.training)

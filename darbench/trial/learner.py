@@ -13,7 +13,7 @@ from darbench.model.sit import SiT
 from darbench.records.settings import Training
 from darbench.records.trial import Trial
 from darbench.state.buffers import APART, KEEP, buffers, copied, put, reshaped, restore, shared
-from darbench.trial.build import build_model
+from darbench.trial.build import build_model, start_trunk
 from darbench.trial.cost import training_flops
 from darbench.trial.rate import rate_factor
 from darbench.trial.recipe import make_objective
@@ -28,7 +28,9 @@ class Learner:
         training, seed = trial.training, trial.pair_id
         routing, params = trial.variant.routing, dict(trial.variant.params)
         self.training, self.device = training, device
-        self.model = build_model(routing, params, trial.model, dataset, seed).to(device)
+        self.model = build_model(routing, params, trial.model, dataset, seed)
+        start_trunk(self.model, training)
+        self.model.to(device)
         demand_own_memory(self.model)
         self.objective = make_objective(training, self.model, seed).to(device)
         self.optimizer = make_optimizer(self.model, training, self.objective.parameters())

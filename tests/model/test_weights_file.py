@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from darbench.errors import BadInput
 from darbench.model.official import to_official
-from darbench.model.weights_file import load_weights
+from darbench.model.weights_file import check_trunk, load_trunk, load_weights
 from darbench.testing.inputs import randomise
 from tests.make.models import sit
 
@@ -55,6 +55,27 @@ def test_a_trunk_leaves_a_routing_as_it_is_and_says_so(tmp_path):
     assert f"lacks {len(routing)} tensors of the routing" in note
     assert torch.equal(model.x_embedder.proj.weight, saved.x_embedder.proj.weight)
     assert all(torch.equal(x, model.routing.state_dict()[name]) for name, x in routing.items())
+
+
+@pytest.mark.parametrize("saved", [("add", {}), ("hyper", {})])
+def test_a_trunk_is_all_but_the_routing_whatever_the_file_has(saved, tmp_path):
+    saved, model, file = random(saved), random(DAR), tmp_path / "w.safetensors"
+    before = {name: x.clone() for name, x in model.state_dict().items()}
+    save_file(saved.state_dict(), file)
+    load_trunk(model, file)
+    theirs = saved.state_dict()
+    for name, x in model.state_dict().items():
+        assert torch.equal(x, before[name] if name.startswith("routing.") else theirs[name])
+
+
+def test_that_a_trunk_fits_is_known_without_memory(tmp_path):
+    file = tmp_path / "w.safetensors"
+    save_file(random().state_dict(), file)
+    with torch.device("meta"):
+        same, other = sit(DAR), sit(DAR, depth=3)
+    check_trunk(same, file)
+    with pytest.raises(BadInput, match=r"w\.safetensors: not this model's SiT state dict: unexp"):
+        check_trunk(other, file)
 
 
 def test_repas_projectors_are_named_and_left_out(tmp_path):

@@ -105,6 +105,7 @@ def test_an_identity_leaves_out_what_decides_nothing_and_the_defaults_of_what_ca
         "precision": "float32",
         "schedule": "constant",
         "decay": 0.4,
+        "init_hash": "",
     }
     assert identity_defaults(Training) == later
 

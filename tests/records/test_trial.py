@@ -17,7 +17,9 @@ TRIAL = toy_trial("dar", params={"span": 4, "query": "static"}, label="dar")
 NO_IDENTITY = {
     "task": {"data_path", "hours", "noise", "rank_by", "summary", "quick"},
     "model": {"size"},
-    "training": {"micro_batch", "timeout_s", "keep_weights", "save_every_s", "save_to"},
+    "training": {
+        *("micro_batch", "timeout_s", "keep_weights", "save_every_s", "save_to", "init_from")
+    },
     "evaluation": {"grid", "diagnose"},
     "variant": {"label"},
 }

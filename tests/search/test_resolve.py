@@ -1,4 +1,6 @@
-"""Encoders and data: known by their content, wherever they lie."""
+"""Encoders, trunks and data: known by their content, wherever they lie."""
+
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -120,6 +122,30 @@ def test_a_fingerprint_of_an_encoder_that_is_not_its_own_is_refused(tmp_path):
         load(weights, "training.repa.fingerprint=abc")
     with pytest.raises(BadInput, match=r"repa\.fingerprint=abc: encoder digits-cnn has none"):
         load("training.repa.fingerprint=abc")
+
+
+def test_a_trunk_is_known_by_the_content_of_its_file(tmp_path, monkeypatch):
+    def of(folder, content):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "add.safetensors").write_bytes(content)
+        return started(tmp_path / folder / "add.safetensors").id
+
+    def started(file, *more):
+        overrides = [f"training.init_from='{file}'", *more]
+        return load_trial("dar", "digits-nano", overrides, 1, SIGNATURES)
+
+    plain = load_trial("dar", "digits-nano", [], 1, SIGNATURES).id
+    assert of("a", b"one") == of("b", b"one") != of("c", b"two") != plain
+    monkeypatch.setenv("HOME", str(tmp_path))
+    found = started("~/a/add.safetensors").training
+    assert found.init_from == str(tmp_path / "a" / "add.safetensors")
+    assert found.init_hash == sha256(b"one").hexdigest()[:16]
+    with pytest.raises(BadInput, match=r"init_hash=abc: .*add\.safetensors has 7692c3ad3540bb80"):
+        started("~/a/add.safetensors", "training.init_hash=abc")
+    with pytest.raises(BadInput, match=r"init_from=~/d: no such file"):
+        started("~/d")
+    with pytest.raises(BadInput, match=r"init_hash=abc: give training\.init_from, that file"):
+        load_trial("dar", "digits-nano", ["training.init_hash=abc"], 1, SIGNATURES)
 
 
 CARD = """# @package _global_
