@@ -6,8 +6,10 @@ settings that are only compared with each other are numbers: equal ones have the
 
 import json
 import math
+from collections import Counter
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from darbench.analysis.comparison import BASELINE, plain, predicts_data, recipe
@@ -41,8 +43,9 @@ class Data:
 class _Curves:
     """The checkpoints and curves of all trials, as they are written."""
 
-    def __init__(self, metrics: list[str]):
-        self.metrics, self.numbers, self.grids, self.codes = metrics, [], _Codes(), _Codes()
+    def __init__(self, metrics: list[str], hw_class: str | None):
+        self.metrics, self.hw_class, self.numbers = metrics, hw_class, []
+        self.grids, self.codes = _Codes(), _Codes()
 
     def grid(self, curve: list[Row]) -> int:
         """The number of the checkpoints at which a curve was measured; its values are noted."""
@@ -55,18 +58,25 @@ class _Curves:
 def data(board: Leaderboard, titles: Mapping[str, str]) -> Data:
     """Return what the page reads of a leaderboard; `titles` are the names of entries on it."""
     metrics = [m for m in COMPARED if m == board.rank_by or board.curves[m].count()]
-    curves, looks = _Curves(metrics), _looks(board, titles)
+    curves, looks = _Curves(metrics, _hw_class(board)), _looks(board, titles)
     entries = [looks[entry.name] | _entry(entry, curves) for entry in board.entries]
     held = {
         "budget": board.budget_flops,
         "rank_by": board.rank_by,
         "tried": board.tried,
+        "hw_class": curves.hw_class,
         "metrics": metrics,
         "grids": [{"flops": flops, "samples": samples} for flops, samples in curves.grids],
         "entries": entries,
     }
     text = json.dumps(held, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return Data(text=text, numbers=curves.numbers)
+
+
+def _hw_class(board: Leaderboard) -> str | None:
+    """The hardware class that most trials ran on: seconds of others are not told."""
+    ran = Counter(name for name in board.trials["hw_class"] if name)
+    return min(ran, key=lambda name: (-ran[name], name), default=None)
 
 
 def _looks(board: Leaderboard, titles: Mapping[str, str]) -> dict[str, dict[str, Any]]:
@@ -93,6 +103,8 @@ def _entry(entry: Entry, curves: _Curves) -> dict[str, Any]:
         "training": codes[canonical_json(entry.config["training"])],
         "predicts_data": predicts_data(recipe(entry)),
         "falls": rate_falls(entry.head["config_json"]),
+        "memory": _typical(entry, "peak_mem_bytes"),
+        "parameters": _typical(entry, "params_total"),
         "trials": [_trial(outcome, curves) for outcome in entry.outcomes],
     }
 
@@ -104,12 +116,24 @@ def _trial(outcome: Outcome, curves: _Curves) -> dict[str, Any]:
         "split": last["split"],
         "ok": outcome.status == "ok",
         "grid": curves.grid(outcome.curve),
+        "seconds": _seconds(last, curves.hw_class),
         "audits": {
             name: {str(step): codes[frozenset(hashes)] for step, hashes in by_step.items()}
             for name, by_step in audits(outcome.curve).items()
         },
         "unsettled": unsettled(outcome.curve),
     }
+
+
+def _seconds(last: Row, hw_class: str | None) -> float | None:
+    """To four digits, for two runs of one trial differ by more; None on other hardware."""
+    seconds = last["train_seconds"] if last["hw_class"] == hw_class else None
+    return None if seconds is None else float(f"{seconds:.4g}")
+
+
+def _typical(entry: Entry, column: str) -> float | None:
+    values = [o.last[column] for o in entry.trials if o.last[column] is not None]
+    return median(values) if values else None
 
 
 def _finite(value: float | None) -> float | None:

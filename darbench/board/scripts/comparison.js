@@ -1,21 +1,22 @@
 // Entries at one budget and their comparison, seed by seed, as darbench/analysis/comparison.py and
 // outcomes.py. What an entry holds is written by board/data.py.
 
-// The entries, each trial with its `values` at the budget; null for one that did not get there.
-function entriesAt(data, budget) {
-  const at = (entry, trial) => ({ ...trial, values: valuesAt(trial, entry.falls, budget) });
+// The entries, each trial with its `values` at the budget; null for one that did not get there. The
+// budget is one of training FLOPs, or of another axis that trials were measured along.
+function entriesAt(data, budget, axis = "flops") {
+  const at = (entry, trial) => ({ ...trial, values: valuesAt(trial, entry.falls, budget, axis) });
   return data.entries.map((entry) => {
     const trials = entry.trials.map((trial) => at(entry, trial));
     return { ...entry, trials: trials.sort((one, two) => one.seed - two.seed) };
   });
 }
 
-function valuesAt(trial, falls, budget) {
+function valuesAt(trial, falls, budget, axis) {
   if (!trial.ok || !budget) return null;
-  const reached = trial.flops.findIndex((flops) => flops >= budget * (1 - 1e-9));
+  const reached = trial[axis].findIndex((spent) => spent >= budget * (1 - 1e-9));
   // Where the learning rate falls nothing is interpolated.
   const value = (curve) =>
-    falls ? curve[reached] ?? null : interpolateLog(trial.flops, curve, budget);
+    falls ? curve[reached] ?? null : interpolateLog(trial[axis], curve, budget);
   return Object.fromEntries(Object.entries(trial.metrics).map(([m, curve]) => [m, value(curve)]));
 }
 
@@ -78,13 +79,18 @@ function scoreOf(entry, reference, metric) {
 }
 
 function effectAgainst(entry, other, metric) {
+  return pairedEffect(logDifferences(entry, other, metric));
+}
+
+// The log ratios of all whole pairs, by seed.
+function logDifferences(entry, other, metric) {
   const theirs = new Map(trialsOf(other, entry.split).map((trial) => [trial.seed, trial]));
   const pairs = trialsOf(entry).map((trial) => [trial, theirs.get(trial.seed)]);
   const whole = pairs.filter(
     ([a, b]) => b && has(a, metric) && has(b, metric) && paired(a, b, entry.model === other.model),
   );
   const log = (trial) => Math.log(trial.values[metric]);
-  return pairedEffect(whole.map(([a, b]) => log(a) - log(b)));
+  return whole.map(([a, b]) => log(a) - log(b));
 }
 
 // Whether two trials of one seed shared all random numbers, wherever both were audited.

@@ -11,10 +11,15 @@ function pairedEffect(logDifferences) {
   if (n === 0) return null;
   const middle = mean(d), effect = { mean: Math.expm1(middle), low: null, high: null, n, p: null };
   if (n === 1) return effect;
-  const error = Math.sqrt(sum(d.map((value) => (value - middle) ** 2)) / (n - 1) / n);
+  const error = standardError(d, middle);
   const half = quantile(1 - LEVEL, n - 1) * error;
   const [low, high] = [Math.expm1(middle - half), Math.expm1(middle + half)];
   return { ...effect, low, high, p: pValue(d, middle / error) };
+}
+
+// The standard error of the mean of two draws or more.
+function standardError(d, middle) {
+  return Math.sqrt(sum(d.map((value) => (value - middle) ** 2)) / (d.length - 1) / d.length);
 }
 
 // Equal draws would divide by zero.

@@ -3,7 +3,7 @@
 //
 // A kind of figure is a function of the data of its section, of how the reader looks at it and of
 // what its element says: it returns the traces and the layout of plotly, the table behind the
-// figure, and how many entries it shows.
+// figure, how many entries it shows, and a note on them if there is one.
 const FIGURES = {};
 const CONFIG = {
   showSendToCloud: false, displaylogo: false, responsive: true,
@@ -36,29 +36,25 @@ function run(code) {
 }
 
 async function draw(plot) {
+  let data;
   try {
-    const [data] = await Promise.all([read(sectionOf(plot).id), plotly()]);
-    if (!plot.data) plot.replaceChildren();
-    const { traces, layout, shown } = figureOf(plot, data);
-    await Plotly.react(plot, traces, { ...LAYOUT, ...layout }, CONFIG);
-    plot.parentElement.querySelector(".shown").textContent =
-      `${shown} of ${data.entries.length} ${data.entries.length === 1 ? "entry" : "entries"}`;
+    [data] = await Promise.all([read(sectionOf(plot).id), plotly()]);
   } catch {
     // A browser that cannot unpack it keeps the picture, if there is one.
     if (!plot.firstElementChild) plot.textContent = "This browser cannot draw the plot.";
+    return;
   }
+  const { traces, layout, shown, note } = figureOf(plot, data), all = data.entries.length;
+  if (!plot.data) plot.replaceChildren();
+  await Plotly.react(plot, traces, { ...LAYOUT, ...layout }, CONFIG);
+  const told = `${shown} of ${all} ${all === 1 ? "entry" : "entries"}`;
+  plot.parentElement.querySelector(".shown").textContent = note ? `${told}; ${note}` : told;
 }
 
 const sectionOf = (node) => node.closest("section");
 
 function figureOf(plot, data) {
-  return FIGURES[plot.dataset.figure](data, lookOf(sectionOf(plot)), plot.dataset);
-}
-
-// How the reader looks at a section: which entries its figures leave out.
-function lookOf(section) {
-  const buttons = section.querySelectorAll(".legend [aria-pressed=false]");
-  return { hidden: new Set([...buttons].map((button) => button.dataset.entry)) };
+  return FIGURES[plot.dataset.figure](data, lookOf(sectionOf(plot), data), plot.dataset);
 }
 
 // A legend button shows and hides one entry in all figures of its section.
@@ -68,7 +64,7 @@ function toggle(button) {
 }
 
 function redraw(section) {
-  const { hidden } = lookOf(section);
+  const hidden = hiddenIn(section);
   for (const line of section.querySelectorAll("path[data-entry]")) {
     line.style.display = hidden.has(line.dataset.entry) ? "none" : "";
   }
@@ -80,20 +76,26 @@ function redraw(section) {
 async function writeTwin(twin) {
   const plot = twin.parentElement.querySelector(".plot");
   const data = await read(sectionOf(plot).id);
-  twin.querySelector("div").replaceChildren(tableOf(figureOf(plot, data).table));
+  twin.querySelector("div").replaceChildren(...figureOf(plot, data).tables.map(tableOf));
 }
 
 document.addEventListener("toggle", ({ target }) => {
   if (target.matches?.(".twin") && target.open) writeTwin(target);
 }, true);
 
-// The inert elements stand after this script: it waits until they are there.
-addEventListener("DOMContentLoaded", () => {
+// Call with each element once, when it comes into view.
+function whenSeen(elements, call) {
   const watch = new IntersectionObserver((seen) => {
     for (const { target } of seen.filter((each) => each.isIntersecting)) {
       watch.unobserve(target);
-      draw(target);
+      call(target);
     }
   });
-  document.querySelectorAll(".plot").forEach((plot) => watch.observe(plot));
+  elements.forEach((element) => watch.observe(element));
+}
+
+// The inert elements stand after this script: it waits until they are there.
+addEventListener("DOMContentLoaded", () => {
+  whenSeen(document.querySelectorAll(".plot"), draw);
+  whenSeen(document.querySelectorAll(".looks"), (looks) => prepareLook(sectionOf(looks)));
 });

@@ -4,8 +4,8 @@
 
 // chosen: names of entries, all where it is not given. Each is compared with the `add` that it has
 // in the whole section; scores are ratios to the first chosen entry that may be a reference.
-function rescore(data, { budget = data.budget, chosen = null } = {}) {
-  const metric = data.rank_by, entries = entriesAt(data, budget);
+function rescore(data, { budget = data.budget, chosen = null, axis = "flops" } = {}) {
+  const metric = data.rank_by, entries = entriesAt(data, budget, axis);
   const kept = entries.filter((entry) => chosen === null || chosen.includes(entry.name));
   const reference = referenceOf(kept, metric);
   const rows = kept.map((entry) => {

@@ -35,6 +35,14 @@ function betaFraction(a, b, x) {
 // The t that has this two-sided p value, by Newton's method: a falling, convex function, for which
 // a start on the left is safe.
 function quantile(p, df) {
+  const key = `${p} ${df}`;
+  if (!quantiles.has(key)) quantiles.set(key, solved(p, df));
+  return quantiles.get(key);
+}
+
+const quantiles = new Map(); // few are asked for, and each of them often
+
+function solved(p, df) {
   const scale = Math.sqrt(df) * betaOfHalves(df);
   const density = (t) => (1 + (t * t) / df) ** (-(df + 1) / 2) / scale;
   let t = 1;

@@ -12,9 +12,18 @@ function significant(value, digits) {
 // A large number such as 1.23e13, as 1.23 × 10¹³.
 function power(value) {
   const [mantissa, exponent] = value.toExponential(2).split("e");
-  const raised = [...String(Number(exponent))].map((c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[c]));
+  const digits = [...String(Number(exponent))];
+  const raised = digits.map((digit) => (digit === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]));
   return `${mantissa} × 10${raised.join("")}`;
 }
+
+// A fraction in percent, with its sign.
+function percent(fraction) {
+  const rounded = (100 * fraction).toFixed(1).replace(/^-0\.0$/, "0.0");
+  return `${Number(rounded) > 0 ? "+" : ""}${rounded} %`.replace("-", "−");
+}
+
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
 // plotly reads texts as pseudo-HTML.
 function escaped(text) {

@@ -1,0 +1,40 @@
+// How the reader looks at a section: which entries its figures leave out, along which axis costs
+// are measured, and at which budget of FLOPs entries are ordered.
+function lookOf(section, data) {
+  const marks = marksOf(data), at = section.querySelector("[data-look=budget]")?.value;
+  return {
+    hidden: hiddenIn(section),
+    axis: section.querySelector("[data-look=axis]")?.value ?? "flops",
+    budget: marks[at] ?? data.budget,
+  };
+}
+
+function hiddenIn(section) {
+  const buttons = section.querySelectorAll(".legend [aria-pressed=false]");
+  return new Set([...buttons].map((button) => button.dataset.entry));
+}
+
+// The slider stands at the section's own budget until it is moved.
+async function prepareLook(section) {
+  const data = await read(section.id), slider = section.querySelector("[data-look=budget]");
+  const last = Math.max(0, marksOf(data).length - 1);
+  Object.assign(slider, { max: last, value: last, disabled: last === 0 });
+  tellBudget(section, data);
+}
+
+function tellBudget(section, data) {
+  const { budget } = lookOf(section, data), own = budget === data.budget || budget === null;
+  const percents = (100 * budget / data.budget).toFixed(0);
+  const share = own ? "" : `, ${percents} % of the section’s budget`;
+  const told = budget === null ? "none" : `${power(budget)} training FLOPs${share}`;
+  section.querySelector(".budget-told").textContent = told;
+  section.querySelector("[data-look=budget]").setAttribute("aria-valuetext", told);
+  section.querySelector(".unfinished").hidden = own || !data.entries.some(({ falls }) => falls);
+}
+
+document.addEventListener("input", async ({ target }) => {
+  if (!target.dataset.look) return;
+  const section = sectionOf(target);
+  tellBudget(section, await read(section.id));
+  redraw(section);
+});
