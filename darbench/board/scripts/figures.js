@@ -94,8 +94,5 @@ function whenSeen(elements, call) {
   elements.forEach((element) => watch.observe(element));
 }
 
-// The inert elements stand after this script: it waits until they are there.
-addEventListener("DOMContentLoaded", () => {
-  whenSeen(document.querySelectorAll(".plot"), draw);
-  whenSeen(document.querySelectorAll(".looks"), (looks) => prepareLook(sectionOf(looks)));
-});
+whenSeen(document.querySelectorAll(".plot"), draw);
+whenSeen(document.querySelectorAll(".looks"), (looks) => prepareLook(sectionOf(looks)));

@@ -12,7 +12,11 @@ async function unpackNumbers(id) {
   return new Float64Array(bytes.buffer);
 }
 
+// Inert elements stand after this script: who asks before the page is there waits for it.
+const pageIsThere = new Promise((there) => addEventListener("DOMContentLoaded", there));
+
 async function unpacked(id) {
+  await pageIsThere;
   const bytes = bytesOf(document.getElementById(id).textContent);
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip")));
 }
