@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.make.pages import EVIL, render, sweep_rows
+from tests.make.pages import EVIL, render, scrolled, sweep_rows
 from tests.make.rows import entry_rows, failed_row
 from tests.make.trials import toy_trial
 
@@ -11,14 +11,6 @@ from tests.make.trials import toy_trial
 def board(tmp_path):
     render(tmp_path, *sweep_rows())
     return tmp_path / "index.html"
-
-
-def scrolled(page, name):
-    """The figure, scrolled to and drawn by plotly."""
-    plot = page.locator(f"#{name}")
-    plot.scroll_into_view_if_needed()
-    plot.locator(".main-svg").first.wait_for()
-    return plot
 
 
 def curves(plot):

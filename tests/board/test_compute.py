@@ -14,8 +14,7 @@ from darbench.board.data import data
 from darbench.board.entry_view import names_of
 from darbench.board.rank import rank
 from darbench.store.tables import to_frame
-from tests.board.test_browser import scrolled
-from tests.make.pages import EVIL, render
+from tests.make.pages import EVIL, render, scrolled
 from tests.make.rows import BUDGET, entry_rows, trial_rows
 from tests.make.trials import toy_trial
 

@@ -58,3 +58,11 @@ def opened(text):
         end = text.index("</details>", start)
         text = text[:end] + html + text[end:]
     return text
+
+
+def scrolled(page, name):
+    """The figure, scrolled to and drawn by plotly."""
+    plot = page.locator(f"#{name}")
+    plot.scroll_into_view_if_needed()
+    plot.locator(".main-svg").first.wait_for()
+    return plot
