@@ -1,6 +1,6 @@
 """How much memory does a worker of a sweep hold, and does it grow from trial to trial?
 
-    python benchmarks/memory.py             # 55 trials of dar_variants, one worker, the CPU
+    python benchmarks/memory.py             # 55 trials of dar_forms, one worker, the CPU
     python benchmarks/memory.py --trials 15
 
 Trials are short, but every array that is scored has the task's full size. After each trial the
@@ -28,7 +28,7 @@ SHORT = [
     "evaluation.sampler=euler",
     "evaluation.sampler_steps=2",
 ]
-VARIANTS = 11  # of dar_variants
+VARIANTS = 11  # of dar_forms
 
 
 def descendants(process: str | int) -> Iterator[int]:
@@ -76,9 +76,9 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=55)
     seeds = list(range(-(-parser.parse_args().trials // VARIANTS)))
     with tempfile.TemporaryDirectory() as out:
-        curve = Curve(Path(out) / "dar_variants" / "ledger")
+        curve = Curve(Path(out) / "dar_forms" / "ledger")
         darbench.sweep(
-            "dar_variants",
+            "dar_forms",
             [*SHORT, f"seeds={seeds}"],
             out=out,
             workers=1,

@@ -79,7 +79,7 @@ def test_every_value_that_is_a_name_is_named(key):
 
 def test_the_line_of_variants_is_one_the_command_line_takes():
     (given,) = re.findall(r"'(variants=.*?)'", PAGE.read_text())
-    found = load_space("dar_variants", [given], registry.signatures())
+    found = load_space("dar_forms", [given], registry.signatures())
     assert [entry.signature.name for entry in found.entries] == ["add", "dar"]
 
 

@@ -63,11 +63,11 @@ BAD = {
     "sweep --space dar_varants": "unknown search space 'dar_varants'; did you mean dar_variants",
     "sweep --space no/such.yaml": "no search space file at",
     "sweep --space dar_variants training.step=4": "did you mean training.steps",
-    "sweep --space dar_variants model.patch=3": "add: patch=3: must divide",
+    "sweep --space dar_variants model.patch=3": "add at task=digits-nano: patch=3: must divide",
     "sweep --space dar_variants evaluation.n_gen=2 evaluation.grid=1": "n_gen=2: must be at least",
     "sweep --space dar_variants task.data=digit": "digit",
     "sweep --space dar_variants task.extractor=digits": "digits-cnn",
-    "sweep --space dar_variants variants.4.params.span=0": "span=0: must be at least 1",
+    "sweep --space dar_forms variants.4.params.span=0": "span=0: must be at least 1",
     "train": "Missing option '--routing'",
     "train --routing dra": "unknown routing 'dra'; did you mean dar",
     "train --routing dar params.span=0": "span=0: must be at least 1",
@@ -118,7 +118,7 @@ def test_an_output_folder_that_cannot_be_written_is_refused(run, tmp_path):
 
 @pytest.mark.parametrize("sampler", ["grid", "tpe"])
 def test_a_dry_run_says_what_would_run_and_writes_nothing(run, tmp_path, sampler):
-    line = ["sweep", "--space", "dar_variants", f"sampler={sampler}", "--dry-run"]
+    line = ["sweep", "--space", "dar_forms", f"sampler={sampler}", "--dry-run"]
     code, out, err = run(*line)
     assert (code, err, files(tmp_path)) == (0, "", [])
     assert "nothing ran" in out

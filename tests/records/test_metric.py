@@ -49,7 +49,7 @@ page = write_page("toy", [board], Path(sys.argv[1]), Path(sys.argv[1]))
 signatures = {"add": Signature(name="add", parameters={}, code_hash="c")}
 try:
     overrides = ["task.rank_by=other", "variants=[{routing: add}]"]
-    build_space(compose_space("dar_variants", overrides), signatures)
+    build_space(compose_space("dar_forms", overrides), signatures)
 except ValueError as error:
     refusal = str(error)
 print(json.dumps({

@@ -15,7 +15,7 @@ SIGNATURES = registry.signatures()
 
 
 def shipped(*overrides, **keywords):
-    return load_space("dar_variants", overrides, SIGNATURES, **keywords)
+    return load_space("dar_forms", overrides, SIGNATURES, **keywords)
 
 
 def test_the_shipped_space_covers_the_field_on_five_seeds():
@@ -230,7 +230,7 @@ def test_a_file_that_is_not_there_or_not_text_or_not_yaml(tmp_path):
 
 @pytest.mark.parametrize("name", ["dar_variant", "", ".", "DAR"])
 def test_an_unknown_space_names_the_known_ones(name):
-    with pytest.raises(BadInput, match=r"dar_variants(, regimes, repa)?\??( \(or|;|$)"):
+    with pytest.raises(BadInput, match=r"dar_variants(, field, regimes, repa)?\??( \(or|;|$)"):
         load_space(name, [], SIGNATURES)
 
 

@@ -30,5 +30,5 @@ def test_a_recipe_that_is_long_enough_is_not(given):
 @pytest.mark.parametrize("task", cards(tasks_folder()))
 def test_no_task_ends_too_soon(task, monkeypatch):
     monkeypatch.setattr("darbench.search.resolve.find_data", lambda task: {})
-    space = load_space("dar_variants", [f"task={task}"], signatures())
+    space = load_space("dar_forms", [f"task={task}"], signatures())
     assert [*hasty(space.ground.training)] == []

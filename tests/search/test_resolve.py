@@ -25,7 +25,7 @@ def unresolved(task, *overrides):
 
 
 def shipped(*overrides, **keywords):
-    return load_space("dar_variants", overrides, SIGNATURES, **keywords)
+    return load_space("dar_forms", overrides, SIGNATURES, **keywords)
 
 
 @pytest.mark.parametrize(
