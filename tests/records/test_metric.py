@@ -97,7 +97,7 @@ def test_a_metric_of_the_table_is_on_the_page_with_its_digits_and_its_error(show
     assert "<td>3.8500</td>" in shown["page"]
     assert "Oddity ↑" in shown["page"] and "oddity</dt><dd>how odd</dd>" in shown["page"]
     assert '<td>2.00 <span class="muted">± 0.25</span></td>' in shown["page"]
-    assert "Sharpness index over training FLOPs" in shown["page"]
+    assert "Sharpness index over what it costs" in shown["page"]
 
 
 def test_a_distance_is_called_fid_in_the_features_of_fid_alone():
