@@ -49,6 +49,14 @@ def remembered(what: str, key: Any, make: Callable[[], Any]) -> Any:
     return json.loads(kept)
 
 
+def entries() -> list[Path]:
+    """Return the files that darbench keeps in the folder, and no other of it."""
+    named = re.compile(r".+-[0-9a-f]{16,64}[.](json|safetensors)")
+    with suppress(OSError):
+        return [path for path in sorted(folder().iterdir()) if named.fullmatch(path.name)]
+    return []
+
+
 def code() -> str:
     """Return the hash of all that a result depends on besides what a user gives.
 

@@ -48,14 +48,21 @@ def _place() -> str:
 
 @cache  # once in each process
 def _clear(folder: Path, process: int) -> None:
-    """Delete what processes of this place and this user were writing when they were killed."""
-    partial = re.compile(rf"\..+\.{_place()}-([0-9]+)")
+    with suppress(OSError):
+        for path in abandoned(folder):
+            os.unlink(path)
+
+
+def abandoned(folder: Path) -> list[Path]:
+    """Return what processes of this machine and this user wrote here when they were killed."""
+    partial, files = re.compile(rf"\..+\.{_place()}-([0-9]+)"), []
     with suppress(OSError):
         for entry in os.scandir(folder):
             found = partial.fullmatch(entry.name)
             own = found and entry.stat(follow_symlinks=False).st_uid == os.getuid()
             if own and not _lives(int(found[1])):
-                os.unlink(entry)
+                files.append(Path(entry))
+    return files
 
 
 def _lives(process: int) -> bool:

@@ -190,3 +190,15 @@ def test_what_a_notebook_makes_of_code_that_was_edited_since_is_not_kept(copy):
     old, _ = describe(copy, before=edit)
     new, _ = describe(copy)
     assert "The new one." not in old and "add: The new one." in new
+
+
+def test_its_entries_are_its_own_files_and_no_other(calls):
+    assert cache.entries() == []
+    remembered("thing", 1, calls)
+    (cache.folder() / "digits-cnn-778ed95db54a6a1b.safetensors").write_text("features")
+    for name in ("mine.json", "notes-of-1999.json", "digits-cnn-778ed95db54a6a1b.pt"):
+        (cache.folder() / name).write_text("the user's")
+    assert {path.name for path in cache.entries()} == {
+        entry_of("thing").name,
+        "digits-cnn-778ed95db54a6a1b.safetensors",
+    }

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from darbench.files import replacing
+from darbench.files import abandoned, replacing
 
 
 def test_a_reader_sees_the_old_content_until_the_new_one_is_whole(tmp_path):
@@ -38,7 +38,7 @@ def test_a_file_that_was_not_written_replaces_none(tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from darbench.files import replacing
+from darbench.files import abandoned, replacing
 with replacing(Path(sys.argv[1])) as partial:
     partial.write_text("half")
     print(partial, flush=True)
@@ -75,3 +75,10 @@ def test_what_a_killed_process_was_writing_goes_with_the_next_file(tmp_path):
     living.communicate("")
     beside[2] = f"{left.name}.txt"
     assert {*os.listdir(tmp_path)} == {*beside, "b.png", "c.png"}
+
+
+def test_what_killed_processes_were_writing_is_named(tmp_path):
+    killed, left = writer(tmp_path / "a.png", "killed")
+    killed.communicate()
+    (tmp_path / ".a.png.swp").write_text("x")
+    assert abandoned(tmp_path) == [left] and abandoned(tmp_path / "nowhere") == []

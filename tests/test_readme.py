@@ -75,7 +75,8 @@ def test_the_search_space_is_tuned(folder):
 
 
 LONG = ("train", "sensitivity", "noise-floor")
-UNPREPARED = ("prepare", "doctor", "plan", "diagnose")  # they lack what they need here, and say so
+# They lack what they need here, and say so.
+UNPREPARED = ("prepare", "doctor", "plan", "diagnose", "logs")
 
 
 def commands():

@@ -369,6 +369,53 @@ def board(
     _show(paths, lambda: f"leaderboard: {paths['board']}\nnext: open it in a browser", as_json)
 
 
+@app.command(epilog="Example:  darbench status dar_variants")
+def status(name: o.Name = "", out: o.Out = RESULTS, as_json: o.Json = False) -> None:
+    """Say how sweeps stand, also while they run: trials, workers, failures, disk."""
+    from darbench.cli.operation import status_text
+    from darbench.commands import status as command
+
+    found = command.status(name, out)
+    _show(found, lambda: "\n\n".join(map(status_text, found)), as_json)
+
+
+@app.command(epilog="Example:  darbench logs 0e6bba53680f7e37 --follow")
+def logs(
+    trial: Annotated[str, typer.Argument(help="A trial's id, or its start.")],
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until nobody works on it.")
+    ] = False,
+    out: o.Out = RESULTS,
+) -> None:
+    """Print the log of a trial: its attempts, checkpoints, states, and what it printed."""
+    from darbench.commands import logs as command
+
+    path = command.find_log(trial, out)
+    for text in command.follow(path) if follow else [path.read_text(errors="replace")]:
+        print(text, end="", flush=True)
+
+
+@app.command(epilog="Example:  darbench clean dar_variants --dry-run")
+def clean(
+    name: o.Name = "",
+    out: o.Out = RESULTS,
+    states: Annotated[bool, typer.Option("--states", help="All states of trials.")] = False,
+    cached: Annotated[bool, typer.Option("--cache", help="The cache of darbench.")] = False,
+    dry_run: o.DryRun = False,
+    as_json: o.Json = False,
+) -> None:
+    """Remove what finished trials and killed processes have left on the disk.
+
+    With --states also what trials go on from that were cut off, and with --cache what darbench
+    keeps so as not to work it out twice.
+    """
+    from darbench.cli.operation import cleaned_text
+    from darbench.commands import clean as command
+
+    freed = command.clean(name, out, states=states, cached=cached, dry_run=dry_run)
+    _show(freed, lambda: cleaned_text(freed), as_json)
+
+
 def _load(files: list[Path] | None) -> list[str]:
     """Run the user's files, and return the names of the routings that they register."""
     if not files:

@@ -26,6 +26,9 @@ Space = Annotated[str, typer.Option(help="A name of `darbench list spaces`, or a
 Quick = Annotated[bool, typer.Option("--quick", help="The task's short form.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would run.")]
 Out = Annotated[Path, typer.Option(help="Folder under which every result is written.")]
+Name = Annotated[
+    str, typer.Argument(metavar="[NAME]", help="A leaderboard in OUT, or its folder; else all.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Workers = Annotated[

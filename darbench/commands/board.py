@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from darbench.board.build import build
-from darbench.command_line import command_line
-from darbench.errors import BadInput, unknown
+from darbench.commands.leaderboards import in_folder
+from darbench.errors import BadInput
 from darbench.store import ledger
 
 
@@ -16,13 +16,7 @@ def board(space: str, out: Path, say: Callable[[str], None] = lambda line: None)
     """
     if Path(space).name != space:
         raise BadInput(f"--space {space}: the name of a folder in {out}, not a path")
-    if not (out / space / "ledger").is_dir():
-        ran = [p.parent.name for p in out.glob("*/ledger")] if out.is_dir() else []
-        if not ran:
-            first = command_line(["darbench", "sweep", "--space", "dar_variants"], out)
-            raise BadInput(f"no sweep has written to {out}; run one first, such as `{first}`")
-        raise unknown(f"sweep in {out}", space, ran)
-    outdated = ledger.outdated(ledger.read_ledger(out / space / "ledger"))
+    outdated = ledger.outdated(ledger.read_ledger(in_folder(space, out) / "ledger"))
     if outdated:
         say(outdated)
     return {"board": str(build(space, out)), "results": str(out / space / "results.parquet")}

@@ -38,7 +38,7 @@ def train_one(
     require_feasible([(routing, trial)])
     device = resolve_device(device)
     folder = Path(out).resolve() / FOLDER
-    with ledger.lock(folder):
+    with ledger.lock(folder, "darbench train"):
         notes = [*ledger.repair(folder / "ledger"), departure(trial.task), *hasty(trial.training)]
         for note in filter(None, notes):
             say(note)

@@ -225,6 +225,7 @@ def work(config: dict[str, Any], setup: WorkerSetup) -> None:
     sent = {*SENT, trial.task.rank_by}
     with (
         ledger.working(setup.folder),
+        writer.log(trial).printed(),
         plain_arithmetic(setup.device),
         watchdog(trial, writer, attempt),
     ):

@@ -18,12 +18,14 @@ from darbench.search.feasible import checked_space
 from darbench.search.haste import hasty
 from darbench.search.hours import expected
 from darbench.search.interruption import handlers_kept
-from darbench.search.progress import Listener
+from darbench.search.progress import Listener, Progress
 from darbench.search.propose import proposer
 from darbench.search.proposer import Exhausted
 from darbench.search.resolve import departure
 from darbench.search.space import SearchSpace
 from darbench.store import declared, ledger
+from darbench.store.held import Held
+from darbench.store.leftovers import forget
 
 if TYPE_CHECKING:
     from darbench.search.driver import Driver
@@ -130,9 +132,11 @@ def sweep(
     device = machine.device(device)
     folder = Path(out).resolve() / composed.name
     workers, note = machine.workers(workers, device)
-    with ledger.lock(folder):
+    with ledger.lock(folder, command) as held:
         notes = ledger.repair(folder / "ledger")
-        driver = Driver.of(composed, folder, device=device, command=command, listener=listener)
+        forget(folder)
+        hear = _heard(listener, held)
+        driver = Driver.of(composed, folder, device=device, command=command, listener=hear)
         outdated = ledger.outdated(ledger.read_ledger(folder / "ledger"))
         notes += filter(None, [outdated, note, *_departures(composed), _without_add(composed)])
         notes += _matches(composed)
@@ -153,6 +157,18 @@ def sweep(
         seconds=time.monotonic() - started,
         notes=tuple(notes),
     )
+
+
+def _heard(listener: Listener, held: Held) -> Listener:
+    """A listener that also says in the lock how the sweep stands, for `darbench status`."""
+
+    def hear(progress: Progress) -> None:
+        counts = ("total", "skipped", "done", "failed", "running", "left")
+        with suppress(OSError):
+            held.say(**{name: getattr(progress, name) for name in counts})
+        listener(progress)
+
+    return hear
 
 
 def _command(space: str, overrides: Iterable[str], quick: bool, made: SearchSpace) -> str:

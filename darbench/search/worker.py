@@ -4,7 +4,8 @@ are rows."""
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +22,13 @@ from darbench.folders import without_folders
 from darbench.records.schema import make_row
 from darbench.records.trial import Report, Trial
 from darbench.store import ledger
+from darbench.store.at_work import working_on
 from darbench.store.environment import environment
+from darbench.store.logs import Log, log_file
 from darbench.store.shelf import Shelf, shelf
 from darbench.store.states import FOLDER as STATES
 from darbench.store.weights import save_weights, weights_file
-from darbench.trial.keeping import NotKept, keeping
+from darbench.trial.keeping import NotKept, Say, keeping
 from darbench.trial.train import train
 
 GRID_COLUMNS, GREY = 10, 128  # samples in a row of the picture, and the value between them
@@ -38,6 +41,9 @@ class RowWriter:
     folder: Path  # leaderboards/<name>
     device: str = "cpu"  # recorded in every row
     name: str = "worker"  # the name of this process's ledger file
+
+    def log(self, trial: Trial) -> Log:
+        return Log(log_file(self.folder, trial.id))
 
     def states(self, trial: Trial) -> Shelf:
         """Return where the states of a trial lie: in the folder, or where its settings say."""
@@ -68,26 +74,55 @@ def run_trial(
     writer: RowWriter,
     attempt: int = 1,
     prepare: Callable[[], None] = lambda: None,
-    say: Callable[[str], None] = lambda note: None,
+    say: Say = lambda note: None,
 ) -> Iterator[dict[str, Any]]:
     """Run a trial and yield its rows; an exception becomes a last row with a status.
 
     `prepare` is called first, and may fail like the trial itself. `say` hears what becomes of the
     states from which the trial goes on if it is cut off.
     """
-    step, kept = 0, NotKept()
-    try:
-        prepare()
-        kept = keeping(trial, writer.device, writer.states(trial), say)
-        for report in train(trial, writer.device, kept):
-            step = report.step
-            row = writer.append(trial, report, attempt, kept.resumed_from)
-            if report.final:
-                kept.clear()
-            yield row
-    except (Exception, SystemExit) as error:  # a user's code may end the program
-        status = "oom" if _out_of_memory(error) else "crashed"
-        yield writer.append(trial, failure(status, step, error), attempt, kept.resumed_from)
+    step, kept, log = 0, NotKept(), writer.log(trial)
+    label = trial.variant.label or trial.variant.routing
+    says = {"trial": trial.id, "label": label, "seed": trial.pair_id}
+    log.say(f"attempt {attempt}: {label}, seed {trial.pair_id}, by {writer.name}")
+    with working_on(writer.folder, writer.name, **says) as stepped:
+        try:
+            prepare()
+            kept = keeping(trial, writer.device, writer.states(trial), _both(log.say, say))
+            for report in train(trial, writer.device, kept, stepped):
+                step = report.step
+                row = writer.append(trial, report, attempt, kept.resumed_from)
+                log.say(_measured(row))
+                if report.final:
+                    kept.clear()
+                yield row
+        except (Exception, SystemExit) as error:  # a user's code may end the program
+            status = "oom" if _out_of_memory(error) else "crashed"
+            log.say(f"{status}: {_told(error)}")
+            yield writer.append(trial, failure(status, step, error), attempt, kept.resumed_from)
+
+
+def _both(one: Say, other: Say) -> Say:
+    def say(note: str) -> None:
+        one(note)
+        other(note)
+
+    return say
+
+
+def _told(error: BaseException) -> str:
+    """The traceback of an error, without the lines that underline."""
+    lines = "".join(traceback.format_exception(error)).splitlines()
+    return "\n".join(line for line in lines if line.strip(" ^~"))
+
+
+def _measured(row: Mapping[str, Any]) -> str:
+    """What a log says of a row."""
+    if row["status"] != "ok":
+        return f"{row['status']} at step {row['step']}: {row['error']}"
+    fd = "" if row["fd"] is None else f", fd {row['fd']:.2f}"
+    end = "; done" if row["final"] else ""
+    return f"step {row['step']}: val_loss {row['val_loss']:.4f}{fd}{end}"
 
 
 def _out_of_memory(error: BaseException) -> bool:
@@ -117,6 +152,7 @@ def watchdog(trial: Trial, writer: RowWriter, attempt: int) -> Iterator[None]:
                 writer.append(trial, report, attempt)
         finally:
             if row is None or not row["final"]:
+                writer.log(trial).say(f"timeout: {limit}")
                 print(f"timeout: {limit}", file=sys.stderr, flush=True)
                 os._exit(1)
 

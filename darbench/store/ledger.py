@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,12 @@ from darbench.records.protocol import protocol_hash
 from darbench.records.schema import COLUMNS, SCHEMA_VERSION, is_outdated
 from darbench.records.trial import Trial
 from darbench.store.converters import converted
+from darbench.store.held import Held, Says, Taken, clock, hold, holder
 
 # A trial with such a last row is finished; one that crashed, ran out of memory or out of time is
 # tried again by the next sweep.
 FINISHED = ("ok", "diverged")
+LOCK = ".lock"
 ORPHANS_S = 30.0
 # A line without one of these is not a row.
 NEEDED = (
@@ -85,27 +87,40 @@ def repair(folder: Path) -> list[str]:
 
 
 @contextmanager
-def lock(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder, to which only one sweep may write.
+def lock(folder: Path, command: str = "") -> Iterator[Held]:
+    """Hold the lock of a folder, to which only one command may write, and which it may name.
 
-    BadInput if another one holds it, or if the folder is read-only.
+    BadInput if another process holds it, or if the folder is read-only. The lock of one that was
+    killed is no lock.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / ".lock").open("w")
-    except OSError as error:
-        raise BadInput(
-            f"cannot write to {folder}: {error.strerror}; choose another --out"
-        ) from error
-    with file:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            folder.mkdir(parents=True, exist_ok=True)
+            held = stack.enter_context(hold(folder / LOCK, command=command))
+        except OSError as error:
             raise BadInput(
-                f"another sweep is writing to {folder}; wait for it, or use --out"
-            ) from None
+                f"cannot write to {folder}: {error.strerror}; choose another --out"
+            ) from error
+        except Taken as taken:
+            raise BadInput(_in_use(folder, taken.says)) from None
         _await_orphans(folder)
-        yield
+        yield held
+
+
+def driver(folder: Path) -> Says | None:
+    """Return what the command that writes to a folder says of itself; None if there is none."""
+    return holder(folder / LOCK)
+
+
+def _in_use(folder: Path, says: Says) -> str:
+    if not says:
+        return f"another command is writing to {folder}; wait for it, or use --out"
+    who, since = f"process {says['process']} on {says['machine']}", clock(says["since"])
+    what = f" ({says['command']})" if says.get("command") else ""
+    return (
+        f"{folder} is written by {who} since {since}{what}; wait for it, end it there with "
+        f"`kill {says['process']}`, or use another --out"
+    )
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -31,12 +31,17 @@ from darbench.trial.routing_gradients import RoutingGradients
 from darbench.trial.schedule import checkpoint_steps, step_at
 
 
-def train(trial: Trial, device: str = "cpu", kept: NotKept | None = None) -> Iterator[Report]:
+def train(
+    trial: Trial,
+    device: str = "cpu",
+    kept: NotKept | None = None,
+    stepped: Callable[[int, int], None] = lambda done, steps: None,
+) -> Iterator[Report]:
     """Train the trial and yield a Report at every checkpoint, the last one with final=True.
 
-    It begins where `kept` has it, and is saved there as it goes. A loss that is not finite ends
-    the trial with a report of status diverged. Whoever takes the reports finds the global
-    generators as they were.
+    It begins where `kept` has it, and is saved there as it goes; `stepped` is called with the
+    steps done, and those in all. A loss that is not finite ends the trial with a report of status
+    diverged. Whoever takes the reports finds the global generators as they were.
     """
     kept = kept or NotKept()
     run = kept.begin(partial(Run, trial, device))
@@ -45,6 +50,7 @@ def train(trial: Trial, device: str = "cpu", kept: NotKept | None = None) -> Ite
             for step in range(run.done + 1, checkpoint + 1):
                 run.step(step)
                 kept.stepped(run)
+                stepped(step, run.checkpoints[-1])
             kept.reached(run)
             report = run.report(checkpoint)
         yield report

@@ -257,7 +257,7 @@ def test_a_folder_that_another_sweep_writes_to_is_refused(run, tmp_path):
     with ledger.lock(tmp_path / "leaderboards" / "dar_variants"):
         code, out, err = run("sweep", "--space", "dar_variants")
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "another sweep is writing to" in err
+    assert "is written by process" in err
 
 
 def test_an_unknown_board_names_the_known_ones(run, tmp_path):

@@ -13,6 +13,8 @@ from darbench.records.trial import Report
 from darbench.search import worker
 from darbench.search.worker import RowWriter, failure, run_trial, save_grid
 from darbench.store import ledger
+from darbench.store.at_work import at_work
+from darbench.store.logs import log_file, tail
 from darbench.testing.rehearsal import load_rehearsed
 from tests.make.trials import TINY, tiny_trial
 from tests.make.users import files, routing
@@ -71,6 +73,29 @@ def test_a_file_first_opened_in_a_trial_ends_it_with_a_line(tmp_path, own_regist
     assert rows[-1]["error"].endswith("; read it at import")
 
 
+def test_a_trial_has_a_log_and_says_that_it_runs_while_it_does(tmp_path):
+    trial, writer = tiny_trial(routing="dar"), RowWriter(folder=tmp_path / "out")
+    rows = run_trial(trial, writer, attempt=2)
+    row = next(rows)
+    (says,) = at_work(writer.folder)
+    assert (says["trial"], says["seed"], says["done"]) == (trial.id, 0, 1)  # once a second
+    steps = [row["step"], *(row["step"] for row in rows)]
+    assert at_work(writer.folder) == [] and says["steps"] == steps[-1]
+    lines = [line[21:] for line in tail(log_file(writer.folder, trial.id), 9)]
+    assert lines[0] == "attempt 2: dar, seed 0, by worker"
+    assert [line.partition(":")[0] for line in lines[1:]] == [f"step {step}" for step in steps]
+    assert lines[-1].endswith("; done")
+
+
+def test_the_log_of_a_trial_that_fails_says_where(tmp_path):
+    trial = tiny_trial()
+    trial = dataclasses.replace(trial, task=dataclasses.replace(trial.task, data="nowhere"))
+    (row,) = run_trial(trial, RowWriter(folder=tmp_path / "out"))
+    log = log_file(tmp_path / "out", trial.id).read_text()
+    assert "Z crashed: Traceback (most recent call last):\n" in log and row["error"] in log
+    assert 'File "train.py"' in log and "^^^" not in log
+
+
 def test_a_model_too_large_for_the_memory_is_an_oom(tmp_path):
     trial = tiny_trial(model=dataclasses.replace(TINY, mlp_ratio=1e12))
     (row,) = run_trial(trial, RowWriter(folder=tmp_path / "out"))
@@ -86,7 +111,7 @@ def test_a_model_too_large_for_the_memory_is_an_oom(tmp_path):
     ],
 )
 def test_a_failure_keeps_the_step_that_was_reached(tmp_path, monkeypatch, error, status):
-    def train(trial, device, kept):
+    def train(trial, device, kept, stepped):
         yield Report(step=2, final=False, measured={"val_loss": 0.5})
         raise error
 

@@ -8,27 +8,9 @@ from textwrap import dedent
 import pytest
 
 from darbench.errors import BadInput
-from darbench.records.schema import COLUMNS, SCHEMA_VERSION
+from darbench.records.schema import COLUMNS
 from darbench.store import ledger
-
-
-def row(trial="t0", *, code="c0", attempt=1, step=5, final=True, status="ok", **more) -> dict:
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "trial_id": trial,
-        "variant_code_hash": code,
-        "protocol_hash": "p0",
-        "attempt": attempt,
-        "step": step,
-        "final": final,
-        "status": status,
-        "split": "confirm",
-        "config_hash": "k0",
-        "params_json": "{}",
-        "routing": "add",
-        "created_utc": "2031-05-01T10:00:00",
-        **more,
-    }
+from tests.make.folders import ledger_row as row
 
 
 def whole(*rows: dict) -> list[dict]:
@@ -108,7 +90,7 @@ def test_a_newer_schema_is_refused_with_a_way_out(tmp_path):
 def test_only_one_sweep_writes_to_a_folder(tmp_path):
     with (
         ledger.lock(tmp_path / "x"),
-        pytest.raises(BadInput, match="another sweep is writing"),
+        pytest.raises(BadInput, match="is written by process"),
         ledger.lock(tmp_path / "x"),
     ):
         pass
