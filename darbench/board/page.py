@@ -15,6 +15,7 @@ from darbench.board import cells
 from darbench.board.facts import facts
 from darbench.board.inert import packed, plotly_js
 from darbench.board.leaderboard import Leaderboard
+from darbench.board.regimes import regimes
 from darbench.board.samples import ROOM
 from darbench.board.script import digest, script
 from darbench.board.section import Section, section
@@ -44,6 +45,7 @@ def write_page(
     page = _template("board.html").render(
         name=name,
         sections=sections,
+        regimes=regimes(boards),
         entries={each.id: _entries(each) for each in sections},
         script=Markup(own),
         digest=digest(own),

@@ -20,6 +20,7 @@ _PARTS = (
     "effects_figure.js",
     "ranks_figure.js",
     "target_figure.js",
+    "regimes_figure.js",
     "export.js",
     "entries.js",
     "student.js",

@@ -180,6 +180,15 @@ def test_the_slider_ranks_again_and_says_what_that_is_of(crossing, opened):
         assert sorted(ranks) == [[1, 1, 2], [2, 2, 1]]
 
 
+def test_a_figure_that_is_seen_before_the_slider_is_of_the_section_s_budget(crossing, opened):
+    with opened(crossing, viewport={"width": 1280, "height": 200}) as page:
+        page.locator("#s1-effects-points summary").click()
+        rows = page.locator("#s1-effects-points tbody tr")
+        rows.first.wait_for()
+        assert page.locator("[data-look=budget]").is_disabled()
+        assert rows.first.inner_text().startswith("add")
+
+
 def test_costs_are_told_in_any_currency(crossing, opened):
     with opened(crossing) as page:
         plot = scrolled(page, "s1-val_loss")

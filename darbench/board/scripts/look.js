@@ -1,11 +1,11 @@
 // How the reader looks at a section: which entries its figures leave out, along which axis costs
 // are measured, and at which budget of FLOPs entries are ordered.
 function lookOf(section, data) {
-  const marks = marksOf(data), at = section.querySelector("[data-look=budget]")?.value;
+  const slider = section.querySelector("[data-look=budget]");
   return {
     hidden: hiddenIn(section),
-    axis: section.querySelector("[data-look=axis]")?.value ?? "flops",
-    budget: marks[at] ?? data.budget,
+    axis: section.querySelector("[data-look=axis]")?.value,
+    budget: slider && !slider.disabled ? marksOf(data)[slider.value] : data.budget,
   };
 }
 
