@@ -29,7 +29,7 @@ function save(blob, name) {
   const link = made("a"), address = URL.createObjectURL(blob);
   Object.assign(link, { href: address, download: name });
   link.click();
-  setTimeout(() => URL.revokeObjectURL(address), 1000);
+  setTimeout(() => URL.revokeObjectURL(address), 60_000); // a busy browser begins late
 }
 
 document.addEventListener("click", ({ target }) => {
