@@ -215,22 +215,32 @@ def test_seconds_of_other_hardware_are_not_told(scripts):
     assert dict(asked(scripts, groups, call)) == {"add": [8, 8, 8], "dar": [None, None]}
 
 
-def test_every_figure_has_a_table_and_is_exported(crossing, opened):
-    with opened(crossing, accept_downloads=True) as page:
+FILE = """(plot, kind) => fileOf(plot, kind).then((blob) => blob.arrayBuffer())
+  .then((buffer) => [...new Uint8Array(buffer)])"""
+
+
+def test_every_figure_has_a_table_and_files(crossing, opened):
+    with opened(crossing) as page:
         figures = page.locator("figure:has(.plot)")
         assert figures.count() == 5
         for figure in figures.all():
-            name = figure.locator(".plot").get_attribute("id")
-            scrolled(page, name)
-            assert " of 2 entries" in figure.locator(".shown").inner_text()
+            plot = scrolled(page, figure.locator(".plot").get_attribute("id"))
+            figure.get_by_text(" of 2 entries").wait_for()
             figure.locator(".twin summary").click()
             figure.locator("tbody tr").first.wait_for()
             for kind in ("png", "svg", "csv"):
-                with page.expect_download() as waiting:
-                    figure.locator(f"[data-export={kind}]").click()
-                told = waiting.value
-                assert told.suggested_filename == f"{name}.{kind}"
-                whole(kind, told.path().read_bytes(), figure)
+                call = f"(plot) => ({FILE})(plot, '{kind}')"
+                whole(kind, bytes(plot.evaluate(call)), figure)
+
+
+@pytest.mark.parametrize("kind", ["svg", "csv"])
+def test_a_button_saves_the_file_of_its_figure(crossing, opened, kind):
+    with opened(crossing) as page:
+        scrolled(page, "s1-ranks")
+        with page.expect_download() as waiting:
+            page.locator(f"figure:has(#s1-ranks) [data-export={kind}]").click()
+        assert waiting.value.suggested_filename == f"s1-ranks.{kind}"
+        assert waiting.value.path().read_bytes()
 
 
 def whole(kind, content, figure):

@@ -1,15 +1,19 @@
 // A figure as a file: a picture of it, or the tables behind it.
 async function exportFigure(button) {
-  const figure = button.closest("figure"), plot = figure.querySelector(".plot");
-  const kind = button.dataset.export, name = `${plot.id}.${kind}`;
-  if (kind === "csv") return save(new Blob([await csvOf(plot)], { type: "text/csv" }), name);
+  const plot = button.closest("figure").querySelector(".plot"), kind = button.dataset.export;
+  save(await fileOf(plot, kind), `${plot.id}.${kind}`);
+}
+
+async function fileOf(plot, kind) {
+  if (kind === "csv") return new Blob([await csvOf(plot)], { type: "text/csv" });
   if (!plot.data) await draw(plot);
   const white = { paper_bgcolor: "#ffffff", plot_bgcolor: "#ffffff" };
   const drawn = { data: plot.data, layout: { ...plot.layout, ...white } };
   const size = { width: 900, height: plot.layout.height, scale: kind === "png" ? 2 : 1 };
   const image = await Plotly.toImage(drawn, { ...size, format: kind, imageDataOnly: true });
-  const bytes = kind === "png" ? Uint8Array.from(atob(image), (c) => c.charCodeAt(0)) : image;
-  save(new Blob([bytes], { type: kind === "png" ? "image/png" : "image/svg+xml" }), name);
+  if (kind === "svg") return new Blob([image], { type: "image/svg+xml" });
+  const bytes = Uint8Array.from(atob(image), (character) => character.charCodeAt(0));
+  return new Blob([bytes], { type: "image/png" });
 }
 
 async function csvOf(plot) {
