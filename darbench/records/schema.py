@@ -52,22 +52,18 @@ def _series(metrics: Iterable[Metric]) -> Iterator[Column]:
             yield Column(name=series.column, kind="floats", doc=series.doc, unit=metric.unit)
 
 
-EARLY = "_early"  # ends the names of the diagnosis after the first hundredth of the budget
-
-
-def _diagnosis(suffix: str = "", when: str = "") -> tuple[Column, ...]:
-    docs = {
-        "fwd_rms_ratio": "RMS of what the last block hands on, over that of the first | 1",
-        "grad_decay_ratio": "RMS of the loss' gradient by the outputs of the last block, over "
-        "that of the first | 1",
-        "block_cosine": "mean cosine of what a block hands on with what the next one does | 1",
-        "routing_entropy": "mean entropy of a row of |A| / sum |A|, A the routing matrix | nat",
-        "lookback_mean": "mean distance of a site from what it reads, by the same | sublayers",
-        "t_sensitivity": "mean total variation of the same over t | 1",
-        "probe_r2": "mean share of the variance of t that a block's state tells | 1",
-    }
-    named = {f"{name}{suffix}": f"{when}{doc}" for name, doc in docs.items()}
-    return _columns("float", False, hashed=False, **named)
+EARLY = "_early"  # ends the names of what is known after the first hundredth of the budget
+# What the diagnosis of a model says, by name of the column.
+DIAGNOSIS = {
+    "fwd_rms_ratio": "RMS of what the last block hands on, over that of the first | 1",
+    "grad_decay_ratio": "RMS of the loss' gradient by the outputs of the last block, over that of "
+    "the first | 1",
+    "block_cosine": "mean cosine of what a block hands on with what the next one does | 1",
+    "routing_entropy": "mean entropy of a row of |A| / sum |A|, A the routing matrix | nat",
+    "lookback_mean": "mean distance of a site from what it reads, by the same | sublayers",
+    "t_sensitivity": "mean total variation of the same over t | 1",
+    "probe_r2": "mean share of the variance of t that a block's state tells | 1",
+}
 
 
 SCHEMA: tuple[Column, ...] = (
@@ -165,8 +161,15 @@ SCHEMA: tuple[Column, ...] = (
         "were exactly zero | 1",
     ),
     # the diagnosis of the trained model, in its last row, and an early one
-    *_diagnosis(),
-    *_diagnosis(EARLY, "after a hundredth of the budget: "),
+    *_columns("float", False, hashed=False, **DIAGNOSIS),
+    *_columns(
+        "float",
+        False,
+        hashed=False,
+        grad_norm_early="norm of the gradient by all but the routing's parameters, after a "
+        "hundredth of the budget | 1",
+        **{f"{name}{EARLY}": f"at the same step: {doc}" for name, doc in DIAGNOSIS.items()},
+    ),
     # status
     *_columns("str", False, status="ok, diverged, oom, timeout or crashed"),
     *_columns("bool", False, final="the trial ended with this row"),

@@ -62,6 +62,12 @@ class Learner:
         put(self.ema, copied(self.model))
         return self.ema
 
+    def grad_norm(self) -> float:
+        """Return the norm of the last step's gradient by all parameters but the routing's."""
+        owned = {id(p) for p in self.model.routing.parameters()}
+        grads = [p.grad for p in self.weights if p.grad is not None and id(p) not in owned]
+        return float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads))))
+
     def snapshot(self) -> SiT:
         """Return a copy of the model in training, as it would be evaluated now."""
         return copy.deepcopy(self.model).requires_grad_(False).eval()

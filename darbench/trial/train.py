@@ -105,7 +105,7 @@ class Run:
         self.audit.add_draws(self.draws.digest())
         self.timer.mark()
         if step == self.early:
-            self._diagnose(self.learner.snapshot(), EARLY)
+            self._diagnose_early()
         self.done = step
 
     @property
@@ -163,7 +163,7 @@ class Run:
         final = step == self.checkpoints[-1] or measured["status"] != "ok"
         if final and samples is not None and evaluation.redraws:
             measured |= self.evaluator.redraws(model, measured, samples)
-        if final and measured["status"] == "ok":
+        if final and measured["status"] == "ok" and evaluation.diagnose:
             self._diagnose(model)
         self.conduct.ended()
         measured |= self._compute(step) | self.audit.columns | self.gradients.columns
@@ -172,13 +172,17 @@ class Run:
         weights = self._kept(model, final, measured["status"])
         return Report(step=step, final=final, measured=measured, samples=grid, weights=weights)
 
+    def _diagnose_early(self) -> None:
+        if self.trial.evaluation.diagnose:
+            self.diagnosis.columns[f"grad_norm{EARLY}"] = self.learner.grad_norm()
+            self._diagnose(self.learner.snapshot(), EARLY)
+
     def _diagnose(self, model: SiT, suffix: str = "") -> None:
         """Neither time nor memory of the training includes it."""
-        if self.trial.evaluation.diagnose:
-            self.step_ms += self.timer.restart()
-            watched = self.conduct.evaluated(model.routing, self.learner.device)
-            with watched, self.memory.left_out():
-                self.diagnosis.add(model, suffix)
+        self.step_ms += self.timer.restart()
+        watched = self.conduct.evaluated(model.routing, self.learner.device)
+        with watched, self.memory.left_out():
+            self.diagnosis.add(model, suffix)
 
     def _kept(self, model: SiT, final: bool, status: str) -> dict[str, Tensor] | None:
         """The evaluated weights, where they are to be kept: copies, for training goes on."""

@@ -7,7 +7,7 @@ import torch
 
 from darbench.data import load
 from darbench.diagnose.columns import scalar_columns
-from darbench.records.schema import COLUMNS, EARLY, make_row
+from darbench.records.schema import DIAGNOSIS, EARLY, make_row
 from darbench.records.trial import Report
 from darbench.trial.build import build_model
 from darbench.trial.diagnosis import Diagnosis
@@ -17,7 +17,7 @@ from tests.trial.routings import BnRead, DropPath, begin_own
 from tests.trial.runs import begin
 
 DIGITS = load("digits", "")
-NAMES = [name.removesuffix(EARLY) for name in COLUMNS if name.endswith(EARLY)]
+NAMES = [*DIAGNOSIS]
 
 
 def known(columns, suffix=""):
@@ -36,6 +36,12 @@ def test_the_last_row_is_of_the_averaged_weights_and_the_early_one_of_those_in_t
     first, last = (report for report in train(trial))
     assert known(first.measured, EARLY) == held(run.learner.model.eval())
     assert known(last.measured, EARLY) == known(first.measured, EARLY)
+    squares = sum(
+        float(p.grad.double().square().sum())
+        for name, p in run.learner.model.named_parameters()
+        if p.grad is not None and not name.startswith("routing.")
+    )
+    assert first.measured["grad_norm_early"] == pytest.approx(squares**0.5)
     assert set(known(first.measured).values()) == {None}
     model = build_model("dar", {}, trial.model, DIGITS, 0).eval()
     model.load_state_dict(last.weights)
@@ -60,7 +66,8 @@ def test_nothing_else_of_a_row_moves(routing, monkeypatch):
     (plain, without), (hashed, measured) = rows(False), rows(True)
     assert plain == hashed
     assert measured.keys() - without.keys() == {*NAMES, *(n + EARLY for n in NAMES)} | {
-        "diagnose_seconds"
+        "diagnose_seconds",
+        "grad_norm_early",
     }
 
 
