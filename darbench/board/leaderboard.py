@@ -9,6 +9,7 @@ import polars as pl
 
 from darbench.analysis.contrast import Contrast
 from darbench.analysis.outcomes import Entry
+from darbench.analysis.proxies import Correlation
 from darbench.board.entry_row import EntryRow, to_frame
 from darbench.board.tuning import TuningCost
 
@@ -41,6 +42,7 @@ class Leaderboard:
     entries: tuple[Entry, ...]  # in the order in which sweeps declared them
     rows: tuple[EntryRow, ...]
     contrasts: tuple[Contrast, ...]  # of routings that stand here with both objectives
+    proxies: tuple[Correlation, ...]  # what early and trivial numbers say of the scores
     files: dict[str, str]  # where routings that are not built in are written, by name
     commands: dict[str, str]  # which runs the missing seeds, by configuration hash
     curves: pl.DataFrame  # one row per entry, pair id and checkpoint

@@ -15,6 +15,7 @@ from darbench.analysis.comparison import baseline, measured_alike, recipe, refer
 from darbench.analysis.contrast import contrasts
 from darbench.analysis.entries import entries
 from darbench.analysis.outcomes import Entry
+from darbench.analysis.proxies import correlations
 from darbench.board.entry_row import EntryRow
 from darbench.board.frames import curves, trials
 from darbench.board.history import history
@@ -102,6 +103,7 @@ def _leaderboard(part: pl.DataFrame, place: Place, declared: Declared) -> Leader
         entries=tuple(present),
         rows=tuple(row for row, _ in pairs),
         contrasts=tuple(contrasts(present, rank_by, place.tuned)),
+        proxies=tuple(correlations([(e, r.score) for r, e in pairs if r.score is not None])),
         curves=curves(pairs),
         trials=trials(pairs),
     )

@@ -9,6 +9,7 @@ from typing import Any
 from darbench.analysis.contrast import Contrast
 from darbench.analysis.effects import Effect
 from darbench.analysis.outcomes import FAILURES, rate_falls
+from darbench.analysis.proxies import FEWEST, TRIVIAL, Correlation
 from darbench.analysis.tiers import pair_level
 from darbench.board import cells
 from darbench.board.data import data
@@ -22,6 +23,7 @@ from darbench.board.reproduce import literal
 from darbench.board.samples import Samples, samples
 from darbench.command_line import published
 from darbench.records.metric import COMPARED, DESCRIBED, METRICS, Metric
+from darbench.records.schema import COLUMNS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +44,21 @@ class ContrastView:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProxyView:
+    """What one column says of the order of entries."""
+
+    found: Correlation
+
+    @property
+    def doc(self) -> str:
+        return COLUMNS[self.found.proxy].doc
+
+    @property
+    def trivial(self) -> bool:
+        return self.found.proxy in TRIVIAL
+
+
+@dataclass(frozen=True, kw_only=True)
 class Section:
     id: str
     board: Leaderboard
@@ -52,6 +69,7 @@ class Section:
     beside: Mapping[str, list[Metric]]  # those in the same column, by name
     described: list[Metric]
     contrasts: list[ContrastView]
+    proxies: list[ProxyView]
     plots: list[Plot]
     data: str  # what the page draws and scores by itself, packed
     numbers: str  # its learning curves, packed
@@ -172,6 +190,7 @@ def section(
         beside={m: [d for d in described if d.beside == m] for m in COMPARED},
         described=[metric for metric in described if not metric.beside],
         contrasts=[_contrast(contrast, names) for contrast in board.contrasts],
+        proxies=[ProxyView(found=c) for c in board.proxies if c.n >= FEWEST],
         plots=_plots(board, key),
         data=packed(held.text),
         numbers=packed_numbers(held.numbers),
