@@ -227,7 +227,7 @@ def printed() -> list[str]:
 
 LONG = ("sensitivity", "noise-floor")
 # They lack what they need here, and say so.
-ELSEWHERE = ("prepare", "doctor", "plan", "diagnose", "logs")
+ELSEWHERE = ("prepare", "doctor", "plan", "diagnose", "logs", "merge")
 
 
 @pytest.mark.parametrize("command", printed())

@@ -395,6 +395,25 @@ def logs(
         print(text, end="", flush=True)
 
 
+@app.command(epilog="Example:  darbench merge here/dar_variants there/dar_variants --to all")
+def merge(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names, or folders.")],
+    to: Annotated[str, typer.Option(help="Name of the leaderboard in OUT that they become.")],
+    out: o.Out = RESULTS,
+    as_json: o.Json = False,
+) -> None:
+    """Unite leaderboards, such as those of several machines; no row is lost.
+
+    Exit code 1 if they have measured different numbers for one step of a trial.
+    """
+    from darbench.cli.operation import merged_text
+    from darbench.commands import merge as command
+
+    made = command.merge(names, to, out)
+    _show(made, lambda: merged_text(made, to, out), as_json)
+    _exit(failed=bool(made["conflicts"]))
+
+
 @app.command(epilog="Example:  darbench clean dar_variants --dry-run")
 def clean(
     name: o.Name = "",

@@ -1,11 +1,14 @@
-"""The texts of verbs that look after sweeps: `status` and `clean`."""
+"""The texts of verbs that look after leaderboards: `status`, `clean` and `merge`."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+from darbench.command_line import command_line
 from darbench.store.held import clock
 
+SHOWN = 10  # conflicts of a merge
 UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
@@ -18,6 +21,20 @@ def cleaned_text(cleaned: Mapping[str, Any]) -> str:
     said = "would free" if cleaned["dry_run"] else "freed"
     parts = [f"{said} {size(count)} of {kind}" for kind, count in freed.items() if count]
     return "\n".join(parts or ["nothing to remove"])
+
+
+def merged_text(made: Mapping[str, Any], to: str, out: Path) -> str:
+    found, new = made["conflicts"], f"{made['new']} of them and {made['files']} files new"
+    lines = [f"{made['folder']}: {made['rows']} rows, {new}"]
+    if found:
+        lines.append(f"{len(found)} steps with different numbers; the last attempt's stand:")
+    for each in found[:SHOWN]:
+        where = f"{each['trial']}, {each['label']}, seed {each['seed']}, step {each['step']}"
+        lines.append(f"  {where}: {', '.join(each['row_hashes'])}")
+    if len(found) > SHOWN:
+        lines.append(f"  and {len(found) - SHOWN} more, which --json lists")
+    board = command_line(["darbench", "board", "--space", to], out)
+    return "\n".join([*made["notes"], *lines, f"next: {board}"])
 
 
 def size(count: int) -> str:

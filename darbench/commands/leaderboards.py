@@ -17,6 +17,8 @@ def leaderboards(name: str, out: Path) -> list[Path]:
     in_out = Path(name).name == name and is_leaderboard(out / name)
     if name and not in_out and is_leaderboard(Path(name)):
         return [Path(name)]
+    if Path(name).name != name:
+        raise BadInput(f"{name}: no sweep has written there; give a leaderboard's folder")
     return [in_folder(name, out)] if name else known(out)
 
 

@@ -64,7 +64,13 @@ def read_ledger(folder: Path) -> list[dict[str, Any]]:
     is a write that was cut off, and is passed over. BadInput for any other line that is not a
     row, and for rows of a newer schema.
     """
-    return [row for path in sorted(folder.glob("*.jsonl")) for row in _rows(path)]
+    return [row for _, row in read_lines(folder)]
+
+
+def read_lines(folder: Path, files: str = "*.jsonl") -> Iterator[tuple[bytes, dict[str, Any]]]:
+    """Yield each line, without its end, with its row as `read_ledger` returns it."""
+    for path in sorted(folder.glob(files)):
+        yield from _rows(path)
 
 
 def latest(folder: Path, trial_id: str, attempt: int) -> dict[str, Any] | None:
@@ -183,7 +189,7 @@ def outdated(rows: list[dict[str, Any]]) -> str:
     )
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def _rows(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
     for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
         try:
             row = json.loads(line)
@@ -200,7 +206,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
                 f"up to {SCHEMA_VERSION}; use the darbench that wrote it "
                 f"({row.get('darbench_version', 'unknown')}), or another --out"
             )
-        yield row
+        yield line, row
 
 
 def _whole(row: dict[str, Any]) -> dict[str, Any]:
