@@ -35,6 +35,19 @@ class Effect:
         return self.low is not None and not self.low <= 0 <= self.high
 
     @property
+    def chance(self) -> float | None:
+        """The chance that a further seed comes out below the baseline; None without a p value.
+
+        After n normal draws with mean m and deviation s a further one is m + s sqrt(1 + 1/n) t, t
+        of n - 1 degrees of freedom (Gelman et al., Bayesian Data Analysis, 3rd ed., 3.2). As the
+        t statistic is m sqrt(n) / s, its p value tells all of it.
+        """
+        if self.p_value is None:
+            return None
+        t = math.copysign(stats.t.isf(self.p_value / 2, self.n - 1), self.mean)
+        return float(stats.t.sf(t / math.sqrt(self.n + 1), self.n - 1))
+
+    @property
     def bare(self) -> "Effect":
         """The change alone, for draws that are no sample: those that outlived a failure."""
         return replace(self, low=None, high=None, p_value=None)

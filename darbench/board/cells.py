@@ -36,6 +36,14 @@ def percent(fraction: float | None, signed: bool = True, digits: int = 1) -> str
     return f"{sign}{rounded:.{digits}f} %".replace("-", "−")
 
 
+def chance(probability: float | None) -> str:
+    """A probability in whole percent; one that is not certain is not written as if it were."""
+    if probability is None:
+        return NO_VALUE
+    rounded = round(100 * probability)
+    return {0: "< 1 %", 100: "> 99 %"}.get(rounded, f"{rounded} %")
+
+
 def interval(low: float, high: float, digits: int = 1) -> str:
     """The interval between two fractions, in percent."""
     ends = (percent(end, digits=digits) for end in (low, high))

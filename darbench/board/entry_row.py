@@ -10,13 +10,13 @@ import polars as pl
 
 from darbench.analysis.comparison import judged_effect
 from darbench.analysis.effects import Effect
-from darbench.analysis.outcomes import Entry
+from darbench.analysis.outcomes import Entry, Outcome
 from darbench.board.history import History
 from darbench.board.marks import joined, marks
 from darbench.records.metric import METRICS, Metric
 
 _POLARS = {str: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean}
-_COMPARISON = ("effect", "low", "high", "n", "p", "p_adjusted")
+_COMPARISON = ("effect", "low", "high", "n", "p", "p_adjusted", "chance")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,7 @@ class Standing:
     n: int | None = None
     p: float | None = None
     p_adjusted: float | None = None  # over all variants of the section; of the rank metric alone
+    chance: float | None = None  # that a further seed lies below the baseline
 
     @classmethod
     def of(cls, entry: Entry, base: Entry | None, metric: Metric) -> "Standing":
@@ -62,6 +63,7 @@ def _comparison(effect: Effect | None) -> dict[str, Any]:
         "high": effect.high,
         "n": effect.n,
         "p": effect.p_value,
+        "chance": effect.chance,
     }
 
 
@@ -88,6 +90,7 @@ class EntryRow:
     seeds_declared: int  # how many must reach it for a score
     failures: int
     diverged: int  # of the failures those that no sweep runs again
+    dead: int  # trials whose router died
     trials: int
     versions: int  # earlier sources of its routing, which count in the correction
     first_ranked: int | None  # with how many seeds
@@ -101,6 +104,15 @@ class EntryRow:
     params_routing: int | None
     step_ms_p50: float | None
     step_time_ratio: float | None  # step time over the baseline's, on the same machine
+    peak_mem_bytes: float | None
+    memory_ratio: float | None  # peak memory over the baseline's, on the same machine
+    train_seconds: float | None  # in training steps, of one seed
+    created: str | None  # the day of its newest result
+    # The effect on the metric that ranks where the settings were tuned, or where this is the tuned
+    # track: where they are as they were set.
+    other_effect: float | None = None
+    other_low: float | None = None
+    other_high: float | None = None
     config_json: str
     params_json: str
     config_hash: str
@@ -136,6 +148,7 @@ class EntryRow:
             seeds_declared=len(entry.required),
             failures=sum(o.failed for o in entry.trials),
             diverged=entry.diverged,
+            dead=sum(o.dead for o in entry.trials),
             trials=len(entry.trials),
             versions=past.versions,
             first_ranked=past.first_ranked,
@@ -146,7 +159,11 @@ class EntryRow:
             params_total=_shared(entry, "params_total"),
             params_routing=_shared(entry, "params_routing"),
             step_ms_p50=_median(_recorded(entry, "step_ms_p50")),
-            step_time_ratio=_step_time_ratio(entry, base),
+            step_time_ratio=_ratio(entry, base, "step_ms_p50"),
+            peak_mem_bytes=_median(_recorded(entry, "peak_mem_bytes")),
+            memory_ratio=_ratio(entry, base, "peak_mem_bytes"),
+            train_seconds=_median([o.last["train_seconds"] for o in entry.trials if _trained(o)]),
+            created=max((c[:10] for c in _recorded(entry, "created_utc")), default=None),
             config_json=head["config_json"],
             params_json=head["params_json"],
             config_hash=head["config_hash"],
@@ -191,22 +208,23 @@ def _recorded(entry: Entry, column: str) -> list[Any]:
     return [o.last[column] for o in entry.trials if o.last[column] is not None]
 
 
+def _trained(outcome: Outcome) -> bool:
+    """Whether a trial reached the budget and tells how long its training took."""
+    return bool(outcome.values) and outcome.last["train_seconds"] is not None
+
+
 def _shared(entry: Entry, column: str) -> Any:
     """A value that all trials of an entry share, taken from the first that has it."""
     return next(iter(_recorded(entry, column)), None)
 
 
-def _step_time_ratio(entry: Entry, base: Entry | None) -> float | None:
+def _ratio(entry: Entry, base: Entry | None, column: str) -> float | None:
     """The median ratio over pairs run on one hardware class with equally many threads."""
     if base is None:
         return None
-    theirs = {_machine(o.last): o.last["step_ms_p50"] for o in base.of(entry.split)}
-    ratios = [
-        o.last["step_ms_p50"] / theirs[_machine(o.last)]
-        for o in entry.trials
-        if o.last["step_ms_p50"] and theirs.get(_machine(o.last))
-    ]
-    return _median(ratios)
+    theirs = {_machine(o.last): o.last[column] for o in base.of(entry.split)}
+    pairs = ((o.last[column], theirs.get(_machine(o.last))) for o in entry.trials)
+    return _median([ours / other for ours, other in pairs if ours and other])
 
 
 def _median(values: list[float]) -> float | None:

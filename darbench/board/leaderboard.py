@@ -60,7 +60,8 @@ class Leaderboard:
         """The rows as a table.
 
         Relative effects are fractions: -0.02 in `val_loss_effect` is 2 % below `add`. Beside them
-        stand `_low` and `_high` (95 % paired t interval), `_n` (seeds), `_p`, and for the metric
-        that ranks `_p_adjusted` (Hochberg, over all variants and their earlier versions).
+        stand `_low` and `_high` (95 % paired t interval), `_n` (seeds), `_p`, `_chance` (that a
+        further seed lies below `add`), and for the metric that ranks `_p_adjusted` (Hochberg,
+        over all variants and their earlier versions).
         """
         return to_frame(self.rows)

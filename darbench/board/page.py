@@ -79,7 +79,7 @@ def _template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for function in ("number", "count", "percent", "interval", "power", "p_value"):
+    for function in ("number", "count", "percent", "chance", "interval", "power", "p_value"):
         environment.filters[function] = getattr(cells, function)
     environment.filters["files_of"] = files_of
     return environment.get_template(name)

@@ -23,6 +23,7 @@ from darbench.board.leaderboard import Leaderboard
 from darbench.board.marks import joined
 from darbench.board.order import number_tried, placed
 from darbench.board.places import by_place, is_left
+from darbench.board.tracks import with_other_tracks
 from darbench.board.tuning import tuning
 from darbench.errors import BadInput, unknown
 from darbench.records.metric import COMPARED
@@ -52,7 +53,7 @@ def sections(frame: pl.DataFrame, declared: Declared = NOTHING) -> list[Leaderbo
         order, board = part
         return -(board.budget_flops or 0), board.task, board.protocol_hash, order
 
-    return [board for _, board in sorted(parts, key=key)]
+    return with_other_tracks([board for _, board in sorted(parts, key=key)])
 
 
 def rank(frame: pl.DataFrame, declared: Declared = NOTHING) -> Leaderboard:

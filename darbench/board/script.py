@@ -9,6 +9,8 @@ _PARTS = (
     "read.js",
     "written.js",
     "tables.js",
+    "column_cells.js",
+    "ranking.js",
     "marks.js",
     "look.js",
     "figures.js",

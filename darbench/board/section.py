@@ -12,6 +12,8 @@ from darbench.analysis.outcomes import FAILURES, rate_falls
 from darbench.analysis.proxies import FEWEST, TRIVIAL, Correlation
 from darbench.analysis.tiers import pair_level
 from darbench.board import cells
+from darbench.board.column import Column
+from darbench.board.columns import columns, table
 from darbench.board.data import data
 from darbench.board.entry_view import EntryView, entry_views, names_of
 from darbench.board.facts import Fact
@@ -22,7 +24,7 @@ from darbench.board.picture import Picture, picture
 from darbench.board.reproduce import literal
 from darbench.board.samples import Samples, samples
 from darbench.command_line import published
-from darbench.records.metric import COMPARED, DESCRIBED, METRICS, Metric
+from darbench.records.metric import COMPARED, METRICS, Metric
 from darbench.records.schema import COLUMNS
 
 
@@ -65,14 +67,15 @@ class Section:
     facts: list[Fact]
     entries: list[EntryView]
     reference: str  # the name of the entry that scores are ratios to
-    compared: list[Metric]  # one column of the table each
-    beside: Mapping[str, list[Metric]]  # those in the same column, by name
-    described: list[Metric]
+    compared: list[Metric]
+    columns: list[Column]
+    values: Mapping[str, Mapping[str, Any]]  # of the columns, by entry and name
     contrasts: list[ContrastView]
     proxies: list[ProxyView]
     plots: list[Plot]
     data: str  # what the page draws and scores by itself, packed
     numbers: str  # its learning curves, packed
+    table: str  # all columns of the ranking, packed
     samples: Samples | None
 
     @property
@@ -100,16 +103,6 @@ class Section:
     @property
     def has_baseline(self) -> bool:
         return any(e.row.baseline and e.row.rank is not None for e in self.entries)
-
-    @property
-    def beside_shown(self) -> bool:
-        return any(self.beside[metric.name] for metric in self.compared)
-
-    @property
-    def metrics(self) -> list[Metric]:
-        """All that the section shows, a metric before those beside it."""
-        shown = [m for metric in self.compared for m in (metric, *self.beside[metric.name])]
-        return shown + self.described
 
     @property
     def controls(self) -> bool:
@@ -179,7 +172,7 @@ def section(
     """
     names, entries = names_of(board.rows), entry_views(board, key)
     held = data(board, names)
-    described = _measured(board, DESCRIBED)
+    shown = columns(board)
     return Section(
         id=key,
         board=board,
@@ -187,13 +180,14 @@ def section(
         entries=entries,
         reference=names.get(board.reference or "", ""),
         compared=_measured(board, COMPARED),
-        beside={m: [d for d in described if d.beside == m] for m in COMPARED},
-        described=[metric for metric in described if not metric.beside],
+        columns=shown,
+        values={row.entry: row.columns() for row in board.rows},
         contrasts=[_contrast(contrast, names) for contrast in board.contrasts],
         proxies=[ProxyView(found=c) for c in board.proxies if c.n >= FEWEST],
         plots=_plots(board, key),
         data=packed(held.text),
         numbers=packed_numbers(held.numbers),
+        table=packed(table(board, shown)),
         samples=samples(entries, samples_dir, room),
     )
 

@@ -41,7 +41,7 @@ def tuning(
     variants: dict[str, list[Entry]] = {}
     for entry in entries:
         if entry.of(SPLIT) and not entry.stale:
-            variants.setdefault(_variant(entry, settings), []).append(entry)
+            variants.setdefault(variant(entry, settings), []).append(entry)
     trials = [sum(len(e.of(SPLIT)) for e in own) for own in variants.values()] or [0]
     flops = [sum(_flops(e) for e in own) / (budget or 1.0) for own in variants.values()] or [0.0]
     ordered = [each for own in variants.values() for each in _best_first(own, metric)]
@@ -58,7 +58,7 @@ def tuning(
     )
 
 
-def _variant(entry: Entry, settings: Collection[str]) -> str:
+def variant(entry: Entry, settings: Collection[str]) -> str:
     """What configurations of one variant share: all but the tuned settings."""
     parts = {part: _values(entry, part) for part in ("params", "model", "training")}
     for name in settings:

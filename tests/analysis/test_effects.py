@@ -57,6 +57,25 @@ def test_differences_that_are_not_finite_are_refused():
         paired_effect([0.1, math.nan])
 
 
+@pytest.mark.parametrize("n", [2, 3, 10])
+def test_the_chance_of_a_further_seed_is_as_often_kept_as_it_says(n):
+    """Held against the further draw instead of 0, a chance that is true is uniform."""
+    rng = np.random.default_rng(n)
+    seeds, further = rng.normal(0.03, 0.2, (4000, n)), rng.normal(0.03, 0.2, (4000, 1))
+    chances = [paired_effect(d).chance for d in seeds - further]
+    assert scipy_stats.kstest(chances, "uniform").pvalue > 0.01
+
+
+def test_the_chance_of_a_further_seed_is_that_of_its_t_distribution():
+    d = np.array([-0.02, 0.01, -0.05, -0.01])
+    width = d.std(ddof=1) * math.sqrt(1 + 1 / 4)
+    wanted = scipy_stats.t(3, loc=d.mean(), scale=width).cdf(0)
+    assert paired_effect(d).chance == pytest.approx(wanted, rel=1e-9)
+    assert paired_effect(-d).chance == pytest.approx(1 - wanted, rel=1e-9)
+    assert paired_effect([0.0, 0.0]).chance == 0.5 and paired_effect([-0.1, -0.1]).chance == 1
+    assert paired_effect([-0.1]).chance is None and paired_effect(d).bare.chance is None
+
+
 @pytest.mark.parametrize("n", [3, 5, 10])
 def test_the_interval_covers_the_truth_95_times_in_100(n):
     draws = np.random.default_rng(n).normal(0.03, 0.2, (20_000, n))

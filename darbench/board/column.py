@@ -1,0 +1,25 @@
+"""A column of the ranking, and the presets that show some of them."""
+
+from dataclasses import dataclass
+
+COMPACT, QUALITY, COST, ROBUSTNESS, ALL = "compact", "quality", "cost", "robustness", "all"
+PRESETS = (COMPACT, QUALITY, COST, ROBUSTNESS, ALL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column of the ranking; the names are columns of `Leaderboard.frame`."""
+
+    name: str
+    title: str
+    doc: str
+    kind: str = "number"  # how it is written: effect, chance, percent, count, times, seeds, text
+    presets: tuple[str, ...] = ()  # that show it; `all` shows every one
+    digits: int = 3  # significant ones of a number, decimals of a percentage
+    scale: float = 1.0  # what a value is multiplied by when it is shown
+    down: bool = False  # whether the largest value is the best
+    beside: tuple[str, ...] = ()  # an error; the ends of an interval; seeds wanted and failures
+
+    @property
+    def compact(self) -> bool:
+        return COMPACT in self.presets
