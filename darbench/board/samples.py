@@ -7,7 +7,7 @@ from pathlib import Path
 from darbench.board.cells import picture
 from darbench.board.entry_view import EntryView
 
-ROOM = 640_000  # characters that the pictures of a page take at most; a page is to be mailed
+ROOM = 500_000  # characters that the pictures of a page take at most; a page is to be mailed
 
 
 @dataclass(frozen=True, kw_only=True)

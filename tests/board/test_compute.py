@@ -1,5 +1,6 @@
 """Figures of what entries cost: budgets, noise floor, target, order, and what a reader does."""
 
+import base64
 import csv
 import io
 import math
@@ -15,7 +16,7 @@ from darbench.board.entry_view import names_of
 from darbench.board.rank import rank
 from darbench.store.tables import to_frame
 from tests.make.pages import EVIL, render, scrolled
-from tests.make.rows import BUDGET, entry_rows, trial_rows
+from tests.make.rows import BUDGET, entry_rows, failed_row, trial_rows
 from tests.make.trials import toy_trial
 
 
@@ -215,8 +216,11 @@ def test_seconds_of_other_hardware_are_not_told(scripts):
     assert dict(asked(scripts, groups, call)) == {"add": [8, 8, 8], "dar": [None, None]}
 
 
-FILE = """(plot, kind) => fileOf(plot, kind).then((blob) => blob.arrayBuffer())
-  .then((buffer) => [...new Uint8Array(buffer)])"""
+FILE = """(plot, kind) => fileOf(plot, kind).then((blob) => new Promise((told) => {
+  const reader = new FileReader();
+  reader.onload = () => told(reader.result.split(",")[1]);
+  reader.readAsDataURL(blob);
+}))"""
 
 
 def test_every_figure_has_a_table_and_files(crossing, opened):
@@ -230,7 +234,7 @@ def test_every_figure_has_a_table_and_files(crossing, opened):
             figure.locator("tbody tr").first.wait_for()
             for kind in ("png", "svg", "csv"):
                 call = f"(plot) => ({FILE})(plot, '{kind}')"
-                whole(kind, bytes(plot.evaluate(call)), figure)
+                whole(kind, base64.b64decode(plot.evaluate(call)), figure)
 
 
 @pytest.mark.parametrize("kind", ["svg", "csv"])
@@ -280,9 +284,43 @@ def test_a_cell_that_a_spreadsheet_would_compute_is_quoted(scripts):
     ]
 
 
-@pytest.mark.parametrize("groups", [[entry_rows("add", (0,))], [entry_rows("dar", until=0.5)]])
-def test_figures_of_one_seed_or_of_none_that_ranks_are_drawn(tmp_path, opened, groups):
-    render(tmp_path, *groups)
+STALE = [row | {"variant_code_hash": "old"} for row in entry_rows("dar")]
+BOARDS = {
+    "one seed": [entry_rows("add", (0,))],
+    "nobody ranks": [entry_rows("dar", until=0.5)],
+    "no add": [entry_rows("dar"), entry_rows("mhc", ratio=0.9, wobble=0.01)],
+    "one label for all": [
+        entry_rows("add"),
+        *(entry_rows("dar", label="d" * 80, params={"span": k}, ratio=1 + k) for k in range(20)),
+    ],
+    "an earlier source alone": [STALE, [r | {"variant_code_hash": "new"} for r in STALE[:3]]],
+}
+
+
+@pytest.mark.parametrize("name", BOARDS)
+@pytest.mark.parametrize("width", [1280, 360])
+def test_figures_of_any_board_are_drawn_and_fit(tmp_path, opened, name, width):
+    render(tmp_path, *BOARDS[name])
+    with opened(tmp_path / "index.html", viewport={"width": width, "height": 900}) as page:
+        plots = page.locator(".plot").all()
+        assert len(plots) == 5
+        for plot in plots:
+            drawn = scrolled(page, plot.get_attribute("id"))
+            page.locator(f"figure:has(#{plot.get_attribute('id')}) .twin summary").click()
+            assert drawn.evaluate("({ layout }) => layout.xaxis.title.text")
+        page.wait_for_timeout(100)
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def test_many_ranks_leave_room_for_the_first_ones(scripts):
+    few, many = scripts("() => [rankAxis(11), rankAxis(145)]")
+    assert few["range"] == [11.5, 0.5] and few["type"] == "linear"
+    assert many["type"] == "log" and many["tickvals"] == [1, 2, 5, 10, 20, 50, 100]
+    low, high = many["range"]
+    assert high < math.log10(1) and math.log10(145) < low
+
+
+def test_a_board_where_all_failed_has_no_figure(tmp_path, opened):
+    render(tmp_path, [failed_row(toy_trial("dar", p), "oom", "made up") for p in range(2)])
     with opened(tmp_path / "index.html") as page:
-        for plot in page.locator(".plot").all():
-            scrolled(page, plot.get_attribute("id"))
+        assert page.locator("figure, .looks, .legend").count() == 0

@@ -96,9 +96,12 @@ function logDifferences(entry, other, metric) {
 // Whether two trials of one seed shared all random numbers, wherever both were audited.
 function paired(one, two, alike) {
   if (one.unsettled || two.unsettled) return false;
-  const names = Object.keys(one.audits).filter((name) => alike || name !== "audit_init");
-  const differ = (a, b) => Object.keys(a).some((step) => step in b && a[step] !== b[step]);
-  return !names.some((name) => differ(one.audits[name], two.audits[name]));
+  for (const name in one.audits) {
+    if (name === "audit_init" && !alike) continue;
+    const ours = one.audits[name], theirs = two.audits[name];
+    for (const step in ours) if (step in theirs && ours[step] !== theirs[step]) return false;
+  }
+  return true;
 }
 
 // The paired effect with as much as may be said of it: survivors have no interval, and p is of all

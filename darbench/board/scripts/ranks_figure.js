@@ -17,7 +17,7 @@ FIGURES.ranks = (data, { hidden }) => {
         type: "log", title: { text: "training FLOPs, % of the section’s budget" },
         ...sharesOf(marks),
       },
-      yaxis: { title: { text: "rank" }, range: [last + 0.5, 0.5], nticks: Math.min(last, 12) + 1 },
+      yaxis: { title: { text: "rank" }, ...rankAxis(last) },
     },
     shown: ranked.length,
     tables: [{
@@ -27,6 +27,13 @@ FIGURES.ranks = (data, { hidden }) => {
     }],
   };
 };
+
+// The first rank on top; of many ranks the first ones take most of the room.
+function rankAxis(last) {
+  if (last <= 24) return { type: "linear", range: [last + 0.5, 0.5], nticks: last + 1 };
+  const ticks = [1, 2, 5, 10, 20, 50, 100, 200, 500].filter((rank) => rank <= last);
+  return { type: "log", range: [Math.log10(last * 1.1), -0.05], tickvals: ticks };
+}
 
 // Ticks at marks that have room for their share of the last one.
 function sharesOf(marks) {
