@@ -327,6 +327,7 @@ def plan(
 def diagnose(
     trial: o.TrialId = "",
     overrides: o.Overrides = None,
+    space: o.Swept = "",
     checkpoint: o.Checkpoint = None,
     routing: o.Routing = "",
     task: o.Task = "digits-nano",
@@ -337,23 +338,29 @@ def diagnose(
 ) -> None:
     """Say what a trained model's routing does over depth and time; writes diagnostics.parquet.
 
-    Of a trial that kept its weights (training.keep_weights=last), or of a file of weights with
-    --checkpoint and --routing.
+    Of a trial that kept its weights (training.keep_weights=last), of all those of a sweep with
+    --space, or of a file of weights with --checkpoint and --routing.
     """
-    from darbench.cli.texts import diagnosed_text
+    from darbench.cli.diagnosed import diagnosed_text, diagnoses_text
+    from darbench.cli.terminal import counting
     from darbench.commands import diagnose as command
 
     _load(load)
-    words = overrides or []
-    if checkpoint is None:
-        if not trial:
-            raise BadInput("give a TRIAL, or --checkpoint FILE and --routing NAME")
-        weights = command.weights_of_trial(trial, words, out)
+    given = [word for word in (trial, *(overrides or [])) if word]  # TRIAL is for it alone
+    if space:
+        several = command.weights_of_space(space, given, out)
+        with counting("diagnosed", quiet=as_json) as count:
+            made = [*command.diagnose_all(several, device, count)]
+        _show([each.summary() for each in made], lambda: diagnoses_text(made), as_json)
+        return
+    if checkpoint is not None:
+        weights = command.weights_of_file(checkpoint, routing, task, given, out)
+    elif trial:
+        weights = command.weights_of_trial(trial, overrides or [], out)
     else:
-        words = [word for word in (trial, *words) if word]
-        weights = command.weights_of_file(checkpoint, routing, task, words, out)
-    made = command.diagnose(weights, device)
-    _show(made.summary(), lambda: diagnosed_text(made), as_json)
+        raise BadInput("give a TRIAL, --space NAME, or --checkpoint FILE and --routing NAME")
+    one = command.diagnose(weights, device)
+    _show(one.summary(), lambda: diagnosed_text(one), as_json)
 
 
 @app.command(epilog="Example:  darbench board --space dar_variants")

@@ -22,6 +22,7 @@ Checkpoint = Annotated[
     Path | None, typer.Option(help="A file of weights: .safetensors, or of torch.save.")
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Pair id: equal seeds share all noise.")]
+Swept = Annotated[str, typer.Option("--space", help="Name of a sweep under OUT.")]
 Space = Annotated[str, typer.Option(help="A name of `darbench list spaces`, or a YAML file.")]
 Quick = Annotated[bool, typer.Option("--quick", help="The task's short form.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would run.")]

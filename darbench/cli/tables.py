@@ -29,7 +29,7 @@ def sensitivity_text(result: Sensitivity, again: str) -> str:
 def sensitivity_table(result: Sensitivity) -> Table:
     metrics = [result.rank_by, *(m for m in COMPARED if m != result.rank_by)]
     names = (f"{METRICS[metric].title_in(result.extractor)}, %" for metric in metrics)
-    table = _table("control", "must be", *names, "")
+    table = table_of("control", "must be", *names, "")
     for control in result.controls:
         table.add_row(
             control.name,
@@ -70,7 +70,7 @@ def noise_floor_text(result: NoiseFloor, again: str) -> str:
 
 
 def noise_table(result: NoiseFloor) -> Table:
-    table = _table("", *(METRICS[metric].title_in(result.extractor) for metric in result.floors))
+    table = table_of("", *(METRICS[metric].title_in(result.extractor) for metric in result.floors))
     for name, shown in _noise_rows(result):
         table.add_row(name, *shown)
     return table
@@ -126,7 +126,7 @@ def _noise_text(result: Plan) -> str:
     )
 
 
-def _table(*columns: str) -> Table:
+def table_of(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False)
     for i, column in enumerate(columns):
         table.add_column(column, style="" if i else "bold", justify="right" if i else "left")

@@ -13,7 +13,6 @@ from darbench.command_line import command_line
 from darbench.records.metric import METRICS
 
 if TYPE_CHECKING:  # these import torch
-    from darbench.commands.diagnose import Diagnosed
     from darbench.commands.doctor import Finding
     from darbench.commands.prepare import Prepared
     from darbench.search.sweep import SweepResult
@@ -115,23 +114,6 @@ def prepared_text(prepared: "Prepared") -> str:
         f"next: export {prepared.variable}={shlex.quote(str(prepared.out.resolve()))}\n"
         "then: darbench doctor imagenet256-b2"
     )
-
-
-DIAGNOSED = {  # what the seven numbers of a diagnosis are called for people
-    "fwd_rms_ratio": "RMS of z after the last block over that after the first",
-    "grad_decay_ratio": "RMS of the loss's gradient by the last block's outputs over the first's",
-    "block_cosine": "cosine of what neighbouring blocks hand on",
-    "routing_entropy": "entropy of a read's shares of its sources, in nat",
-    "lookback_mean": "mean look-back of a read, in sublayers",
-    "t_sensitivity": "total variation of a read's shares from noise to data",
-    "probe_r2": "R2 of the time, read linearly from what a block hands on",
-}
-
-
-def diagnosed_text(made: "Diagnosed") -> str:
-    lines = [f"{made.weights.name}: {made.weights.trial.variant.label}", *made.notes]
-    lines += [f"{value:9.3g}  {DIAGNOSED[name]}" for name, value in made.columns.items()]
-    return "\n".join([*lines, f"all of it, over depth and time: {made.table}"])
 
 
 def checkpoint_line(row: dict[str, Any]) -> str:

@@ -3,7 +3,7 @@
 import math
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from darbench.arithmetic import plain_arithmetic
 from darbench.board.reproduce import overrides_of, reproduce_command
 from darbench.command_line import command_line
+from darbench.commands.leaderboards import in_folder
 from darbench.data import load as load_dataset
 from darbench.diagnose.columns import scalar_columns
 from darbench.diagnose.long_form import long_form
@@ -38,6 +39,7 @@ class Weights:
     """A file of weights, the trial whose model they are of, and where its diagnosis goes."""
 
     name: str  # in the table
+    label: str  # for people
     trial: Trial
     file: Path
     folder: Path
@@ -78,9 +80,27 @@ def weights_of_trial(trial: str, overrides: Iterable[str], out: Path) -> Weights
     places = {folder: row for (i, folder), row in found.items() if i == name}
     for folder, row in places.items():
         if file := newest_weights(folder, name):
-            made = _trial_of(row, overrides)
-            return Weights(name=name, trial=made, file=file, folder=folder)
+            return _of_row(row, overrides, file, folder)
     raise BadInput(f"{name}: kept no weights; {_remedy(row, declared.read(folder).files, out)}")
+
+
+def weights_of_space(space: str, overrides: Sequence[str], out: Path) -> list[Weights]:
+    """The newest weights of every trial of a sweep that kept some, in the ledger's order.
+
+    BadInput if no such sweep has run under `out`, or if none of its trials kept weights; that says
+    how to have them.
+    """
+    folder = in_folder(space, out)
+    last = {row["trial_id"]: row for row in ledger.read_ledger(folder / "ledger")}
+    kept = {name: newest_weights(folder, name) for name in last}
+    found = [_of_row(last[name], overrides, file, folder) for name, file in kept.items() if file]
+    if found or not last:
+        return found
+    remedy = _remedy(next(iter(last.values())), declared.read(folder).files, out)
+    raise BadInput(
+        f"{space}: no trial kept its weights; sweep with training.keep_weights=last "
+        f"from the start. Of its first trial {remedy}"
+    )
 
 
 def weights_of_file(
@@ -89,7 +109,8 @@ def weights_of_file(
     """The weights in a file of darbench, of the official SiT or of REPA, for a model that task,
     routing and overrides describe."""
     trial = load_trial(routing, task, overrides, 0, signatures())
-    return Weights(name=file.stem, trial=trial, file=file, folder=out / FOLDER)
+    label = trial.variant.label or routing
+    return Weights(name=file.stem, label=label, trial=trial, file=file, folder=out / FOLDER)
 
 
 def diagnose(weights: Weights, device: str = "auto") -> Diagnosed:
@@ -108,12 +129,34 @@ def diagnose(weights: Weights, device: str = "auto") -> Diagnosed:
     return Diagnosed(weights=weights, table=table, columns=columns, notes=notes)
 
 
+def diagnose_all(
+    several: Sequence[Weights], device: str, told: Callable[[int, int, str], None]
+) -> Iterator[Diagnosed]:
+    """Diagnose one after the other; each is in the table once it is yielded.
+
+    told: takes how many are done, of how many, and which.
+    """
+    for done, weights in enumerate(several, start=1):
+        yield diagnose(weights, device)
+        told(done, len(several), f"{weights.label}, seed {weights.trial.pair_id}")
+
+
 def _rows(out: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     """The last rows of all trials under `out`, each with its leaderboard's folder."""
     for folder in sorted(path.parent for path in out.glob("*/ledger")):
         for row in ledger.read_ledger(folder / "ledger"):
             if ID.fullmatch(row["trial_id"]):
                 yield folder, row
+
+
+def _of_row(row: dict[str, Any], overrides: Iterable[str], file: Path, folder: Path) -> Weights:
+    return Weights(
+        name=row["trial_id"],
+        label=row["label"] or row["routing"],
+        trial=_trial_of(row, overrides),
+        file=file,
+        folder=folder,
+    )
 
 
 def _remedy(row: dict[str, Any], files: Mapping[str, str], out: Path) -> str:

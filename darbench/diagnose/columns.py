@@ -8,7 +8,6 @@ from darbench.data import Dataset
 from darbench.diagnose.batch import random_signs, time_grid, validation_batch
 from darbench.diagnose.in_turn import in_turn
 from darbench.diagnose.matrix import routing_matrix
-from darbench.diagnose.measured import Measured
 from darbench.diagnose.measures import matrix_measures
 from darbench.diagnose.probe import probe, probe_times
 from darbench.diagnose.symptoms import symptoms
@@ -60,16 +59,17 @@ def scalar_columns(
     return {
         "fwd_rms_ratio": _ratio(seen["rms_z"].values[:, -1:], seen["rms_z"].values[:, 1:2]),
         "grad_decay_ratio": _ratio(grad[:, -2:], grad[:, 1:3]),
-        "block_cosine": float(seen["block_cosine"].values[:, 1:].mean()),
-        "routing_entropy": _mean(measures["routing_entropy"]),
-        "lookback_mean": _mean(measures["routing_lookback"]),
-        "t_sensitivity": _mean(measures["routing_variation"]),
+        "block_cosine": _mean(seen["block_cosine"].values[:, 1:]),
+        "routing_entropy": _mean(measures["routing_entropy"].values),
+        "lookback_mean": _mean(measures["routing_lookback"].values),
+        "t_sensitivity": _mean(measures["routing_variation"].values),
         "probe_r2": float(probed.values[1:].mean()),
     }
 
 
-def _mean(measured: Measured) -> float:
-    known = measured.values[~np.isnan(measured.values)]
+def _mean(values: np.ndarray) -> float:
+    """The mean of the known; NaN without any, as of a single block's cosine with the next."""
+    known = values[~np.isnan(values)]
     return float(known.mean()) if known.size else float("nan")
 
 

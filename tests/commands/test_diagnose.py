@@ -5,9 +5,15 @@ import shlex
 
 import pytest
 
-from darbench.commands.diagnose import diagnose, weights_of_file, weights_of_trial
+from darbench.commands.diagnose import (
+    diagnose,
+    weights_of_file,
+    weights_of_space,
+    weights_of_trial,
+)
 from darbench.commands.train import train_one
 from darbench.errors import BadInput
+from darbench.store import ledger
 from darbench.store.diagnostics import read_diagnostics
 from tests.make.spaces import OVERRIDES
 
@@ -51,6 +57,25 @@ def test_without_weights_it_names_the_command_that_makes_them(tmp_path, run):
     words = shlex.split(str(error.value).partition("this makes them: darbench ")[2])
     run(*words)
     assert weights_of_trial(row["trial_id"], [], tmp_path).trial.id == row["trial_id"]
+
+
+def test_all_that_a_sweep_kept_is_diagnosed(tmp_path, run):
+    for seed in (0, 1):
+        train_one("dar", "digits-nano", [*OVERRIDES, f"{KEEP}=last"], seed=seed, out=tmp_path)
+    ids = [row["trial_id"] for row in ledger.read_ledger(tmp_path / "train" / "ledger")]
+    code, out, _ = run("diagnose", "--space", "train", "--out", str(tmp_path), "--json")
+    assert code == 0
+    assert [each["trial"] for each in json.loads(out)] == [*dict.fromkeys(ids)]
+    assert {*read_diagnostics(tmp_path / "train")["trial"]} == {*ids}
+    code, out, _ = run("diagnose", "--space", "train", "--out", str(tmp_path))
+    assert code == 0 and "[2/2] dar" in out and "probe_r2" in out
+    assert run("diagnose", "--space", "trains", "--out", str(tmp_path))[0] == 2
+
+
+def test_a_sweep_that_kept_none_says_how_to_have_some(tmp_path):
+    trained(tmp_path, routing="add")
+    with pytest.raises(BadInput, match="train: no trial kept its weights; sweep with training"):
+        weights_of_space("train", [], tmp_path)
 
 
 def test_a_file_of_weights_is_diagnosed_as_the_model_that_is_named(tmp_path, run):

@@ -48,6 +48,12 @@ def test_learnt_scalars_are_the_same_at_every_time_and_softmax_weights_are_not()
     assert columns_of("dar")["t_sensitivity"] > 0.01
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_single_block_has_no_next_one_to_be_like():
+    found = scalar_columns(sit(depth=1, channels=1, classes=10).eval(), DIGITS)
+    assert math.isnan(found["block_cosine"]) and math.isfinite(found["routing_entropy"])
+
+
 def test_a_fresh_model_has_no_gradient_to_compare():
     found = columns_of(std=0.0)
     assert math.isnan(found["grad_decay_ratio"]) and found["fwd_rms_ratio"] == 1
