@@ -62,11 +62,16 @@ def entry_views(board: Leaderboard, key: str) -> list[EntryView]:
     names, looks = names_of(board.rows), styles(board.rows)
     reach = {metric: cells.bar_reach(board.rows, metric) for metric in COMPARED}
     views = []
-    for i, row in enumerate(board.rows):
+    for row in board.rows:
         effects = {m: _effect(row, m, reach[m]) for m in COMPARED}
         look = looks.get(row.entry)
-        views.append(_entry(board, row, f"{key}-e{i}", names, look, effects))
+        views.append(_entry(board, row, _anchor(row, key), names, look, effects))
     return views
+
+
+def _anchor(row: EntryRow, key: str) -> str:
+    """The anchor of an entry, by what it is: after another result a rank is of another one."""
+    return f"{key}-e{row.config_hash[:10]}{(row.variant_code_hash or '')[:6]}"
 
 
 def names_of(rows: Sequence[EntryRow]) -> dict[str, str]:

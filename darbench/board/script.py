@@ -30,6 +30,8 @@ _PARTS = (
     "comparison.js",
     "scores.js",
     "board.js",
+    "memory.js",
+    "reload.js",
 )
 
 

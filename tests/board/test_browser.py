@@ -2,9 +2,11 @@
 
 import pytest
 
-from tests.make.pages import EVIL, render, scrolled, sweep_rows
+from tests.make.pages import EVIL, anchor, render, scrolled, sweep_rows
 from tests.make.rows import entry_rows, failed_row
 from tests.make.trials import toy_trial
+
+DAR, ADD = anchor(toy_trial("dar", params={"span": 4})), anchor(toy_trial())
 
 
 @pytest.fixture
@@ -75,17 +77,17 @@ def fd_of(ratio, share):
 
 def test_an_entry_is_unpacked_when_it_is_opened_or_its_link_is_followed(board, opened):
     with opened(board) as page:
-        assert page.locator("#s1-e0 dl, #s1-e1 dl").count() == 0
-        page.locator("#s1-e0 summary").click()
-        page.locator("#s1-e0 dl").wait_for()
-        assert "darbench train" in page.locator("#s1-e0-command").inner_text()
-        assert page.locator("#s1-e1 dl").count() == 0
-        page.evaluate("location.hash = '#s1-e1'")
-        page.locator("#s1-e1 dl").wait_for()
-        assert page.locator("#s1-e1 tbody tr").count() == 3
+        assert page.locator(f"#{DAR} dl, #{ADD} dl").count() == 0
+        page.locator(f"#{DAR} summary").click()
+        page.locator(f"#{DAR} dl").wait_for()
+        assert "darbench train" in page.locator(f"#{DAR}-command").inner_text()
+        assert page.locator(f"#{ADD} dl").count() == 0
+        page.evaluate(f"location.hash = '#{ADD}'")
+        page.locator(f"#{ADD} dl").wait_for()
+        assert page.locator(f"#{ADD} tbody tr").count() == 3
         page.reload()
-        page.locator("#s1-e0 dl").wait_for()
-        assert page.locator("#s1-e0 h4").count() == 4  # filled once
+        page.locator(f"#{DAR} dl").wait_for()
+        assert page.locator(f"#{DAR} h4").count() == 4  # filled once
 
 
 def test_plotly_is_given_escaped_names(tmp_path, opened):
@@ -117,7 +119,7 @@ def test_without_scripts_there_are_ranking_effects_captions_and_a_picture(board,
         assert page.locator("#s1-val_loss .curves").is_visible()
         assert page.locator("#s1-val_loss .curve").count() == 2
         assert not page.locator("#s1-fd").is_visible()
-        assert not page.locator("#s1-e0, .legend, .twin").first.is_visible()
+        assert not page.locator(f"#{DAR}, .legend, .twin").first.is_visible()
 
 
 def test_a_browser_that_cannot_unpack_keeps_the_picture(board, opened):

@@ -30,6 +30,11 @@ def sweep_rows():
     return (entry_rows("add"), entry_rows("dar", ratio=0.95, wobble=0.001, params={"span": 4}))
 
 
+def anchor(trial, section="s1"):
+    """The anchor of the entry that a trial belongs to."""
+    return f"{section}-e{trial.config_hash[:10]}{trial.code_hash[:6]}"
+
+
 def inert(text):
     """The inert elements of a page, unpacked, by id."""
     found = re.findall(r'<script type="text/plain" id="(.*?)">(.*?)</script>', text)

@@ -31,17 +31,4 @@ function openTarget() {
 }
 addEventListener("hashchange", openTarget);
 
-// The page reloads while a sweep runs; what the reader had opened stays open.
-const memory = "darbench " + location.pathname;
-try {
-  for (const id of JSON.parse(sessionStorage.getItem(memory) ?? "[]")) {
-    document.getElementById(id)?.setAttribute("open", "");
-  }
-  addEventListener("pagehide", () => {
-    const open = [...document.querySelectorAll("details[open][id]")].map((d) => d.id);
-    sessionStorage.setItem(memory, JSON.stringify(open));
-  });
-} catch {
-  // storage is switched off: nothing is remembered
-}
 openTarget();
