@@ -18,6 +18,7 @@ import pytest
 import darbench
 from darbench.errors import BadInput
 from darbench.search import sweep as module
+from darbench.search.progress import Progress
 from darbench.search.sweep import preview
 from darbench.store import ledger
 from tests.make.spaces import OVERRIDES, TINY, write
@@ -114,6 +115,15 @@ def test_a_second_run_runs_nothing(swept, monkeypatch):
     monkeypatch.setattr(module, "departure", lambda task: f"{task.name}: other data")
     outcome = darbench.sweep(space, out=folder, listener=lambda p: events.append(p.event))
     assert events == [*outcome.notes] == ["digits-nano: other data"]
+
+
+def test_a_sweep_says_in_its_lock_how_it_stands(tmp_path):
+    heard = []
+    with ledger.lock(tmp_path, "darbench sweep") as held:
+        module._heard(heard.append, held)(Progress(total=5, skipped=1, done=2, running=1))
+        says = ledger.driver(tmp_path)
+    assert (says["left"], says["running"], len(heard)) == (2, 1, 1)
+    assert ledger.driver(tmp_path) is None
 
 
 def test_rows_of_an_older_schema_are_named_and_their_trials_run_again(swept, tmp_path):

@@ -40,8 +40,8 @@ def six_steps(routing: str = "add", **changes) -> Trial:
     return tiny_trial(routing, **{"steps": 6, "save_every_s": EVERY_STEP} | changes)
 
 
-def hashes(trial: Trial, folder, *, said=lambda note: None, attempt=1) -> dict[int, str]:
-    rows = run_trial(trial, RowWriter(folder=folder), attempt, say=said)
+def hashes(trial, folder, *, said=lambda note: None, attempt=1, device="cpu") -> dict[int, str]:
+    rows = run_trial(trial, RowWriter(folder=folder, device=device), attempt, say=said)
     return {row["step"]: row["row_hash"] for row in rows}
 
 
@@ -50,7 +50,9 @@ def measured(row) -> dict:
     return {name: row[name] for name in ("row_hash", *STABLE)}
 
 
-def cut(monkeypatch, trial: Trial, folder, name: str, where: Callable[[int, int], int]) -> None:
+def cut(
+    monkeypatch, trial: Trial, folder, name: str, where: Callable[[int, int], int], device="cpu"
+) -> None:
     """Run the trial until a method of Run is called for a step, of the two checkpoints'."""
     whole = getattr(Run, name)
 
@@ -61,7 +63,7 @@ def cut(monkeypatch, trial: Trial, folder, name: str, where: Callable[[int, int]
 
     with monkeypatch.context() as patch, pytest.raises(Cut):
         patch.setattr(Run, name, method)
-        hashes(trial, folder)
+        hashes(trial, folder, device=device)
 
 
 CUTS = {
@@ -112,6 +114,19 @@ def test_buffers_and_draws_are_those_of_the_uncut_trial(monkeypatch, tmp_path, c
     ROUTINGS.names()
     monkeypatch.setitem(ROUTINGS._made, "own", cls)
     demand_equal(monkeypatch, tmp_path, six_steps("own"))
+
+
+@pytest.mark.device
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_it_ends_near_the_uncut_one(monkeypatch, tmp_path):
+    """There sums are in any order, and two equal trials differ by rounding."""
+    trial, where = six_steps("dar"), {"device": "cuda"}
+    *_, uncut = run_trial(trial, RowWriter(folder=tmp_path / "uncut", **where))
+    cut(monkeypatch, trial, tmp_path / "cut", *CUTS["between checkpoints"], **where)
+    *_, last = run_trial(trial, RowWriter(folder=tmp_path / "cut", **where))
+    assert last["resumed_from"] is not None
+    assert last["val_loss"] == pytest.approx(uncut["val_loss"], rel=1e-3)
+    assert last["audit_noise"] == uncut["audit_noise"]
 
 
 def test_a_checkpoint_that_has_its_row_is_not_evaluated_again(monkeypatch, tmp_path):
