@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from darbench.analysis.contrast import Contrast
 from darbench.analysis.effects import Effect
 from darbench.analysis.outcomes import FAILURES, rate_falls
@@ -207,7 +209,8 @@ def _measured(board: Leaderboard, names: Sequence[str]) -> list[Metric]:
 
 
 def _plots(board: Leaderboard, key: str) -> list[Plot]:
-    shown = (METRICS[name] for name in COMPARED if board.curves[name].count())
+    drawn = board.curves.filter(pl.col("entry").is_in([*styles(board.rows)]))
+    shown = (METRICS[name] for name in COMPARED if drawn[name].count())
     return [
         Plot(
             metric=metric,
