@@ -10,23 +10,8 @@ from darbench.board.column import ALL, PRESETS
 from darbench.board.columns import columns, table
 from darbench.board.rank import rank
 from darbench.store.tables import to_frame
-from tests.make.pages import render, sweep_rows
+from tests.make.pages import FURTHER, cells_of, headings, measured, render
 from tests.make.rows import entry_rows
-
-FURTHER = {
-    "fd_inf": 17.25,
-    "fd_inf_se": 0.5,
-    "kid_se": 0.002,
-    "fdr": 2.5,
-    "fdr_se": 0.25,
-    "nn_distance_ratio": 0.9876,
-    "train_seconds": 12.5,
-    "peak_mem_bytes": 1_500_000_000,
-}
-
-
-def measured():
-    return [[row | FURTHER for row in group] for group in sweep_rows()]
 
 
 @pytest.fixture
@@ -61,10 +46,6 @@ def test_the_table_holds_the_frame_to_six_digits(board):
     assert chance[0] > 0.99 and chance[1] is None  # of `add` against itself there is none
 
 
-def headings(page):
-    return page.locator(".ranking thead th:visible").all_inner_texts()
-
-
 def test_presets_show_their_columns_and_give_the_compact_ones_back(tmp_path, opened):
     render(tmp_path, *measured())
     with opened(tmp_path / "index.html") as page:
@@ -89,13 +70,6 @@ def test_presets_show_their_columns_and_give_the_compact_ones_back(tmp_path, ope
         assert row["Seeds"] == "3/3" and row["Looks"] == "0"
         choice.select_option("compact")
         assert headings(page) == compact
-
-
-def cells_of(page, place):
-    """Heading -> text of what is seen of a row."""
-    seen = "row => [...row.cells].filter((c) => !c.hidden).map((c) => c.innerText.trim())"
-    texts = page.locator(f".ranking tbody tr:nth-child({place})").evaluate(seen)
-    return dict(zip(headings(page), texts, strict=True))
 
 
 def test_every_column_says_the_same_of_an_entry_as_python_does(tmp_path, opened):
@@ -136,7 +110,7 @@ def test_no_chance_is_written_as_certain(scripts):
 def test_without_scripts_the_compact_ranking_is_shown(tmp_path, opened):
     render(tmp_path, *measured())
     with opened(tmp_path / "index.html", java_script_enabled=False) as page:
-        assert not page.locator(".tools").is_visible()
+        assert not page.locator(".tools").first.is_visible()
         row = cells_of(page, 1)
         assert row["Tier"] == "1" and row["Seeds"] == "3/3"
         assert row["Validation loss against add"].startswith("−5.0 %")

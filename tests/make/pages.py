@@ -13,6 +13,16 @@ from darbench.store.declared import Declared
 from darbench.store.tables import to_frame
 from tests.make.rows import entry_rows
 
+FURTHER = {
+    "fd_inf": 17.25,
+    "fd_inf_se": 0.5,
+    "kid_se": 0.002,
+    "fdr": 2.5,
+    "fdr_se": 0.25,
+    "nn_distance_ratio": 0.9876,
+    "train_seconds": 12.5,
+    "peak_mem_bytes": 1_500_000_000,
+}
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 
 
@@ -71,3 +81,20 @@ def scrolled(page, name):
     plot.scroll_into_view_if_needed()
     plot.locator(".main-svg").first.wait_for()
     return plot
+
+
+def measured():
+    """The rows of a sweep in which more was measured."""
+    return [[row | FURTHER for row in group] for group in sweep_rows()]
+
+
+def headings(page):
+    """The headings of the ranking that are seen."""
+    return page.locator(".ranking thead th:visible").all_inner_texts()
+
+
+def cells_of(page, place):
+    """Heading -> text of what is seen of a row."""
+    seen = "row => [...row.cells].filter((c) => !c.hidden).map((c) => c.innerText.trim())"
+    texts = page.locator(f".ranking tbody tr:nth-child({place})").evaluate(seen)
+    return dict(zip(headings(page), texts, strict=True))

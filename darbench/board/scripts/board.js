@@ -25,10 +25,7 @@ document.addEventListener("click", (event) => {
   if (button?.dataset.entry) toggle(button);
 });
 
-function openTarget() {
-  const target = location.hash && document.getElementById(location.hash.slice(1));
-  if (target?.tagName === "DETAILS") target.open = true;
-}
-addEventListener("hashchange", openTarget);
-
-openTarget();
+document.querySelectorAll(".legend button").forEach((line) => {
+  line.dataset.unasked = line.getAttribute("aria-pressed");
+});
+const restored = restore();

@@ -14,9 +14,10 @@ function hiddenIn(section) {
   return new Set([...buttons].map((button) => button.dataset.entry));
 }
 
-// The slider stands at the section's own budget until it is moved.
+// The slider stands at the section's own budget until it is moved; it is prepared once.
 async function prepareLook(section) {
   const data = await read(section.id), slider = section.querySelector("[data-look=budget]");
+  if (!slider.disabled) return;
   const last = Math.max(0, marksOf(data).length - 1);
   Object.assign(slider, { max: last, value: last, disabled: last === 0 });
   tellBudget(section, data);

@@ -60,6 +60,6 @@ addEventListener("DOMContentLoaded", async () => {
   const held = remembered(), [visit] = performance.getEntriesByType("navigation");
   const again = visit?.type === "reload" && held.place;
   if (again) history.scrollRestoration = "manual";
-  await Promise.all((held.open ?? []).map(reopen));
+  await Promise.all([restored, ...(held.open ?? []).map(reopen)]);
   if (again) scrollBack(held);
 });

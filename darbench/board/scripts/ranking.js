@@ -1,7 +1,5 @@
-// The ranking of a section: what board/columns.py wrote of it, its rows in the page's order, and
-// what the reader chose. The page holds the compact columns; all others are added when a reader
-// asks for them.
-const PLAIN = { columns: "compact" };
+// The ranking of a section: what board/columns.py wrote of it, and its rows in the page's order.
+// The page holds the compact columns; all others are added when a reader asks for them.
 const rankings = new Map();
 
 function rankingOf(section) {
@@ -10,30 +8,62 @@ function rankingOf(section) {
 }
 
 async function readRanking(section) {
-  const table = section.querySelector(".ranking"), [head] = table.tHead.rows;
-  const rows = [...table.tBodies[0].rows];
-  return { head, rows, ...JSON.parse(await unpack(`${section.id}-table`)) };
+  const table = section.querySelector(".ranking"), rows = [...table.tBodies[0].rows];
+  const { columns, values } = JSON.parse(await unpack(`${section.id}-table`));
+  const variant = rows.map((row) => row.querySelector("a").textContent);
+  return { table, head: table.tHead.rows[0], rows, columns, values: { variant, ...values } };
 }
 
-const chosenIn = (section) => ({ ...PLAIN, ...Object.fromEntries(
-  [...section.querySelectorAll("[data-rank]")].map((each) => [each.dataset.rank, each.value])) });
-
+// Show what the reader chose; numbers and ranks stay as they are.
 async function showRanking(section) {
-  const ranking = await rankingOf(section);
-  showColumns(ranking, chosenIn(section).columns);
+  if (!section.querySelector(".ranking")) return;
+  const ranking = await rankingOf(section), state = stateOf(section);
+  showColumns(ranking, state.columns);
+  const kept = showRows(ranking, state);
+  showSort(ranking, state.sort);
+  showTools(section, ranking, state, kept);
 }
 
-const columnsIn = (columns, preset) =>
-  columns.filter(({ presets }) => preset === "all" || presets.includes(preset));
+const columnsIn = ({ columns }, preset) => columns.filter(({ presets }) =>
+  preset === "all" || presets.includes(PRESETS.includes(preset) ? preset : USUAL.columns));
 
 function showColumns(ranking, preset) {
-  const shown = new Set(columnsIn(ranking.columns, preset));
-  const there = ranking.head.cells.length > ranking.columns.length;
-  if (!there && preset !== PLAIN.columns) addColumns(ranking);
-  const held = [...ranking.head.cells].slice(1).map(({ dataset }) => dataset.column);
-  const hidden = held.map((name) => ![...shown].some((column) => column.name === name));
+  const shown = new Set(columnsIn(ranking, preset).map(({ name }) => name));
+  const full = ranking.head.cells.length > ranking.columns.length;
+  if (!full && preset !== USUAL.columns) addColumns(ranking);
+  const hidden = [...ranking.head.cells].map(({ dataset }, at) => at && !shown.has(dataset.column));
   for (const row of [ranking.head, ...ranking.rows]) {
-    hidden.forEach((each, place) => { row.cells[place + 1].hidden = each; });
+    hidden.forEach((each, at) => { row.cells[at].hidden = each; });
+  }
+}
+
+// Pinned entries stand first, whatever else is chosen. Returns the entries that are shown.
+function showRows(ranking, state) {
+  const pins = wordsOf(state.pins), { rows, table } = ranking;
+  const pinned = rows.map(({ dataset }) => pins.includes(dataset.entry));
+  const order = orderOf(ranking, state.sort);
+  const kept = order.filter((at) => pinned[at] || isKept(ranking, at, state));
+  const first = kept.filter((at) => pinned[at]);
+  rows.forEach((row, at) => {
+    row.classList.toggle("pinned", pinned[at]);
+    row.querySelector(".pin").setAttribute("aria-pressed", pinned[at]);
+    row.hidden = true;
+  });
+  kept.forEach((at) => { rows[at].hidden = false; });
+  table.tBodies[0].append(...[...new Set([...first, ...order])].map((at) => rows[at]));
+  table.classList.toggle("resorted", state.sort !== "" || first.length > 0);
+  return [...first, ...kept.filter((at) => !pinned[at])];
+}
+
+// Assistive technology is told of the first heading that sorts, the eye of all.
+function showSort({ head }, sort) {
+  const keys = wordsOf(sort).map(sortKey);
+  for (const heading of head.cells) {
+    const at = keys.findIndex(({ name }) => name === heading.dataset.column);
+    const way = at < 0 ? "" : `${keys[at].down ? "▼" : "▲"}${keys.length > 1 ? at + 1 : ""}`;
+    heading.querySelector(".sort").dataset.way = way;
+    if (at) heading.removeAttribute("aria-sort");
+    else heading.setAttribute("aria-sort", keys[0].down ? "descending" : "ascending");
   }
 }
 
@@ -57,7 +87,7 @@ function headingOf({ name, title }) {
   const heading = made("th", title);
   heading.setAttribute("scope", "col");
   heading.dataset.column = name;
-  return heading;
+  return sortable(heading);
 }
 
 function cellOf({ kind }, [first, ...others]) {
@@ -66,6 +96,23 @@ function cellOf({ kind }, [first, ...others]) {
   return node;
 }
 
-document.addEventListener("input", ({ target }) => {
-  if (target.dataset.rank) showRanking(sectionOf(target));
-});
+function buttonOf(kind, ...children) {
+  const button = made("button", ...children);
+  Object.assign(button, { type: "button", className: kind });
+  return button;
+}
+
+function sortable(heading) {
+  heading.replaceChildren(buttonOf("sort", ...heading.childNodes));
+  return heading;
+}
+
+function pinnable(row) {
+  const link = row.querySelector("a"), button = buttonOf("pin", "pin");
+  row.dataset.entry = link.hash.replace(/^#s\d+-e/, "");
+  Object.assign(button, { ariaPressed: "false", ariaLabel: `Pin ${link.textContent}` });
+  row.querySelector(".entry").append(button);
+}
+
+document.querySelectorAll(".ranking thead th").forEach(sortable);
+document.querySelectorAll(".ranking tbody tr").forEach(pinnable);
