@@ -236,6 +236,7 @@ def test_an_example_runs(own_registry, run, tmp_path, command):
         if command != f"darbench new {name}":
             new(name, tmp_path)
     write(tmp_path, "variants: [{routing: add}, {routing: forgetful}]", "forgetful.yaml")
+    write(tmp_path, "variants: [{routing: add}]", "fine.yaml")
     write(tmp_path, "variants: [{routing: add}]", "path/to/my_space.yaml")
     verb = shlex.split(command)[1]
     more = ["--dry-run"] if verb in ("sweep", *LONG) and "--dry-run" not in command else []
