@@ -36,6 +36,7 @@ from darbench.search.compose import compose_space
 from darbench.search.space import build_space
 from darbench.registry import Signature
 from darbench.store.tables import to_frame
+from tests.make.pages import inert
 from tests.make.rows import entry_rows
 
 rows = []
@@ -58,6 +59,7 @@ print(json.dumps({
     "refusal": refusal,
     "effect": board.frame["sharpness_effect"].to_list(),
     "page": page.read_text(),
+    "table": json.loads(inert(page.read_text())["s1-table"]),
 }))
 """
 
@@ -95,8 +97,11 @@ def test_a_metric_of_the_table_ranks_if_it_is_compared(shown):
 
 def test_a_metric_of_the_table_is_on_the_page_with_its_digits_and_its_error(shown):
     assert "<td>3.8500</td>" in shown["page"]
-    assert "Oddity ↑" in shown["page"] and "oddity</dt><dd>how odd</dd>" in shown["page"]
-    assert '<td>2.00 <span class="muted">± 0.25</span></td>' in shown["page"]
+    assert "<dt>Oddity</dt><dd>how odd" in shown["page"]
+    column = next(c for c in shown["table"]["columns"] if c["name"] == "oddity")
+    assert column["down"] and column["beside"] == ["oddity_se"]
+    values = shown["table"]["values"]
+    assert (values["oddity"], values["oddity_se"]) == ([2.0, 2.0], [0.25, 0.25])
     assert "Sharpness index over what it costs" in shown["page"]
 
 

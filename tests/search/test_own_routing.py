@@ -9,6 +9,7 @@ import pytest
 
 import darbench
 from darbench.commands.new import TEMPLATE
+from tests.make.pages import opened
 from tests.make.spaces import TINY, write
 
 MINE = TEMPLATE.format(name="mine", cls="Mine", file="mine.py", title="Mine")
@@ -76,7 +77,7 @@ def test_loaded_files_reach_the_workers_and_are_known_by_their_code(run, own_reg
     rows = darbench.load_results("mine", tmp_path / "leaderboards")
     assert set(rows["routing"]) == {"add", "mine"}
     assert rows.filter(rows["routing"] == "mine")["params_routing"].to_list() == [8, 8]
-    page = Path(said["board"]).read_text()
+    page = opened(Path(said["board"]).read_text())
     assert "--load mine.py --load encoder.py --routing mine --task digits-nano" in page
 
     def finished() -> int:
