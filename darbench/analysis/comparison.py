@@ -52,8 +52,13 @@ def _serves(add: Entry, entry: Entry, metric: str) -> bool:
 
 
 def reference(entries: Iterable[Entry], rank_by: str) -> Entry | None:
-    """The entry that scores are ratios to: the first `add` that ranks, else the first entry."""
-    ranking = [e for e in entries if e.ranks(rank_by)]
+    """The entry that scores are ratios to: the first `add` that ranks, else the first entry.
+
+    One that predicts the data, whose loss ranks with no other, is taken where there is none else.
+    """
+    ranking = sorted(
+        (e for e in entries if e.ranks(rank_by)), key=lambda e: predicts_data(recipe(e))
+    )
     adds = [e for e in ranking if e.head["routing"] == BASELINE]
     return next(iter(adds or ranking), None)
 

@@ -85,6 +85,14 @@ def test_an_add_that_predicts_the_data_says_why_it_has_no_rank_though_it_is_its_
     assert found["dar"].mark == found["add"].mark == ""
 
 
+def test_an_add_that_predicts_the_data_is_no_reference_beside_one_that_does_not():
+    data = entry_rows("add", SEEDS, label="add data", objective="data")
+    rows = [row for group in (data, *ROUTINGS) for row in group]
+    declared = Declared(seeds={row["config_hash"]: SEEDS for row in rows})  # in this order
+    found = by_label(rank(to_frame(rows), declared))
+    assert found["dar"].rank and found["unet"].rank and found["add data"].rank is None
+
+
 def test_what_predicts_velocities_is_not_said_to_be_clipped_where_the_reference_is():
     data = entry_rows("add", SEEDS, label="add data", objective="data")
     rows = [*data, *ROUTINGS[1]]
