@@ -166,6 +166,11 @@ class Entry:
         errors = self._reached(METRICS[metric].error_column)
         return math.sqrt(fmean(e**2 for e in errors)) if errors else None
 
+    def average(self, column: str) -> float | None:
+        """The mean of a column of the last rows over trials; None where one lacks it."""
+        values = [outcome.last[column] for outcome in self.trials]
+        return None if not values or None in values else fmean(values)
+
     def _reached(self, column: str) -> list[float]:
         values = [o.values.get(column) for o in self.trials if o.values]
         return [] if None in values else values

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 from scipy import stats
 
@@ -44,7 +43,7 @@ def correlations(scored: Sequence[tuple[Entry, float]]) -> list[Correlation]:
 
 
 def _correlation(proxy: str, scored: Sequence[tuple[Entry, float]]) -> Correlation:
-    pairs = [(value, score) for e, score in scored if (value := _mean(e, proxy)) is not None]
+    pairs = [(value, score) for e, score in scored if (value := e.average(proxy)) is not None]
     n = len(pairs)
     if n < 2 or len({value for value, _ in pairs}) < 2:
         return Correlation(proxy=proxy, n=n)
@@ -65,9 +64,3 @@ def interval(tau: float, n: int) -> tuple[float | None, float | None]:
     half = stats.norm.ppf((1 + LEVEL) / 2) * math.sqrt(SPREAD / (n - 4))
     low, high = math.tanh(z - half), math.tanh(z + half)
     return min(low, tau), max(high, tau)
-
-
-def _mean(entry: Entry, column: str) -> float | None:
-    """The mean over trials; None where one lacks it."""
-    values = [outcome.last[column] for outcome in entry.trials]
-    return None if not values or None in values else fmean(values)

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-COMPACT, QUALITY, COST, ROBUSTNESS, ALL = "compact", "quality", "cost", "robustness", "all"
-PRESETS = (COMPACT, QUALITY, COST, ROBUSTNESS, ALL)
+COMPACT, QUALITY, COST, ROBUSTNESS = "compact", "quality", "cost", "robustness"
+MECHANISM, ALL = "mechanism", "all"
+PRESETS = (COMPACT, QUALITY, COST, ROBUSTNESS, MECHANISM, ALL)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,19 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from darbench.board.column import ALL, COMPACT, COST, PRESETS, QUALITY, ROBUSTNESS, Column
+from darbench.board.column import (
+    ALL,
+    COMPACT,
+    COST,
+    MECHANISM,
+    PRESETS,
+    QUALITY,
+    ROBUSTNESS,
+    Column,
+)
 from darbench.board.leaderboard import Leaderboard
 from darbench.records.metric import COMPARED, HIGHER, METRICS, Metric
+from darbench.records.schema import COLUMNS, DIAGNOSIS, EARLY
 
 _EVERY = tuple(preset for preset in PRESETS if preset != ALL)
 _PERCENT = {"scale": 100, "digits": 1}
@@ -24,7 +34,7 @@ def columns(board: Leaderboard) -> list[Column]:
             known += _besides(METRICS[name], extractor)
     alone = (m for m in METRICS.values() if not m.compared and not m.beside)
     known += [_described(metric, extractor) for metric in alone]
-    known += [*_COSTS, *_RELIABLE, _other_track(bool(board.tuned)), *_ORIGIN]
+    known += [*_COSTS, *_MECHANISM, *_RELIABLE, _other_track(bool(board.tuned)), *_ORIGIN]
     always = {_TIER.name, first.name, f"{first.name}_effect"}
     return [c for c in known if c.name in always or board.frame[c.name].count()]
 
@@ -157,6 +167,25 @@ _COSTS = (
     _cost("peak_mem_bytes", "Peak memory, GB", "10⁹ bytes", scale=1e-9),
     _cost("params_total", "Parameters", "of the whole model", kind="count"),
     _cost("params_routing", "Parameters of the routing", "of these the routing’s", kind="count"),
+)
+_TITLES = {  # of what the diagnosis of a model says
+    "fwd_rms_ratio": "RMS, last over first block",
+    "grad_decay_ratio": "Gradient, last over first block",
+    "block_cosine": "Cosine of neighbouring blocks",
+    "routing_entropy": "Entropy of a read, nat",
+    "lookback_mean": "Look-back, sublayers",
+    "t_sensitivity": "Variation over t",
+    "probe_r2": "R² of t",
+}
+_MECHANISM = tuple(
+    Column(
+        name=f"{name}{suffix}",
+        title=f"{_TITLES[name]}{after}",
+        doc=f"{COLUMNS[name + suffix].doc}; the mean over seeds",
+        presets=(MECHANISM,),
+    )
+    for suffix, after in (("", ""), (EARLY, ", early"))
+    for name in DIAGNOSIS
 )
 _RELIABLE = (
     _reliable(

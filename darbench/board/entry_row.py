@@ -14,9 +14,13 @@ from darbench.analysis.outcomes import Entry, Outcome
 from darbench.board.history import History
 from darbench.board.marks import joined, marks
 from darbench.records.metric import METRICS, Metric
+from darbench.records.schema import DIAGNOSIS, EARLY
 
 _POLARS = {str: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean}
+# What a diagnosis says of a trial, and what an early one does.
+MECHANISM = tuple(f"{name}{suffix}" for suffix in ("", EARLY) for name in DIAGNOSIS)
 _COMPARISON = ("effect", "low", "high", "n", "p", "p_adjusted", "chance")
+_SEVERAL = ("metrics", "mechanism")  # fields that stand for several columns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +76,7 @@ class EntryRow:
     """One entry of a leaderboard.
 
     Its fields are the columns of `Leaderboard.frame`; `metrics` stands for several columns per
-    metric, see `metric_columns`.
+    metric, see `metric_columns`, and `mechanism` for those of MECHANISM.
     """
 
     rank: int | None = None
@@ -99,6 +103,7 @@ class EntryRow:
     # seeds that both have. None for an entry that is not ranked.
     score: float | None
     metrics: Mapping[str, Standing] = field(default_factory=dict)  # by the metric's name
+    mechanism: Mapping[str, float | None] = field(default_factory=dict)  # by column, over trials
     flops_routing_share: float | None
     params_total: int | None
     params_routing: int | None
@@ -155,6 +160,7 @@ class EntryRow:
             looks=past.looks,
             score=score,
             metrics={name: Standing.of(entry, base, m) for name, m in METRICS.items()},
+            mechanism={name: entry.average(name) for name in MECHANISM},
             flops_routing_share=_shared(entry, "flops_routing_share"),
             params_total=_shared(entry, "params_total"),
             params_routing=_shared(entry, "params_routing"),
@@ -172,7 +178,8 @@ class EntryRow:
 
     def columns(self) -> dict[str, Any]:
         """The values of the row, by name of the frame's column."""
-        plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "metrics"}
+        plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _SEVERAL}
+        plain |= {name: self.mechanism.get(name) for name in MECHANISM}
         for name, metric in METRICS.items():
             standing = self.metrics.get(name, Standing())
             columns = metric_columns(metric)
@@ -192,7 +199,8 @@ def metric_columns(metric: Metric) -> dict[str, str]:
 
 def to_frame(rows: Iterable[EntryRow]) -> pl.DataFrame:
     """Return the rows as a polars table, in their order."""
-    schema = {f: _kind(h) for f, h in get_type_hints(EntryRow).items() if f != "metrics"}
+    schema = {f: _kind(h) for f, h in get_type_hints(EntryRow).items() if f not in _SEVERAL}
+    schema |= dict.fromkeys(MECHANISM, pl.Float64)
     parts = get_type_hints(Standing)
     for metric in METRICS.values():
         schema |= {c: _kind(parts[part]) for c, part in metric_columns(metric).items()}

@@ -72,6 +72,24 @@ def test_presets_show_their_columns_and_give_the_compact_ones_back(tmp_path, ope
         assert headings(page) == compact
 
 
+def test_the_mechanism_shows_the_diagnosis_and_the_early_one(tmp_path, opened):
+    told = [[row | {"fwd_rms_ratio": 1 + row["pair_id"]} for row in rows] for rows in measured()]
+    render(tmp_path, *told)
+    with opened(tmp_path / "index.html") as page:
+        page.locator("[data-rank=columns]").select_option("mechanism")
+        page.locator("th", has_text="R² of t, early").wait_for()
+        row = cells_of(page, 1)
+    assert row["RMS, last over first block"] == "2.00"  # seeds 0, 1 and 2
+    assert row["Cosine of neighbouring blocks"] == "0.875" and row["R² of t, early"] == "0.625"
+    assert "R² of t" not in row  # nobody has it
+
+
+def test_a_mean_over_seeds_of_which_one_was_not_diagnosed_is_none():
+    rows = [row | {"block_cosine": 0.5} for row in entry_rows("dar", (0, 1))]
+    board = rank(to_frame([*rows, *entry_rows("dar", (2,))]))
+    assert board.frame["block_cosine"].to_list() == [None]
+
+
 def test_every_column_says_the_same_of_an_entry_as_python_does(tmp_path, opened):
     """What the page holds and what the script writes of the same column have one text."""
     dear = [row | FURTHER for row in entry_rows("mhc", cost=1.37, ratio=1.2, wobble=0.02)]

@@ -22,6 +22,8 @@ FURTHER = {
     "nn_distance_ratio": 0.9876,
     "train_seconds": 12.5,
     "peak_mem_bytes": 1_500_000_000,
+    "block_cosine": 0.875,
+    "probe_r2_early": 0.625,
 }
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 

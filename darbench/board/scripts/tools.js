@@ -1,5 +1,5 @@
 // What a reader does with a ranking: sort by headings, search, filter, pin.
-const PRESETS = ["compact", "quality", "cost", "robustness", "all"];
+const PRESETS = ["compact", "quality", "cost", "robustness", "mechanism", "all"];
 
 // The controls say what is chosen, and how many entries are shown.
 function showTools(section, { columns, rows }, state, kept) {
