@@ -67,9 +67,13 @@ def _p_in_family(row: EntryRow, p: float | None) -> float | None:
 
 
 def _order(row: EntryRow, rank_by: str) -> tuple:
-    """A sort key: ranked entries by score, controls, then provisional, search-only, stale ones."""
-    group = 1 if row.control else 2 if row.score is None else 0
-    group = 4 if row.stale else 3 if row.split == "search" else group
+    """A sort key: ranked entries by score, controls, then provisional, search-only, stale ones.
+
+    A control that has not finished its seeds stands below the entries that have not.
+    """
+    waiting = row.seeds < row.seeds_declared
+    group = (3 if waiting else 1) if row.control else 2 if row.score is None else 0
+    group = 5 if row.stale else 4 if row.split == "search" else group
     value = row.metrics[rank_by].effect if row.score is None else row.score
     return group, math.inf if value is None else value, row.label, row.entry
 

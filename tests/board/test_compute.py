@@ -14,6 +14,7 @@ from darbench.analysis.noise import pairing
 from darbench.board.data import data
 from darbench.board.entry_view import names_of
 from darbench.board.rank import rank
+from darbench.store.declared import Declared
 from darbench.store.tables import to_frame
 from tests.make.pages import EVIL, render, scrolled
 from tests.make.rows import BUDGET, entry_rows, failed_row, trial_rows
@@ -305,9 +306,13 @@ def test_figures_of_any_board_are_drawn_and_fit(tmp_path, opened, name, width):
         plots = page.locator(".plot").all()
         assert len(plots) == 5
         for plot in plots:
-            drawn = scrolled(page, plot.get_attribute("id"))
+            plot.scroll_into_view_if_needed()
+            shown = page.locator(f"#{plot.get_attribute('id')}:has(.main-svg)")
+            nothing = page.locator(f"#{plot.get_attribute('id')}.nothing")
+            shown.or_(nothing).wait_for(state="attached")
             page.locator(f"figure:has(#{plot.get_attribute('id')}) .twin summary").click()
-            assert drawn.evaluate("({ layout }) => layout.xaxis.title.text")
+            if shown.count():
+                assert shown.evaluate("({ layout }) => layout.xaxis.title.text")
         page.wait_for_timeout(100)
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
@@ -324,3 +329,33 @@ def test_a_board_where_all_failed_has_no_figure(tmp_path, opened):
     render(tmp_path, [failed_row(toy_trial("dar", p), "oom", "made up") for p in range(2)])
     with opened(tmp_path / "index.html") as page:
         assert page.locator("figure, .looks, .legend").count() == 0
+
+
+def test_a_figure_of_nothing_says_so_and_draws_no_axes(tmp_path, opened):
+    """While a sweep runs there are curves, but no entry has a rank yet."""
+    groups = [entry_rows("add", (0, 1)), entry_rows("dar", (0, 1), ratio=0.9)]
+    seeds = {group[0]["config_hash"]: [0, 1, 2] for group in groups}
+    render(tmp_path, *groups, declared=Declared(seeds=seeds), in_progress="4 of 6 trials")
+    with opened(tmp_path / "index.html") as page:
+        scrolled(page, "s1-val_loss")
+        for kind in ("ranks", "target"):
+            figure = page.locator("figure", has=page.locator(f"#s1-{kind}"))
+            figure.scroll_into_view_if_needed()
+            figure.get_by_text("0 of 2 entries; no entry is ranked yet").wait_for()
+            assert figure.locator(".main-svg").count() == 0
+            assert figure.locator("button:disabled").all_inner_texts() == ["PNG", "SVG"]
+            assert figure.locator(".plot").evaluate("plot => plot.offsetHeight") == 0
+
+
+def test_a_figure_whose_entries_are_all_hidden_is_drawn_again_when_one_is_shown(tmp_path, opened):
+    render(tmp_path, entry_rows("add"), entry_rows("dar", ratio=0.9))
+    with opened(tmp_path / "index.html") as page:
+        plot, buttons = scrolled(page, "s1-val_loss"), page.locator(".legend button")
+        for i in range(buttons.count()):
+            buttons.nth(i).click()
+        told = plot.locator("xpath=..").locator(".shown")
+        told.filter(has_text="0 of 2 entries").wait_for()
+        assert plot.locator(".main-svg").count() == 0
+        buttons.first.click()
+        told.filter(has_text="1 of 2 entries").wait_for()
+        plot.locator(".main-svg").first.wait_for()

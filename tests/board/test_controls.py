@@ -134,3 +134,13 @@ def test_a_board_without_controls_says_nothing_of_them(tmp_path):
     path = page.write_page("toy", boards, tmp_path, tmp_path / "samples", command="")
     text = path.read_text(encoding="utf-8")
     assert "A control changes" not in text and "Gain with velocities" not in text
+
+
+def test_a_control_that_has_not_finished_stands_below_the_routings_that_have_not():
+    add = entry_rows("add", SEEDS[:2])
+    dar = entry_rows("dar", SEEDS[:2], ratio=1.1, wobble=0.01)
+    control = [row for row in CONTROLS[0] if row["pair_id"] in SEEDS[:2]]
+    seeds = {group[0]["config_hash"]: list(SEEDS) for group in (add, dar, control)}
+    rows = [row for group in (control, add, dar) for row in group]
+    board = rank(to_frame(rows), declared().extended(seeds))
+    assert [row.control for row in board.rows] == [False, False, True]

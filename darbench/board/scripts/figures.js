@@ -19,6 +19,7 @@ const LAYOUT = {
   font: { size: 12.5, family: "system-ui, sans-serif" },
   modebar: { bgcolor: "rgba(0,0,0,0)", color: "#868e96", activecolor: "#3a86d8" },
 };
+const PICTURES = '[data-export="png"], [data-export="svg"]';
 let loading;
 
 function plotly() {
@@ -46,7 +47,10 @@ async function draw(plot) {
   }
   const { traces, layout, shown, note } = figureOf(plot, data), all = data.entries.length;
   if (!plot.data) plot.replaceChildren();
-  await Plotly.react(plot, traces, { ...LAYOUT, ...layout }, CONFIG);
+  if (shown) await Plotly.react(plot, traces, { ...LAYOUT, ...layout }, CONFIG);
+  else if (plot.data) Plotly.purge(plot);
+  plot.classList.toggle("nothing", !shown);
+  for (const button of plot.parentElement.querySelectorAll(PICTURES)) button.disabled = !shown;
   const told = `${shown} of ${all} ${all === 1 ? "entry" : "entries"}`;
   plot.parentElement.querySelector(".shown").textContent = note ? `${told}; ${note}` : told;
 }
@@ -68,7 +72,9 @@ function redraw(section) {
   for (const line of section.querySelectorAll("path[data-entry]")) {
     line.style.display = hidden.has(line.dataset.entry) ? "none" : "";
   }
-  for (const plot of section.querySelectorAll(".plot")) if (plot.data) draw(plot);
+  for (const plot of section.querySelectorAll(".plot")) {
+    if (plot.data || plot.matches(".nothing")) draw(plot);
+  }
   for (const twin of section.querySelectorAll(".twin[open]")) writeTwin(twin);
 }
 

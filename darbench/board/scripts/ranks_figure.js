@@ -1,3 +1,5 @@
+const NONE_RANKED = "no entry is ranked yet";
+
 // Ranks over the budgets: lines that cross are entries that change places.
 FIGURES.ranks = (data, { hidden }) => {
   const marks = marksOf(data), drawn = drawnIn(data, hidden);
@@ -20,6 +22,7 @@ FIGURES.ranks = (data, { hidden }) => {
       yaxis: { title: { text: "rank" }, ...rankAxis(last) },
     },
     shown: ranked.length,
+    note: rankings.some((each) => [...each.values()].some(Boolean)) ? undefined : NONE_RANKED,
     tables: [{
       caption: "Rank at each budget, of all entries that have one there.",
       columns: ["Variant", ...marks.map(power)],

@@ -13,6 +13,7 @@ FIGURES.target = (data, { hidden, axis: chosen }, { metric }) => {
     traces: [trace],
     layout: listLayout(known.length, escaped(`${costs} against ${reference?.title}, %`)),
     shown: known.length,
+    note: reference ? undefined : NONE_RANKED,
     tables: [{
       caption: "What it takes to reach what the reference reaches at the section’s budget, " +
         "against what the reference takes, seed by seed. A seed that is not there by its last " +
