@@ -129,12 +129,35 @@ def test_ranges_are_in_the_units_of_the_table(board, opened):
         assert names(page) == ALL and page.locator("[data-range=low]").input_value() == ""
 
 
+def test_a_range_is_typed_key_by_key_between_the_least_and_the_most(board, opened):
+    with opened(board) as page:
+        page.locator("[data-range=name]").select_option("val_loss_effect")
+        low, high = page.locator("[data-range=low]"), page.locator("[data-range=high]")
+        settled(page)
+        assert [end.get_attribute("placeholder") for end in (low, high)] == ["-8.00", "20.0"]
+        high.focus()
+        page.keyboard.type("-6.5", delay=80)  # longer than the page takes to answer a key
+        settled(page)
+        assert high.input_value() == "-6.5" and names(page) == ["dar 2", "dar 3"]
+
+
+def test_a_pin_keeps_the_focus_though_its_row_moves(board, opened):
+    with opened(board) as page:
+        page.get_by_role("button", name="Pin unet", exact=True).focus()
+        page.keyboard.press("Enter")
+        settled(page)
+        assert names(page)[0] == "unet"
+        assert page.evaluate("document.activeElement.ariaLabel") == "Pin unet"
+
+
 def test_six_entries_may_be_pinned_and_stand_first_whatever_is_filtered(board, opened):
     with opened(board) as page:
-        for name in ("unet", "mhc", "add", "dar 7", "dar 6", "dar 5", "dar 4"):
+        for name in ("unet", "mhc", "add", "dar 7", "dar 6", "dar 5"):
             page.get_by_role("button", name=f"Pin {name}", exact=True).click()
             settled(page)
-        assert page.locator(".pin[aria-pressed=true]").count() == 6  # the seventh is refused
+        assert page.locator(".pin[aria-pressed=true]").count() == 6
+        assert page.locator(".pin:disabled").count() == 4  # a seventh is refused, and says why
+        assert "6 are pinned" in page.locator(".pin:disabled").first.get_attribute("title")
         page.locator("[data-rank=find]").fill("dar 2")
         settled(page)
         assert names(page) == ["dar 5", "dar 6", "dar 7", "add", "mhc", "unet", "dar 2"]
@@ -218,8 +241,10 @@ def test_the_ranking_is_copied_as_it_is_shown(board, opened):
         settled(page)
         copied = {}
         for kind in ("Markdown", "LaTeX", "CSV"):
-            page.get_by_role("button", name=kind, exact=True).click()
+            button = page.locator(f"[data-table={kind.lower()}]")
+            button.click()
             page.get_by_role("button", name="Copied").wait_for()
+            button.click()  # again, before it has its name back
             copied[kind] = page.evaluate("navigator.clipboard.readText()")
             page.get_by_role("button", name=kind, exact=True).wait_for()
         head, rule, row = copied["Markdown"].splitlines()
@@ -254,6 +279,19 @@ def test_names_are_escaped_in_copies(tmp_path, opened, scripts):
     assert markdown.splitlines()[2].startswith(r"| =a\|b\_{}%&\\ \<script\>alert")
     assert r"=a|b\_\{\}\%\&\textbackslash{} $<$script$>$alert" in latex
     assert [*csv.reader(io.StringIO(table))][1] == ["'" + evil]
+
+
+def test_a_name_says_nothing_to_the_row_above_it_in_latex(tmp_path, opened):
+    render(tmp_path, entry_rows("add", label="[2mm]"), entry_rows("dar", label="*", ratio=0.9))
+    with opened(tmp_path / "index.html") as page:
+        call = "rankingOf(document.querySelector('section')).then((r) => latexOf(r, [], [0, 1]))"
+        assert page.evaluate(call).splitlines()[4:6] == [r"{*} \\", r"{[}2mm] \\"]
+
+
+def test_names_are_sorted_by_their_numbers(scripts):
+    names = ["span 10", "Span 9", "span 2"]
+    call = "(variant) => orderOf({ values: { variant }, rows: variant }, 'variant')"
+    assert scripts(call, names) == [2, 1, 0]
 
 
 def test_the_order_is_that_of_python(scripts):

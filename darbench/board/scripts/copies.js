@@ -15,7 +15,7 @@ async function copyRanking(button) {
 }
 
 async function handOver(text, button) {
-  const title = button.textContent, copied = button.parentElement.querySelector(".copied");
+  const title = (button.dataset.title ??= button.textContent), copied = button.parentElement.querySelector(".copied");
   try {
     await navigator.clipboard.writeText(text);
     button.textContent = "Copied";
@@ -47,7 +47,9 @@ const LATEX = {
 
 function latexOf(ranking, columns, places) {
   const safe = (text) => text.replace(/[\\~^−±×–<>·]|[{}$&#_%]/g, (c) => LATEX[c] ?? `\\${c}`);
-  const line = (cells) => `${cells.map(safe).join(" & ")} \\\\\n`;
+  // A row that begins with one of these would say something to the end of the row above it.
+  const first = (text) => text.replace(/^[[*]/, "{$&}");
+  const line = (cells) => `${first(cells.map(safe).join(" & "))} \\\\\n`;
   const [head, ...rows] = textsOf(ranking, columns, places).map(line);
   return `\\begin{tabular}{l${"r".repeat(columns.length)}}\n\\toprule\n${head}\\midrule\n` +
     `${rows.join("")}\\bottomrule\n\\end{tabular}\n`;

@@ -31,10 +31,11 @@ function showColumns(ranking, preset) {
   const shown = new Set(columnsIn(ranking, preset).map(({ name }) => name));
   const full = ranking.head.cells.length > ranking.columns.length;
   if (!full && preset !== USUAL.columns) addColumns(ranking);
-  const hidden = [...ranking.head.cells].map(({ dataset }, at) => at && !shown.has(dataset.column));
-  for (const row of [ranking.head, ...ranking.rows]) {
-    hidden.forEach((each, at) => { row.cells[at].hidden = each; });
-  }
+  [...ranking.head.cells].forEach(({ hidden, dataset }, at) => {
+    const wanted = at > 0 && !shown.has(dataset.column); // what is written again is laid out again
+    if (hidden === wanted) return;
+    for (const row of [ranking.head, ...ranking.rows]) row.cells[at].hidden = wanted;
+  });
 }
 
 // Pinned entries stand first, whatever else is chosen. Returns the entries that are shown.
@@ -44,15 +45,30 @@ function showRows(ranking, state) {
   const order = orderOf(ranking, state.sort);
   const kept = order.filter((at) => pinned[at] || isKept(ranking, at, state));
   const first = kept.filter((at) => pinned[at]);
+  const seen = new Set(kept);
   rows.forEach((row, at) => {
-    row.classList.toggle("pinned", pinned[at]);
-    row.querySelector(".pin").setAttribute("aria-pressed", pinned[at]);
-    row.hidden = true;
+    if (row.hidden === seen.has(at)) row.hidden = !row.hidden;
+    showPin(row, pinned[at], pins.length < MOST_PINS);
   });
-  kept.forEach((at) => { rows[at].hidden = false; });
-  table.tBodies[0].append(...[...new Set([...first, ...order])].map((at) => rows[at]));
+  arrange(table, [...new Set([...first, ...order])].map((at) => rows[at]));
   table.classList.toggle("resorted", state.sort !== "" || first.length > 0);
   return [...first, ...kept.filter((at) => !pinned[at])];
+}
+
+function arrange(table, rows) {
+  const [body] = table.tBodies, focus = document.activeElement; // what is moved loses it
+  if (rows.every((row, at) => row === body.rows[at])) return;
+  body.append(...rows);
+  if (table.contains(focus)) focus.focus({ preventScroll: true });
+}
+
+function showPin(row, pinned, room) {
+  const button = row.querySelector(".pin");
+  row.classList.toggle("pinned", pinned);
+  if (button.ariaPressed === String(pinned) && button.disabled === (!pinned && !room)) return;
+  button.ariaPressed = pinned;
+  button.disabled = !pinned && !room;
+  button.title = button.disabled ? `${MOST_PINS} are pinned: take the pin of another away` : "";
 }
 
 // Assistive technology is told of the first heading that sorts, the eye of all.

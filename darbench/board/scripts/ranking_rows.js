@@ -3,6 +3,8 @@
 // "fd::20,seeds:3:" (in the units of the table), pins are the short names of entries.
 const MOST_PINS = 6;
 
+const BY_NAME = new Intl.Collator("en", { numeric: true }); // span 2 before span 10
+
 const wordsOf = (text) => text.split(",").filter(Boolean);
 
 // The order of the entries: those that have no value of a column come last whichever way it is
@@ -18,7 +20,7 @@ const sortKey = (word) => ({ name: word.replace(/^-/, ""), down: word.startsWith
 
 function compared(one, other, down) {
   if (one === null || other === null) return (one === null) - (other === null);
-  const rising = typeof one === "string" ? one.localeCompare(other, "en") : one - other;
+  const rising = typeof one === "string" ? BY_NAME.compare(one, other) : one - other;
   return down ? -rising : rising;
 }
 

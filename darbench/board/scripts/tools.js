@@ -2,13 +2,14 @@
 const PRESETS = ["compact", "quality", "cost", "robustness", "mechanism", "all"];
 
 // The controls say what is chosen, and how many entries are shown.
-function showTools(section, { columns, rows }, state, kept) {
+function showTools(section, ranking, state, kept) {
+  const { columns, rows } = ranking;
   const tools = section.querySelector(".tools");
   for (const control of tools.querySelectorAll("[data-rank]")) {
     const value = state[control.dataset.rank];
     if (control.value !== value) control.value = value;
   }
-  showRange(tools, state.ranges);
+  showRange(tools, ranking, state.ranges);
   tools.querySelector(".ranges").replaceChildren(
     ...wordsOf(state.ranges).map((range) => rangeButton(columns, range)));
   const pins = wordsOf(state.pins).length, sorted = wordsOf(state.sort).map(sortKey);
@@ -20,15 +21,26 @@ function showTools(section, { columns, rows }, state, kept) {
   ].join("; ");
 }
 
-function showRange(tools, ranges) {
+// The empty fields of a range show the least and the most that the column holds.
+function showRange(tools, ranking, ranges) {
   const [name, low, high] = ["name", "low", "high"].map((part) =>
     tools.querySelector(`[data-range=${part}]`));
   const range = wordsOf(ranges).find((each) => each.split(":")[0] === name.value) ?? "::";
+  const ends = extremes(ranking, name.value);
   [low, high].forEach((end, at) => {
     end.disabled = name.value === "";
     const text = range.split(":")[at + 1];
-    if (end !== document.activeElement || end.value === "") end.value = text;
+    end.placeholder = ends[at];
+    if (end !== document.activeElement) end.value = text; // "-" on the way to "-4" has no value
   });
+}
+
+function extremes({ columns, values }, name) {
+  const column = columns.find((each) => each.name === name);
+  const held = column ? values[name].filter((value) => value !== null) : [];
+  if (!held.length) return ["", ""];
+  const written = (value) => significant(value * column.scale, 3).replace("−", "-");
+  return [written(Math.min(...held)), written(Math.max(...held))];
 }
 
 function rangeButton(columns, range) {
