@@ -31,7 +31,7 @@ FLOORS = {
     2: ("routing",),
     3: ("model", "flow", "data"),
     4: ("metrics", "diagnose"),
-    5: ("trial", "analysis", "store", "testing"),
+    5: ("trial", "analysis", "store", "testing", "pages"),
     6: ("search", "board"),
     7: ("commands",),
     8: ("cli", "__main__"),

@@ -8,21 +8,23 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 from markupsafe import Markup
 
 from darbench.board import cells
 from darbench.board.facts import facts
-from darbench.board.inert import packed, plotly_js
 from darbench.board.leaderboard import Leaderboard
 from darbench.board.regimes import regimes
 from darbench.board.samples import ROOM
-from darbench.board.script import digest, script
+from darbench.board.script import script
 from darbench.board.section import Section, section
-from darbench.command_line import files_of
 from darbench.files import replacing
+from darbench.pages.inert import packed, plotly_js
+from darbench.pages.script import digest
+from darbench.pages.template import template
 
 REFRESH_S = 20
+_WRITERS = ("number", "count", "percent", "chance", "interval", "power", "p_value")
 
 
 def write_page(
@@ -66,23 +68,13 @@ def write_page(
 
 def _entries(section: Section) -> str:
     """What stands in the entries of a section once they are opened, by anchor, packed."""
-    template = _template("entry.html")
-    opened = {e.id: template.render(e=e, s=section) for e in section.entries}
+    opens = _template("entry.html")
+    opened = {e.id: opens.render(e=e, s=section) for e in section.entries}
     return packed(json.dumps(opened, ensure_ascii=False))
 
 
 def _template(name: str) -> Template:
-    environment = Environment(
-        loader=PackageLoader("darbench.board"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    for function in ("number", "count", "percent", "chance", "interval", "power", "p_value"):
-        environment.filters[function] = getattr(cells, function)
-    environment.filters["files_of"] = files_of
-    return environment.get_template(name)
+    return template("darbench.board", name, {each: getattr(cells, each) for each in _WRITERS})
 
 
 def _updated(boards: Sequence[Leaderboard]) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 
 from darbench.board import cells
 from darbench.board.entry_row import EntryRow
-from darbench.board.inert import packed, packed_numbers
 from darbench.board.leaderboard import Leaderboard
+from darbench.pages.inert import packed, packed_numbers
 from darbench.records.metric import METRICS
 
 _Variant = tuple[str, str, str]  # its label, its routing and the parameters of it

@@ -1,14 +1,9 @@
-"""The page's own script, and the hash by which its content policy knows it from any other."""
+"""The script of a board: what every page runs, and its own files."""
 
-import base64
-import hashlib
-from importlib import resources
+from darbench.pages.script import script as script_of
 
 _PARTS = (
-    "inert.js",
-    "read.js",
-    "written.js",
-    "tables.js",
+    "leaderboard.js",
     "column_cells.js",
     "ranking_rows.js",
     "ranking.js",
@@ -17,7 +12,6 @@ _PARTS = (
     "copies.js",
     "marks.js",
     "look.js",
-    "figures.js",
     "curves.js",
     "front.js",
     "noise.js",
@@ -27,7 +21,6 @@ _PARTS = (
     "ranks_figure.js",
     "target_figure.js",
     "regimes_figure.js",
-    "export.js",
     "entries.js",
     "student.js",
     "effects.js",
@@ -40,11 +33,4 @@ _PARTS = (
 
 
 def script() -> str:
-    """The files of scripts/ as one text."""
-    folder = resources.files("darbench.board") / "scripts"
-    return "\n".join((folder / part).read_text(encoding="utf-8") for part in _PARTS)
-
-
-def digest(text: str) -> str:
-    """The source expression of a content policy that lets exactly this inline script run."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return script_of("darbench.board", _PARTS)

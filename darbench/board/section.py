@@ -20,12 +20,12 @@ from darbench.board.data import data
 from darbench.board.entry_view import EntryView, entry_views, names_of
 from darbench.board.facts import Fact
 from darbench.board.figures import curve_table, leading, styles
-from darbench.board.inert import packed, packed_numbers
 from darbench.board.leaderboard import Leaderboard
 from darbench.board.picture import Picture, picture
 from darbench.board.reproduce import literal
 from darbench.board.samples import Samples, samples
 from darbench.command_line import published
+from darbench.pages.inert import packed, packed_numbers
 from darbench.records.metric import COMPARED, METRICS, Metric
 from darbench.records.schema import COLUMNS
 

@@ -9,10 +9,10 @@ from PIL import Image
 
 from darbench.board import cells
 from darbench.board.build import build
-from darbench.board.inert import plotly_js
 from darbench.board.rank import rank
-from darbench.board.script import digest
 from darbench.errors import BadInput
+from darbench.pages.inert import plotly_js
+from darbench.pages.script import digest
 from darbench.records.protocol import protocol
 from darbench.records.settings import Evaluation
 from darbench.store.declared import Declared

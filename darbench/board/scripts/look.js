@@ -1,18 +1,12 @@
-// How the reader looks at a section: which entries its figures leave out, along which axis costs
-// are measured, and at which budget of FLOPs entries are ordered.
-function lookOf(section, data) {
+// How the reader looks at a leaderboard: along which axis costs are measured, and at which budget
+// of FLOPs entries are ordered.
+LOOKS.push((section, data) => {
   const slider = section.querySelector("[data-look=budget]");
   return {
-    hidden: hiddenIn(section),
     axis: section.querySelector("[data-look=axis]")?.value,
     budget: slider && !slider.disabled ? marksOf(data)[slider.value] : data.budget,
   };
-}
-
-function hiddenIn(section) {
-  const buttons = section.querySelectorAll(".legend [aria-pressed=false]");
-  return new Set([...buttons].map((button) => button.dataset.entry));
-}
+});
 
 // The slider stands at the section's own budget until it is moved; it is prepared once.
 async function prepareLook(section) {
@@ -39,3 +33,5 @@ document.addEventListener("input", async ({ target }) => {
   tellBudget(section, await read(section.id));
   redraw(section);
 });
+
+whenSeen(document.querySelectorAll(".looks"), (looks) => prepareLook(sectionOf(looks)));

@@ -32,7 +32,7 @@ def packed_numbers(values: Sequence[float | None]) -> str:
 
 def plotly_js() -> str:
     """The code that draws the figures, packed as it lies in vendor/."""
-    return _written((resources.files("darbench.board") / "vendor" / _PLOTLY).read_bytes())
+    return _written((resources.files("darbench.pages") / "vendor" / _PLOTLY).read_bytes())
 
 
 def _packed(data: bytes) -> str:

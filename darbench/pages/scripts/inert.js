@@ -1,4 +1,4 @@
-// What board/inert.py packed, unpacked: gzip in base 85, in an inert script element.
+// What pages/inert.py packed, unpacked: gzip in base 85, in an inert script element.
 const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" +
   "!#$%/()*+-;,=.?@^_`{|}~";
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from plotly.offline import get_plotlyjs_version
 
-from darbench.board.inert import packed, packed_numbers, plotly_js
+from darbench.pages.inert import packed, packed_numbers, plotly_js
 from tests.make.pages import decoded, numbers, unpacked
 
-VENDOR = resources.files("darbench.board") / "vendor"
+VENDOR = resources.files("darbench.pages") / "vendor"
 
 
 def test_a_packed_text_is_that_text_and_has_no_date():

@@ -1,16 +1,9 @@
-// The data of a section, unpacked once and for all: a leaderboard as board/data.py writes it.
-const sections = new Map();
-
-function read(section) {
-  if (!sections.has(section)) sections.set(section, readAnew(section));
-  return sections.get(section);
-}
-
-async function readAnew(section) {
+// The data of a leaderboard, as board/data.py writes it.
+READERS.leaderboard = async (section) => {
   const parts = [unpack(section + "-data"), unpackNumbers(section + "-numbers")];
   const [text, numbers] = await Promise.all(parts);
   return filled(JSON.parse(text), numbers);
-}
+};
 
 // Give every trial its checkpoints and its curves, which stand among the numbers in order.
 function filled(data, numbers) {

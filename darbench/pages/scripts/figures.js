@@ -5,6 +5,8 @@
 // what its element says: it returns the traces and the layout of plotly, the table behind the
 // figure, how many entries it shows, and a note on them if there is one.
 const FIGURES = {};
+// How the reader looks at a section: each of these adds a few fields.
+const LOOKS = [(section) => ({ hidden: hiddenIn(section) })];
 const CONFIG = {
   showSendToCloud: false, displaylogo: false, responsive: true,
   modeBarButtonsToRemove: ["select2d", "lasso2d"],
@@ -61,11 +63,26 @@ function figureOf(plot, data) {
   return FIGURES[plot.dataset.figure](data, lookOf(sectionOf(plot), data), plot.dataset);
 }
 
+function lookOf(section, data) {
+  return Object.assign({}, ...LOOKS.map((look) => look(section, data)));
+}
+
+// The entries that the reader leaves out.
+function hiddenIn(section) {
+  const buttons = section.querySelectorAll(".legend [aria-pressed=false]");
+  return new Set([...buttons].map((button) => button.dataset.entry));
+}
+
 // A legend button shows and hides one entry in all figures of its section.
 function toggle(button) {
   button.setAttribute("aria-pressed", button.getAttribute("aria-pressed") !== "true");
   redraw(sectionOf(button));
 }
+
+document.addEventListener("click", ({ target }) => {
+  const button = target.closest("button[data-entry]");
+  if (button) toggle(button);
+});
 
 function redraw(section) {
   const hidden = hiddenIn(section);
@@ -101,4 +118,3 @@ function whenSeen(elements, call) {
 }
 
 whenSeen(document.querySelectorAll(".plot"), draw);
-whenSeen(document.querySelectorAll(".looks"), (looks) => prepareLook(sectionOf(looks)));

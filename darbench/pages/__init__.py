@@ -1,0 +1,1 @@
+"""What every page is made of: packing, scripts, templates, figures."""

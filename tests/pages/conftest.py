@@ -1,0 +1,5 @@
+"""Pages in a real browser."""
+
+from tests.make.browser import chromium, opened, scripts
+
+__all__ = ["chromium", "opened", "scripts"]
