@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 COMPACT, QUALITY, COST, ROBUSTNESS = "compact", "quality", "cost", "robustness"
-MECHANISM, ALL = "mechanism", "all"
-PRESETS = (COMPACT, QUALITY, COST, ROBUSTNESS, MECHANISM, ALL)
+MECHANISM, PARAMETERS, ALL = "mechanism", "parameters", "all"
+PRESETS = (COMPACT, QUALITY, COST, ROBUSTNESS, MECHANISM, PARAMETERS, ALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +19,7 @@ class Column:
     digits: int = 3  # significant ones of a number, decimals of a percentage
     scale: float = 1.0  # what a value is multiplied by when it is shown
     down: bool = False  # whether the largest value is the best
+    axis: str = ""  # parameter or result, where parallel coordinates have an axis for it
     beside: tuple[str, ...] = ()  # an error; the ends of an interval; seeds wanted and failures
 
     @property

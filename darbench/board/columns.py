@@ -10,12 +10,14 @@ from darbench.board.column import (
     COMPACT,
     COST,
     MECHANISM,
+    PARAMETERS,
     PRESETS,
     QUALITY,
     ROBUSTNESS,
     Column,
 )
 from darbench.board.leaderboard import Leaderboard
+from darbench.board.parameters import Parameter
 from darbench.records.metric import COMPARED, HIGHER, METRICS, Metric
 from darbench.records.schema import COLUMNS, DIAGNOSIS, EARLY
 
@@ -35,6 +37,7 @@ def columns(board: Leaderboard) -> list[Column]:
     alone = (m for m in METRICS.values() if not m.compared and not m.beside)
     known += [_described(metric, extractor) for metric in alone]
     known += [*_COSTS, *_MECHANISM, *_RELIABLE, _other_track(bool(board.tuned)), *_ORIGIN]
+    known += map(_parameter, board.parameters[1:])
     always = {_TIER.name, first.name, f"{first.name}_effect"}
     return [c for c in known if c.name in always or board.frame[c.name].count()]
 
@@ -67,6 +70,7 @@ def _compared(metric: Metric, extractor: str, presets: tuple[str, ...]) -> list[
         kind="effect",
         presets=presets,
         **_PERCENT,
+        axis="result" if presets is _EVERY else "",
         beside=(f"{metric.name}_low", f"{metric.name}_high"),
     )
     mean = Column(
@@ -132,6 +136,18 @@ def _other_track(tuned: bool) -> Column:
     )
 
 
+def _parameter(parameter: Parameter) -> Column:
+    return Column(
+        name=parameter.name,
+        title=parameter.title,
+        doc="as the entry sets it; empty where it has no such parameter",
+        kind="number" if parameter.numeric else "text",
+        presets=(PARAMETERS,),
+        digits=4,
+        axis="parameter",
+    )
+
+
 def _cost(name: str, title: str, doc: str, **more: Any) -> Column:
     return Column(name=name, title=title, doc=doc, **{"presets": (COST,)} | more)
 
@@ -148,7 +164,6 @@ _TIER = Column(
     kind="count",
     presets=_EVERY,
 )
-_SHOWN_COST = {"presets": (COMPACT, COST)}
 _COSTS = (
     _cost(
         "flops_routing_share",
@@ -156,10 +171,15 @@ _COSTS = (
         "share of a step’s training FLOPs that the routing takes",
         kind="percent",
         **_PERCENT,
-        **_SHOWN_COST,
+        presets=(COMPACT, COST, PARAMETERS),
+        axis="result",
     ),
     _cost(
-        "step_time_ratio", "Step time against add", "on one machine", kind="times", **_SHOWN_COST
+        "step_time_ratio",
+        "Step time against add",
+        "on one machine",
+        kind="times",
+        presets=(COMPACT, COST),
     ),
     _cost("step_ms_p50", "Step time, ms", "median of the training steps"),
     _cost("train_seconds", "Training, s", "seconds in the training steps of one seed"),
@@ -205,6 +225,13 @@ _RELIABLE = (
 _ORIGIN = (
     _reliable("score", "Score", "geometric mean ratio that ranks", kind="number", digits=4),
     _reliable("created", "Date", "day of its newest result", kind="text", down=True),
-    Column(name="routing", title="Routing", doc="as it is registered", kind="text"),
+    Column(
+        name="routing",
+        title="Routing",
+        doc="as it is registered",
+        kind="text",
+        presets=(PARAMETERS,),
+        axis="parameter",
+    ),
     Column(name="params_json", title="Settings", doc="of the routing", kind="text"),
 )

@@ -15,7 +15,7 @@ from typing import Any
 from darbench.analysis.comparison import BASELINE, plain, predicts_data, recipe
 from darbench.analysis.outcomes import Entry, Outcome, Row, rate_falls
 from darbench.analysis.pairing import audits, unsettled
-from darbench.board.figures import styles
+from darbench.board.figures import families, styles
 from darbench.board.leaderboard import Leaderboard
 from darbench.records.canonical import canonical_json
 from darbench.records.metric import COMPARED
@@ -68,6 +68,11 @@ def data(board: Leaderboard, titles: Mapping[str, str]) -> Data:
         "metrics": metrics,
         "grids": [{"flops": flops, "samples": samples} for flops, samples in curves.grids],
         "entries": entries,
+        "families": {name: style._asdict() for name, style in families(board.rows).items()},
+        "parameters": [
+            {"name": p.name, "title": p.title, "levels": p.levels, "at": p.at}
+            for p in board.parameters
+        ],
     }
     text = json.dumps(held, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return Data(text=text, numbers=curves.numbers)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from darbench.analysis.comparison import BASELINE
 from darbench.board.entry_row import EntryRow
 from darbench.board.leaderboard import Leaderboard
 
@@ -33,10 +34,22 @@ def styles(rows: Iterable[EntryRow]) -> dict[str, Style]:
     drawn = [row for row in rows if not row.stale]
     others = [row.entry for row in drawn if not row.baseline]
     chosen = {row.entry: Style(BASELINE_COLOUR, "solid") for row in drawn if row.baseline}
-    for i, entry in enumerate(others):
-        dash = _DASHES[i // len(COLOURS) % len(_DASHES)]
-        chosen[entry] = Style(COLOURS[i % len(COLOURS)], dash)
+    chosen |= {entry: _style(place) for place, entry in enumerate(others)}
     return {row.entry: chosen[row.entry] for row in drawn}
+
+
+def _style(place: int) -> Style:
+    return Style(COLOURS[place % len(COLOURS)], _DASHES[place // len(COLOURS) % len(_DASHES)])
+
+
+def families(rows: Iterable[EntryRow]) -> dict[str, Style]:
+    """A map from routing to style, for lines of many entries; `add` is grey here too."""
+    names = [name for name in dict.fromkeys(row.routing for row in rows) if name != BASELINE]
+    looks = {
+        name: Style(COLOURS[place % len(COLOURS)], _DASHES[place % len(_DASHES)])
+        for place, name in enumerate(names)
+    }
+    return {BASELINE: Style(BASELINE_COLOUR, "solid")} | looks
 
 
 def leading(rows: Iterable[EntryRow]) -> list[str]:

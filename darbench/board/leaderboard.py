@@ -11,6 +11,7 @@ from darbench.analysis.contrast import Contrast
 from darbench.analysis.outcomes import Entry
 from darbench.analysis.proxies import Correlation
 from darbench.board.entry_row import EntryRow, to_frame
+from darbench.board.parameters import Parameter, varied
 from darbench.board.tuning import TuningCost
 
 
@@ -62,6 +63,12 @@ class Leaderboard:
         Relative effects are fractions: -0.02 in `val_loss_effect` is 2 % below `add`. Beside them
         stand `_low` and `_high` (95 % paired t interval), `_n` (seeds), `_p`, `_chance` (that a
         further seed lies below `add`), and for the metric that ranks `_p_adjusted` (Hochberg,
-        over all variants and their earlier versions).
+        over all variants and their earlier versions). The last columns are the `parameters`.
         """
-        return to_frame(self.rows)
+        own = {p.name: pl.Series(p.values, strict=False) for p in self.parameters[1:]}
+        return to_frame(self.rows).with_columns(**own)
+
+    @cached_property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The routing and what varies beside it; nothing where only the routing does."""
+        return varied(self.rows)

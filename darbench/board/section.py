@@ -21,6 +21,7 @@ from darbench.board.entry_view import EntryView, entry_views, names_of
 from darbench.board.facts import Fact
 from darbench.board.figures import curve_table, leading, styles
 from darbench.board.leaderboard import Leaderboard
+from darbench.board.parameters import chosen
 from darbench.board.picture import Picture, picture
 from darbench.board.reproduce import literal
 from darbench.board.samples import Samples, samples
@@ -137,6 +138,11 @@ class Section:
     @property
     def names(self) -> dict[str, str]:
         return {e.row.entry: e.name for e in self.entries}
+
+    @property
+    def across(self) -> tuple[int, int]:
+        """The places of the parameters that the heat map shows unasked."""
+        return chosen(self.board.parameters)
 
     @property
     def failures(self) -> list[tuple[EntryView, dict[str, Any]]]:

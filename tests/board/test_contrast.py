@@ -16,7 +16,8 @@ LEAST = 4.5
 TEXTS = """[...document.querySelectorAll('body *')].flatMap((element) => {
     const own = [...element.childNodes].filter((node) => node.nodeType === 3).map((n) => n.data);
     const text = own.join('').trim();
-    if (!text || !element.getClientRects().length || element.closest('script')) return [];
+    if (!text || !element.getClientRects().length) return [];
+    if (element.closest('script, .heatmap-label')) return []; // on cells, see below
     const style = getComputedStyle(element), inSvg = element.closest('svg');
     const chain = [];
     for (let each = element; each; each = each.parentElement) {
@@ -90,6 +91,8 @@ def test_every_text_can_be_read(board, opened, theme):
     with opened(board, color_scheme=theme) as page:
         page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
         scrolled(page, "s1-val_loss")
+        scrolled(page, "s1-parallel")
+        scrolled(page, "s1-cells")
         page.evaluate("document.querySelector('.unfinished')?.removeAttribute('hidden')")
         page.wait_for_timeout(300)
         white = [1.0, 1.0, 1.0] if theme == "light" else [0.0, 0.0, 0.0]
@@ -97,6 +100,18 @@ def test_every_text_can_be_read(board, opened, theme):
     measured = [(text, text_contrast(ink, chain, white)) for text, ink, chain in found]
     assert len(measured) > 200
     assert [(text, round(value, 2)) for text, value in measured if value < LEAST] == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_numbers_can_be_read_on_the_cells_of_a_heat_map(board, opened, theme):
+    with opened(board, color_scheme=theme) as page:
+        scrolled(page, "s1-cells")
+        label = page.locator("#s1-cells .heatmap-label text").first
+        ink, _ = rgba(label.evaluate("(text) => getComputedStyle(text).fill"))
+        ends = page.evaluate("BETTER_WORSE.map(([, colour]) => colour)")
+    for end in ends:
+        colour = [int(end[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+        assert contrast(ink, colour) >= LEAST, end
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

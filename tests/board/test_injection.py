@@ -28,6 +28,7 @@ def board_of(text, folder):
     groups = [
         entry_rows("add", **told),
         entry_rows(text, **told, **mine, **machine),
+        entry_rows(text, **told, **mine | {"params": {text: text * 2, "mode": text * 2}}),
         entry_rows("dar", code=text, **told),
         entry_rows("add", model={"skip": "time"}, **told),
         [crash],
@@ -55,6 +56,9 @@ def test_no_text_runs(kind, tmp_path, opened):
         for plot in page.locator("section .plot").all():
             scrolled(page, plot.get_attribute("id"))
         page.locator("section .scatterlayer .points path").first.hover(force=True)
+        for grip in page.locator("section .grip.last").all():
+            grip.press("ArrowUp")
+        page.wait_for_timeout(150)
         press = "(b) => b.isConnected && b.dispatchEvent(new Event('click', { bubbles: true }))"
         for button in page.locator("button:visible:not([data-export])").element_handles():
             button.evaluate(press)  # another may have taken it away

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import math
 import re
 
 import numpy as np
@@ -26,6 +27,14 @@ FURTHER = {
     "probe_r2_early": 0.625,
 }
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+# The ratio of a dar to its add, by span, query and rate; the last cell of the two is empty.
+DARS = {
+    (span, query, lr): 0.9 + 0.02 * math.log2(span) + 0.05 * (query == "static") + 5 * lr
+    for span in (2, 4, 8)
+    for query in ("static", "dynamic")
+    for lr in (3e-3, 6e-3)
+    if (span, query) != (8, "dynamic")
+}
 
 
 def render(
@@ -40,6 +49,16 @@ def render(
 
 def sweep_rows():
     return (entry_rows("add"), entry_rows("dar", ratio=0.95, wobble=0.001, params={"span": 4}))
+
+
+def varied(**of_dar):
+    """Rows of entries that vary parameters of two routings, and the rate."""
+    dars = [
+        entry_rows("dar", params={"span": s, "query": q}, lr=lr, ratio=ratio, **of_dar)
+        for (s, q, lr), ratio in DARS.items()
+    ]
+    hyper = [entry_rows("hyper", params={"streams": s}, ratio=1 + s / 100) for s in (2, 4)]
+    return [entry_rows("add"), entry_rows("add", lr=3e-3), *dars, *hyper]
 
 
 def anchor(trial, section="s1"):
@@ -78,10 +97,10 @@ def opened(text):
 
 
 def scrolled(page, name):
-    """The figure, scrolled to and drawn by plotly."""
+    """The figure, scrolled to and drawn by plotly, or by the page itself."""
     plot = page.locator(f"#{name}")
     plot.scroll_into_view_if_needed()
-    plot.locator(".main-svg").first.wait_for()
+    plot.locator(".main-svg, .parallel").first.wait_for()
     return plot
 
 

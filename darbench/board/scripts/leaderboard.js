@@ -1,8 +1,9 @@
-// The data of a leaderboard, as board/data.py writes it.
+// The data of a leaderboard, as board/data.py writes it, and its ranking.
 READERS.leaderboard = async (section) => {
   const parts = [unpack(section + "-data"), unpackNumbers(section + "-numbers")];
   const [text, numbers] = await Promise.all(parts);
-  return filled(JSON.parse(text), numbers);
+  const ranking = await rankingOf(document.getElementById(section));
+  return { ...filled(JSON.parse(text), numbers), ranking };
 };
 
 // Give every trial its checkpoints and its curves, which stand among the numbers in order.

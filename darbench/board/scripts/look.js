@@ -1,8 +1,12 @@
-// How the reader looks at a leaderboard: along which axis costs are measured, and at which budget
-// of FLOPs entries are ordered.
+// How the reader looks at a leaderboard: which entries its figures leave out, by the legend or
+// because the ranking does, along which axis costs are measured, at which budget of FLOPs entries
+// are ordered, and what was chosen beside a figure.
 LOOKS.push((section, data) => {
   const slider = section.querySelector("[data-look=budget]");
   return {
+    ranges: stateOf(section).ranges,
+    choices: choicesIn(section),
+    hidden: new Set([...hiddenIn(section), ...leftIn(data).map(({ name }) => name)]),
     axis: section.querySelector("[data-look=axis]")?.value,
     budget: slider && !slider.disabled ? marksOf(data)[slider.value] : data.budget,
   };
@@ -27,7 +31,21 @@ function tellBudget(section, data) {
   section.querySelector(".unfinished").hidden = own || !data.entries.some(({ falls }) => falls);
 }
 
+// The entries that the ranking leaves out.
+function leftIn({ entries, ranking }) {
+  return ranking ? entries.filter(({ place }) => !ranking.kept.has(place)) : [];
+}
+
+const choosing = (section) => [...section.querySelectorAll("select[data-choice]")];
+
+// The place of what was chosen, by what it is chosen for.
+function choicesIn(section) {
+  return Object.fromEntries(
+    choosing(section).map(({ dataset, selectedIndex }) => [dataset.choice, selectedIndex]));
+}
+
 document.addEventListener("input", async ({ target }) => {
+  if (target.dataset.choice) redraw(sectionOf(target));
   if (!target.dataset.look) return;
   const section = sectionOf(target);
   tellBudget(section, await read(section.id));

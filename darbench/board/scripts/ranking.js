@@ -3,6 +3,7 @@
 const rankings = new Map();
 
 function rankingOf(section) {
+  if (!section.querySelector(".ranking")) return null;
   if (!rankings.has(section.id)) rankings.set(section.id, readRanking(section));
   return rankings.get(section.id);
 }
@@ -11,17 +12,22 @@ async function readRanking(section) {
   const table = section.querySelector(".ranking"), rows = [...table.tBodies[0].rows];
   const { columns, values } = JSON.parse(await unpack(`${section.id}-table`));
   const variant = rows.map((row) => row.querySelector("a").textContent);
-  return { table, head: table.tHead.rows[0], rows, columns, values: { variant, ...values } };
+  const kept = new Set(rows.keys()); // the places of the rows that are shown
+  return { table, head: table.tHead.rows[0], rows, columns, kept, values: { variant, ...values } };
 }
 
 // Show what the reader chose; numbers and ranks stay as they are.
 async function showRanking(section) {
-  if (!section.querySelector(".ranking")) return;
   const ranking = await rankingOf(section), state = stateOf(section);
+  if (!ranking) return;
   showColumns(ranking, state.columns);
   const kept = showRows(ranking, state);
   showSort(ranking, state.sort);
   showTools(section, ranking, state, kept);
+  const same = kept.length === ranking.kept.size && kept.every((at) => ranking.kept.has(at));
+  ranking.kept = new Set(kept);
+  for (const plot of section.querySelectorAll(".plot")) if (plot.parallel) draw(plot);
+  if (!same) redrawSoon(section);
 }
 
 const columnsIn = ({ columns }, preset) => columns.filter(({ presets }) =>

@@ -1,9 +1,10 @@
 // Which rows of a ranking are shown, and in which order. What a reader chose is texts, as they
 // stand in the address: sort is "-seeds,fd" (most seeds first, then the least FD), ranges are
-// "fd::20,seeds:3:" (in the units of the table), pins are the short names of entries.
+// "fd::20,seeds:3:,dar.query:static:" (in the units of the table, texts by the alphabet), pins are
+// the short names of entries.
 const MOST_PINS = 6;
 
-const BY_NAME = new Intl.Collator("en", { numeric: true }); // span 2 before span 10
+const inAlphabet = new Intl.Collator("en", { numeric: true }).compare; // span 2 before span 10
 
 const wordsOf = (text) => text.split(",").filter(Boolean);
 
@@ -20,7 +21,7 @@ const sortKey = (word) => ({ name: word.replace(/^-/, ""), down: word.startsWith
 
 function compared(one, other, down) {
   if (one === null || other === null) return (one === null) - (other === null);
-  const rising = typeof one === "string" ? BY_NAME.compare(one, other) : one - other;
+  const rising = typeof one === "string" ? inAlphabet(one, other) : one - other;
   return down ? -rising : rising;
 }
 
@@ -55,11 +56,26 @@ function wordingOf({ values, rows }, at) {
 }
 
 function isWithin({ columns, values }, at, range) {
-  const [name, low, high] = range.split(":"), column = columns.find((each) => each.name === name);
+  const [name] = range.split(":"), column = columns.find((each) => each.name === name);
   if (!column) return true;
-  const value = values[name][at] === null ? NaN : values[name][at] * column.scale;
-  return (low === "" || value >= Number(low)) && (high === "" || value <= Number(high)) &&
-    !Number.isNaN(value);
+  const value = values[name][at];
+  return value !== null &&
+    isBetween(column, column.kind === "text" ? value : value * column.scale, range);
+}
+
+function isBetween({ kind }, value, range) {
+  const [, low, high] = range.split(":"), text = kind === "text";
+  const beyond = (end) => (text ? inAlphabet(value, decoded(end)) : value - Number(end));
+  return (low === "" || beyond(low) >= 0) && (high === "" || beyond(high) <= 0);
+}
+
+// The end of a range of texts, in which the signs that divide ranges are coded.
+function decoded(end) {
+  try {
+    return decodeURIComponent(end);
+  } catch {
+    return end; // an address that somebody wrote by hand
+  }
 }
 
 // A reader pins an entry or takes its pin away; what would be one pin too many changes nothing.

@@ -32,6 +32,14 @@ const SEEN = {
       turn(slider, budget || slider?.max);
     },
   },
+  choices: {
+    read: (section) => choosing(section).filter((each) => each.value !== usualOf(each))
+      .map(({ dataset, value }) => `${dataset.choice}:${value}`).join(),
+    restore(section, choices) {
+      const said = new Map(wordsOf(choices).map((word) => word.split(":")));
+      choosing(section).forEach((each) => turn(each, said.get(each.dataset.choice) ?? usualOf(each)));
+    },
+  },
   drawn: {
     read: (section) => changedLines(section).map((line) => shortName(line.dataset.entry)).join(),
     restore(section, drawn) {
@@ -50,6 +58,8 @@ const SEEN = {
     },
   },
 };
+
+const usualOf = ({ options }) => [...options].find((each) => each.defaultSelected).value;
 
 // The lines that a reader has shown or hidden, against what the page drew unasked.
 function changedLines(section) {

@@ -1,5 +1,7 @@
 // What a reader does with a ranking: sort by headings, search, filter, pin.
-const PRESETS = ["compact", "quality", "cost", "robustness", "mechanism", "all"];
+const PRESETS = [
+  "compact", "quality", "cost", "robustness", "mechanism", "parameters", "all",
+];
 
 // The controls say what is chosen, and how many entries are shown.
 function showTools(section, ranking, state, kept) {
@@ -46,7 +48,8 @@ function extremes({ columns, values }, name) {
 function rangeButton(columns, range) {
   const [name, low, high] = range.split(":");
   const title = columns.find((column) => column.name === name)?.title ?? name;
-  const told = [low && `≥ ${low}`, high && `≤ ${high}`].filter(Boolean).join(", ");
+  const ends = [low, high].map(decoded);
+  const told = ends.map((end, at) => end && `${"≥≤"[at]} ${end}`).filter(Boolean).join(", ");
   const button = buttonOf("unrange", `${title} ${told} ×`);
   Object.assign(button, { ariaLabel: `Remove: ${title} ${told}` });
   button.dataset.unrange = name;

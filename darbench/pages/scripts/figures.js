@@ -3,7 +3,8 @@
 //
 // A kind of figure is a function of the data of its section, of how the reader looks at it and of
 // what its element says: it returns the traces and the layout of plotly, the table behind the
-// figure, how many entries it shows, and a note on them if there is one.
+// figure, how many entries it shows, and a note on them if there is one. One that draws itself
+// returns how, and needs no plotly.
 const FIGURES = {};
 // How the reader looks at a section: each of these adds a few fields.
 const LOOKS = [(section) => ({ hidden: hiddenIn(section) })];
@@ -41,20 +42,29 @@ function run(code) {
 async function draw(plot) {
   let data;
   try {
-    [data] = await Promise.all([read(sectionOf(plot).id), plotly()]);
+    const drawer = FIGURES[plot.dataset.figure].drawsItself ? null : plotly();
+    [data] = await Promise.all([read(sectionOf(plot).id), drawer]);
   } catch {
     // A browser that cannot unpack it keeps the picture, if there is one.
     if (!plot.firstElementChild) plot.textContent = "This browser cannot draw the plot.";
     return;
   }
-  const { traces, layout, shown, note } = figureOf(plot, data), all = data.entries.length;
-  if (!plot.data) plot.replaceChildren();
-  if (shown) await Plotly.react(plot, traces, { ...LAYOUT, ...layout }, CONFIG);
-  else if (plot.data) Plotly.purge(plot);
-  plot.classList.toggle("nothing", !shown);
-  for (const button of plot.parentElement.querySelectorAll(PICTURES)) button.disabled = !shown;
+  const { draw: own, traces, layout, shown, note } = figureOf(plot, data);
+  const all = data.entries.length;
+  plot.classList.toggle("own", Boolean(own));
+  if (own) own(plot);
+  else await drawTraces(plot, shown ? { traces, layout } : null);
   const told = `${shown} of ${all} ${all === 1 ? "entry" : "entries"}`;
   plot.parentElement.querySelector(".shown").textContent = note ? `${told}; ${note}` : told;
+}
+
+// Axes without anything on them are not drawn.
+async function drawTraces(plot, made) {
+  if (!plot.data) plot.replaceChildren();
+  if (made) await Plotly.react(plot, made.traces, { ...LAYOUT, ...made.layout }, CONFIG);
+  else if (plot.data) Plotly.purge(plot);
+  plot.classList.toggle("nothing", !made);
+  for (const button of plot.parentElement.querySelectorAll(PICTURES)) button.disabled = !made;
 }
 
 const sectionOf = (node) => node.closest("section");
@@ -90,16 +100,24 @@ function redraw(section) {
     line.style.display = hidden.has(line.dataset.entry) ? "none" : "";
   }
   for (const plot of section.querySelectorAll(".plot")) {
-    if (plot.data || plot.matches(".nothing")) draw(plot);
+    if (plot.data || plot.matches(".own, .nothing")) draw(plot);
   }
   for (const twin of section.querySelectorAll(".twin[open]")) writeTwin(twin);
+}
+
+let redrawing;
+
+// Who types a search or drags a brush waits for no figure: the last of several changes is drawn.
+function redrawSoon(section) {
+  clearTimeout(redrawing);
+  redrawing = setTimeout(() => redraw(section), 120);
 }
 
 // The table behind a figure holds what the figure shows.
 async function writeTwin(twin) {
   const plot = twin.parentElement.querySelector(".plot");
-  const data = await read(sectionOf(plot).id);
-  twin.querySelector("div").replaceChildren(...figureOf(plot, data).tables.map(tableOf));
+  const { tables } = figureOf(plot, await read(sectionOf(plot).id));
+  twin.querySelector("div").replaceChildren(...tables.map(tableOf));
 }
 
 document.addEventListener("toggle", ({ target }) => {

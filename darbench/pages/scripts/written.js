@@ -25,7 +25,8 @@ function percent(fraction) {
 
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
-// plotly reads texts as pseudo-HTML.
+// plotly reads texts as pseudo-HTML, and what stands between dollars as TeX.
 function escaped(text) {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")
+    .replaceAll("$", "&#36;");
 }
