@@ -45,6 +45,7 @@ class EntryView:
 
     row: EntryRow
     id: str  # its anchor
+    short: str  # its name in the page's address
     name: str
     style: Style | None  # of its curves; None where none are drawn
     effects: Mapping[str, EffectCell]  # by name of the compared metric
@@ -71,7 +72,11 @@ def entry_views(board: Leaderboard, key: str) -> list[EntryView]:
 
 def _anchor(row: EntryRow, key: str) -> str:
     """The anchor of an entry, by what it is: after another result a rank is of another one."""
-    return f"{key}-e{row.config_hash[:10]}{(row.variant_code_hash or '')[:6]}"
+    return f"{key}-e{_short(row)}"
+
+
+def _short(row: EntryRow) -> str:
+    return f"{row.config_hash[:10]}{(row.variant_code_hash or '')[:6]}"
 
 
 def names_of(rows: Sequence[EntryRow]) -> dict[str, str]:
@@ -115,6 +120,7 @@ def _entry(
     return EntryView(
         row=row,
         id=anchor,
+        short=_short(row),
         name=names[row.entry],
         style=style,
         effects=effects,

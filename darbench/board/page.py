@@ -18,6 +18,7 @@ from darbench.board.regimes import regimes
 from darbench.board.samples import ROOM
 from darbench.board.script import script
 from darbench.board.section import Section, section
+from darbench.board.sources import sources
 from darbench.files import replacing
 from darbench.pages.inert import packed, plotly_js
 from darbench.pages.script import digest
@@ -41,13 +42,14 @@ def write_page(
 
     `in_progress` is the line of the banner of a sweep that has not ended ("12 of 36 trials"); the
     page then reloads itself, unless the sweep was interrupted. `samples_dir` holds
-    <trial_id>.png. `command` is what made the results.
+    <trial_id>.png, and out_dir/sources the code of routings. `command` is what made the results.
     """
     sections, own = _sections(boards, samples_dir), script()
     page = _template("board.html").render(
         name=name,
         sections=sections,
         regimes=regimes(boards),
+        sources=sources(boards, out_dir),
         entries={each.id: _entries(each) for each in sections},
         script=Markup(own),
         digest=digest(own),

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from darbench.records.paper import Paper
+from darbench.records.paper import bibtex as paper_bibtex
 
 # Papers of other things than routings, by the name to cite them under.
 PARTS = {"sit": "arXiv:2401.08740", "repa": "arXiv:2410.06940"}
@@ -46,11 +47,4 @@ def cite(names: Iterable[str]) -> str:
 
 def bibtex(key: str, paper: str) -> str:
     """Return BibTeX for a paper such as "arXiv:2605.20708", with a title if it is known."""
-    arxiv = paper.removeprefix("arXiv:")
-    fields = {"eprint": arxiv, "archivePrefix": "arXiv", "url": f"https://arxiv.org/abs/{arxiv}"}
-    cited = papers().get(paper)
-    if cited:
-        title = {"title": f"{{{cited.title}}}", "author": cited.authors, "year": str(cited.year)}
-        fields = title | fields
-    lines = [f"  {name} = {{{value}}}," for name, value in fields.items()]
-    return "\n".join([f"@misc{{{key},", *lines, "}"])
+    return paper_bibtex(key, paper, papers().get(paper))

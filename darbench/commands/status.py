@@ -11,7 +11,7 @@ from darbench.store.logs import log_file, tail
 from darbench.store.standing import standing
 
 LINES = 3  # of the log of a trial that failed
-PARTS = ("ledger", "states", "weights", "samples", "logs")
+PARTS = ("ledger", "states", "weights", "samples", "sources", "logs")
 
 
 def status(name: str, out: Path) -> list[dict[str, Any]]:

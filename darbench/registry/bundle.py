@@ -65,11 +65,15 @@ class Bundle:
 
     def texts(self, path: Path) -> list[str]:
         """Return the text of a module of the bundle, then those of the other modules it uses."""
+        return [text for _, text in self.named_texts(path)]
+
+    def named_texts(self, path: Path) -> list[tuple[str, str]]:
+        """Return the same texts with the names of their files, of which two may be equal."""
         others = self._reached(path) & self.sources.keys() - {path}
         texts = ((self._name(each), self._text(each)) for each in others)
         # Of two that lie elsewhere under one name the code decides which is first.
         ordered = sorted(texts, key=lambda named: (named[0], code_of(named[1])))
-        return [self._text(path), *(text for _, text in ordered)]
+        return [(self._name(path), self._text(path)), *ordered]
 
     def contents(self, path: Path) -> list[tuple[str, str]]:
         """Return names and content hashes of the other files that a module uses."""

@@ -42,7 +42,7 @@ def file_of(made: Callable) -> str:
 
 def source_hash(made: Callable, always: Iterable[str] = ()) -> str:
     """Return the hash of what is written, and of the values that this may not decide alone."""
-    bundles = ((each, bundle_of(each)) for each in _own(made))
+    bundles = ((each, bundle_of(each)) for each in own_of(made))
     values = [bundle.values_of(each, Path(file_of(each))) for each, bundle in bundles if bundle]
     return written_hash(made, always, chain.from_iterable(values))
 
@@ -54,7 +54,7 @@ def written_hash(
 
     Base classes count however the file names them: an attribute of a package is no import.
     """
-    if not (texts := _texts(made)):
+    if not (texts := texts_of(made)):
         raise BadInput(
             f"the source of {made.__qualname__} cannot be found ({file_of(made)}); "
             "write it into a file or a notebook cell, for its hash travels with every result"
@@ -62,13 +62,13 @@ def written_hash(
     bases = getattr(made, "__mro__", (made,))[1:]
     elsewhere = [base.__module__ for base in bases if base.__module__ != made.__module__]
     parents = filter(None, map(_counting, elsewhere))
-    own = _own(made)
-    texts = dict.fromkeys([*texts, *(text for each in own for text in _texts(each))])
+    own = own_of(made)
+    texts = dict.fromkeys([*texts, *(text for each in own for text in texts_of(each))])
     data = sorted({*values, *(pair for each in own for pair in _data(each))})
     return text_hash(next(iter(texts)), [*always, *parents], [*texts][1:], data)
 
 
-def _own(made: Callable) -> list[Callable]:
+def own_of(made: Callable) -> list[Callable]:
     """A class or function, and those of its base classes that are the user's or a guest's."""
     bases = getattr(made, "__mro__", (made,))[1:]
     return [made, *(base for base in bases if _package(base) not in FIXED | {"darbench"})]
@@ -105,7 +105,7 @@ def used_modules(text: str, always: Iterable[str] = ()) -> list[str]:
     return sorted(used)
 
 
-def _texts(made: Callable) -> list[str]:
+def texts_of(made: Callable) -> list[str]:
     """Return the text in which it is written, then those of the user's modules that this uses.
 
     There is none for a compiled module.
@@ -227,7 +227,7 @@ def _counting(name: str) -> str | None:
     if not name.startswith(("darbench.routing.", "darbench.ops.")):
         return None
     name = f"{name}.definition" if _is_operator(name) else name
-    return name if _file(name) else None
+    return name if module_file(name) else None
 
 
 def _is_operator(name: str) -> bool:
@@ -237,10 +237,10 @@ def _is_operator(name: str) -> bool:
 
 @cache
 def _text(module: str) -> str:
-    return _file(module).read_text(encoding="utf-8")
+    return module_file(module).read_text(encoding="utf-8")
 
 
-def _file(module: str) -> Path | None:
+def module_file(module: str) -> Path | None:
     path = _path(module)
     return next((f for f in (path.with_suffix(".py"), path / "__init__.py") if f.is_file()), None)
 

@@ -7,12 +7,15 @@ row with `end`.
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from darbench.board.build import build
+from darbench.records.paper import bibtex
 from darbench.records.trial import Trial
 from darbench.registry import ENCODERS, ROUTINGS
+from darbench.registry.written import written
 from darbench.search.ground import named
 from darbench.search.progress import Listener, Progress, trial_name
 from darbench.search.propose import proposer
@@ -20,6 +23,7 @@ from darbench.search.proposer import Exhausted, Proposer
 from darbench.search.space import SearchSpace
 from darbench.search.worker import RowWriter, failure
 from darbench.store import declared, ledger
+from darbench.store.sources import Source, keep
 
 BOARD_EVERY = 10.0  # seconds between rebuilds while trials finish
 
@@ -138,6 +142,8 @@ class Driver:
             files={name: file for name, file in files.items() if name in self.sources} | encoders,
         )
         declared.write(self.folder, extended)
+        for name, code_hash in self.sources.items():
+            keep(self.folder, code_hash, partial(_source, name))
 
     def _at(self, trial: Trial) -> str:
         """The point of the axes on which a trial stands, in words."""
@@ -153,6 +159,15 @@ class Driver:
         report = failure("crashed", row["step"] if row else 0, "its worker process died")
         writer = RowWriter(folder=self.folder, device=self.device, name="driver")
         return writer.append(trial, report, attempt)
+
+
+def _source(name: str) -> Source:
+    """The code of a routing, and how its paper is cited."""
+    made = ROUTINGS.get(name)
+    paper, cited = getattr(made, "paper", ""), getattr(made, "citation", None)
+    return Source(
+        files=written(made, ROUTINGS.always), bibtex=bibtex(name, paper, cited) if paper else ""
+    )
 
 
 def _name(file: str) -> str:

@@ -1,4 +1,4 @@
-"""Files of a leaderboard's trials besides its rows: pictures and weights, taken from others."""
+"""Files of a leaderboard besides its rows, taken from others: pictures, weights and code."""
 
 import hashlib
 import shutil
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from darbench.files import replacing
 
-FOLDERS = {"samples": "*.png", "weights": "*.safetensors"}
+FOLDERS = {"samples": "*.png", "weights": "*.safetensors", "sources": "*.json"}
 
 
 def take_files(folder: Path, others: Iterable[Path]) -> int:

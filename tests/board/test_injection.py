@@ -5,6 +5,7 @@ import shlex
 import pytest
 
 from darbench.store.declared import Declared
+from darbench.store.sources import Source, keep
 from tests.make.pages import render, scrolled
 from tests.make.rows import MACHINE, entry_rows, failed_row
 from tests.make.trials import toy_trial
@@ -30,6 +31,7 @@ def board_of(text, folder):
         entry_rows(text, **told, **mine, **machine),
         entry_rows(text, **told, **mine | {"params": {text: text * 2, "mode": text * 2}}),
         entry_rows("dar", code=text, **told),
+        entry_rows("unet", code="c1", label=text, params={text: text}, **told),
         entry_rows("add", model={"skip": "time"}, **told),
         [crash],
     ]
@@ -40,6 +42,9 @@ def board_of(text, folder):
         files={text: text, "mhc": text},
         commands={key: command for key in keys},
     )
+    for code, other in (("c0", ""), ("c1", "another line\n")):
+        made = Source(files={text: other + text, f"{code}{text}": text}, bibtex=text)
+        keep(folder, code, lambda made=made: made)
     state = {"in_progress": text, "interrupted": True}
     return render(folder, *groups, name=text, command=command, declared=declared, **state)
 

@@ -49,6 +49,19 @@ const SEEN = {
       });
     },
   },
+  compare: {
+    read: (section) => (section.querySelector(".compare[open]") ? chosenIn(section).join() : ""),
+    async restore(section, pair) {
+      if (!pair) return;
+      await prepareComparison(section);
+      const chosen = wordsOf(pair);
+      section.querySelectorAll("[data-versus]").forEach((select, at) => {
+        const known = [...select.options].some(({ value }) => value === chosen[at]);
+        if (known) select.value = chosen[at];
+      });
+      section.querySelector(".compare").open = true;
+    },
+  },
   open: {
     read: (section) => [...section.querySelectorAll("details[open][id]")]
       .map(({ id }) => id.slice(section.id.length + 1)).join(),
