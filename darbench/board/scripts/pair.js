@@ -3,7 +3,7 @@
 // The effect of one entry against another in each metric, at each budget at which all that rank
 // were measured: as judged_effect of darbench/analysis/comparison.py.
 function pairEffects(data, one, other) {
-  const marks = marksOf(data), budgets = marks.length ? marks : [data.budget];
+  const marks = marksOf(data), budgets = marks.length ? marks : [data.budget].filter(Boolean);
   return budgets.map((budget) => {
     const entries = entriesOnce(data, budget, "flops");
     const [a, b] = [one, other].map((name) => entries.find((entry) => entry.name === name));
