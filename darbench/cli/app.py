@@ -365,13 +365,20 @@ def diagnose(
 
 @app.command(epilog="Example:  darbench board --space dar_variants")
 def board(
-    space: Annotated[str, typer.Option(help="Name of a sweep under OUT.")],
+    space: Annotated[str, typer.Option(help="Name of a sweep under OUT.")] = "",
+    index: Annotated[bool, typer.Option("--index", help="One page over all sweeps.")] = False,
     out: o.Out = RESULTS,
     as_json: o.Json = False,
 ) -> None:
     """Rebuild results.parquet and the leaderboard page from the ledger."""
     from darbench.commands import board as command
+    from darbench.commands.board_index import board_index
 
+    if bool(space) == index:
+        raise BadInput("give either --space NAME, or --index for a page over all of them")
+    if index:
+        path = board_index(out)
+        return _show(path, lambda: f"{path['index']}\nnext: open it in a browser", as_json)
     paths = command.board(space, out, say=partial(print, file=sys.stderr))
     _show(paths, lambda: f"leaderboard: {paths['board']}\nnext: open it in a browser", as_json)
 
