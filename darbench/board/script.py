@@ -9,6 +9,7 @@ _PARTS = (
     "ranking.js",
     "state.js",
     "tools.js",
+    "arrows.js",
     "copies.js",
     "marks.js",
     "look.js",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.make.pages import render, scrolled
+from tests.make.pages import render, scrolled, sweep_rows
 from tests.make.rows import entry_rows, failed_row
 from tests.make.trials import toy_trial
 
@@ -73,3 +73,12 @@ def test_a_page_prints_its_table_whole_and_no_button(tmp_path, opened):
         # A heading that sorts is printed as a heading.
         assert page.locator("button:not(.sort):visible, select:visible").count() == 0
         assert page.locator("thead .sort", has_text="Tier").first.is_visible()
+
+
+def test_a_dark_page_prints_on_white(tmp_path, opened):
+    render(tmp_path, *sweep_rows())
+    ground = "getComputedStyle(document.body).backgroundColor"
+    with opened(tmp_path / "index.html", color_scheme="dark") as page:
+        assert page.evaluate(ground) == "rgb(21, 24, 27)"
+        page.emulate_media(media="print", color_scheme="dark")
+        assert page.evaluate(ground) == "rgb(252, 252, 251)"

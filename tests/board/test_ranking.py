@@ -150,6 +150,41 @@ def test_a_pin_keeps_the_focus_though_its_row_moves(board, opened):
         assert page.evaluate("document.activeElement.ariaLabel") == "Pin unet"
 
 
+def test_arrows_move_among_headings_entries_and_pins(board, opened):
+    focused = "document.activeElement.ariaLabel || document.activeElement.textContent"
+    with opened(board) as page:
+        page.locator(".sort", has_text="Tier").focus()
+        trail = []
+        for key in (
+            "ArrowRight",
+            "ArrowDown",
+            "ArrowRight",
+            "ArrowDown",
+            "End",
+            "Home",
+            "ArrowLeft",
+        ):
+            page.keyboard.press(key)
+            trail.append(page.evaluate(focused))
+        heading, *others = trail
+        assert heading.startswith("Validation loss against add")
+        assert others == ["dar 2", "Pin dar 2", "Pin dar 3", "Pin dar 8", "Pin dar 2", "dar 2"]
+        page.keyboard.press("ArrowUp")
+        assert page.evaluate(focused) == "Variant"
+        page.keyboard.press("ArrowUp")
+        assert page.evaluate(focused) == "Variant"  # there is nothing above
+
+
+def test_a_link_to_an_entry_finds_it_in_another_section(board, opened):
+    with opened(board) as page:
+        entry = page.locator(".ranking tbody tr").nth(4).get_attribute("data-entry")
+        page.evaluate("(hash) => { location.hash = hash; }", f"s7-e{entry}")
+        page.locator(".entry-details[open] dl").wait_for()
+        settled(page)
+        assert f"at=s1-e{entry}" in page.url
+        assert page.locator(f"#s1-e{entry}").evaluate("e => e.getBoundingClientRect().top") < 900
+
+
 def test_six_entries_may_be_pinned_and_stand_first_whatever_is_filtered(board, opened):
     with opened(board) as page:
         for name in ("unet", "mhc", "add", "dar 7", "dar 6", "dar 5"):

@@ -129,10 +129,19 @@ async function restore() {
     await Promise.allSettled(sectionsOf().map((section) => restoreSection(section, said)));
     restoring -= 1;
   }
-  const target = place && document.getElementById(place);
+  const target = place && (document.getElementById(place) ?? elsewhere(place));
   if (target?.tagName === "DETAILS") target.open = true;
-  if (hash.includes("=")) target?.scrollIntoView?.();
+  if (hash.includes("=") || target?.id !== place) target?.scrollIntoView?.();
+  if (target) place = target.id;
   rememberSoon();
+}
+
+// The entry that a link leads to, in another section than the link says: sections are numbered in the
+// order of the page, and a new one moves those behind it.
+function elsewhere(place) {
+  const entry = (id) => id.match(/^s\d+-e(.+)/)?.[1], wanted = entry(place);
+  const all = [...document.querySelectorAll(".entry-details")];
+  return wanted ? all.find(({ id }) => entry(id) === wanted) : undefined;
 }
 
 async function restoreSection(section, said) {
