@@ -227,7 +227,7 @@ def printed() -> list[str]:
 
 LONG = ("sensitivity", "noise-floor")
 # They lack what they need here, and say so.
-ELSEWHERE = ("prepare", "doctor", "plan", "diagnose", "logs", "merge")
+ELSEWHERE = ("prepare", "doctor", "plan", "diagnose", "logs", "merge", "import")
 
 
 @pytest.mark.parametrize("command", printed())
@@ -240,7 +240,7 @@ def test_an_example_runs(own_registry, run, tmp_path, command):
     write(tmp_path, "variants: [{routing: add}]", "path/to/my_space.yaml")
     verb = shlex.split(command)[1]
     more = ["--dry-run"] if verb in ("sweep", *LONG) and "--dry-run" not in command else []
-    if verb in ("board", "status", "clean"):
+    if verb in ("board", "status", "clean", "export"):
         fill(tmp_path / "leaderboards" / "dar_variants", load(tmp_path, SMALL), "", {})
     code, _, complaint = run_it(run, command, *more, *(FOUR if verb == "train" else []))
     assert code == 0 or (verb in ELSEWHERE and "Traceback" not in complaint), complaint

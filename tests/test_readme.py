@@ -76,7 +76,7 @@ def test_the_search_space_is_tuned(folder):
 
 LONG = ("train", "sensitivity", "noise-floor")
 # They lack what they need here, and say so.
-UNPREPARED = ("prepare", "doctor", "plan", "diagnose", "logs", "merge")
+UNPREPARED = ("prepare", "doctor", "plan", "diagnose", "logs", "merge", "export", "import")
 
 
 def commands():

@@ -428,6 +428,40 @@ def merge(
     _exit(failed=bool(made["conflicts"]))
 
 
+@app.command(epilog="Example:  darbench export dar_variants --to dar_variants.zip")
+def export(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A leaderboard, or its folder.")],
+    to: Annotated[Path, typer.Option(help="File to write; one that is there is replaced.")],
+    samples: Annotated[bool, typer.Option("--samples", help="Pictures of samples, too.")] = False,
+    out: o.Out = RESULTS,
+    as_json: o.Json = False,
+) -> None:
+    """Write a leaderboard to one file: its rows and what its board needs, no weights."""
+    from darbench.cli.operation import exported_text
+    from darbench.commands import export as command
+
+    made = command.export(name, to, out, samples=samples)
+    _show(made, lambda: exported_text(made), as_json)
+
+
+@app.command("import", epilog="Example:  darbench import dar_variants.zip")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of `darbench export`.")],
+    out: o.Out = RESULTS,
+    as_json: o.Json = False,
+) -> None:
+    """Read a leaderboard from one file; one of its name in OUT is united with it.
+
+    Exit code 1 if they have measured different numbers for one step of a trial.
+    """
+    from darbench.cli.operation import merged_text
+    from darbench.commands import import_ as command
+
+    made = command.import_(file, out)
+    _show(made, lambda: merged_text(made, made["name"], out), as_json)
+    _exit(failed=bool(made["conflicts"]))
+
+
 @app.command(epilog="Example:  darbench clean dar_variants --dry-run")
 def clean(
     name: o.Name = "",

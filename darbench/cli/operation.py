@@ -1,5 +1,6 @@
-"""The texts of verbs that look after leaderboards: `status`, `clean` and `merge`."""
+"""The texts of verbs that look after leaderboards: `status`, `clean`, `merge` and `export`."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +36,14 @@ def merged_text(made: Mapping[str, Any], to: str, out: Path) -> str:
         lines.append(f"  and {len(found) - SHOWN} more, which --json lists")
     board = command_line(["darbench", "board", "--space", to], out)
     return "\n".join([*made["notes"], *lines, f"next: {board}"])
+
+
+def exported_text(made: Mapping[str, Any]) -> str:
+    pictures = f" with {made['samples']} pictures of samples" if made["samples"] else ""
+    said = f"{made['file']}: {size(made['bytes'])}{pictures}"
+    return (
+        f"{said}\nnext, where it is to be read: {shlex.join(['darbench', 'import', made['file']])}"
+    )
 
 
 def size(count: int) -> str:

@@ -18,7 +18,7 @@ def merge(names: Sequence[str], to: str, out: Path) -> dict[str, Any]:
     One that is there already is united with them. Every row is kept; where several give a step of
     a trial different numbers, that is listed. BadInput if something is no leaderboard.
     """
-    if Path(to).name != to:
+    if to in ("", "..") or Path(to).name != to:
         raise BadInput(f"--to {to}: the name of a leaderboard in {out}, not a path")
     folders, target = [leaderboards(name, out)[0] for name in names], out / to
     with ledger.lock(target, "darbench merge"):

@@ -196,7 +196,7 @@ def _rows(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
             version = row["schema_version"]
             if version <= SCHEMA_VERSION:
                 row = _whole(converted(row))
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise BadInput(
                 f"{path}:{number}: not a ledger row; move the file away or mend the line"
             ) from error
