@@ -6,6 +6,7 @@ from darbench.board.page import write_page
 from darbench.board.rank import sections
 from darbench.command_line import command_line
 from darbench.errors import BadInput
+from darbench.store import importances
 from darbench.store.declared import read as read_declared
 from darbench.store.ledger import read_ledger
 from darbench.store.tables import to_frame, write_parquet
@@ -39,6 +40,7 @@ def build(
             in_progress=in_progress,
             interrupted=interrupted,
             command=declared.command,
+            importances=importances.read(folder),
         )
     except OSError as error:
         again = command_line(["darbench", "board", "--space", name], out)

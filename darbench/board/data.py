@@ -7,8 +7,8 @@ settings that are only compared with each other are numbers: equal ones have the
 import json
 import math
 from collections import Counter
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
@@ -17,8 +17,10 @@ from darbench.analysis.outcomes import Entry, Outcome, Row, rate_falls
 from darbench.analysis.pairing import audits, unsettled
 from darbench.board.figures import families, styles
 from darbench.board.leaderboard import Leaderboard
+from darbench.board.trajectory import trajectory
 from darbench.records.canonical import canonical_json
 from darbench.records.metric import COMPARED
+from darbench.store.importances import Importance
 
 
 class _Codes(dict[Hashable, int]):
@@ -55,8 +57,13 @@ class _Curves:
         return self.grids[tuple(tuple(row[column] for row in curve) for column in columns)]
 
 
-def data(board: Leaderboard, titles: Mapping[str, str]) -> Data:
-    """Return what the page reads of a leaderboard; `titles` are the names of entries on it."""
+def data(
+    board: Leaderboard, titles: Mapping[str, str], importances: Sequence[Importance] = ()
+) -> Data:
+    """Return what the page reads of a leaderboard; `titles` are the names of entries on it.
+
+    `importances` are those of its search.
+    """
     metrics = [m for m in COMPARED if m == board.rank_by or board.curves[m].count()]
     curves, looks = _Curves(metrics, _hw_class(board)), _looks(board, titles)
     entries = [looks[entry.name] | _entry(entry, curves) for entry in board.entries]
@@ -73,9 +80,19 @@ def data(board: Leaderboard, titles: Mapping[str, str]) -> Data:
             {"name": p.name, "title": p.title, "levels": p.levels, "at": p.at}
             for p in board.parameters
         ],
+        "searched": _searched(board),
+        "importances": [asdict(each) for each in importances],
     }
     text = json.dumps(held, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return Data(text=text, numbers=curves.numbers)
+
+
+def _searched(board: Leaderboard) -> list[dict[str, Any]]:
+    places = {row.entry: place for place, row in enumerate(board.rows)}
+    return [
+        {"place": places[each.entry], **{k: v for k, v in asdict(each).items() if k != "entry"}}
+        for each in trajectory(board)
+    ]
 
 
 def _hw_class(board: Leaderboard) -> str | None:

@@ -5,7 +5,7 @@ the page and in what it unpacks, and by scripts/curves.js in the plots.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Template
@@ -23,8 +23,10 @@ from darbench.files import replacing
 from darbench.pages.inert import packed, plotly_js
 from darbench.pages.script import digest
 from darbench.pages.template import template
+from darbench.store.importances import Importance, point_key
 
 REFRESH_S = 20
+NONE: Mapping[str, Sequence[Importance]] = {}
 _WRITERS = ("number", "count", "percent", "chance", "interval", "power", "p_value")
 
 
@@ -37,14 +39,16 @@ def write_page(
     in_progress: str | None = None,
     interrupted: bool = False,
     command: str = "",
+    importances: Mapping[str, Sequence[Importance]] = NONE,
 ) -> Path:
     """Write out_dir/index.html by rename, so that a browser never loads half of it.
 
     `in_progress` is the line of the banner of a sweep that has not ended ("12 of 36 trials"); the
     page then reloads itself, unless the sweep was interrupted. `samples_dir` holds
     <trial_id>.png, and out_dir/sources the code of routings. `command` is what made the results.
+    `importances` are those of searches, by `point_key`.
     """
-    sections, own = _sections(boards, samples_dir), script()
+    sections, own = _sections(boards, samples_dir, importances), script()
     page = _template("board.html").render(
         name=name,
         sections=sections,
@@ -91,9 +95,14 @@ def _status(boards: Sequence[Leaderboard]) -> str:
     return f"{complete} of {len(counted)} entries complete"
 
 
-def _sections(boards: Sequence[Leaderboard], samples_dir: Path) -> list[Section]:
+def _sections(
+    boards: Sequence[Leaderboard],
+    samples_dir: Path,
+    importances: Mapping[str, Sequence[Importance]],
+) -> list[Section]:
     room = ROOM // max(1, len(boards))
+    weighed = [[] if b.tuned else importances.get(point_key(b.point), []) for b in boards]
     return [
-        section(board, f"s{place}", own, samples_dir, room)
+        section(board, f"s{place}", own, samples_dir, room, weighed[place - 1])
         for place, (board, own) in enumerate(zip(boards, facts(boards), strict=True), start=1)
     ]

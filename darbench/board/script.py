@@ -24,6 +24,7 @@ _PARTS = (
     "parallel_figure.js",
     "brushes.js",
     "cells_figure.js",
+    "search_figures.js",
     "ranks_figure.js",
     "target_figure.js",
     "regimes_figure.js",

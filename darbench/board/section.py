@@ -25,10 +25,12 @@ from darbench.board.parameters import chosen
 from darbench.board.picture import Picture, picture
 from darbench.board.reproduce import literal
 from darbench.board.samples import Samples, samples
+from darbench.board.trajectory import trajectory
 from darbench.command_line import published
 from darbench.pages.inert import packed, packed_numbers
 from darbench.records.metric import COMPARED, METRICS, Metric
 from darbench.records.schema import COLUMNS
+from darbench.store.importances import Importance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +81,7 @@ class Section:
     data: str  # what the page draws and scores by itself, packed
     numbers: str  # its learning curves, packed
     table: str  # all columns of the ranking, packed
+    importances: Sequence[Importance]  # of its search
     samples: Samples | None
 
     @property
@@ -140,6 +143,11 @@ class Section:
         return {e.row.entry: e.name for e in self.entries}
 
     @property
+    def searched(self) -> bool:
+        """Whether configurations were picked on seeds that rank nothing."""
+        return bool(trajectory(self.board))
+
+    @property
     def across(self) -> tuple[int, int]:
         """The places of the parameters that the heat map shows unasked."""
         return chosen(self.board.parameters)
@@ -172,14 +180,20 @@ class Section:
 
 
 def section(
-    board: Leaderboard, key: str, facts: list[Fact], samples_dir: Path, room: int
+    board: Leaderboard,
+    key: str,
+    facts: list[Fact],
+    samples_dir: Path,
+    room: int,
+    importances: Sequence[Importance] = (),
 ) -> Section:
     """Return the view of a leaderboard, of which every anchor begins with `key`.
 
-    Its pictures, of those in `samples_dir`, take `room` characters at most.
+    `importances` are those of its search. Its pictures, of those in `samples_dir`, take `room`
+    characters at most.
     """
     names, entries = names_of(board.rows), entry_views(board, key)
-    held = data(board, names)
+    held = data(board, names, importances)
     shown = columns(board)
     return Section(
         id=key,
@@ -196,6 +210,7 @@ def section(
         data=packed(held.text),
         numbers=packed_numbers(held.numbers),
         table=packed(table(board, shown)),
+        importances=importances,
         samples=samples(entries, samples_dir, room),
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from darbench.records.trial import Trial
 from darbench.search.proposer import Declares, Exhausted, Proposer, Row
+from darbench.store.importances import Importance
 
 
 class Chain:
@@ -44,3 +45,6 @@ class Chain:
     def tell(self, trial: Trial, row: Row | None) -> None:
         for each in self.proposers:
             each.tell(trial, row)
+
+    def importances(self) -> dict[str, Sequence[Importance]]:
+        return {key: own for each in self.proposers for key, own in each.importances().items()}

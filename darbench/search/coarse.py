@@ -105,6 +105,9 @@ class Coarse:
             self._values[trial.id] = _log(trial, row)
             self._choose()
 
+    def importances(self) -> dict:
+        return {}
+
     def _choose(self) -> None:
         """Choose the grounds that go on, once all coarse trials have ended."""
         if self._chosen or len(self._values) < self.coarse:

@@ -22,7 +22,7 @@ from darbench.search.propose import proposer
 from darbench.search.proposer import Exhausted, Proposer
 from darbench.search.space import SearchSpace
 from darbench.search.worker import RowWriter, failure
-from darbench.store import declared, ledger
+from darbench.store import declared, importances, ledger
 from darbench.store.sources import Source, keep
 
 BOARD_EVERY = 10.0  # seconds between rebuilds while trials finish
@@ -122,6 +122,8 @@ class Driver:
         ended = p.skipped + p.done + p.failed
         state = f"{ended} of {p.total} trials ended" if interrupted or p.left else None
         self._declare()
+        if self.finished:
+            importances.write(self.folder, self.proposer.importances())
         path = build(
             self.folder.name, self.folder.parent, in_progress=state, interrupted=interrupted
         )

@@ -33,3 +33,6 @@ class Grid:
 
     def tell(self, trial: Trial, row: Row | None) -> None:
         pass
+
+    def importances(self) -> dict:
+        return {}

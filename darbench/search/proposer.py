@@ -1,10 +1,11 @@
 """The interface of a proposer, which names the trials of a sweep one by one."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from darbench.records.trial import Trial
+from darbench.store.importances import Importance
 from darbench.store.place import Place
 
 Row = Mapping[str, Any]
@@ -74,3 +75,6 @@ class Proposer(Protocol):
 
     def tell(self, trial: Trial, row: Row | None) -> None:
         """Note that a trial ended with this row; None if it was lost."""
+
+    def importances(self) -> Mapping[str, Sequence[Importance]]:
+        """What mattered in searches that have ended, by the point where they stand."""

@@ -20,10 +20,12 @@ from darbench.records.setting import identity_defaults
 from darbench.records.trial import Trial
 from darbench.search.domains import Choices, Domain
 from darbench.search.ground import PARTS
+from darbench.search.importance import importances
 from darbench.search.proposer import Declares, Exhausted, Row
 from darbench.search.space import SearchSpace
 from darbench.search.variants import Configuration
 from darbench.store import ledger
+from darbench.store.importances import Importance, point_key
 
 MOST_DRAWS = 100  # after so many repeats in a row, no configuration is left
 
@@ -93,6 +95,22 @@ class Study:
         if drawn is not None and drawn.open:
             drawn.values[trial.id] = self._value(row)
             self._settle(drawn)
+
+    def importances(self) -> dict[str, list[Importance]]:
+        """What mattered in the search, of all that finished; nothing until it has ended."""
+        ended = [drawn for drawn in self._drawn.values() if not drawn.open]
+        if len(ended) < self._wanted:
+            return {}
+        told = [
+            optuna.trial.create_trial(
+                params=drawn.asked.params,
+                distributions=drawn.asked.distributions,
+                value=drawn.mean,
+            )
+            for drawn in ended
+            if math.isfinite(drawn.mean)
+        ]
+        return {point_key(self.space.ground.point): importances(told)}
 
     def _value(self, row: Row | None) -> float:
         value = row[self._metric] if row is not None and row["status"] == "ok" else None

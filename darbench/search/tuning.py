@@ -74,6 +74,9 @@ class Tuning:
             self._note(trial, row)
             self._confirm()
 
+    def importances(self) -> dict:
+        return {}
+
     def _tried(self, configurations: list[Configuration]) -> Tried:
         tried = []
         for configuration in configurations:

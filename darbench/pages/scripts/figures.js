@@ -3,8 +3,8 @@
 //
 // A kind of figure is a function of the data of its section, of how the reader looks at it and of
 // what its element says: it returns the traces and the layout of plotly, the table behind the
-// figure, how many entries it shows, and a note on them if there is one. One that draws itself
-// returns how, and needs no plotly.
+// figure, how many entries it shows, and a note on them if there is one; one that is not of entries
+// has it all told in its own words. One that draws itself returns how, and needs no plotly.
 const FIGURES = {};
 // How the reader looks at a section: each of these adds a few fields.
 const LOOKS = [(section) => ({ hidden: hiddenIn(section) })];
@@ -49,12 +49,12 @@ async function draw(plot) {
     if (!plot.firstElementChild) plot.textContent = "This browser cannot draw the plot.";
     return;
   }
-  const { draw: own, traces, layout, shown, note } = figureOf(plot, data);
+  const { draw: own, traces, layout, shown, note, told: other } = figureOf(plot, data);
   const all = data.entries.length;
   plot.classList.toggle("own", Boolean(own));
   if (own) own(plot);
   else await drawTraces(plot, shown ? { traces, layout } : null);
-  const told = `${shown} of ${all} ${all === 1 ? "entry" : "entries"}`;
+  const told = other ?? `${shown} of ${all} ${all === 1 ? "entry" : "entries"}`;
   plot.parentElement.querySelector(".shown").textContent = note ? `${told}; ${note}` : told;
 }
 
