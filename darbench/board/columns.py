@@ -39,7 +39,8 @@ def columns(board: Leaderboard) -> list[Column]:
     known += [*_COSTS, *_MECHANISM, *_RELIABLE, _other_track(bool(board.tuned)), *_ORIGIN]
     known += map(_parameter, board.parameters[1:])
     always = {_TIER.name, first.name, f"{first.name}_effect"}
-    return [c for c in known if c.name in always or board.frame[c.name].count()]
+    held = board.frame_with_parameters
+    return [c for c in known if c.name in always or held[c.name].count()]
 
 
 def table(board: Leaderboard, shown: Sequence[Column]) -> str:
@@ -48,7 +49,8 @@ def table(board: Leaderboard, shown: Sequence[Column]) -> str:
     Numbers have six significant digits.
     """
     names = dict.fromkeys(name for c in shown for name in (c.name, *c.beside))
-    values = {name: [_short(value) for value in board.frame[name]] for name in names}
+    frame = board.frame_with_parameters
+    values = {name: [_short(value) for value in frame[name]] for name in names}
     held = {"columns": [asdict(column) for column in shown], "values": values}
     return json.dumps(held, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 

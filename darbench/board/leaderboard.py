@@ -63,10 +63,15 @@ class Leaderboard:
         Relative effects are fractions: -0.02 in `val_loss_effect` is 2 % below `add`. Beside them
         stand `_low` and `_high` (95 % paired t interval), `_n` (seeds), `_p`, `_chance` (that a
         further seed lies below `add`), and for the metric that ranks `_p_adjusted` (Hochberg,
-        over all variants and their earlier versions). The last columns are the `parameters`.
+        over all variants and their earlier versions).
         """
+        return to_frame(self.rows)
+
+    @cached_property
+    def frame_with_parameters(self) -> pl.DataFrame:
+        """The rows, and in the last columns what varies on this leaderboard beside the routing."""
         own = {p.name: pl.Series(p.values, strict=False) for p in self.parameters[1:]}
-        return to_frame(self.rows).with_columns(**own)
+        return self.frame.with_columns(**own)
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:

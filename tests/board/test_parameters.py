@@ -26,7 +26,7 @@ def test_what_varies_is_a_column_of_the_frame_in_the_order_of_families():
     board = board_of(*varied())
     titles = ["routing", "dar.query", "dar.span", "hyper.streams", "training.lr"]
     assert [p.title for p in board.parameters] == titles
-    for row, own in zip(board.rows, board.frame.to_dicts(), strict=True):
+    for row, own in zip(board.rows, board.frame_with_parameters.to_dicts(), strict=True):
         params, training = json.loads(row.params_json), json.loads(row.config_json)["training"]
         assert own["training.lr"] == training["lr"]
         assert own["dar.span"] == (params.get("span") if row.routing == "dar" else None)

@@ -62,9 +62,11 @@ function serves(add, entry, metric) {
   return complete(add, metric) || within(entry.required, done(add, metric, entry.split));
 }
 
-// The entry that scores are ratios to: the first `add` that ranks, else the first entry.
+// The entry that scores are ratios to: the first `add` that ranks, else the first entry; one that
+// predicts the data only where there is none else.
 function referenceOf(entries, metric) {
-  const ranking = entries.filter((entry) => ranks(entry, metric));
+  const ranking = entries.filter((entry) => ranks(entry, metric))
+    .sort((one, other) => one.predicts_data - other.predicts_data);
   return ranking.find((entry) => entry.add) ?? ranking[0] ?? null;
 }
 

@@ -41,10 +41,12 @@ function ranked(rows) {
   }));
 }
 
-// A sort key: ranked entries by score, then controls, provisional, search-only and stale ones.
+// A sort key: ranked entries by score, then controls, provisional, search-only and stale ones. A
+// control that has not finished its seeds stands below the entries that have not.
 function placeOf({ entry, score, effects }, metric) {
-  const current = entry.control ? 1 : score === null ? 2 : 0;
-  const group = entry.stale ? 4 : entry.split === "search" ? 3 : current;
+  const waiting = done(entry, metric).length < entry.required.length;
+  const current = entry.control ? (waiting ? 3 : 1) : score === null ? 2 : 0;
+  const group = entry.stale ? 5 : entry.split === "search" ? 4 : current;
   const value = score ?? effects[metric]?.mean ?? Infinity;
   return [group, value, entry.label, entry.name];
 }
