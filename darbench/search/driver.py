@@ -5,6 +5,7 @@ row with `end`.
 """
 
 import time
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from darbench.board.build import build
+from darbench.errors import BadInput
 from darbench.records.paper import bibtex
 from darbench.records.trial import Trial
 from darbench.registry import ENCODERS, ROUTINGS
@@ -26,6 +28,7 @@ from darbench.store import declared, importances, ledger
 from darbench.store.sources import Source, keep
 
 BOARD_EVERY = 10.0  # seconds between rebuilds while trials finish
+LOST = "its worker process died"
 
 
 @dataclass
@@ -36,7 +39,8 @@ class Driver:
     progress: Progress
     listener: Listener
     folder: Path  # leaderboards/<name>
-    attempts: Mapping[str, int]  # number of attempts before this sweep, by trial id
+    attempts: dict[str, int]  # number of attempts that wrote a row, by trial id
+    retries: int  # of a trial whose process died, or had no memory left
     device: str
     command: str  # shown on the board
     sources: Mapping[str, str]  # code hash by routing
@@ -44,6 +48,8 @@ class Driver:
     def __post_init__(self):
         self._built = 0.0
         self._next: Trial | None = None
+        self._again: deque[Trial] = deque()
+        self._retried: Counter[str] = Counter()  # by trial id
         self.exhausted = False
 
     @classmethod
@@ -60,6 +66,7 @@ class Driver:
             listener=listener,
             folder=folder,
             attempts=ledger.attempts(rows),
+            retries=space.retries,
             device=device,
             command=command,
             sources={e.signature.name: e.signature.code_hash for e in space.entries},
@@ -68,10 +75,12 @@ class Driver:
     @property
     def finished(self) -> bool:
         """Whether every trial has run and ended."""
-        return self.exhausted and self.progress.running == 0
+        return self.exhausted and not self._again and self.progress.running == 0
 
     def peek(self) -> bool:
         """Whether there is a trial to run now."""
+        if self._next is None and self._again:
+            self._next = self._again.popleft()
         if self._next is None and not self.exhausted:
             try:
                 self._next = self.proposer.next()
@@ -103,6 +112,9 @@ class Driver:
         """Note that a trial ended with this row; None if its worker died without one."""
         if row is None or not row["final"]:
             row = self._lost(trial)
+        if self._worth_another(trial, row):
+            self._retried[trial.id] += 1
+            return self.put_back(trial, f"{row['status']} ({row['error']}), tried again")
         self.proposer.tell(trial, row)
         self.progress.running -= 1
         self.progress.ended(trial, row, self._at(trial))
@@ -112,6 +124,15 @@ class Driver:
                 self.build_board()
             except Exception as error:  # the trials matter more than the page
                 self.say(f"the board could not be rebuilt: {error}")
+
+    def put_back(self, trial: Trial, why: str) -> None:
+        """Note that a trial was cut off, and is to run again."""
+        attempt = self.attempt(trial)
+        if ledger.latest(self.folder / "ledger", trial.id, attempt) is not None:
+            self.attempts[trial.id] = attempt
+        self._again.append(trial)
+        self.progress.running -= 1
+        self.say(f"{trial_name(trial, self._at(trial))}: {why}")
 
     def say(self, event: str) -> None:
         self.progress.event = event
@@ -152,15 +173,26 @@ class Driver:
         places = self.proposer.declares.places.get(trial.config_hash, [])
         return named(places[0].point) if places else ""
 
+    def _worth_another(self, trial: Trial, row: Mapping[str, Any]) -> bool:
+        """Whether a trial failed by what may be otherwise now, and was not tried too often."""
+        machine = row["status"] == "oom" or row["error"] == LOST
+        return machine and self._retried[trial.id] < self.retries
+
     def _lost(self, trial: Trial) -> dict[str, Any]:
         """Return the last row of a trial whose worker died, and write one if it has none."""
         attempt = self.attempt(trial)
         row = ledger.latest(self.folder / "ledger", trial.id, attempt)
         if row is not None and row["final"]:
             return row
-        report = failure("crashed", row["step"] if row else 0, "its worker process died")
+        report = failure("crashed", row["step"] if row else 0, LOST)
         writer = RowWriter(folder=self.folder, device=self.device, name="driver")
-        return writer.append(trial, report, attempt)
+        try:
+            return writer.append(trial, report, attempt)
+        except OSError as error:
+            raise BadInput(
+                f"cannot write to {self.folder}: {error.strerror}; mend that, and run the command "
+                "again: what was written is safe"
+            ) from error
 
 
 def _source(name: str) -> Source:

@@ -25,16 +25,20 @@ class Progress:
     _values: dict[str, dict[str, list[float]]] = field(default_factory=dict)
 
     @property
+    def ended_now(self) -> int:
+        """How many trials this sweep has ended."""
+        return self.done + self.failed
+
+    @property
     def left(self) -> int:
         return self.total - self.skipped - self.done - self.failed
 
     @property
     def seconds_left(self) -> float | None:
         """The time left at the mean pace so far; None before the first trial has ended."""
-        ended = self.done + self.failed
-        if not ended:
+        if not self.ended_now:
             return None
-        return (time.monotonic() - self._started) / ended * self.left
+        return (time.monotonic() - self._started) / self.ended_now * self.left
 
     def ended(self, trial: Trial, row: Mapping[str, Any], at: str = "") -> None:
         """Count a trial by its last row; `at` says on which point of the axes it stands."""

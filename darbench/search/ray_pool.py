@@ -10,8 +10,10 @@ import os
 import pickle
 import socket
 import sys
-from collections.abc import Callable, Collection, Mapping
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,6 +36,7 @@ from darbench.testing.travel import Parcel
 if TYPE_CHECKING:  # a worker needs none of what makes a board
     from darbench.search.driver import Driver
 
+GCS_S = 10  # after which Ray ends a process whose GCS is gone: nothing else can
 # These are set before Ray is imported: it prints nothing, and has no memory monitor, for when that
 # kills one worker, Tuner.fit raises and ends the whole sweep (seen with Ray 2.60). Every trial
 # runs in a thread of its own, to which malloc would give an arena of its own: with one for all,
@@ -47,6 +50,7 @@ ENVIRONMENT = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # it waits until every worker reaches a checkpoint
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "RAY_gcs_rpc_server_reconnect_timeout_s": str(GCS_S),
     "MALLOC_ARENA_MAX": "1",
 }
 os.environ |= {key: os.environ.get(key, value) for key, value in ENVIRONMENT.items()}
@@ -55,16 +59,39 @@ import ray  # noqa: E402
 from ray import tune  # noqa: E402
 from ray.tune.search import Searcher  # noqa: E402
 
+STARTS = 3  # of a Ray whose processes die, without a trial that ends
 SENT = ("trial_id", "step", "final", "status", "error", "attempt", *COMPARED)  # columns
+
+
+class PartDied(Exception):
+    """A process of Ray itself has died, without which no trial can run."""
 
 
 def run(driver: "Driver", workers: int, interruptible: Callable[[], None]) -> None:
     """Run the driver's trials, as many at a time as there are workers, until it has no more.
 
     `interruptible` is called whenever Ray may have set signal handlers of its own. However the run
-    ends, Ray's processes and files are gone when this returns.
+    ends, Ray's processes and files are gone when this returns. Where a process of Ray itself died
+    Ray is started anew, STARTS times if no trial ends between.
     """
     logging.getLogger("ray").setLevel(logging.CRITICAL)
+    vain, ended = 0, 0
+    while vain < STARTS:
+        searcher = DriverSearcher(driver)
+        try:
+            return _run(searcher, workers, interruptible)
+        except PartDied as died:
+            vain = 1 if driver.progress.ended_now > ended else vain + 1
+            ended = driver.progress.ended_now
+            driver.say(f"{died} of Ray died: Ray is started anew")
+            for trial in searcher.running.values():
+                driver.put_back(trial, "cut off")
+    driver.say(f"Ray died {vain} times and no trial ended: the sweep stops")
+
+
+def _run(searcher: "DriverSearcher", workers: int, interruptible: Callable[[], None]) -> None:
+    """Run trials on a Ray of its own; PartDied if a process of that dies."""
+    driver = searcher.driver
     # In a thread Ray sets no handlers of Python's, though its library still sets one for SIGTERM.
     # Ray's processes die with the thread that started them.
     with scratch() as storage, ThreadPoolExecutor(1) as thread:
@@ -77,7 +104,8 @@ def run(driver: "Driver", workers: int, interruptible: Callable[[], None]) -> No
                 wait([starting], timeout=0.05)
             interruptible()
             starting.result()
-            _tuner(driver, sent, workers, storage).fit()
+            with _watching(driver):
+                _tuner(searcher, sent, workers, storage).fit()
         finally:
             wait([starting])  # a half-started Ray cannot be shut down
             ray.shutdown()
@@ -85,6 +113,8 @@ def run(driver: "Driver", workers: int, interruptible: Callable[[], None]) -> No
 
 def _start(cpus: int, gpus: int, storage: str) -> None:
     """Start Ray on this machine alone."""
+    # When its raylet dies it prints twenty lines of that's log; the driver says it in one.
+    ray._private.worker.print_to_stdstream = lambda *_, **__: None
     ray.init(
         address="local",
         num_cpus=cpus,
@@ -103,17 +133,23 @@ class DriverSearcher(Searcher):
     def __init__(self, driver: "Driver"):
         super().__init__()
         self.driver = driver
+        self.broken: BadInput | None = None  # why no trial can run any more
         self.running: dict[str, Trial] = {}  # by Ray's trial id
         self.last: dict[str, dict[str, Any]] = {}  # columns of its last row, by Ray's trial id
 
     def suggest(self, trial_id: str) -> dict | str | None:
-        if not self.driver.peek():
-            return Searcher.FINISHED if self.driver.exhausted else None
+        if not self.driver.peek():  # one that runs may have to run again
+            return Searcher.FINISHED if self.driver.finished else None
         self.running[trial_id] = trial = self.driver.take()
         return {"trial": trial, "attempt": self.driver.attempt(trial)}
 
     def on_trial_complete(self, trial_id: str, result=None, error: bool = False) -> None:
-        self.driver.end(self.running.pop(trial_id), self.last.pop(trial_id, None))
+        if error and _dead_part():  # no fault of the trial
+            return
+        try:
+            self.driver.end(self.running.pop(trial_id), self.last.pop(trial_id, None))
+        except BadInput as broken:  # which Tune would wrap in a trace of its own
+            self.broken = broken
 
     def save(self, checkpoint_path: str) -> None:
         """Save nothing, for the ledger is the state."""
@@ -128,6 +164,12 @@ class RowCallback(tune.Callback):
     def __init__(self, searcher: DriverSearcher):
         self.searcher = searcher
 
+    def on_step_begin(self, iteration, trials, **info) -> None:
+        if self.searcher.broken:
+            raise self.searcher.broken
+        if part := _dead_part():
+            raise PartDied(part)
+
     def on_trial_result(self, iteration, trials, trial, result, **info) -> None:
         row = self.searcher.last[trial.trial_id] = result["row"]
         running, driver = self.searcher.running[trial.trial_id], self.searcher.driver
@@ -137,14 +179,40 @@ class RowCallback(tune.Callback):
             driver.reached(running, row)
 
 
-def _tuner(driver: "Driver", sent: "Sent", workers: int, storage: str) -> tune.Tuner:
+@contextmanager
+def _watching(driver: "Driver") -> Iterator[None]:
+    """Say why the command is about to end where Ray's GCS died, for which Ray itself ends it."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(1.0):
+            if _dead_part() == "gcs_server":
+                return driver.say(
+                    f"gcs_server of Ray died, which ends this command in {GCS_S} s; run it again, "
+                    "and it goes on: what is in the ledger is safe"
+                )
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def _dead_part() -> str:
+    """The name of a process of Ray that has died; empty if all live."""
+    node = ray._private.worker._global_node
+    return next((name for name, _ in node.dead_processes()), "") if node else ""
+
+
+def _tuner(searcher: DriverSearcher, sent: "Sent", workers: int, storage: str) -> tune.Tuner:
+    driver = searcher.driver
     trainable = tune.with_parameters(
         work,
         setup=WorkerSetup(
             folder=driver.folder, device=driver.device, path=tuple(sys.path), sent=sent
         ),
     )
-    searcher = DriverSearcher(driver)
     return tune.Tuner(
         tune.with_resources(trainable, {"cpu": 1, "gpu": 1 if driver.device == "cuda" else 0}),
         tune_config=tune.TuneConfig(

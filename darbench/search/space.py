@@ -29,6 +29,7 @@ class SearchSpace:
     sampler: str
     seeds: tuple[int, ...]
     trials: int  # configurations that random and tpe draw
+    retries: int  # of a trial whose process died, or had no memory left
     confirm_top: int  # how many of the best are run again on fresh seeds
     confirm_seeds: tuple[int, ...]
     tune: Tune
@@ -96,6 +97,7 @@ def build_space(config: Mapping[str, Any], signatures: Mapping[str, Signature]) 
         sampler=config["sampler"],
         seeds=tuple(config["seeds"]),
         trials=config["trials"],
+        retries=config["retries"],
         confirm_top=config["confirm"]["top"],
         confirm_seeds=tuple(config["confirm"]["seeds"]),
         tune=Tune(
@@ -117,6 +119,8 @@ def _check(space: SearchSpace) -> None:
             raise unknown("metric task.rank_by:", ground.task.rank_by, COMPARED)
     if not space.entries:
         raise BadInput("the space has no variants; give `variants:` at least one `- routing: add`")
+    if space.retries < 0:
+        raise BadInput(f"retries={space.retries}: must be 0 or more")
     several = {
         "seeds": space.seeds,
         "confirm.seeds": space.confirm_seeds,

@@ -27,7 +27,7 @@ from darbench.search.variants import Configuration
 from darbench.store import ledger
 from darbench.store.importances import Importance, point_key
 
-MOST_DRAWS = 100  # after so many repeats in a row, no configuration is left
+MOST_DRAWS = 100  # after so many repeats of its own in a row, no configuration is left
 
 
 @dataclass
@@ -69,8 +69,11 @@ class Study:
         self.skipped = 0
         before = self._before(rows)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._sampler = _sampler(space.sampler, seed=len(before))
-        self._random = _sampler("random", seed=space.trials + len(before))
+        self._sampler = self._random = _sampler("random", seed=0)
+        if space.sampler != "random":  # whose draws are met again where they ran before
+            self._sampler = _sampler(space.sampler, seed=len(before))
+            self._random = _sampler("random", seed=space.trials + len(before))
+        self._most_draws = MOST_DRAWS + len(before)
         self._study = optuna.create_study(sampler=self._sampler)
         for point in before:
             self._study.enqueue_trial(point)
@@ -118,7 +121,7 @@ class Study:
 
     def _ask(self) -> None:
         """Draw one more configuration; its finished seeds are taken from the ledger."""
-        for _ in range(MOST_DRAWS):
+        for _ in range(self._most_draws):
             asked = self._study.ask()
             configuration = self.space.draw(partial(_suggest, asked))
             trials = [configuration.trial(seed, "search") for seed in self.space.seeds]

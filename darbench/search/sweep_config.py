@@ -61,6 +61,11 @@ class SweepConfig:
         f"{[*GRID_SEEDS]} for a grid, {[*SEARCH_SEEDS]} for a search",
     )
     trials: int = setting(20, doc="configurations that `random` and `tpe` draw")
+    retries: int = setting(
+        1,
+        doc="how often a sweep tries a trial again whose process died or had no memory left; what "
+        "raises is tried again by the next command alone",
+    )
     confirm: Confirm = field(default_factory=Confirm)
     variants: list[Any] = setting(
         [],

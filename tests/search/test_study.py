@@ -84,6 +84,29 @@ def test_an_interrupted_study_goes_on_and_runs_nothing_twice(tmp_path, sampler, 
     assert once_more.skipped == once_more.total == len(ids)
 
 
+@pytest.mark.parametrize("stop", [0, 1, 5, 13, 24, 25, 30])
+def test_random_draws_are_those_of_a_study_that_was_never_interrupted(tmp_path, stop):
+    space = load(tmp_path, STUDY, "sampler=random")
+    whole = drive(proposer(space, []), [])
+    rows = []
+    drive(proposer(space, rows), rows, limit=stop)
+    rows = rows[1::2] if stop == 24 else rows  # half of them had not ended
+    drive(proposer(space, rows), rows)
+    assert {row["trial_id"] for row in rows} == {trial.id for trial in whole}
+
+
+def test_many_random_draws_are_met_again_and_passed_over(tmp_path):
+    text = """
+    seeds: [0]
+    confirm: {top: 0}
+    variants: [{routing: dar, params: {lr_mult: {low: 1, high: 9}}}]
+    """
+    rows = []
+    drive(proposer(load(tmp_path, text, "sampler=random", "trials=150"), rows), rows)
+    more = drive(proposer(load(tmp_path, text, "sampler=random", "trials=152"), rows), rows)
+    assert len(more) == 2
+
+
 def test_trials_that_were_running_when_a_study_died_are_run(tmp_path):
     space = load(tmp_path, STUDY)
     proposing = proposer(space, [])

@@ -217,7 +217,7 @@ def test_an_interrupted_sweep_stops_at_once_and_says_how_to_go_on(tmp_path, scra
 @pytest.mark.slow
 def test_a_worker_killed_in_mid_trial_fails_that_trial_alone(tmp_path):
     space, out = write(tmp_path, TWO), tmp_path / "out"
-    driver = start(space, out, *LONG)
+    driver = start(space, out, *LONG, "retries=0")
     until(lambda: rows_of(out))
     os.kill(workers_of(out)[0], signal.SIGKILL)
     said, complaints = driver.communicate(timeout=240)
