@@ -44,8 +44,17 @@ def check(folder: Path) -> None:
         said = json.loads((folder / declared.FILE).read_text())
     except (ValueError, RecursionError):
         said = None
-    if not fits(said, DECLARED):
+    if not fits(said, DECLARED) or not is_text(said):
         raise BadInput(f"{declared.FILE} is none of darbench")
+
+
+def is_text(value: Any) -> bool:
+    """Whether a value of JSON can be written as UTF-8; half of a surrogate pair cannot."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, RecursionError):
+        return False
+    return True
 
 
 def fits(value: Any, kind: Any) -> bool:
@@ -68,7 +77,21 @@ def _wrong(row: Mapping[str, Any]) -> str:
     kinds = {column.name: column.kind for column in SCHEMA}
     given = {name: value for name, value in row.items() if value is not None}
     given |= {name: row[name] for name in ledger.NEEDED}
-    return next((n for n, v in given.items() if n in kinds and not _holds(v, kinds[n])), "")
+    held = {name: value for name, value in given.items() if name in kinds}
+    return next((n for n, v in held.items() if not _holds(v, kinds[n]) or not _reads(n, v)), "")
+
+
+def _reads(name: str, value: Any) -> bool:
+    """Whether a text can be shown, and is an object of JSON where its column has those."""
+    if not isinstance(value, str):
+        return True
+    if not name.endswith("_json"):
+        return is_text(value)
+    try:
+        said = json.loads(value)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(said, dict) and is_text(said) and is_text(value)
 
 
 def _holds(value: Any, kind: str) -> bool:

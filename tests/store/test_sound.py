@@ -39,6 +39,11 @@ def test_kinds_of_values(value, kind, holds):
         {"created_utc": None},
         {"label": {"a": 1}},
         {"trial_id": "../../x"},
+        {"label": "half \ud800"},
+        {"config_json": "x"},
+        {"config_json": "[]"},
+        {"params_json": '{"a": "\\ud800"}'},
+        {"protocol_json": "[" * 100_000},
     ],
 )
 def test_a_row_with_a_value_of_another_kind_is_refused(tmp_path, odd):
@@ -50,7 +55,10 @@ def test_a_row_with_a_value_of_another_kind_is_refused(tmp_path, odd):
         sound.check(tmp_path)
 
 
-@pytest.mark.parametrize("said", ["[]", "{", "[" * 100_000, json.dumps({"seeds": {"a": 1}})])
+@pytest.mark.parametrize(
+    "said",
+    ["[]", "{", "[" * 100_000, json.dumps({"seeds": {"a": 1}}), json.dumps({"command": "\ud800"})],
+)
 def test_declarations_of_another_form_are_refused(tmp_path, said):
     append(tmp_path, "a-0")
     (tmp_path / "declared.json").write_text(said)
