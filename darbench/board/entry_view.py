@@ -8,9 +8,10 @@ from typing import Any
 
 from darbench.board import cells
 from darbench.board.entry_row import EntryRow, Standing
-from darbench.board.figures import Style, styles
+from darbench.board.figures import styles
 from darbench.board.leaderboard import Leaderboard
 from darbench.board.reproduce import reproduce_command
+from darbench.pages.colours import Style
 from darbench.records.metric import COMPARED
 
 _ENVIRONMENT = (

@@ -5,51 +5,36 @@ darbench.board.picture.
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import polars as pl
 
 from darbench.analysis.comparison import BASELINE
 from darbench.board.entry_row import EntryRow
 from darbench.board.leaderboard import Leaderboard
+from darbench.pages.colours import COLOURS, DASHES, GREY, Style, style
 
-# These read on white and on near black, and most colour-blind readers can tell them apart.
-COLOURS = ("#3a86d8", "#e0772f", "#2f9e77", "#b65fc4", "#c09a1a", "#d9506a", "#3aa6b9", "#9a7b5b")
-BASELINE_COLOUR = "#868e96"
 HEIGHT = 420
 MARGIN = {"l": 64, "r": 44, "t": 24, "b": 52}
 LEADING = 12  # curves that are drawn unasked, beside those of `add`
-_DASHES = ("solid", "dash", "dot", "dashdot")
-
-
-class Style(NamedTuple):
-    """How the curve of an entry is drawn."""
-
-    colour: str
-    dash: str
 
 
 def styles(rows: Iterable[EntryRow]) -> dict[str, Style]:
     """A map from entry to style; stale entries are not drawn, and `add` is grey everywhere."""
     drawn = [row for row in rows if not row.stale]
+    chosen = {row.entry: GREY for row in drawn if row.baseline}
     others = [row.entry for row in drawn if not row.baseline]
-    chosen = {row.entry: Style(BASELINE_COLOUR, "solid") for row in drawn if row.baseline}
-    chosen |= {entry: _style(place) for place, entry in enumerate(others)}
+    chosen |= {entry: style(place) for place, entry in enumerate(others)}
     return {row.entry: chosen[row.entry] for row in drawn}
-
-
-def _style(place: int) -> Style:
-    return Style(COLOURS[place % len(COLOURS)], _DASHES[place // len(COLOURS) % len(_DASHES)])
 
 
 def families(rows: Iterable[EntryRow]) -> dict[str, Style]:
     """A map from routing to style, for lines of many entries; `add` is grey here too."""
     names = [name for name in dict.fromkeys(row.routing for row in rows) if name != BASELINE]
     looks = {
-        name: Style(COLOURS[place % len(COLOURS)], _DASHES[place % len(_DASHES)])
+        name: Style(COLOURS[place % len(COLOURS)], DASHES[place % len(DASHES)])
         for place, name in enumerate(names)
     }
-    return {BASELINE: Style(BASELINE_COLOUR, "solid")} | looks
+    return {BASELINE: GREY} | looks
 
 
 def leading(rows: Iterable[EntryRow]) -> list[str]:

@@ -12,6 +12,7 @@ from jinja2 import Template
 from markupsafe import Markup
 
 from darbench.board import cells
+from darbench.board.diagnoses import diagnoses_in, diagnosis
 from darbench.board.facts import facts
 from darbench.board.leaderboard import Leaderboard
 from darbench.board.regimes import regimes
@@ -19,6 +20,7 @@ from darbench.board.samples import ROOM
 from darbench.board.script import script
 from darbench.board.section import Section, section
 from darbench.board.sources import sources
+from darbench.command_line import published
 from darbench.files import replacing
 from darbench.pages.inert import packed, plotly_js
 from darbench.pages.script import digest
@@ -45,16 +47,23 @@ def write_page(
 
     `in_progress` is the line of the banner of a sweep that has not ended ("12 of 36 trials"); the
     page then reloads itself, unless the sweep was interrupted. `samples_dir` holds
-    <trial_id>.png, and out_dir/sources the code of routings. `command` is what made the results.
-    `importances` are those of searches, by `point_key`.
+    <trial_id>.png, out_dir/sources the code of routings, and `out_dir` the diagnoses. `command` is
+    what made the results. `importances` are those of searches, by `point_key`.
     """
     sections, own = _sections(boards, samples_dir, importances), script()
+    found = diagnoses_in(out_dir)
+    count = len(sections)
+    diagnosed = {s.id: diagnosis(s.entries, s.id, s.board.name, found, count) for s in sections}
     page = _template("board.html").render(
         name=name,
         sections=sections,
         regimes=regimes(boards),
         sources=sources(boards, out_dir),
         entries={each.id: _entries(each) for each in sections},
+        diagnosed=diagnosed,
+        undiagnosed=found.problem or not any(diagnosed.values()),
+        problem=found.problem,
+        diagnose=published(["darbench", "diagnose", "--space", name]),
         script=Markup(own),
         digest=digest(own),
         plotly=plotly_js() if any(section.plots for section in sections) else None,

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from darbench.board.cells import power
-from darbench.board.figures import HEIGHT, MARGIN, Style
+from darbench.board.figures import HEIGHT, MARGIN
+from darbench.pages.colours import Style
 
 WIDTH = 640
 _DASHES = {"solid": "", "dash": "9 6", "dot": "2 4", "dashdot": "9 4 2 4"}

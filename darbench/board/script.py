@@ -8,6 +8,7 @@ _PARTS = (
     "ranking_rows.js",
     "ranking.js",
     "state.js",
+    "diagnosis_state.js",
     "tools.js",
     "arrows.js",
     "copies.js",

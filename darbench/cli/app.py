@@ -336,7 +336,7 @@ def diagnose(
     load: o.Load = None,
     as_json: o.Json = False,
 ) -> None:
-    """Say what a trained model's routing does over depth and time; writes diagnostics.parquet.
+    """Say what a trained model's routing does over depth and time; writes a table and a report.
 
     Of a trial that kept its weights (training.keep_weights=last), of all those of a sweep with
     --space, or of a file of weights with --checkpoint and --routing.

@@ -20,7 +20,8 @@ DIAGNOSED = {  # what the seven numbers of a diagnosis are called for people
 def diagnosed_text(made: Diagnosed) -> str:
     lines = [f"{made.weights.name}: {made.weights.label}", *made.notes]
     lines += [f"{value:9.3g}  {DIAGNOSED[name]}" for name, value in made.columns.items()]
-    return "\n".join([*lines, f"all of it, over depth and time: {made.table}"])
+    lines.append(f"all of it, over depth and time: {made.table}")
+    return "\n".join([*lines, f"its pictures: {made.report}"])
 
 
 def diagnoses_text(made: Sequence[Diagnosed]) -> str:
@@ -31,4 +32,6 @@ def diagnoses_text(made: Sequence[Diagnosed]) -> str:
         shown.add_row(each.weights.label, str(each.weights.trial.pair_id), *numbers)
     notes = (f"{each.weights.name}: {note}" for each in made for note in each.notes)
     meaning = (f"{name}: {text}" for name, text in DIAGNOSED.items())
-    return "\n".join([render(shown), *notes, *meaning, f"over depth and time: {made[0].table}"])
+    where = f"over depth and time: {made[0].table}"
+    pictures = f"pictures: {made[0].report}; `darbench board` puts them on the leaderboard's page"
+    return "\n".join([render(shown), *notes, *meaning, where, pictures])

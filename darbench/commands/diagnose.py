@@ -11,6 +11,7 @@ from typing import Any
 from darbench.arithmetic import plain_arithmetic
 from darbench.board.reproduce import overrides_of, reproduce_command
 from darbench.command_line import command_line
+from darbench.commands.diagnosis_report import report
 from darbench.commands.leaderboards import in_folder
 from darbench.data import load as load_dataset
 from darbench.diagnose.columns import scalar_columns
@@ -18,6 +19,7 @@ from darbench.diagnose.long_form import long_form
 from darbench.diagnose.whole import whole_diagnosis
 from darbench.errors import BadInput, unknown
 from darbench.model.weights_file import load_weights
+from darbench.pages.report import NAME as REPORT
 from darbench.records.trial import Trial
 from darbench.registry import signatures
 from darbench.search.feasible import require_feasible
@@ -49,6 +51,7 @@ class Weights:
 class Diagnosed:
     weights: Weights
     table: Path
+    report: Path
     columns: dict[str, float]  # of darbench.diagnose.columns
     notes: list[str]
 
@@ -58,6 +61,7 @@ class Diagnosed:
             "routing": self.weights.trial.variant.routing,
             "weights": str(self.weights.file),
             "diagnostics": str(self.table),
+            "report": str(self.report),
             "notes": self.notes,
             **{name: x if math.isfinite(x) else None for name, x in self.columns.items()},
         }
@@ -114,7 +118,13 @@ def weights_of_file(
 
 
 def diagnose(weights: Weights, device: str = "auto") -> Diagnosed:
-    """Write the diagnosis of the weights into the table of their folder."""
+    """Write the diagnosis of the weights into the table of their folder, and the report anew."""
+    made = _measured(weights, device)
+    report(weights.folder)
+    return made
+
+
+def _measured(weights: Weights, device: str) -> Diagnosed:
     trial, device = weights.trial, resolve_device(device)
     require_feasible([(trial.variant.routing, trial)])
     dataset = load_dataset(trial.task.data, trial.task.data_path)
@@ -126,18 +136,22 @@ def diagnose(weights: Weights, device: str = "auto") -> Diagnosed:
         found, times = whole_diagnosis(model, dataset, device, transport)
         columns = scalar_columns(model, dataset, device, transport)
     table = write_diagnostics(weights.folder, weights.name, long_form(found, times))
-    return Diagnosed(weights=weights, table=table, columns=columns, notes=notes)
+    page = table.with_name(REPORT)
+    return Diagnosed(weights=weights, table=table, report=page, columns=columns, notes=notes)
 
 
 def diagnose_all(
     several: Sequence[Weights], device: str, told: Callable[[int, int, str], None]
 ) -> Iterator[Diagnosed]:
-    """Diagnose one after the other; each is in the table once it is yielded.
+    """Diagnose one after the other; each is in the table once it is yielded, all in the report.
 
     told: takes how many are done, of how many, and which.
     """
     for done, weights in enumerate(several, start=1):
-        yield diagnose(weights, device)
+        made = _measured(weights, device)
+        if done == len(several):
+            report(weights.folder)
+        yield made
         told(done, len(several), f"{weights.label}, seed {weights.trial.pair_id}")
 
 

@@ -17,7 +17,7 @@ _MARKUP = str.maketrans("<>&", ",./")
 
 def packed(text: str) -> str:
     """Pack a text; the same text is the same on any day, for no time is written into it."""
-    return _packed(text.encode())
+    return packed_bytes(text.encode())
 
 
 def packed_numbers(values: Sequence[float | None]) -> str:
@@ -27,7 +27,7 @@ def packed_numbers(values: Sequence[float | None]) -> str:
     quarters of what the shortest decimals take that are read as the same numbers.
     """
     planes = np.array(values, "<f8").view(np.uint8).reshape(-1, 8).T
-    return _packed(planes.tobytes())
+    return packed_bytes(planes.tobytes())
 
 
 def plotly_js() -> str:
@@ -35,7 +35,7 @@ def plotly_js() -> str:
     return _written((resources.files("darbench.pages") / "vendor" / _PLOTLY).read_bytes())
 
 
-def _packed(data: bytes) -> str:
+def packed_bytes(data: bytes) -> str:
     return _written(gzip.compress(data, 9, mtime=0))
 
 

@@ -5,7 +5,20 @@ import hashlib
 from collections.abc import Iterable
 from importlib import resources
 
-_SHARED = ("inert.js", "read.js", "written.js", "tables.js", "copy.js", "figures.js", "export.js")
+_SHARED = (
+    "inert.js",
+    "read.js",
+    "written.js",
+    "tables.js",
+    "copy.js",
+    "figures.js",
+    "lines.js",
+    "export.js",
+    "diagnosis.js",
+    "depth_figure.js",
+    "time_figure.js",
+    "maps_figure.js",
+)
 
 
 def script(package: str, parts: Iterable[str]) -> str:

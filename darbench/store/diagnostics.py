@@ -1,6 +1,6 @@
 """The table of diagnoses beside a leaderboard's ledger: diagnostics.parquet."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +32,30 @@ def write_diagnostics(folder: Path, trial: str, rows: Iterable[Mapping[str, Any]
     return path
 
 
-def read_diagnostics(folder: Path) -> pl.DataFrame:
-    """The table of a leaderboard's folder, empty where there is none; BadInput for another."""
+def read_diagnostics(folder: Path, trials: Collection[str] | None = None) -> pl.DataFrame:
+    """The table of a leaderboard's folder, empty where there is none; BadInput for another.
+
+    trials: only their rows, which is sooner read where there are many.
+    """
+    table = _scanned(folder)
+    return (table if trials is None else table.filter(pl.col("trial").is_in([*trials]))).collect()
+
+
+def diagnosed_trials(folder: Path) -> list[str]:
+    """The trials that the table has rows of, in its order; BadInput as above."""
+    trials = _scanned(folder).select("trial").unique(maintain_order=True)
+    return trials.collect()["trial"].to_list()
+
+
+def _scanned(folder: Path) -> pl.LazyFrame:
     path = folder / NAME
     if not path.exists():
-        return pl.DataFrame(schema=SCHEMA)
+        return pl.LazyFrame(schema=SCHEMA)
     try:
-        found = pl.read_parquet(path)
+        table = pl.scan_parquet(path)
+        schema = dict(table.collect_schema())
     except (OSError, pl.exceptions.PolarsError) as error:
         raise BadInput(f"{path}: no Parquet file ({error}); move it away") from None
-    if dict(found.schema) != SCHEMA:
+    if schema != SCHEMA:
         raise BadInput(f"{path}: not a table of diagnoses; move it away")
-    return found
+    return table

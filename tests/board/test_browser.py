@@ -1,7 +1,11 @@
 """The page in a browser: what is drawn when, what runs, and what is left without scripts."""
 
+import re
+from collections import Counter
+
 import pytest
 
+from darbench.board.script import script
 from tests.make.pages import EVIL, anchor, render, scrolled, sweep_rows
 from tests.make.rows import entry_rows, failed_row
 from tests.make.trials import toy_trial
@@ -159,3 +163,8 @@ def test_a_long_word_wraps_and_makes_nothing_wider(tmp_path, opened, width):
         assert over <= 0
         inner = "[...document.querySelectorAll('.scroll')].map(b => b.scrollWidth - b.clientWidth)"
         assert width < 1280 or {*page.evaluate(inner)} == {0}
+
+
+def test_no_two_scripts_of_a_page_name_the_same():
+    names = re.findall(r"^(?:const|let|function|async function) +(\w+)", script(), re.M)
+    assert [name for name, uses in Counter(names).items() if uses > 1] == []

@@ -3,8 +3,8 @@ import re
 
 import pytest
 
-from darbench.board.figures import Style
 from darbench.board.picture import WIDTH, picture
+from darbench.pages.colours import Style
 
 
 def curve(*points):

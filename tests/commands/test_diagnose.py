@@ -15,6 +15,7 @@ from darbench.commands.train import train_one
 from darbench.errors import BadInput
 from darbench.store import ledger
 from darbench.store.diagnostics import read_diagnostics
+from tests.make.pages import inert
 from tests.make.spaces import OVERRIDES
 
 KEEP = "training.keep_weights"
@@ -35,6 +36,8 @@ def test_a_trial_that_kept_its_weights_is_diagnosed_beside_its_ledger(tmp_path):
     assert {*table["trial"]} == {row["trial_id"]}
     assert {"rms_z", "routing_matrix", "softmax_weights", "probe_r2"} <= {*table["analysis"]}
     assert made.summary()["probe_r2"] == made.columns["probe_r2"]
+    assert made.report == tmp_path / "train" / "diagnosis.html"
+    assert "dar" in made.report.read_text() and str(tmp_path) not in made.report.read_text()
 
 
 def test_keeping_weights_moves_nothing_and_none_are_kept_unless_asked_for(tmp_path):
@@ -67,6 +70,10 @@ def test_all_that_a_sweep_kept_is_diagnosed(tmp_path, run):
     assert code == 0
     assert [each["trial"] for each in json.loads(out)] == [*dict.fromkeys(ids)]
     assert {*read_diagnostics(tmp_path / "train")["trial"]} == {*ids}
+    held = json.loads(inert((tmp_path / "train" / "diagnosis.html").read_text())["d1-data"])
+    assert [(e["title"], e["seeds"], e["baseline"]) for e in held["entries"]] == [
+        ("dar", 2, False)
+    ]
     code, out, _ = run("diagnose", "--space", "train", "--out", str(tmp_path))
     assert code == 0 and "[2/2] dar" in out and "probe_r2" in out
     assert run("diagnose", "--space", "trains", "--out", str(tmp_path))[0] == 2

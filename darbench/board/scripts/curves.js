@@ -70,19 +70,6 @@ function bandsOf(drawn) {
   }));
 }
 
-function bandTrace(ends) {
-  const there = ends.map(([x]) => x), back = ends.toReversed();
-  return {
-    x: [...there, ...back.map(([x]) => x)],
-    y: [...ends.map(([, , high]) => high), ...back.map(([, low]) => low)],
-    fill: "toself", line: { width: 0 }, mode: "lines", hoverinfo: "skip",
-  };
-}
-
-function faded(colour, opacity) {
-  return `rgba(${[1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16))}, ${opacity})`;
-}
-
 // All seeds of an entry are one trace, a gap after each.
 const seedsOf = (metric, { axis }) => ([entry]) => {
   const seeds = trialsOf(entry);

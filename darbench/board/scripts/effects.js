@@ -2,7 +2,6 @@
 const LEVEL = 0.95;
 const ROUNDING = 1e-12; // log differences below this come from floating point
 
-const sum = (values) => values.reduce((total, value) => total + value, 0);
 const mean = (values) => sum(values) / values.length;
 
 // The relative change of log differences, one a seed, with its interval and p value; null of none.

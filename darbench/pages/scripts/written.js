@@ -23,6 +23,8 @@ function percent(fraction) {
   return `${Number(rounded) > 0 ? "+" : ""}${rounded} %`.replace("-", "−");
 }
 
+const sum = (values) => values.reduce((total, value) => total + value, 0);
+
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
 // plotly reads texts as pseudo-HTML, and what stands between dollars as TeX.
