@@ -242,7 +242,9 @@ def test_an_example_runs(own_registry, run, tmp_path, command):
     more = ["--dry-run"] if verb in ("sweep", *LONG) and "--dry-run" not in command else []
     if verb in ("board", "status", "clean", "export"):
         fill(tmp_path / "leaderboards" / "dar_variants", load(tmp_path, SMALL), "", {})
-    code, _, complaint = run_it(run, command, *more, *(FOUR if verb == "train" else []))
+    more += FOUR if verb in ("train", "worker") else []
+    more += ["seeds=[0]", "variants=[{routing: add}]"] if verb == "worker" else []
+    code, _, complaint = run_it(run, command, *more)
     assert code == 0 or (verb in ELSEWHERE and "Traceback" not in complaint), complaint
 
 

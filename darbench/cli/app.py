@@ -231,6 +231,35 @@ def sweep(
     _exit(interrupted=result.interrupted, failed=result.failed > 0)
 
 
+@app.command(epilog="Example:  darbench worker --space dar_variants --out shared")
+def worker(
+    space: o.Space,
+    overrides: o.Overrides = None,
+    out: o.Out = RESULTS,
+    device: o.Device = "auto",
+    load: o.Load = None,
+    quick: o.Quick = False,
+    silent: o.Silent = 60.0,
+    as_json: o.Json = False,
+) -> None:
+    """Run trials of a grid together with other workers, on any machine that shares OUT.
+
+    Each runs one trial at a time, until all have ended; one that another leaves behind by dying is
+    taken over. Start as many as you like, such as a job array.
+    """
+    from darbench.cli.texts import worked_text
+    from darbench.search import headless
+
+    given = {"overrides": overrides or [], "quick": quick, "own": _load(load)}
+    files = [str(path.resolve()) for path in load or []]
+    say = partial(print, file=sys.stderr if as_json else sys.stdout, flush=True)
+    made = headless.work(
+        space, **given, out=out, device=device, files=files, silent_s=silent, say=say
+    )
+    _show(asdict(made), lambda: worked_text(made, out), as_json)
+    _exit(failed=made.failed > 0)
+
+
 @app.command(epilog="Example:  darbench sensitivity --task digits-nano")
 def sensitivity(
     task: o.Task,

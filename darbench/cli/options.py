@@ -49,3 +49,6 @@ Processes = Annotated[
 Effect = Annotated[str, typer.Option(help="Relative change to be seen, such as 2% or 0.02.")]
 Metric = Annotated[str, typer.Option(help=f"{' or '.join(COMPARED)}; default: the task's own.")]
 Variants = Annotated[int, typer.Option(min=1, help="Number of variants compared with add.")]
+Silent = Annotated[
+    float, typer.Option(min=1, help="Seconds after which a worker that says nothing is dead.")
+]

@@ -15,6 +15,7 @@ from darbench.records.metric import METRICS
 if TYPE_CHECKING:  # these import torch
     from darbench.commands.doctor import Finding
     from darbench.commands.prepare import Prepared
+    from darbench.search.headless import Worked
     from darbench.search.sweep import SweepResult
 
 WIDE = ("search parameters", "summary")  # columns that get a table of their own
@@ -211,3 +212,9 @@ def closing(result: "SweepResult", again: str) -> str:
     elif not result.interrupted:
         lines.append(f"next: open it in a browser; results as a table: {result.results}")
     return "\n".join(lines)
+
+
+def worked_text(made: "Worked", out: Path) -> str:
+    counts = f"{made.done} done and {made.failed} failed here, {made.elsewhere} elsewhere"
+    board = command_line(["darbench", "board", "--space", made.name], out)
+    return f"{made.total} trials: {counts}\nnext: {board}"

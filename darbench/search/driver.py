@@ -25,8 +25,11 @@ from darbench.search.proposer import Exhausted, Proposer
 from darbench.search.space import SearchSpace
 from darbench.search.worker import RowWriter, failure
 from darbench.store import declared, importances, ledger
+from darbench.store.claims import Claims
+from darbench.store.news import News
 from darbench.store.sources import Source, keep
 
+LOOK_S = 1.0  # between two looks at trials that others run
 BOARD_EVERY = 10.0  # seconds between rebuilds while trials finish
 LOST = "its worker process died"
 
@@ -44,12 +47,17 @@ class Driver:
     device: str
     command: str  # shown on the board
     sources: Mapping[str, str]  # code hash by routing
+    claims: Claims
 
     def __post_init__(self):
         self._built = 0.0
         self._next: Trial | None = None
         self._again: deque[Trial] = deque()
         self._retried: Counter[str] = Counter()  # by trial id
+        self._elsewhere: list[Trial] = []  # workers without a driver have them
+        self._looked = 0.0
+        self._news = News(self.folder / "ledger")
+        self.claims.forget()  # this one has the lock
         self.exhausted = False
 
     @classmethod
@@ -70,25 +78,61 @@ class Driver:
             device=device,
             command=command,
             sources={e.signature.name: e.signature.code_hash for e in space.entries},
+            claims=Claims(folder, "driver"),
         )
 
     @property
     def finished(self) -> bool:
         """Whether every trial has run and ended."""
-        return self.exhausted and not self._again and self.progress.running == 0
+        waits = self._again or self._elsewhere
+        return self.exhausted and not waits and self.progress.running == 0
 
     def peek(self) -> bool:
         """Whether there is a trial to run now."""
         if self._next is None and self._again:
             self._next = self._again.popleft()
-        if self._next is None and not self.exhausted:
-            try:
-                self._next = self.proposer.next()
-            except Exhausted:
-                self.exhausted = True
+        if self._next is None:
+            self._next = self._from_elsewhere() or self._proposed()
         self.progress.total = self.proposer.total
         self.progress.skipped = self.proposer.skipped
         return self._next is not None
+
+    def _proposed(self) -> Trial | None:
+        """The next trial that is proposed and nobody else runs."""
+        while not self.exhausted:
+            try:
+                trial = self.proposer.next()
+            except Exhausted:
+                self.exhausted = True
+                break
+            if trial is None or self._mine(trial):
+                return trial
+        return None
+
+    def _mine(self, trial: Trial) -> bool:
+        """Claim a trial; if others have it, or had, it is noted how it ended, now or later."""
+        if not self.claims.take(trial.id):
+            self._elsewhere.append(trial)
+            return False
+        self._news.look()
+        row = self._news.last.get(ledger.key(trial))
+        if row is None or row["status"] not in ledger.FINISHED:
+            self.attempts[trial.id] = self._news.attempts.get(trial.id, 0)
+            return True
+        self._ended(trial, row)
+        return False
+
+    def _from_elsewhere(self) -> Trial | None:
+        """A trial that another has left behind, looked for now and then."""
+        now = time.monotonic()
+        if not self._elsewhere or now - self._looked < LOOK_S:
+            return None
+        self._looked, others, self._elsewhere = now, self._elsewhere, []
+        for number, trial in enumerate(others):
+            if self._mine(trial):
+                self._elsewhere += others[number + 1 :]
+                return trial
+        return None
 
     def take(self) -> Trial:
         trial, self._next = self._next, None
@@ -115,10 +159,8 @@ class Driver:
         if self._worth_another(trial, row):
             self._retried[trial.id] += 1
             return self.put_back(trial, f"{row['status']} ({row['error']}), tried again")
-        self.proposer.tell(trial, row)
         self.progress.running -= 1
-        self.progress.ended(trial, row, self._at(trial))
-        self.listener(self.progress)
+        self._ended(trial, row)
         if time.monotonic() - self._built > BOARD_EVERY:
             try:
                 self.build_board()
@@ -133,6 +175,12 @@ class Driver:
         self._again.append(trial)
         self.progress.running -= 1
         self.say(f"{trial_name(trial, self._at(trial))}: {why}")
+
+    def _ended(self, trial: Trial, row: Mapping[str, Any]) -> None:
+        self.claims.give_back(trial.id)
+        self.proposer.tell(trial, row)
+        self.progress.ended(trial, row, self._at(trial))
+        self.listener(self.progress)
 
     def say(self, event: str) -> None:
         self.progress.event = event

@@ -138,7 +138,7 @@ class DriverSearcher(Searcher):
         self.last: dict[str, dict[str, Any]] = {}  # columns of its last row, by Ray's trial id
 
     def suggest(self, trial_id: str) -> dict | str | None:
-        if not self.driver.peek():  # one that runs may have to run again
+        if not self.driver.peek():  # one that runs, here or elsewhere, may have to again
             return Searcher.FINISHED if self.driver.finished else None
         self.running[trial_id] = trial = self.driver.take()
         return {"trial": trial, "attempt": self.driver.attempt(trial)}

@@ -143,7 +143,8 @@ def sweep(
         notes += dict.fromkeys(line for g in composed.grounds for line in hasty(g.training))
         for note in notes:
             driver.say(note)
-        _run(driver, workers)
+        with driver.claims.beating():
+            _run(driver, workers)
         board = driver.build_board(interrupted=not driver.finished)
     return SweepResult(
         name=composed.name,
@@ -247,7 +248,7 @@ def _run(driver: "Driver", workers: int) -> None:
 
     Ray is loaded only if there is a trial to run.
     """
-    if not driver.peek():
+    if not driver.peek() and driver.finished:
         return
     with handlers_kept() as interruptible, suppress(KeyboardInterrupt):
         interruptible()

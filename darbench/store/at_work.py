@@ -19,7 +19,7 @@ def working_on(folder: Path, name: str, **says: Any) -> Iterator[Callable[[int, 
     Yields a function that takes the steps done, and those in all. What cannot be said fails
     no trial.
     """
-    path = folder / FOLDER / f"{name}.json"
+    path = work_file(folder, name)
     with ExitStack() as stack:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,6 +40,11 @@ def working_on(folder: Path, name: str, **says: Any) -> Iterator[Callable[[int, 
         yield stepped
         with suppress(OSError):
             path.unlink()
+
+
+def work_file(folder: Path, name: str) -> Path:
+    """The file in which a process of this name says what it does."""
+    return folder / FOLDER / f"{name}.json"
 
 
 def at_work(folder: Path) -> list[Says]:

@@ -15,6 +15,7 @@ from darbench.records.canonical import canonical_json
 from darbench.records.protocol import protocol_hash
 from darbench.records.schema import COLUMNS, SCHEMA_VERSION, is_outdated
 from darbench.records.trial import Trial
+from darbench.store.at_work import work_file
 from darbench.store.converters import converted
 from darbench.store.held import Held, Says, Taken, clock, hold, holder
 
@@ -70,7 +71,7 @@ def read_ledger(folder: Path) -> list[dict[str, Any]]:
 def read_lines(folder: Path, files: str = "*.jsonl") -> Iterator[tuple[bytes, dict[str, Any]]]:
     """Yield each line, without its end, with its row as `read_ledger` returns it."""
     for path in sorted(folder.glob(files)):
-        yield from _rows(path)
+        yield from rows_in(path, path.read_bytes())
 
 
 def latest(folder: Path, trial_id: str, attempt: int) -> dict[str, Any] | None:
@@ -80,9 +81,14 @@ def latest(folder: Path, trial_id: str, attempt: int) -> dict[str, Any] | None:
 
 
 def repair(folder: Path) -> list[str]:
-    """Cut off torn last lines, and return what was done, a line per file; needs the `lock`."""
+    """Cut off torn last lines, and return what was done, a line per file; needs the `lock`.
+
+    A worker without a driver may be writing to its own file: that is left as it is.
+    """
     done = []
     for path in sorted(folder.glob("*.jsonl")):
+        if holder(work_file(folder.parent, path.stem)) is not None:
+            continue
         data = path.read_bytes()
         whole = data.rfind(b"\n") + 1
         if whole < len(data):
@@ -189,8 +195,9 @@ def outdated(rows: list[dict[str, Any]]) -> str:
     )
 
 
-def _rows(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
-    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
+def rows_in(path: Path, data: bytes) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    """Yield each line of a file's data, or of their end, with its row as `read_ledger` does."""
+    for number, line in enumerate(data.split(b"\n")[:-1], start=1):
         try:
             row = json.loads(line)
             version = row["schema_version"]

@@ -1,7 +1,10 @@
 """Trials: `toy_trial` never runs, `tiny_trial` trains on digits in a fraction of a second."""
 
+from dataclasses import replace
+
 from darbench.records.settings import Evaluation, Model, Task, Training
 from darbench.records.trial import Trial, Variant
+from darbench.registry import ROUTINGS
 
 STEPS = 400  # of a toy trial of `add`
 DIGITS = Task(name="digits-nano", data="digits", extractor="digits-cnn", rank_by="val_loss")
@@ -62,3 +65,8 @@ def tiny_trial(
         evaluation=Evaluation(**evaluation | of_evaluation),
         variant=Variant(routing=routing, params=params or {}),
     )
+
+
+def trial_of_now(**changes) -> Trial:
+    """A tiny trial of `add` with the source that it has."""
+    return replace(tiny_trial(**changes), code_hash=ROUTINGS.source_hash("add"))

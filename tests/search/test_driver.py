@@ -101,7 +101,6 @@ def test_a_disk_that_is_full_ends_the_sweep_in_one_line(driving):
     """Nothing can be noted of a trial there; `tests/search/test_full_disk.py` fills one."""
     driver, _ = driving()
     trial = taken(driver)
-    (driver.folder).mkdir()
     (driver.folder / "ledger").symlink_to("/dev/full")
     with pytest.raises(BadInput, match=r"cannot write to .*: .*; mend that, and run the command"):
         driver.end(trial, None)
