@@ -74,7 +74,7 @@ def test_the_search_space_is_tuned(folder):
     assert [len(own) for own in space.tuned()] == [8] + [16] * 8
 
 
-LONG = ("train", "sensitivity", "noise-floor")
+LONG = ("train", "worker", "sensitivity", "noise-floor")
 # They lack what they need here, and say so.
 UNPREPARED = ("prepare", "doctor", "plan", "diagnose", "logs", "merge", "export", "import")
 
