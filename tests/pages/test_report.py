@@ -123,6 +123,7 @@ def test_measures_over_t_are_of_the_chosen_shares_and_who_has_no_softmax_is_left
         assert mixing.evaluate("({ data }) => data.length") == 9
         page.locator("[data-diagnosis=of]").select_option("a0")
         page.locator("#d1-mixing ~ .shown", has_text="add reads by no softmax").wait_for()
+        assert page.locator("#d1-mixing").evaluate("plot => plot.offsetHeight") == 0
         gates = scrolled(page, "d1-gates")
         z = gates.evaluate("({ data }) => data[0].customdata[4][4]")
         assert z == pytest.approx(value("gate_gradient", 0.0, 4, 4), abs=1e-4)
