@@ -311,5 +311,5 @@ def test_a_tuned_sweep_that_is_interrupted_goes_on_and_adds_nothing_twice(tmp_pa
     again = darbench.sweep(space, out=tmp_path)
     assert (again.done, again.skipped) == (0, 8) and rows_of(tmp_path) == rows
     page = again.board.read_text()
-    assert page.count("<section ") == 2 and "digits-nano, tuned training.lr at" in page
+    assert page.count(" training FLOPs</h2>") == 2 and "digits-nano, tuned training.lr at" in page
     assert re.search(r"That took 2 trials a variant, 2\.\d\d( to 2\.\d\d)? times the", page)
