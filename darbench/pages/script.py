@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable
 from importlib import resources
 
@@ -19,13 +20,18 @@ _SHARED = (
     "time_figure.js",
     "maps_figure.js",
 )
+_COMMENT = re.compile(r"^ *//.*\n", re.MULTILINE)
 
 
 def script(package: str, parts: Iterable[str]) -> str:
-    """What every page runs, and then the files `parts` of the package's scripts/, as one text."""
+    """What every page runs, and then the files `parts` of the package's scripts/, as one text.
+
+    Lines of comment stay in the files: they are a seventh of the text, and no page runs them.
+    """
     named = [*(("darbench.pages", part) for part in _SHARED), *((package, part) for part in parts)]
     files = (resources.files(room) / "scripts" / part for room, part in named)
-    return "\n".join(file.read_text(encoding="utf-8") for file in files)
+    text = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    return _COMMENT.sub("", text)
 
 
 def digest(text: str) -> str:

@@ -101,7 +101,7 @@ def test_plotly_comes_once_and_last_whatever_the_number_of_sections(tmp_path):
     one = render(tmp_path, *sweep_rows())
     two = render(tmp_path, *sweep_rows(), entry_rows("add", budget=BUDGET / 10, lr=1e-3))
     assert one.count(plotly_js()) == two.count(plotly_js()) == 1
-    assert len(one) < 820_000 and len(two) - len(one) < 40_000
+    assert len(one) < 800_000 and len(two) - len(one) < 40_000
     assert len(two) - two.index(plotly_js()) - len(plotly_js()) < 100
     assert two.index("4.00 × 10¹² training") < two.index("4.00 × 10¹¹ training")
     assert plotly_js() not in render(tmp_path, in_progress="0 of 36 trials")
