@@ -241,7 +241,9 @@ def test_an_example_runs(own_registry, run, tmp_path, command):
     verb = shlex.split(command)[1]
     more = ["--dry-run"] if verb in ("sweep", *LONG) and "--dry-run" not in command else []
     if verb in ("board", "status", "clean", "export"):
-        fill(tmp_path / "leaderboards" / "dar_variants", load(tmp_path, SMALL), "", {})
+        named = re.search(r"--space (\w+)", command)
+        board = tmp_path / "leaderboards" / (named[1] if named else "dar_variants")
+        fill(board, load(tmp_path, SMALL), "", {})
     more += FOUR if verb in ("train", "worker") else []
     more += ["seeds=[0]", "variants=[{routing: add}]"] if verb == "worker" else []
     code, _, complaint = run_it(run, command, *more)
