@@ -12,6 +12,7 @@ from darbench.errors import BadInput
 from darbench.files import replacing
 from darbench.folders import without_folders
 from darbench.records.schema import COLUMNS, SCHEMA, SCHEMA_VERSION
+from darbench.store.ledger import FINISHED
 
 POLARS_TYPES = {
     "str": pl.String(),
@@ -36,19 +37,21 @@ _ORDER = (
 )
 
 
-_CELL = ("trial_id", "variant_code_hash", "split", "step")
+_TRIAL = ("trial_id", "variant_code_hash", "split")
+_CELL = (*_TRIAL, "step")
 
 
 def to_frame(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
     """Return the table of the rows: one row per measurement, in a fixed order.
 
     Of several rows for one step of a trial the last is kept: the highest attempt, then the newest.
-    Rows with another source hash of the variant are kept too, and a failure does not replace a
-    measurement at the same step. The order of `rows` does not matter, so merging
-    ledgers is commutative and idempotent. Unknown columns survive under x_*; numbers that are
-    not finite become null.
+    Rows with another source hash of the variant are kept too. A failure is kept only as the end
+    of its trial, where it does not replace a measurement at the same step; of an attempt that
+    another has followed, `attempt` and the ledger tell. The order of `rows` does not matter, so
+    merging ledgers is commutative and idempotent. Unknown columns survive under x_*; numbers that
+    are not finite become null.
     """
-    rows = [*map(_mailable, _last(rows))]
+    rows = [*map(_mailable, _last(_without_superseded([*rows])))]
     columns = {
         name: _series(name, dtype, [row.get(name) for row in rows])
         for name, dtype in POLARS_SCHEMA.items()
@@ -66,6 +69,25 @@ def _last(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         failed = row.get("status") != "ok"
         kept[(*(row.get(key) for key in _CELL), failed)] = row
     return list(kept.values())
+
+
+def _without_superseded(rows: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the rows without failures of any attempt but the one by which its trial stands.
+
+    That is the latest that finished, or else the latest.
+    """
+    standing: dict[tuple, tuple[bool, int]] = {}
+    for row in rows:
+        trial = tuple(row.get(key) for key in _TRIAL)
+        finished = bool(row.get("final")) and row.get("status") in FINISHED
+        own = finished, row.get("attempt") or 0
+        standing[trial] = max(standing.get(trial, own), own)
+    return [
+        row
+        for row in rows
+        if row.get("status") == "ok"
+        or (row.get("attempt") or 0) == standing[tuple(row.get(key) for key in _TRIAL)][1]
+    ]
 
 
 def _mailable(row: Mapping[str, Any]) -> Mapping[str, Any]:

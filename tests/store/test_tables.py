@@ -70,6 +70,41 @@ def test_a_failure_does_not_displace_the_measurement_of_its_step():
     assert frame.select("status", "val_loss").rows() == [("crashed", None), ("ok", 0.9)]
 
 
+def ended(status, attempt, step=3, **more):
+    return row(step, attempt=attempt, **more) | {"status": status, "final": True}
+
+
+@pytest.mark.parametrize(
+    "rows, stand",
+    [
+        # The trial that crashed goes on: its failure is no end of it any more.
+        ([ended("crashed", 1), row(2, attempt=2)], [("ok", 2)]),
+        ([ended("crashed", 1), ended("ok", 2)], [("ok", 2)]),
+        ([ended("crashed", 1, step=5), ended("oom", 2, step=0)], [("oom", 2)]),
+        ([ended("crashed", 1), ended("crashed", 2)], [("crashed", 2)]),
+        # What finished is not undone by an attempt that another machine made of it later.
+        ([ended("ok", 1), ended("timeout", 2)], [("ok", 1)]),
+        ([ended("diverged", 1, step=5), ended("crashed", 2)], [("diverged", 1)]),
+        ([ended("crashed", 1), ended("ok", 2, code="new")], [("crashed", 1), ("ok", 2)]),
+    ],
+)
+def test_a_failure_stands_only_as_the_end_of_its_trial(rows, stand):
+    for given in (rows, rows[::-1]):
+        measured = row(1, attempt=1, val_loss=0.9)
+        frame = to_frame([measured, *given])
+        found = frame.filter(pl.col("val_loss").is_null()).select("status", "attempt")
+        assert sorted(found.rows()) == stand
+        assert to_frame([*frame.to_dicts(), *given]).equals(frame)
+
+
+def test_no_step_of_an_ended_trial_has_two_rows():
+    rows = [row(1, attempt=1), ended("crashed", 1, step=1)]
+    rows += [row(2, attempt=2), ended("oom", 2, step=2), ended("ok", 3, step=3)]
+    frame = to_frame(rows)
+    assert frame["step"].to_list() == [1, 2, 3]
+    assert frame["attempt"].to_list() == [1, 2, 3]
+
+
 def test_unknown_columns_survive_with_their_kind():
     rows = [
         row(1) | {"energy_j": 3, "note": {"a": [1]}, "x_seen": True},
