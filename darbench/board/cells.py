@@ -92,6 +92,7 @@ class Bar:
     mean: float
     low: float
     high: float
+    cut: tuple[bool, bool]  # whether it goes on beyond the left edge, and the right
 
 
 def interval_bar(standing: "Standing", reach: float) -> Bar | None:
@@ -103,7 +104,8 @@ def interval_bar(standing: "Standing", reach: float) -> Bar | None:
         return None
     ends = (standing.effect, standing.low, standing.high)
     mean, low, high = (standing.effect if end is None else end for end in ends)
-    return Bar(mean=_x(mean / reach), low=_x(low / reach), high=_x(high / reach))
+    cut = low < -reach, high > reach
+    return Bar(mean=_x(mean / reach), low=_x(low / reach), high=_x(high / reach), cut=cut)
 
 
 def _x(share: float) -> float:
@@ -112,12 +114,14 @@ def _x(share: float) -> float:
 
 
 def bar_reach(rows: Iterable["EntryRow"], metric: str) -> float:
-    """The scale of a section's interval drawings.
+    """The scale of a section's interval drawings, by what is ranked if anything is.
 
-    It is the widest end, but at most three times the largest effect, so that one uncertain entry
-    does not flatten the others.
+    It is the widest end, but at most three times the largest effect, so that neither one uncertain
+    entry nor a control that is far off flattens the others.
     """
-    standings = [row.metrics[metric] for row in rows if not row.stale]
+    current = [row for row in rows if not row.stale]
+    compared = [row for row in current if row.rank is not None and not row.baseline] or current
+    standings = [row.metrics[metric] for row in compared]
     ends = [e for s in standings for e in (s.effect, s.low, s.high) if e is not None]
     widest = max((abs(end) for end in ends if math.isfinite(end)), default=0.0)
     largest = max((abs(s.effect) for s in standings if s.effect is not None), default=0.0)

@@ -50,7 +50,7 @@ class EntryView:
     name: str
     style: Style | None  # of its curves; None where none are drawn
     effects: Mapping[str, EffectCell]  # by name of the compared metric
-    # Empty where all effects are against the entry that scores are ratios to:
+    # Empty where its effect is against the entry that scores are ratios to:
     against: str  # the name of the entry it is compared with
     score: float | None
     trials: list[dict[str, Any]]  # rows of Leaderboard.trials
@@ -91,12 +91,6 @@ def names_of(rows: Sequence[EntryRow]) -> dict[str, str]:
     return names
 
 
-def _several(board: Leaderboard) -> bool:
-    """Whether effects are against more than one baseline, or against another than scores are."""
-    bases = {row.against for row in board.rows if not row.stale} | {board.reference}
-    return len(bases - {None}) > 1
-
-
 def _effect(row: EntryRow, metric: str, reach: float) -> EffectCell:
     standing = row.metrics[metric]
     return EffectCell(
@@ -116,7 +110,7 @@ def _entry(
     effects: Mapping[str, EffectCell],
 ) -> EntryView:
     trials = board.trials.filter(entry=row.entry).to_dicts()
-    several = _several(board)
+    another = row.against not in (row.entry, board.reference)
     seed = min((t["pair_id"] for t in trials if t["split"] == row.split), default=0)
     return EntryView(
         row=row,
@@ -125,8 +119,8 @@ def _entry(
         name=names[row.entry],
         style=style,
         effects=effects,
-        against=names.get(row.against, "") if several and row.against != row.entry else "",
-        score=row.score if several else None,
+        against=names.get(row.against, "") if another else "",
+        score=row.score if another else None,
         trials=trials,
         environment=_environment(trials),
         config=json.dumps(json.loads(row.config_json), indent=2, sort_keys=True),

@@ -1,4 +1,5 @@
 from darbench.board import cells
+from darbench.board.entry_row import Standing
 
 
 def test_numbers_are_written_without_noise():
@@ -22,3 +23,11 @@ def test_what_is_coloured_does_not_read_as_nothing():
     told = [cells.p_value(p) for p in (0.0497, 0.0503, 0.05, 0.049999, 0.051, 0.0004, None)]
     wanted = ["0.0497", "0.05", "0.05", "0.049999", "0.051"]
     assert told == [f"p = {text}" for text in wanted] + ["p < 0.001", ""]
+
+
+def test_an_interval_is_drawn_to_scale_and_its_end_says_that_it_goes_on():
+    drawn = cells.interval_bar(Standing(effect=0.01, low=-0.01, high=0.02), reach=0.02)
+    assert (drawn.low, drawn.mean, drawn.high) == (27, 73, 96) and drawn.cut == (False, False)
+    drawn = cells.interval_bar(Standing(effect=0.01, low=-0.03, high=0.02), reach=0.02)
+    assert drawn.low == 4 and drawn.cut == (True, False)
+    assert cells.interval_bar(Standing(), reach=0.02) is None

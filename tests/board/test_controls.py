@@ -5,6 +5,7 @@ import math
 import pytest
 
 from darbench.board import page
+from darbench.board.cells import bar_reach
 from darbench.board.rank import rank, sections
 from darbench.store.declared import Declared
 from darbench.store.tables import to_frame
@@ -48,6 +49,15 @@ def test_controls_change_no_rank_tier_or_p_value_of_the_routings():
     assert [row for row in with_controls.rows if not row.control] == list(without.rows)
     assert with_controls.tried == without.tried == 3
     assert with_controls.reference == without.reference
+
+
+def test_a_control_far_off_does_not_flatten_the_intervals_of_what_is_ranked():
+    with_controls, without = board(*ROUTINGS, *CONTROLS), board(*ROUTINGS)
+    reach = bar_reach(without.rows, "val_loss")
+    assert bar_reach(with_controls.rows, "val_loss") == reach
+    assert 0.05 < reach < 0.06  # what unet gains, and the far end of its interval
+    only = [row for row in with_controls.rows if row.control]
+    assert bar_reach(only, "val_loss") > 0.3
 
 
 def test_a_control_has_an_effect_and_an_interval_and_neither_rank_nor_verdict():

@@ -114,7 +114,7 @@ def test_the_page_has_a_section_for_every_point_and_its_title_says_which(swept):
     assert titles == [
         f"digits-nano, training.lr={lr}, training.weight_decay=0.0 at 4.00 × 10¹² training FLOPs"
         for lr in ("0.003", "0.006")
-    ] + ["What the routings do"]
+    ] + ["What the routings do", "How to read the numbers"]
     for card in re.findall(r'<dl class="card">(.*?)</dl>', page, re.DOTALL):
         assert re.search(r'<div class="differs"><dt>training\.lr</dt><dd>0\.00[36] ', card)
         assert "<div><dt>training.weight_decay</dt><dd>0.0</dd></div>" in card
