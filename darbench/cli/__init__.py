@@ -1,7 +1,7 @@
 """The command line.
 
-`app` takes arguments, `terminal` shows progress, `tables` and `texts` show results, and `entry`
-sets the exit code.
+`verbs` take arguments, a file a group, and `app` unites them; `terminal` shows progress, `tables`
+and `texts` show results, and `entry` sets the exit code.
 """
 
 

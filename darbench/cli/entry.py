@@ -7,7 +7,8 @@ import sys
 import traceback
 from typing import NoReturn
 
-from darbench.cli.app import EXIT_BAD_INPUT, EXIT_INTERRUPTED, app
+from darbench.cli.answer import EXIT_BAD_INPUT, EXIT_INTERRUPTED
+from darbench.cli.app import app
 from darbench.cli.streams import forget, forgive
 from darbench.errors import BadInput
 
