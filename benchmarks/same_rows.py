@@ -96,6 +96,7 @@ def main() -> None:
         "eval_seconds",
         "step_ms_p50",
         "step_ms_p95",
+        "step_own_ms_p50",
         "peak_mem_bytes",
         "created_utc",
         "attempt",

@@ -179,11 +179,11 @@ _COSTS = (
     _cost(
         "step_time_ratio",
         "Step time against add",
-        "on one machine",
+        "of the time that is a step’s own, whatever else ran on the machine",
         kind="times",
         presets=(COMPACT, COST),
     ),
-    _cost("step_ms_p50", "Step time, ms", "median of the training steps"),
+    _cost("step_ms_p50", "Step time, ms", "median of the training steps, other work included"),
     _cost("train_seconds", "Training, s", "seconds in the training steps of one seed"),
     _cost("memory_ratio", "Memory against add", "peak memory, on one machine", kind="times"),
     _cost("peak_mem_bytes", "Peak memory, GB", "10⁹ bytes", scale=1e-9),

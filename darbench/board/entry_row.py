@@ -108,7 +108,7 @@ class EntryRow:
     params_total: int | None
     params_routing: int | None
     step_ms_p50: float | None
-    step_time_ratio: float | None  # step time over the baseline's, on the same machine
+    step_time_ratio: float | None  # own step time over the baseline's, on the same machine
     peak_mem_bytes: float | None
     memory_ratio: float | None  # peak memory over the baseline's, on the same machine
     train_seconds: float | None  # in training steps, of one seed
@@ -165,7 +165,8 @@ class EntryRow:
             params_total=_shared(entry, "params_total"),
             params_routing=_shared(entry, "params_routing"),
             step_ms_p50=_median(_recorded(entry, "step_ms_p50")),
-            step_time_ratio=_ratio(entry, base, "step_ms_p50"),
+            step_time_ratio=_ratio(entry, base, "step_own_ms_p50")
+            or _ratio(entry, base, "step_ms_p50"),  # of rows from before there was the other
             peak_mem_bytes=_median(_recorded(entry, "peak_mem_bytes")),
             memory_ratio=_ratio(entry, base, "peak_mem_bytes"),
             train_seconds=_median([o.last["train_seconds"] for o in entry.trials if _trained(o)]),

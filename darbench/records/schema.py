@@ -126,6 +126,8 @@ SCHEMA: tuple[Column, ...] = (
         diagnose_seconds="wall time in the diagnosis, which neither of them holds | s",
         step_ms_p50="median wall time of a training step | ms",
         step_ms_p95="95th percentile of the wall time of a training step | ms",
+        step_own_ms_p50="median of what other work does not lengthen: on the CPU the processor "
+        "time of the training thread in a step, on CUDA the device's | ms",
     ),
     *_columns("int", True, peak_mem_bytes="peak memory of the CUDA device or CPU process | B"),
     *_columns("str", True, device="cpu or cuda", hw_class="processor or GPU model"),

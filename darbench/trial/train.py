@@ -86,7 +86,7 @@ class Run:
         self.gradients = RoutingGradients(self.learner.model, self.checkpoints[-1])
         self.draws = Draws(trial.pair_id, device)
         self.timer = StepTimer(device)
-        self.step_ms: list[float] = []
+        self.step_ms: list[tuple[float, float]] = []  # in all, and own
         self.losses: list[Tensor] = []  # since the last checkpoint
         self.eval_seconds = 0.0
         self.done = self.reported = 0  # steps, and those of the last report
@@ -141,7 +141,7 @@ class Run:
         self.diagnosis.columns = dict(state.plain["diagnosis"])
         self.audit, self.eval_seconds = audit, state.plain["eval_seconds"]
         self.done, self.reported = state.step, state.plain["reported"]
-        self.step_ms = state.tensors["step_ms"].tolist()
+        self.step_ms = [*map(tuple, state.tensors["step_ms"].tolist())]
         if self.reported < self.done:
             self.losses = [*state.tensors["losses"].to(self.learner.device)]
 
@@ -235,7 +235,7 @@ class Run:
             "flops_routing_share": 1 - self.add_flops / self.flops,
             "params_total": parameters,
             "params_routing": routing,
-            "train_seconds": sum(self.step_ms) / 1e3,
+            "train_seconds": sum(wall for wall, _ in self.step_ms) / 1e3,
             "eval_seconds": self.eval_seconds,
             "peak_mem_bytes": self.memory.read(),
             "ref_hash": self.evaluator.reference.ref_hash,

@@ -375,6 +375,15 @@ def test_step_time_is_compared_on_the_same_machine_only():
     assert of(leaderboard, "dar")["flops_routing_share"] == pytest.approx(0.5)
 
 
+def test_step_time_is_what_other_work_does_not_lengthen_where_it_was_measured():
+    def own(rows, ms):
+        return [row | {"step_own_ms_p50": ms} for row in rows]
+
+    add, dar = entry_rows("add", cost=1.5), entry_rows("dar", cost=2.0)
+    assert of(board(own(add, 8.0), own(dar, 12.0)), "dar")["step_time_ratio"] == 1.5
+    assert of(board(own(add, 8.0), dar), "dar")["step_time_ratio"] == pytest.approx(2.0 / 1.5)
+
+
 def test_sections_by_task_protocol_and_budget_largest_first():
     rows = [
         *entry_rows("add"),

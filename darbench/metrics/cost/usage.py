@@ -13,7 +13,11 @@ import torch
 
 @dataclass
 class StepTimer:
-    """Wall time of each step: the host clock on the CPU, events on CUDA (no synchronisation)."""
+    """The time of each step, in all and of its own.
+
+    Its own is what other work does not lengthen: on the CPU the processor time of this thread, on
+    CUDA the device's, which is both there, by events (no synchronisation).
+    """
 
     device: str
     _marks: list = field(default_factory=list)
@@ -21,7 +25,7 @@ class StepTimer:
     def mark(self) -> None:
         """Take the time now: the end of one step and the start of the next."""
         if self.device == "cpu":
-            self._marks.append(time.perf_counter())
+            self._marks.append((time.perf_counter(), time.thread_time()))
         else:
             event = torch.cuda.Event(enable_timing=True)
             event.record()
@@ -32,22 +36,22 @@ class StepTimer:
         """Whether no step has begun since the last restart."""
         return not self._marks
 
-    def restart(self) -> list[float]:
-        """Forget the marks so far; returns the milliseconds between them."""
+    def restart(self) -> list[tuple[float, float]]:
+        """Forget the marks so far; returns the milliseconds between them, in all and own."""
         pairs = list(zip(self._marks, self._marks[1:], strict=False))
         if self.device != "cpu":
             torch.cuda.synchronize()
-            times = [a.elapsed_time(b) for a, b in pairs]
+            times = [(a.elapsed_time(b),) * 2 for a, b in pairs]
         else:
-            times = [1e3 * (b - a) for a, b in pairs]
+            times = [tuple(1e3 * (y - x) for x, y in zip(*pair, strict=True)) for pair in pairs]
         self._marks = []
         return times
 
 
-def percentiles(times: list[float]) -> dict[str, float]:
-    """Median and 95th percentile of step times in ms, as columns of a row."""
-    p50, p95 = np.percentile(times, [50, 95])
-    return {"step_ms_p50": float(p50), "step_ms_p95": float(p95)}
+def percentiles(times: list[tuple[float, float]]) -> dict[str, float]:
+    """Median and 95th percentile of step times in ms, in all and own, as columns of a row."""
+    (p50, own), (p95, _) = np.percentile(times, [50, 95], axis=0)
+    return {"step_ms_p50": float(p50), "step_ms_p95": float(p95), "step_own_ms_p50": float(own)}
 
 
 @dataclass
