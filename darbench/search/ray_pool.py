@@ -151,6 +151,10 @@ class DriverSearcher(Searcher):
         except BadInput as broken:  # which Tune would wrap in a trace of its own
             self.broken = broken
 
+    def __getstate__(self) -> dict:
+        """Nothing, for Tune's copy to restore from: what shows progress cannot be copied."""
+        return {}
+
     def save(self, checkpoint_path: str) -> None:
         """Save nothing, for the ledger is the state."""
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -189,6 +191,29 @@ def test_a_killed_sweep_loses_nothing_and_the_same_command_goes_on(tmp_path, scr
     ran, earlier = re.search(r"4 trials: (\d) done, 0 failed, (\d) finished", said).groups()
     # A worker that outlived its driver may have finished one more.
     assert 1 <= len(kept) <= int(earlier) == 4 - int(ran)
+
+
+def test_a_sweep_on_a_terminal_shows_its_progress_and_ends(tmp_path):
+    space, (reader, writer) = write(tmp_path, TWO), pty.openpty()
+    command = [sys.executable, "-m", "darbench", "sweep", "--space", space]
+    process = subprocess.Popen(
+        [*command, "--out", str(tmp_path), "--workers", "1", "variants=[{routing: add}]"],
+        stdout=writer,
+        stderr=writer,
+    )
+    os.close(writer)
+    said = b"".join(iter(partial(_read, reader), b"")).decode()
+    assert process.wait() == 0, said
+    assert "done: add, seed 0: val_loss" in said and "1/1, 0 running" in said
+    assert "Traceback" not in said
+
+
+def _read(terminal: int) -> bytes:
+    """What a terminal shows next; nothing once its program has ended."""
+    try:
+        return os.read(terminal, 1024)
+    except OSError:
+        return b""
 
 
 @pytest.mark.slow
