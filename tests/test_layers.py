@@ -138,8 +138,9 @@ def test_ray_is_imported_by_the_pool_alone():
     assert importers("ray") == {"darbench.search.ray_pool"}
 
 
-def test_optuna_is_imported_by_the_study_and_its_importances_alone():
-    assert importers("optuna") == {"darbench.search.study", "darbench.search.importance"}
+def test_optuna_is_imported_by_the_study_its_judge_and_its_importances_alone():
+    files = ("study", "judge", "importance")
+    assert importers("optuna") == {f"darbench.search.{file}" for file in files}
 
 
 def test_records_import_no_third_party():

@@ -14,6 +14,7 @@ from darbench.model.sizes import SIZES
 from darbench.records import settings
 from darbench.records.metric import COMPARED
 from darbench.search.load import load_space
+from darbench.search.prune import PRUNERS
 from darbench.search.sweep_config import SweepConfig
 from darbench.search.variants import ENTRY_KEYS
 
@@ -25,6 +26,7 @@ ROWS = {
     )
 }
 NAMES = {
+    "prune.pruner": PRUNERS,
     "sampler": ("grid", "random", "tpe"),
     "variants": ENTRY_KEYS,
     # A size is said once for all: image_folder_N, and -8 behind some names.

@@ -139,6 +139,11 @@ class Entry:
         return sorted(chosen, key=lambda o: o.pair_id)
 
     @property
+    def pruned(self) -> list[Outcome]:
+        """The trials by which a search stopped the entry: one, or none."""
+        return [o for o in self.outcomes if o.status == "pruned"]
+
+    @property
     def diverged(self) -> int:
         """How many seeds diverged: they would again, so no sweep runs them, and it has no rank."""
         return sum(o.status == "diverged" for o in self.trials)

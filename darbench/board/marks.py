@@ -40,6 +40,7 @@ def _kinds(entry: Entry) -> Iterator[str]:
         yield f"stale: {'of an older source hash' if is_outdated(entry.head) else changed}"
     if entry.split != "confirm":
         yield "search only" if entry.split == "search" else entry.split
+    yield from sorted({o.last["error"] or "pruned" for o in entry.pruned})
 
 
 def _training(entry: Entry, tuned: Collection[str]) -> dict[str, Any]:

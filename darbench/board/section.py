@@ -148,6 +148,11 @@ class Section:
         return bool(trajectory(self.board))
 
     @property
+    def pruned(self) -> int:
+        """How many configurations a search stopped."""
+        return sum(bool(entry.pruned) for entry in self.board.entries)
+
+    @property
     def across(self) -> tuple[int, int]:
         """The places of the parameters that the heat map shows unasked."""
         return chosen(self.board.parameters)

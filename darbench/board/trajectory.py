@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from statistics import fmean
 
-from darbench.analysis.outcomes import Entry
+from darbench.analysis.outcomes import Entry, Outcome
 from darbench.board.leaderboard import Leaderboard
 
 
@@ -35,7 +35,7 @@ def trajectory(board: Leaderboard) -> list[Tried]:
         outcomes = entry.of("search")
         value = _mean(entry, board.rank_by)
         trials += len(outcomes)
-        flops += sum(o.last["train_flops"] or 0.0 for o in outcomes)
+        flops += sum(_flops(o) for o in outcomes)
         if value is not None and entry.control is None:
             best = min(best, value)
         found.append(
@@ -53,6 +53,11 @@ def trajectory(board: Leaderboard) -> list[Tried]:
 
 def _ended(entry: Entry) -> str:
     return max(o.last["created_utc"] or "" for o in entry.of("search"))
+
+
+def _flops(outcome: Outcome) -> float:
+    """What a trial had cost by its last measurement: a row that says why it ended holds none."""
+    return outcome.curve[-1]["train_flops"] if outcome.curve else 0.0
 
 
 def _mean(entry: Entry, metric: str) -> float | None:

@@ -80,7 +80,8 @@ def _status(progress: Progress) -> Table:
 
 def _count(progress: Progress) -> str:
     failed = f", {progress.failed} failed" if progress.failed else ""
-    return f"{progress.total - progress.left}/{progress.total}{failed}"
+    pruned = f", {progress.pruned} pruned" if progress.pruned else ""
+    return f"{progress.total - progress.left}/{progress.total}{pruned}{failed}"
 
 
 def _time(progress: Progress) -> str:

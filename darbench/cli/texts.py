@@ -11,6 +11,7 @@ from rich.text import Text
 
 from darbench.command_line import command_line
 from darbench.records.metric import METRICS
+from darbench.search.prune import NONE
 
 if TYPE_CHECKING:  # these import torch
     from darbench.commands.doctor import Finding
@@ -143,6 +144,7 @@ def preview_text(preview: dict[str, Any]) -> str:
         *_tuned(preview["tuned"]),
         *_coarse(preview["coarse"]),
         *preview["matches"],
+        *_early(preview["prune"]),
     ]
     return "\n".join([*preview["configurations"], *more, last])
 
@@ -171,6 +173,12 @@ def _coarse(coarse: dict[str, Any] | None) -> list[str]:
     ]
 
 
+def _early(pruner: str) -> list[str]:
+    if pruner == NONE:
+        return []
+    return [f"{pruner} stops some of them early: trials and hours below are the most it takes"]
+
+
 def _hours(hours: dict[str, Any] | None) -> str:
     """The time of all trials; empty where the cards tell none."""
     if hours is None:
@@ -193,9 +201,14 @@ def _grounds(grounds: list[dict[str, Any]]) -> list[str]:
 def counts(result: "SweepResult") -> str:
     minutes, seconds = divmod(round(result.seconds), 60)
     return (
-        f"{result.total} trials: {result.done} done, {result.failed} failed, "
+        f"{result.total} trials: {result.done} done, {_pruned(result.pruned)}"
+        f"{result.failed} failed, "
         f"{result.skipped} finished earlier, in {minutes} min {seconds} s"
     )
+
+
+def _pruned(count: int) -> str:
+    return f"{count} pruned, " if count else ""
 
 
 def closing(result: "SweepResult", again: str) -> str:

@@ -173,9 +173,9 @@ SCHEMA: tuple[Column, ...] = (
         **{f"{name}{EARLY}": f"at the same step: {doc}" for name, doc in DIAGNOSIS.items()},
     ),
     # status
-    *_columns("str", False, status="ok, diverged, oom, timeout or crashed"),
+    *_columns("str", False, status="ok, pruned, diverged, oom, timeout or crashed"),
     *_columns("bool", False, final="the trial ended with this row"),
-    *_columns("str", True, error="what went wrong, one line"),
+    *_columns("str", True, error="what went wrong, or why it was pruned, one line"),
     *_columns(
         "int",
         True,

@@ -7,7 +7,7 @@ from darbench.search.proposer import Declares, Exhausted, Proposer, Row
 from darbench.store.importances import Importance
 
 
-class Chain:
+class Chain(Proposer):
     """Proposers one after another; none may need what one after it finds."""
 
     def __init__(self, proposers: Sequence[Proposer]):
@@ -45,6 +45,13 @@ class Chain:
     def tell(self, trial: Trial, row: Row | None) -> None:
         for each in self.proposers:
             each.tell(trial, row)
+
+    def heard(self, trial: Trial, row: Row) -> None:
+        for each in self.proposers:
+            each.heard(trial, row)
+
+    def pruned(self, trial: Trial) -> str:
+        return next(filter(None, (each.pruned(trial) for each in self.proposers)), "")
 
     def importances(self) -> dict[str, Sequence[Importance]]:
         return {key: own for each in self.proposers for key, own in each.importances().items()}

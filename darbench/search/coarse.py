@@ -14,7 +14,7 @@ from darbench.analysis.screening import Draws, resolved
 from darbench.records.trial import Trial
 from darbench.search.grid import Grid
 from darbench.search.ground import Ground
-from darbench.search.proposer import Declares, Row
+from darbench.search.proposer import Declares, Proposer, Row
 from darbench.search.space import SearchSpace
 from darbench.search.variants import Configuration
 from darbench.store import ledger
@@ -58,7 +58,7 @@ class Look:
         return next(iter(same or [own for _, own in adds]), None)
 
 
-class Coarse:
+class Coarse(Proposer):
     """A proposer of all grounds on the coarse seeds, then of some as a grid.
 
     Until the coarse trials have ended `total` counts all grounds.

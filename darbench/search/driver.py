@@ -6,7 +6,8 @@ row with `end`.
 
 import time
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ from darbench.store import declared, importances, ledger
 from darbench.store.claims import Claims
 from darbench.store.news import News
 from darbench.store.sources import Source, keep
+from darbench.store.verdicts import KeptVerdicts
 
 LOOK_S = 1.0  # between two looks at trials that others run
 BOARD_EVERY = 10.0  # seconds between rebuilds while trials finish
@@ -66,7 +68,8 @@ class Driver:
     ) -> "Driver":
         """Make the driver of a space's sweep, which continues from the ledger in the folder."""
         rows = ledger.read_ledger(folder / "ledger")
-        named = proposer(space, rows, declared.read(folder).seeds)
+        with _writing(folder):
+            named = proposer(space, rows, declared.read(folder).seeds, KeptVerdicts(folder))
         progress = Progress(total=named.total, skipped=named.skipped)
         return cls(
             proposer=named,
@@ -143,8 +146,14 @@ class Driver:
     def attempt(self, trial: Trial) -> int:
         return self.attempts.get(trial.id, 0) + 1
 
+    def pruned(self, trial: Trial) -> str:
+        """Why a trial ends without a step; empty if it is to run."""
+        return self.proposer.pruned(trial)
+
     def reached(self, trial: Trial, row: Mapping[str, Any]) -> None:
-        """Note that a trial wrote the row of a checkpoint, and goes on."""
+        """Note that a trial wrote the row of a checkpoint; it goes on unless it is pruned then."""
+        with _writing(self.folder):
+            self.proposer.heard(trial, row)
         name = trial_name(trial, self._at(trial))
         self.say(f"step {row['step']}: {name}: val_loss {row['val_loss']:.4f}")
 
@@ -178,7 +187,8 @@ class Driver:
 
     def _ended(self, trial: Trial, row: Mapping[str, Any]) -> None:
         self.claims.give_back(trial.id)
-        self.proposer.tell(trial, row)
+        with _writing(self.folder):
+            self.proposer.tell(trial, row)
         self.progress.ended(trial, row, self._at(trial))
         self.listener(self.progress)
 
@@ -188,7 +198,7 @@ class Driver:
 
     def build_board(self, *, interrupted: bool = False) -> Path:
         p = self.progress
-        ended = p.skipped + p.done + p.failed
+        ended = p.skipped + p.ended_now
         state = f"{ended} of {p.total} trials ended" if interrupted or p.left else None
         self._declare()
         if self.finished:
@@ -234,13 +244,20 @@ class Driver:
             return row
         report = failure("crashed", row["step"] if row else 0, LOST)
         writer = RowWriter(folder=self.folder, device=self.device, name="driver")
-        try:
+        with _writing(self.folder):
             return writer.append(trial, report, attempt)
-        except OSError as error:
-            raise BadInput(
-                f"cannot write to {self.folder}: {error.strerror}; mend that, and run the command "
-                "again: what was written is safe"
-            ) from error
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Say as BadInput what is wrong with a folder to which nothing can be written."""
+    try:
+        yield
+    except OSError as error:
+        raise BadInput(
+            f"cannot write to {folder}: {error.strerror}; mend that, and run the command "
+            "again: what was written is safe"
+        ) from error
 
 
 def _source(name: str) -> Source:

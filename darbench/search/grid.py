@@ -3,12 +3,12 @@
 from collections import deque
 
 from darbench.records.trial import Trial
-from darbench.search.proposer import Declares, Exhausted, Row
+from darbench.search.proposer import Declares, Exhausted, Proposer, Row
 from darbench.search.space import SearchSpace
 from darbench.store import ledger
 
 
-class Grid:
+class Grid(Proposer):
     """All configurations with the first seed, then with the next, so that a board fills early."""
 
     def __init__(self, space: SearchSpace, rows: list[Row]):

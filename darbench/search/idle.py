@@ -4,20 +4,32 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from darbench.errors import BadInput
+from darbench.search.prune import idle_settings
 
 # Of a sweep alone, and what one trial has in their place.
 SWEEP = {
     "seeds": "one trial has one; give --seed",
     "variants": "one trial has one; give --routing and params.KEY=VALUE",
 } | dict.fromkeys(
-    ("name", "summary", "sampler", "trials", "confirm", "controls", "axes", "coarse", "tune"),
+    (
+        "name",
+        "summary",
+        "sampler",
+        "trials",
+        "prune",
+        "confirm",
+        "controls",
+        "axes",
+        "coarse",
+        "tune",
+    ),
     "has no effect on one trial; leave it out",
 )
 
 
 def need_effect(values: Mapping[str, Any], overrides: Iterable[str]) -> None:
     """Raise BadInput for an override of a setting that a space of these values does not use."""
-    idle = {}
+    idle = idle_settings(values["prune"])
     if values["sampler"] == "grid":
         for key in ("trials", "confirm"):
             idle[key] = "has no effect on a grid; add sampler=random or sampler=tpe"

@@ -16,6 +16,7 @@ class Progress:
     skipped: int  # finished before this sweep began
     done: int = 0
     failed: int = 0
+    pruned: int = 0  # configurations that were stopped, by the trial that says so
     running: int = 0
     # Of the ground of the last trial: name, metric that ranks, and its mean over seeds.
     best: tuple[str, str, float] | None = None
@@ -27,11 +28,11 @@ class Progress:
     @property
     def ended_now(self) -> int:
         """How many trials this sweep has ended."""
-        return self.done + self.failed
+        return self.done + self.failed + self.pruned
 
     @property
     def left(self) -> int:
-        return self.total - self.skipped - self.done - self.failed
+        return self.total - self.skipped - self.ended_now
 
     @property
     def seconds_left(self) -> float | None:
@@ -43,6 +44,10 @@ class Progress:
     def ended(self, trial: Trial, row: Mapping[str, Any], at: str = "") -> None:
         """Count a trial by its last row; `at` says on which point of the axes it stands."""
         name, metric = trial_name(trial, at), trial.task.rank_by
+        if row["status"] == "pruned":
+            self.pruned += 1
+            self.event = f"{name}: {row['error']}"
+            return
         if row["status"] != "ok":
             self.failed += 1
             self.event = f"{row['status']}: {name}: {row['error']}"

@@ -12,13 +12,18 @@ from darbench.search.grid import Grid
 from darbench.search.proposer import Proposer, Row
 from darbench.search.space import SearchSpace
 from darbench.search.tuning import Tuning
+from darbench.store.verdicts import Verdicts
 
 
 def proposer(
-    space: SearchSpace, rows: list[Row], declared: Mapping[str, Iterable[int]] = seeds.NOTHING
+    space: SearchSpace,
+    rows: list[Row],
+    declared: Mapping[str, Iterable[int]] = seeds.NOTHING,
+    verdicts: Verdicts | None = None,
 ) -> Proposer:
     """Return the proposer for a space, given the rows in its ledger and the seeds it declared.
 
+    verdicts: of its pruner, to which its new ones are added.
     BadInput if its seeds would pick and rank the same configurations.
     """
     seeds.need_fresh(space, rows, declared)
@@ -30,5 +35,5 @@ def proposer(
         return Chain([grid, *tunings]) if tunings else grid
     from darbench.search.study import Study  # imports Optuna, which a grid does not need
 
-    studies = [Study(space.on(ground), rows) for ground in space.grounds]
+    studies = [Study(space.on(ground), rows, verdicts) for ground in space.grounds]
     return studies[0] if len(studies) == 1 else Chain(studies)

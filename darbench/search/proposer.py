@@ -76,5 +76,12 @@ class Proposer(Protocol):
     def tell(self, trial: Trial, row: Row | None) -> None:
         """Note that a trial ended with this row; None if it was lost."""
 
+    def heard(self, trial: Trial, row: Row) -> None:
+        """Note the row of a checkpoint of a trial that goes on, which a pruner may stop then."""
+
+    def pruned(self, trial: Trial) -> str:
+        """Return why a trial is to stop, or not to begin; empty if it is to run."""
+        return ""
+
     def importances(self) -> Mapping[str, Sequence[Importance]]:
         """What mattered in searches that have ended, by the point where they stand."""

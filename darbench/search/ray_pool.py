@@ -31,6 +31,7 @@ from darbench.search.heap import trim
 from darbench.search.scratch import scratch
 from darbench.search.worker import RowWriter, run_trial, watchdog
 from darbench.store import ledger
+from darbench.store.verdicts import why_pruned
 from darbench.testing.travel import Parcel
 
 if TYPE_CHECKING:  # a worker needs none of what makes a board
@@ -60,7 +61,10 @@ from ray import tune  # noqa: E402
 from ray.tune.search import Searcher  # noqa: E402
 
 STARTS = 3  # of a Ray whose processes die, without a trial that ends
-SENT = ("trial_id", "step", "final", "status", "error", "attempt", *COMPARED)  # columns
+SENT = (  # columns
+    *("trial_id", "step", "final", "status", "error", "attempt", "row_hash"),
+    *("train_flops", "budget_flops", *COMPARED),
+)
 
 
 class PartDied(Exception):
@@ -141,7 +145,8 @@ class DriverSearcher(Searcher):
         if not self.driver.peek():  # one that runs, here or elsewhere, may have to again
             return Searcher.FINISHED if self.driver.finished else None
         self.running[trial_id] = trial = self.driver.take()
-        return {"trial": trial, "attempt": self.driver.attempt(trial)}
+        pruned = self.driver.pruned(trial)
+        return {"trial": trial, "attempt": self.driver.attempt(trial), "pruned": pruned}
 
     def on_trial_complete(self, trial_id: str, result=None, error: bool = False) -> None:
         if error and _dead_part():  # no fault of the trial
@@ -180,7 +185,10 @@ class RowCallback(tune.Callback):
         for note in result["said"]:
             driver.told(running, note)
         if not row["final"]:
-            driver.reached(running, row)
+            try:
+                driver.reached(running, row)
+            except BadInput as broken:  # which Tune would wrap in a trace of its own
+                self.searcher.broken = broken
 
 
 @contextmanager
@@ -295,6 +303,11 @@ def work(config: dict[str, Any], setup: WorkerSetup) -> None:
         name=f"{content_hash(socket.gethostname())[:8]}-{os.getpid()}",
     )
     sent = {*SENT, trial.task.rank_by}
+
+    def pruned(row: Mapping[str, Any] | None) -> str:
+        """What the driver said of a row: a report returns once it has heard it."""
+        return config["pruned"] if row is None else why_pruned(setup.folder, row["row_hash"])
+
     with (
         ledger.working(setup.folder),
         writer.log(trial).printed(),
@@ -303,7 +316,7 @@ def work(config: dict[str, Any], setup: WorkerSetup) -> None:
     ):
         said: list[str] = []
         prepare = partial(setup.sent.register, trial)
-        for row in run_trial(trial, writer, attempt, prepare, said.append):
+        for row in run_trial(trial, writer, attempt, prepare, said.append, pruned):
             tune.report({"row": {key: row[key] for key in sent}, "said": [*said]})
             said.clear()
     trim()

@@ -10,6 +10,7 @@ from darbench.records.metric import COMPARED
 from darbench.registry import Signature
 from darbench.search.domains import Choices, Domain
 from darbench.search.ground import Ground
+from darbench.search.prune import Prune, need_prunable
 from darbench.search.tune import Tune, need_tunable
 from darbench.search.variants import Configuration, VariantSpec, linked, variant
 
@@ -29,6 +30,7 @@ class SearchSpace:
     sampler: str
     seeds: tuple[int, ...]
     trials: int  # configurations that random and tpe draw
+    prune: Prune
     retries: int  # of a trial whose process died, or had no memory left
     confirm_top: int  # how many of the best are run again on fresh seeds
     confirm_seeds: tuple[int, ...]
@@ -97,6 +99,7 @@ def build_space(config: Mapping[str, Any], signatures: Mapping[str, Signature]) 
         sampler=config["sampler"],
         seeds=tuple(config["seeds"]),
         trials=config["trials"],
+        prune=Prune(**config["prune"]),
         retries=config["retries"],
         confirm_top=config["confirm"]["top"],
         confirm_seeds=tuple(config["confirm"]["seeds"]),
@@ -131,6 +134,8 @@ def _check(space: SearchSpace) -> None:
             raise BadInput(f"{key}={list(seeds)}: must be distinct, at least one")
         if min(seeds) < 0 or max(seeds) > MAX_SEED:
             raise BadInput(f"{key}={list(seeds)}: must be between 0 and {MAX_SEED}")
+    checkpoints = [len(ground.training.checkpoints) for ground in space.grounds]
+    need_prunable(space.prune, space.sampler, space.seeds, checkpoints)
     names = [entry.name for entry in space.entries]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

@@ -1,64 +1,41 @@
 """An Optuna study, which draws configurations and learns from their results.
 
-It is given a configuration's result once all its seeds have ended. The study is rebuilt from the
-ledger.
+It is given a configuration's result once all its seeds have ended, or it was pruned. The study is
+rebuilt from the ledger, and what a pruner said from the verdicts beside it.
 """
 
-import json
 import math
 import warnings
 from collections import deque
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import optuna
 from optuna.trial import TrialState
 
-from darbench.records.canonical import canonical_json
-from darbench.records.setting import identity_defaults
 from darbench.records.trial import Trial
 from darbench.search.domains import Choices, Domain
-from darbench.search.ground import PARTS
+from darbench.search.drawn import Drawn
 from darbench.search.importance import importances
-from darbench.search.proposer import Declares, Exhausted, Row
+from darbench.search.judge import Judge
+from darbench.search.locate import locate
+from darbench.search.proposer import Declares, Exhausted, Proposer, Row
 from darbench.search.space import SearchSpace
 from darbench.search.variants import Configuration
 from darbench.store import ledger
 from darbench.store.importances import Importance, point_key
+from darbench.store.verdicts import Verdicts
 
 MOST_DRAWS = 100  # after so many repeats of its own in a row, no configuration is left
 
 
-@dataclass
-class Drawn:
-    """A configuration that the study drew; it is open until all its trials are in."""
-
-    asked: optuna.Trial
-    configuration: Configuration
-    trials: list[Trial]  # one for each search seed
-    values: dict[str, float] = field(default_factory=dict)  # trial id -> value, inf for a failure
-    open: bool = True
-
-    @property
-    def complete(self) -> bool:
-        return all(trial.id in self.values for trial in self.trials)
-
-    @property
-    def mean(self) -> float:
-        """The mean of the values over seeds; inf if a seed failed, or it is open."""
-        if self.open:
-            return math.inf
-        return sum(self.values[trial.id] for trial in self.trials) / len(self.trials)
-
-
-class Study:
+class Study(Proposer):
     """A proposer of Optuna's configurations on search seeds, then the best on fresh seeds.
 
-    The space has one ground.
+    The space has one ground. verdicts: of its pruner, where it has one, and those of other spaces.
     """
 
-    def __init__(self, space: SearchSpace, rows: list[Row]):
+    def __init__(self, space: SearchSpace, rows: list[Row], verdicts: Verdicts | None = None):
         self.space = space
         self._finished = ledger.finished(rows)
         self._metric = space.ground.task.rank_by
@@ -75,8 +52,12 @@ class Study:
             self._random = _sampler("random", seed=space.trials + len(before))
         self._most_draws = MOST_DRAWS + len(before)
         self._study = optuna.create_study(sampler=self._sampler)
-        for point in before:
-            self._study.enqueue_trial(point)
+        for configuration in before:
+            self._study.enqueue_trial(dict(configuration.point))
+        self._judge = Judge(space, verdicts or Verdicts()) if space.prune else None
+        if self._judge is not None:
+            trials = (c.trial(seed, "search") for c in before for seed in space.seeds)
+            self._judge.replay(trials, rows)
         confirmed = (space.confirm_top + 1) * len(space.confirm_seeds) if space.confirm_top else 0
         self._wanted = space.trials  # number of configurations; fewer if the space has no more
         self.total = space.trials * len(space.seeds) + confirmed
@@ -96,8 +77,20 @@ class Study:
     def tell(self, trial: Trial, row: Row | None) -> None:
         drawn = self._drawn.get(trial.config_hash)
         if drawn is not None and drawn.open:
-            drawn.values[trial.id] = self._value(row)
-            self._settle(drawn)
+            if row is not None:
+                self.heard(trial, row)
+            self._note(drawn, trial, row)
+            self._go_on(drawn)
+
+    def heard(self, trial: Trial, row: Row) -> None:
+        own = trial.config_hash in self._drawn and trial.split == "search"
+        if self._judge is not None and own and row["status"] == "ok":
+            self._judge.hear(trial, row)
+
+    def pruned(self, trial: Trial) -> str:
+        if self._judge is None or trial.split != "search":
+            return ""
+        return self._judge.pruned.get(trial.config_hash, "")
 
     def importances(self) -> dict[str, list[Importance]]:
         """What mattered in the search, of all that finished; nothing until it has ended."""
@@ -130,7 +123,7 @@ class Study:
                 break
             # TPE must be told again, or it takes a configuration for rare that is only not run
             # twice. It may also insist on a good one, so that the next draw is random.
-            self._tell(asked, self._drawn[key].mean)
+            self._tell(asked, self._drawn[key])
             self._study.sampler = self._random
         else:  # all of a small space has been drawn
             self.total -= (self._wanted - len(self._drawn)) * len(self.space.seeds)
@@ -140,27 +133,42 @@ class Study:
         drawn = self._drawn[key] = Drawn(asked, configuration, trials)
         self.declares.add(trials, self.space.ground.point)
         self.declares.control(trials[0], configuration.control)
-        for trial, row in self._enqueue(trials):
-            drawn.values[trial.id] = self._value(row)
-        self._settle(drawn)
+        for trial in trials:
+            if (row := self._finished.get(ledger.key(trial))) is not None:
+                self.skipped += 1
+                self._note(drawn, trial, row)
+        self._go_on(drawn)
 
-    def _enqueue(self, trials: list[Trial]) -> list[tuple[Trial, Row]]:
-        """Queue the trials that have not run yet, and return the others with their rows."""
-        rows = [(trial, self._finished.get(ledger.key(trial))) for trial in trials]
-        self._queue.extend(trial for trial, row in rows if row is None)
-        ran = [(trial, row) for trial, row in rows if row is not None]
-        self.skipped += len(ran)
-        return ran
+    def _note(self, drawn: Drawn, trial: Trial, row: Row | None) -> None:
+        drawn.values[trial.id] = self._value(row)
+        drawn.pruned |= row is not None and row["status"] == "pruned"
 
-    def _settle(self, drawn: Drawn) -> None:
-        """Tell the study the mean over seeds, if all have ended."""
-        if drawn.complete:
+    def _go_on(self, drawn: Drawn) -> None:
+        """Queue the seeds of a configuration that may run now; without any tell its result.
+
+        Where there is a pruner they run one by one. If it stops a configuration when a seed ends,
+        the next one is queued all the same: its row says that, and no step is made.
+        """
+        waiting = drawn.waiting
+        if drawn.running:
+            return
+        if drawn.pruned or not waiting:
+            self.total -= len(waiting)
             drawn.open = False
-            self._tell(drawn.asked, drawn.mean)
+            return self._tell(drawn.asked, drawn)
+        queued = waiting[:1] if self._judge else waiting
+        drawn.named.update(trial.id for trial in queued)
+        self._queue.extend(queued)
 
-    def _tell(self, asked: optuna.Trial, mean: float) -> None:
-        if math.isfinite(mean):
-            self._study.tell(asked, mean)
+    def _tell(self, asked: optuna.Trial, drawn: Drawn) -> None:
+        """Tell the study how a configuration ended."""
+        if drawn.pruned:
+            values = self._judge.values(drawn.trials[0].config_hash) if self._judge else {}
+            for step, value in values.items():
+                asked.report(value, step)
+            self._study.tell(asked, state=TrialState.PRUNED)
+        elif math.isfinite(drawn.mean):
+            self._study.tell(asked, drawn.mean)
         else:
             self._study.tell(asked, state=TrialState.FAIL)
 
@@ -186,17 +194,17 @@ class Study:
         ]
         self.declares.add(trials, self.space.ground.point)
         self.total -= (self.space.confirm_top + 1) * len(self.space.confirm_seeds) - len(trials)
-        self._enqueue(trials)
+        left = [trial for trial in trials if ledger.key(trial) not in self._finished]
+        self.skipped += len(trials) - len(left)
+        self._queue.extend(left)
 
-    def _before(self, rows: list[Row]) -> list[dict[str, Any]]:
-        """The points of this space with search trials in the ledger, oldest first."""
-        points: dict[str, dict[str, Any]] = {}
+    def _before(self, rows: list[Row]) -> list[Configuration]:
+        """The configurations of this space with search trials in the ledger, oldest first."""
+        found: dict[str, Configuration | None] = {}
         for row in sorted(rows, key=lambda row: row["created_utc"]):
-            if row["split"] == "search":
-                point = _locate(self.space, row)
-                if point is not None:
-                    points[canonical_json(point)] = point
-        return list(points.values())[: self.space.trials]
+            if row["split"] == "search" and row["config_hash"] not in found:
+                found[row["config_hash"]] = locate(self.space, row)
+        return [*filter(None, found.values())][: self.space.trials]
 
 
 def _sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
@@ -214,28 +222,3 @@ def _suggest(asked: optuna.Trial, name: str, domain: Domain) -> Any:
     suggest = asked.suggest_int if domain.integer else asked.suggest_float
     step = {} if domain.step is None else {"step": domain.step}
     return suggest(name, domain.low, domain.high, log=domain.log, **step)
-
-
-def _locate(space: SearchSpace, row: Row) -> dict[str, Any] | None:
-    """The point of the space that is the row's configuration; None if there is none."""
-    found = _said(row)
-    for entry in space.entries:
-        if entry.signature.name != row["routing"]:
-            continue
-        chosen = {key: found.get(key) for key in entry.domains}
-        if not all(chosen[key] in domain for key, domain in entry.domains.items()):
-            continue
-        configuration = entry.configuration(space.ground, chosen)
-        if configuration.trial(0, "search").config_hash == row["config_hash"]:
-            return dict(configuration.point)
-    return None
-
-
-def _said(row: Row) -> dict[str, Any]:
-    """All that an entry could have chosen of a row's configuration, by name."""
-    config = json.loads(row["config_json"])
-    found = json.loads(row["params_json"])
-    for part, cls in PARTS.items():
-        values = identity_defaults(cls) | config[part]
-        found |= {f"{part}.{name}": value for name, value in values.items()}
-    return found

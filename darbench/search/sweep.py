@@ -23,9 +23,10 @@ from darbench.search.propose import proposer
 from darbench.search.proposer import Exhausted
 from darbench.search.resolve import departure
 from darbench.search.space import SearchSpace
-from darbench.store import declared, ledger
+from darbench.store import declared, ledger, verdicts
 from darbench.store.held import Held
 from darbench.store.leftovers import forget
+from darbench.store.verdicts import Verdicts
 
 if TYPE_CHECKING:
     from darbench.search.driver import Driver
@@ -44,11 +45,12 @@ class SweepResult:
     folder: Path
     board: Path
     seconds: float
+    pruned: int = 0  # configurations of a search that were stopped
     notes: tuple[str, ...] = ()
 
     @property
     def left(self) -> int:
-        return self.total - self.skipped - self.done - self.failed
+        return self.total - self.skipped - self.done - self.failed - self.pruned
 
     @property
     def results(self) -> Path:
@@ -80,7 +82,8 @@ def preview(
     made = checked_space(space, overrides, quick=quick, own=own)
     folder = Path(out).resolve() / made.name
     rows = ledger.read_ledger(folder / "ledger")
-    proposing = proposer(made, rows, declared.read(folder).seeds)
+    before = Verdicts(verdicts.read(folder))
+    proposing = proposer(made, rows, declared.read(folder).seeds, before)
     with suppress(Exhausted):
         proposing.next()  # a study counts finished trials only as it goes
     grid, first = made.sampler == "grid", made.on(made.grounds[0])
@@ -88,6 +91,7 @@ def preview(
     return {
         "name": made.name,
         "sampler": made.sampler,
+        "prune": made.prune.pruner,
         "seeds": list(made.seeds),
         "grounds": [
             dict(ground.point) | {"steps": ground.training.steps} for ground in made.grounds
@@ -152,6 +156,7 @@ def sweep(
         skipped=driver.proposer.skipped,
         done=driver.progress.done,
         failed=driver.progress.failed,
+        pruned=driver.progress.pruned,
         interrupted=not driver.finished,
         folder=folder,
         board=board,
@@ -164,7 +169,7 @@ def _heard(listener: Listener, held: Held) -> Listener:
     """A listener that also says in the lock how the sweep stands, for `darbench status`."""
 
     def hear(progress: Progress) -> None:
-        counts = ("total", "skipped", "done", "failed", "running", "left")
+        counts = ("total", "skipped", "done", "failed", "pruned", "running", "left")
         with suppress(OSError):
             held.say(**{name: getattr(progress, name) for name in counts})
         listener(progress)

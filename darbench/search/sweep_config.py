@@ -45,6 +45,25 @@ class Coarse:
 
 
 @dataclass(kw_only=True)
+class Pruned:
+    """How a search stops configurations that promise little; it stops none unless told to."""
+
+    pruner: str = setting(
+        "none",
+        doc="`none`, `halving`, `hyperband`, `median` or `wilcoxon`, of Optuna: who stops "
+        "configurations of a search; their seeds then run one after another",
+    )
+    after: int = setting(
+        1, doc="checkpoints, counted over a configuration's seeds, before it may be stopped"
+    )
+    factor: int = setting(
+        3, doc="of `halving` and `hyperband`: the best one in so many goes on from a rung"
+    )
+    startup: int = setting(5, doc="of `median`: configurations that must have ended before")
+    level: float = setting(0.1, doc="of `wilcoxon`, which is asked when a seed ends: its p value")
+
+
+@dataclass(kw_only=True)
 class SweepConfig:
     """The keys, types and defaults of a space: `darbench: sweep` in its defaults list."""
 
@@ -67,6 +86,7 @@ class SweepConfig:
         "raises is tried again by the next command alone",
     )
     confirm: Confirm = field(default_factory=Confirm)
+    prune: Pruned = field(default_factory=Pruned)
     variants: list[Any] = setting(
         [],
         doc="what is compared: `routing`, and `params`, `model`, `training` and `label` where "

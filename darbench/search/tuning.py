@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from darbench.records.trial import Trial
-from darbench.search.proposer import Declares, Exhausted, Row
+from darbench.search.proposer import Declares, Exhausted, Proposer, Row
 from darbench.search.space import SearchSpace
 from darbench.search.variants import Configuration
 from darbench.store import ledger
@@ -36,7 +36,7 @@ class Tried:
         return self.configurations[best] if math.isfinite(means[best]) else None
 
 
-class Tuning:
+class Tuning(Proposer):
     """A proposer of a space's tuned track on its one ground.
 
     taken: the ids of trials that another proposer names, as those of a configuration that both

@@ -31,6 +31,7 @@ from darbench.store.weights import save_weights, weights_file
 from darbench.trial.keeping import NotKept, Say, keeping
 from darbench.trial.train import train
 
+Verdict = Callable[[Mapping[str, Any] | None], str]  # on a row, or before the first one
 GRID_COLUMNS, GREY = 10, 128  # samples in a row of the picture, and the value between them
 
 
@@ -75,11 +76,13 @@ def run_trial(
     attempt: int = 1,
     prepare: Callable[[], None] = lambda: None,
     say: Say = lambda note: None,
+    pruned: Verdict = lambda row: "",
 ) -> Iterator[dict[str, Any]]:
     """Run a trial and yield its rows; an exception becomes a last row with a status.
 
-    `prepare` is called first, and may fail like the trial itself. `say` hears what becomes of the
-    states from which the trial goes on if it is cut off.
+    `prepare` is called before the first step, and may fail like the trial itself. `say` hears what
+    becomes of the states from which the trial goes on if it is cut off. `pruned` is asked after
+    every row, with None before the first step, and says why the trial ends there.
     """
     step, kept, log = 0, NotKept(), writer.log(trial)
     label = trial.variant.label or trial.variant.routing
@@ -87,8 +90,12 @@ def run_trial(
     log.say(f"attempt {attempt}: {label}, seed {trial.pair_id}, by {writer.name}")
     with working_on(writer.folder, writer.name, **says) as stepped:
         try:
-            prepare()
             kept = keeping(trial, writer.device, writer.states(trial), _both(log.say, say))
+            if why := pruned(None):
+                before = ledger.latest(writer.folder / "ledger", trial.id, attempt - 1)
+                yield _stopped(trial, writer, attempt, why, before)
+                return kept.clear()
+            prepare()
             for report in train(trial, writer.device, kept, stepped):
                 step = report.step
                 row = writer.append(trial, report, attempt, kept.resumed_from)
@@ -96,10 +103,22 @@ def run_trial(
                 if report.final:
                     kept.clear()
                 yield row
+                if not report.final and (why := pruned(row)):
+                    yield _stopped(trial, writer, attempt, why, row)
+                    return kept.clear()
         except (Exception, SystemExit) as error:  # a user's code may end the program
             status = "oom" if _out_of_memory(error) else "crashed"
             log.say(f"{status}: {_told(error)}")
             yield writer.append(trial, failure(status, step, error), attempt, kept.resumed_from)
+
+
+def _stopped(
+    trial: Trial, writer: RowWriter, attempt: int, why: str, before: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Write the last row of a trial that was pruned, after the one before."""
+    writer.log(trial).say(why)
+    report = failure("pruned", before["step"] if before else 0, why)
+    return writer.append(trial, report, attempt)
 
 
 def _both(one: Say, other: Say) -> Say:

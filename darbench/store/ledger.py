@@ -21,7 +21,7 @@ from darbench.store.held import Held, Says, Taken, clock, hold, holder
 
 # A trial with such a last row is finished; one that crashed, ran out of memory or out of time is
 # tried again by the next sweep.
-FINISHED = ("ok", "diverged")
+FINISHED = ("ok", "diverged", "pruned")
 LOCK = ".lock"
 ORPHANS_S = 30.0
 # A line without one of these is not a row.

@@ -7,12 +7,8 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
-import time
 from collections import Counter
-from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -24,62 +20,11 @@ from darbench.search.progress import Progress
 from darbench.search.sweep import preview
 from darbench.store import ledger
 from tests.make.spaces import OVERRIDES, TINY, write
+from tests.search.running import finish, finished, rows_of, start, until, workers_of
 
 TWO = "seeds: [0]\nvariants: [{routing: add}, {routing: denseformer}]\n" + TINY
+pytestmark = pytest.mark.usefixtures("scratch")
 LONG = ("seeds=[0,1]", "training.steps=150", "training.checkpoints=[0.1,0.5,1.0]")
-
-
-def rows_of(out: Path) -> list[dict]:
-    return ledger.read_ledger(out / "mine" / "ledger")
-
-
-def finished(out: Path) -> list[dict]:
-    return [row for row in rows_of(out) if row["final"] and row["status"] == "ok"]
-
-
-def start(space: str, out: Path, *more: str) -> subprocess.Popen:
-    """`darbench sweep` in a process group of its own."""
-    command = [sys.executable, "-m", "darbench", "sweep", "--space", space, "--out", str(out)]
-    return subprocess.Popen(
-        [*command, *more],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def finish(space: str, out: Path, *more: str) -> tuple[int, str, str]:
-    process = start(space, out, *more)
-    said = process.communicate(timeout=240)
-    return process.returncode, *said
-
-
-def until(condition: Callable[[], object], seconds: float = 120) -> object:
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
-    return found
-
-
-def workers_of(out: Path) -> list[int]:
-    """Process ids in the names of the workers' ledger files."""
-    return [int(path.stem.rpartition("-")[2]) for path in (out / "mine" / "ledger").glob("*-*")]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def scratch(tmp_path_factory):
-    """A temporary folder of these sweeps, short for the sake of Ray's sockets."""
-    tmp_path_factory.getbasetemp()  # pytest's own stays where it is
-    import_module("darbench.search.driver")  # with torchvision, which makes a folder there
-    with (
-        tempfile.TemporaryDirectory(prefix="d", ignore_cleanup_errors=True) as folder,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        patch.setenv("TMPDIR", folder)
-        patch.setattr(tempfile, "tempdir", folder)
-        yield Path(folder)
 
 
 @pytest.fixture(scope="module")
