@@ -139,7 +139,7 @@ def test_ray_is_imported_by_the_pool_alone():
 
 
 def test_optuna_is_imported_by_the_study_its_judge_and_its_importances_alone():
-    files = ("study", "judge", "importance")
+    files = ("study", "judge", "importance", "samplers")
     assert importers("optuna") == {f"darbench.search.{file}" for file in files}
 
 

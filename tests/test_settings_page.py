@@ -15,6 +15,7 @@ from darbench.records import settings
 from darbench.records.metric import COMPARED
 from darbench.search.load import load_space
 from darbench.search.prune import PRUNERS
+from darbench.search.samplers import SAMPLERS
 from darbench.search.sweep_config import SweepConfig
 from darbench.search.variants import ENTRY_KEYS
 
@@ -27,7 +28,7 @@ ROWS = {
 }
 NAMES = {
     "prune.pruner": PRUNERS,
-    "sampler": ("grid", "random", "tpe"),
+    "sampler": SAMPLERS,
     "variants": ENTRY_KEYS,
     # A size is said once for all: image_folder_N, and -8 behind some names.
     "task.data": {

@@ -11,10 +11,10 @@ from darbench.registry import Signature
 from darbench.search.domains import Choices, Domain
 from darbench.search.ground import Ground
 from darbench.search.prune import Prune, need_prunable
+from darbench.search.samplers import SAMPLERS, drawable
 from darbench.search.tune import Tune, need_tunable
 from darbench.search.variants import Configuration, VariantSpec, linked, variant
 
-SAMPLERS = ("grid", "random", "tpe")
 MAX_SEED = 2**63 - 1  # a seed is a column of 64-bit integers
 Choose = Callable[[str, Domain], Any]  # takes (name, domain), returns a value of the domain
 
@@ -29,7 +29,7 @@ class SearchSpace:
     summary: str
     sampler: str
     seeds: tuple[int, ...]
-    trials: int  # configurations that random and tpe draw
+    trials: int  # configurations that a search draws
     prune: Prune
     retries: int  # of a trial whose process died, or had no memory left
     confirm_top: int  # how many of the best are run again on fresh seeds
@@ -146,6 +146,7 @@ def _check(space: SearchSpace) -> None:
     if space.tune:
         _check_tuning(space)
     if space.sampler != "grid":
+        drawable(space.sampler, space.entries)
         if space.trials < 1 or space.confirm_top < 0:
             raise BadInput(f"trials={space.trials}: must be at least 1; confirm.top 0 or more")
         if set(space.seeds) & set(space.confirm_seeds):
@@ -216,6 +217,6 @@ def _values(spec: VariantSpec, name: str, domain: Domain) -> Sequence[Any]:
     if domain.step is None:
         raise BadInput(
             f"{spec.name}: a grid cannot walk the range of {name}; give it a step, list its "
-            "values, or use sampler=random or tpe"
+            "values, or use sampler=random, halton or tpe"
         )
     return domain.grid()

@@ -5,8 +5,8 @@ rebuilt from the ledger, and what a pruner said from the verdicts beside it.
 """
 
 import math
-import warnings
 from collections import deque
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,10 +16,12 @@ from optuna.trial import TrialState
 from darbench.records.trial import Trial
 from darbench.search.domains import Choices, Domain
 from darbench.search.drawn import Drawn
+from darbench.search.halton import points
 from darbench.search.importance import importances
 from darbench.search.judge import Judge
 from darbench.search.locate import locate
 from darbench.search.proposer import Declares, Exhausted, Proposer, Row
+from darbench.search.samplers import EVOLVING, FIXED, drawable, sampler
 from darbench.search.space import SearchSpace
 from darbench.search.variants import Configuration
 from darbench.store import ledger
@@ -37,6 +39,7 @@ class Study(Proposer):
 
     def __init__(self, space: SearchSpace, rows: list[Row], verdicts: Verdicts | None = None):
         self.space = space
+        self._drawing = replace(space, entries=drawable(space.sampler, space.entries))
         self._finished = ledger.finished(rows)
         self._metric = space.ground.task.rank_by
         self._queue: deque[Trial] = deque()
@@ -46,10 +49,11 @@ class Study(Proposer):
         self.skipped = 0
         before = self._before(rows)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._sampler = self._random = _sampler("random", seed=0)
-        if space.sampler != "random":  # whose draws are met again where they ran before
-            self._sampler = _sampler(space.sampler, seed=len(before))
-            self._random = _sampler("random", seed=space.trials + len(before))
+        self._sampler = self._random = sampler("random", seed=0)
+        if space.sampler not in FIXED:  # whose draws are met again where they ran before
+            self._sampler = sampler(space.sampler, seed=len(before))
+            self._random = sampler("random", seed=space.trials + len(before))
+        self._points = points(space.entries) if space.sampler == "halton" else iter(())
         self._most_draws = MOST_DRAWS + len(before)
         self._study = optuna.create_study(sampler=self._sampler)
         for configuration in before:
@@ -115,8 +119,12 @@ class Study(Proposer):
     def _ask(self) -> None:
         """Draw one more configuration; its finished seeds are taken from the ledger."""
         for _ in range(self._most_draws):
+            if (point := next(self._points, None)) is not None:
+                self._study.enqueue_trial(point)
             asked = self._study.ask()
-            configuration = self.space.draw(partial(_suggest, asked))
+            if self.space.sampler in EVOLVING:
+                _ = asked.relative_params  # a given point is of a generation once this is drawn
+            configuration = self._drawing.draw(partial(_suggest, asked))
             trials = [configuration.trial(seed, "search") for seed in self.space.seeds]
             key = trials[0].config_hash
             if key not in self._drawn:
@@ -203,17 +211,8 @@ class Study(Proposer):
         found: dict[str, Configuration | None] = {}
         for row in sorted(rows, key=lambda row: row["created_utc"]):
             if row["split"] == "search" and row["config_hash"] not in found:
-                found[row["config_hash"]] = locate(self.space, row)
+                found[row["config_hash"]] = locate(self._drawing, row)
         return [*filter(None, found.values())][: self.space.trials]
-
-
-def _sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
-    if name == "random":
-        return optuna.samplers.RandomSampler(seed=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        # group: the parameters of a variant are modelled together, apart from those of others.
-        return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True)
 
 
 def _suggest(asked: optuna.Trial, name: str, domain: Domain) -> Any:

@@ -13,7 +13,7 @@ from darbench.search.seeds import CONFIRM_SEEDS, GRID_SEEDS, SEARCH_SEEDS, TUNE_
 
 @dataclass(kw_only=True)
 class Confirm:
-    """The second pass of a random or tpe sweep: the best configurations on fresh seeds."""
+    """The second pass of a search: the best configurations on fresh seeds."""
 
     top: int = setting(3, doc="how many of the best are run again; 0 is none")
     seeds: list[int] = setting([*CONFIRM_SEEDS], doc="fresh pair ids to run them on")
@@ -72,14 +72,16 @@ class SweepConfig:
     )
     summary: str = setting("", doc="what `darbench list spaces` says of it")
     sampler: str = setting(
-        "grid", doc="`grid`, `random` or `tpe`; the latter two draw `trials` configurations"
+        "grid",
+        doc="`grid`, or a search that draws `trials` configurations: `random`, `halton` (evenly "
+        "spread), `tpe`, or `cmaes` (for the ranges of one variant)",
     )
     seeds: list[int] | None = setting(
         None,
         doc="pair ids: trials with the same one share all random streams; null is "
         f"{[*GRID_SEEDS]} for a grid, {[*SEARCH_SEEDS]} for a search",
     )
-    trials: int = setting(20, doc="configurations that `random` and `tpe` draw")
+    trials: int = setting(20, doc="configurations that a search draws")
     retries: int = setting(
         1,
         doc="how often a sweep tries a trial again whose process died or had no memory left; what "

@@ -1,7 +1,6 @@
 """What the tuned track tries: the same quasi-random points for every variant of a space."""
 
-import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
@@ -11,6 +10,7 @@ from darbench.errors import BadInput, unknown
 from darbench.registry import Signature
 from darbench.search.domains import Choices, Range, read_domain
 from darbench.search.ground import CHANGED, Ground, changeable
+from darbench.search.halton import at, halton
 from darbench.search.multiple import read_multiple
 
 PARAMS = "params."
@@ -61,15 +61,15 @@ class Tune:
         for listed in product(*lists.values()):
             fixed = dict(zip(lists, listed, strict=True))
             for drawn in self._draws:
-                at = {name: _at(domains[name], u) for name, u in drawn.items() if name in domains}
-                points.append({name.removeprefix(PARAMS): (fixed | at)[name] for name in names})
+                here = {n: at(domains[n], u) for n, u in drawn.items() if n in domains}
+                points.append({name.removeprefix(PARAMS): (fixed | here)[name] for name in names})
         return [point for i, point in enumerate(points) if point not in points[:i]]
 
     @cached_property
     def _draws(self) -> list[dict[str, float]]:
         """Points of the unit cube that the ranges span, the same whatever the routing."""
         ranges = [name for name, value in self.over.items() if isinstance(value, Mapping)]
-        return [dict(zip(ranges, each, strict=True)) for each in _halton(self.trials, len(ranges))]
+        return [dict(zip(ranges, each, strict=True)) for each in halton(self.trials, len(ranges))]
 
 
 def need_tunable(
@@ -127,34 +127,3 @@ def _parameter(signature: Signature, name: str) -> Any:
 
 def _values(domain: Any) -> Sequence[Any]:
     return domain.values if isinstance(domain, Choices) else (domain,)
-
-
-def _halton(count: int, dimensions: int) -> Iterator[Sequence[float]]:
-    """Yield Halton's points without the first, which is a corner; more of them keep the first.
-
-    They are plain fractions, whichever library draws them, so that trials keep their ids.
-    """
-    if not dimensions:
-        return iter([()])
-    from scipy.stats import qmc
-
-    sequence = qmc.Halton(dimensions, scramble=False)
-    sequence.fast_forward(1)
-    return iter(sequence.random(count).tolist())
-
-
-def _at(domain: Range, u: float) -> float:
-    """The value at a share u of a range, to three digits of its scale."""
-    if domain.step is not None:
-        values = domain.grid()
-        return values[min(int(u * len(values)), len(values) - 1)]
-    if domain.integer and not domain.log:
-        return domain.low + int(u * (domain.high - domain.low + 1))
-    if domain.log:
-        value = domain.low * (domain.high / domain.low) ** u
-        value = float(f"{value:.3g}")
-    else:
-        width = domain.high - domain.low
-        value = round(domain.low + u * width, 3 - math.floor(math.log10(width)))
-    value = min(max(value, domain.low), domain.high)
-    return round(value) if domain.integer else value
