@@ -10,11 +10,12 @@ from darbench.folders import without_folders
 RESULTS = Path("leaderboards")  # the default of --out
 
 FILES = ("--load", "--space")  # options whose value is a file, or the name of one that ships
+OWN = ("notify", "trackers")  # settings that concern nobody but who runs the command
 
 
 def published(words: Iterable[str]) -> str:
     """Return a command line for a page: it names files alone, and runs where they lie."""
-    words = [*words]
+    words = [word for word in words if word.lstrip("+").partition("=")[0] not in OWN]
     return shlex.join(_nameable(word, before) for before, word in pairwise(["", *words]))
 
 

@@ -53,3 +53,9 @@ def test_a_command_that_was_kept_whole_loses_its_folders_and_one_without_is_as_i
 def test_the_files_of_a_command_are_those_that_do_not_ship():
     assert files_of("darbench sweep --space dar_variants --load 'a b.py'") == ["a b.py"]
     assert files_of("darbench train --load a.py --load b.py --load a.py") == ["a.py", "b.py"]
+
+
+def test_a_page_does_not_say_whom_a_sweep_notifies_or_where_it_is_tracked():
+    words = ["darbench", "sweep", "--space", "x", "notify=curl -d @- https://a.b/secret"]
+    words += ["+notify=y", "trackers=[wandb]", "seeds=[0]"]
+    assert published(words) == "darbench sweep --space x 'seeds=[0]'"

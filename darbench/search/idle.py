@@ -22,6 +22,8 @@ SWEEP = {
         "axes",
         "coarse",
         "tune",
+        "notify",
+        "trackers",
     ),
     "has no effect on one trial; leave it out",
 )

@@ -58,6 +58,7 @@ os.environ |= {key: os.environ.get(key, value) for key, value in ENVIRONMENT.ite
 
 import ray  # noqa: E402
 from ray import tune  # noqa: E402
+from ray.air._internal import usage  # noqa: E402
 from ray.tune.search import Searcher  # noqa: E402
 
 STARTS = 3  # of a Ray whose processes die, without a trial that ends
@@ -119,6 +120,8 @@ def _start(cpus: int, gpus: int, storage: str) -> None:
     """Start Ray on this machine alone."""
     # When its raylet dies it prints twenty lines of that's log; the driver says it in one.
     ray._private.worker.print_to_stdstream = lambda *_, **__: None
+    # Tune counts which trackers its user has, for which it imports all that are installed.
+    usage.tag_callbacks = lambda callbacks: False
     ray.init(
         address="local",
         num_cpus=cpus,

@@ -12,6 +12,7 @@ from darbench.search.domains import Choices, Domain
 from darbench.search.ground import Ground
 from darbench.search.prune import Prune, need_prunable
 from darbench.search.samplers import SAMPLERS, drawable
+from darbench.search.trackers.tracking import need_known
 from darbench.search.tune import Tune, need_tunable
 from darbench.search.variants import Configuration, VariantSpec, linked, variant
 
@@ -32,6 +33,8 @@ class SearchSpace:
     trials: int  # configurations that a search draws
     prune: Prune
     retries: int  # of a trial whose process died, or had no memory left
+    notify: str  # a command of the user's; "" is none
+    trackers: tuple[str, ...]
     confirm_top: int  # how many of the best are run again on fresh seeds
     confirm_seeds: tuple[int, ...]
     tune: Tune
@@ -101,6 +104,8 @@ def build_space(config: Mapping[str, Any], signatures: Mapping[str, Signature]) 
         trials=config["trials"],
         prune=Prune(**config["prune"]),
         retries=config["retries"],
+        notify=config["notify"],
+        trackers=tuple(config["trackers"]),
         confirm_top=config["confirm"]["top"],
         confirm_seeds=tuple(config["confirm"]["seeds"]),
         tune=Tune(
@@ -117,6 +122,7 @@ def build_space(config: Mapping[str, Any], signatures: Mapping[str, Signature]) 
 def _check(space: SearchSpace) -> None:
     if space.sampler not in SAMPLERS:
         raise unknown("sampler", space.sampler, SAMPLERS)
+    need_known(space.trackers)
     for ground in space.grounds:
         if ground.task.rank_by not in COMPARED:
             raise unknown("metric task.rank_by:", ground.task.rank_by, COMPARED)

@@ -18,11 +18,13 @@ from darbench.search.feasible import checked_space
 from darbench.search.haste import hasty
 from darbench.search.hours import expected
 from darbench.search.interruption import handlers_kept
+from darbench.search.notify import notifying
 from darbench.search.progress import Listener, Progress
 from darbench.search.propose import proposer
 from darbench.search.proposer import Exhausted
 from darbench.search.resolve import departure
 from darbench.search.space import SearchSpace
+from darbench.search.trackers.tracking import tracking
 from darbench.store import declared, ledger, verdicts
 from darbench.store.held import Held
 from darbench.store.leftovers import forget
@@ -136,10 +138,12 @@ def sweep(
     device = machine.device(device)
     folder = Path(out).resolve() / composed.name
     workers, note = machine.workers(workers, device)
-    with ledger.lock(folder, command) as held:
+    with (
+        ledger.lock(folder, command) as held,
+        notifying(composed.notify, folder, _heard(listener, held)) as hear,
+    ):
         notes = ledger.repair(folder / "ledger")
         forget(folder)
-        hear = _heard(listener, held)
         driver = Driver.of(composed, folder, device=device, command=command, listener=hear)
         outdated = ledger.outdated(ledger.read_ledger(folder / "ledger"))
         notes += filter(None, [outdated, note, *_departures(composed), _without_add(composed)])
@@ -147,7 +151,7 @@ def sweep(
         notes += dict.fromkeys(line for g in composed.grounds for line in hasty(g.training))
         for note in notes:
             driver.say(note)
-        with driver.claims.beating():
+        with tracking(composed.trackers, folder, driver.say), driver.claims.beating():
             _run(driver, workers)
         board = driver.build_board(interrupted=not driver.finished)
     return SweepResult(

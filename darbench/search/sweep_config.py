@@ -87,6 +87,17 @@ class SweepConfig:
         doc="how often a sweep tries a trial again whose process died or had no memory left; what "
         "raises is tried again by the next command alone",
     )
+    notify: str = setting(
+        "",
+        doc="a command that is run when trials have failed and when the sweep has ended, without "
+        "a shell and for 30 seconds at most: DARBENCH_EVENT is `failure`, `end`, `interrupted` or "
+        "`stopped`, DARBENCH_MESSAGE a line on it, and standard input the counts as JSON",
+    )
+    trackers: list[str] = setting(
+        [],
+        doc="`tensorboard` and `wandb`, which are shown the measured numbers of every row; "
+        "WANDB_MODE=offline keeps the latter's in the leaderboard's folder",
+    )
     confirm: Confirm = field(default_factory=Confirm)
     prune: Pruned = field(default_factory=Pruned)
     variants: list[Any] = setting(

@@ -1,31 +1,25 @@
-"""How trials ended, in a ledger to which other processes add: each look reads what is new."""
+"""How trials ended, in a ledger to which other processes add."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from darbench.store import ledger
+from darbench.store.tail import Tail
 
 
 class News:
     """The newest last row of each trial, and how often each was tried."""
 
     def __init__(self, folder: Path):
-        self._folder, self._read = folder, {}
+        self._tail = Tail(folder)
         self.last: dict[ledger.Key, Mapping[str, Any]] = {}
         self.attempts: dict[str, int] = {}  # that have written a row, by trial id
 
     def look(self) -> None:
-        """Read what was added since the last look; the end of a write in progress waits."""
-        for path in sorted(self._folder.glob("*.jsonl")):
-            begin = self._read.get(path, 0)
-            with path.open("rb") as file:
-                file.seek(begin)
-                data = file.read()
-            whole = data.rfind(b"\n") + 1
-            self._read[path] = begin + whole
-            for _, row in ledger.rows_in(path, data[:whole]):
-                self._note(row)
+        """Read what was added since the last look."""
+        for row in self._tail.rows():
+            self._note(row)
 
     def _note(self, row: Mapping[str, Any]) -> None:
         trial, key = row["trial_id"], ledger.row_key(row)

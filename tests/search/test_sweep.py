@@ -33,7 +33,8 @@ def swept(tmp_path_factory, scratch):
     folder = tmp_path_factory.mktemp("swept")
     space, events = write(folder, TWO), []
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    outcome = darbench.sweep(space, out=folder, listener=lambda p: events.append(p.event))
+    watched = ["trackers=[tensorboard]", f"notify=\"cp /dev/stdin '{folder / 'told'}'\""]
+    outcome = darbench.sweep(space, watched, out=folder, listener=lambda p: events.append(p.event))
     assert list(scratch.iterdir()) == []
     assert handlers == (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))
     return space, folder, outcome, events
@@ -50,6 +51,16 @@ def test_a_sweep_trains_every_trial_and_leaves_a_leaderboard(swept):
     assert "denseformer" in outcome.board.read_text()
     assert events.count("started: add, seed 0") == 1
     assert sum(event.startswith("done: ") for event in events) == 2
+
+
+def test_trackers_and_the_command_of_the_user_hear_of_a_sweep(swept):
+    _, folder, outcome, events = swept
+    told = json.loads((folder / "told").read_text())
+    assert (told["event"], told["done"], told["board"]) == ("end", 2, str(outcome.board))
+    runs = [run.name for run in (folder / "mine" / "tensorboard").iterdir()]
+    assert sorted(run.split(",")[0] for run in runs) == ["add", "denseformer"]
+    assert not any(event.startswith(("notify", "trackers")) for event in events)
+    assert "notify" not in (folder / "mine" / "declared.json").read_text()
 
 
 def test_a_second_run_runs_nothing(swept, monkeypatch):
