@@ -15,6 +15,7 @@ SWEEP = {
         "name",
         "summary",
         "sampler",
+        "objectives",
         "trials",
         "prune",
         "confirm",

@@ -28,6 +28,7 @@ from darbench.registry import ENCODERS, ROUTINGS
 from darbench.registry.bundle import BUNDLES, bundle_of
 from darbench.registry.by_value import by_value
 from darbench.search.heap import trim
+from darbench.search.objectives import COSTS
 from darbench.search.scratch import scratch
 from darbench.search.worker import RowWriter, run_trial, watchdog
 from darbench.store import ledger
@@ -64,7 +65,7 @@ from ray.tune.search import Searcher  # noqa: E402
 STARTS = 3  # of a Ray whose processes die, without a trial that ends
 SENT = (  # columns
     *("trial_id", "step", "final", "status", "error", "attempt", "row_hash"),
-    *("train_flops", "budget_flops", *COMPARED),
+    *("budget_flops", *COSTS, *COMPARED),
 )
 
 

@@ -10,6 +10,7 @@ from darbench.records.metric import COMPARED
 from darbench.registry import Signature
 from darbench.search.domains import Choices, Domain
 from darbench.search.ground import Ground
+from darbench.search.objectives import need_objectives
 from darbench.search.prune import Prune, need_prunable
 from darbench.search.samplers import SAMPLERS, drawable
 from darbench.search.trackers.tracking import need_known
@@ -29,6 +30,7 @@ class SearchSpace:
     entries: tuple[VariantSpec, ...]
     summary: str
     sampler: str
+    objectives: tuple[str, ...]  # two, or none for the metric that ranks alone
     seeds: tuple[int, ...]
     trials: int  # configurations that a search draws
     prune: Prune
@@ -100,6 +102,7 @@ def build_space(config: Mapping[str, Any], signatures: Mapping[str, Signature]) 
         grounds=tuple(map(Ground.of, config["grounds"])),
         entries=entries,
         sampler=config["sampler"],
+        objectives=tuple(config["objectives"]),
         seeds=tuple(config["seeds"]),
         trials=config["trials"],
         prune=Prune(**config["prune"]),
@@ -140,6 +143,8 @@ def _check(space: SearchSpace) -> None:
             raise BadInput(f"{key}={list(seeds)}: must be distinct, at least one")
         if min(seeds) < 0 or max(seeds) > MAX_SEED:
             raise BadInput(f"{key}={list(seeds)}: must be between 0 and {MAX_SEED}")
+    ranked = {ground.task.rank_by for ground in space.grounds}
+    need_objectives(space.objectives, space.sampler, ranked, bool(space.prune))
     checkpoints = [len(ground.training.checkpoints) for ground in space.grounds]
     need_prunable(space.prune, space.sampler, space.seeds, checkpoints)
     names = [entry.name for entry in space.entries]

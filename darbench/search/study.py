@@ -20,6 +20,7 @@ from darbench.search.halton import points
 from darbench.search.importance import importances
 from darbench.search.judge import Judge
 from darbench.search.locate import locate
+from darbench.search.objectives import front
 from darbench.search.proposer import Declares, Exhausted, Proposer, Row
 from darbench.search.samplers import EVOLVING, FIXED, drawable, sampler
 from darbench.search.space import SearchSpace
@@ -51,11 +52,12 @@ class Study(Proposer):
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._sampler = self._random = sampler("random", seed=0)
         if space.sampler not in FIXED:  # whose draws are met again where they ran before
-            self._sampler = sampler(space.sampler, seed=len(before))
+            self._sampler = sampler(space.sampler, seed=len(before), trials=space.trials)
             self._random = sampler("random", seed=space.trials + len(before))
         self._points = points(space.entries) if space.sampler == "halton" else iter(())
         self._most_draws = MOST_DRAWS + len(before)
-        self._study = optuna.create_study(sampler=self._sampler)
+        directions = ["minimize"] * max(len(space.objectives), 1)
+        self._study = optuna.create_study(sampler=self._sampler, directions=directions)
         for configuration in before:
             self._study.enqueue_trial(dict(configuration.point))
         self._judge = Judge(space, verdicts or Verdicts()) if space.prune else None
@@ -112,8 +114,8 @@ class Study(Proposer):
         ]
         return {point_key(self.space.ground.point): importances(told)}
 
-    def _value(self, row: Row | None) -> float:
-        value = row[self._metric] if row is not None and row["status"] == "ok" else None
+    def _value(self, row: Row | None, column: str) -> float:
+        value = row[column] if row is not None and row["status"] == "ok" else None
         return math.inf if value is None else value
 
     def _ask(self) -> None:
@@ -148,7 +150,9 @@ class Study(Proposer):
         self._go_on(drawn)
 
     def _note(self, drawn: Drawn, trial: Trial, row: Row | None) -> None:
-        drawn.values[trial.id] = self._value(row)
+        drawn.values[trial.id] = self._value(row, self._metric)
+        if self.space.objectives:
+            drawn.costs[trial.id] = self._value(row, self.space.objectives[1])
         drawn.pruned |= row is not None and row["status"] == "pruned"
 
     def _go_on(self, drawn: Drawn) -> None:
@@ -176,18 +180,21 @@ class Study(Proposer):
                 asked.report(value, step)
             self._study.tell(asked, state=TrialState.PRUNED)
         elif math.isfinite(drawn.mean):
-            self._study.tell(asked, drawn.mean)
+            self._study.tell(asked, drawn.objectives if self.space.objectives else drawn.mean)
         else:
             self._study.tell(asked, state=TrialState.FAIL)
 
     def _confirm(self) -> None:
         """Queue the best distinct configurations, `add` and controls on seeds that picked nothing.
 
-        `add` and controls come first, in the order of the space and not in that of results.
+        `add` and controls come first, in the order of the space and not in that of results. Of
+        two objectives the best are those of the front, by the metric that ranks.
         """
         self._confirming = True
         drawn = {k: d for k, d in self._drawn.items() if d.configuration.control is None}
         good = {key: each for key, each in drawn.items() if math.isfinite(each.mean)}
+        if self.space.objectives:
+            good = {key: good[key] for key in front({k: d.objectives for k, d in good.items()})}
         best = sorted(good, key=lambda key: good[key].mean)[: self.space.confirm_top]
         chosen = {}
         for entry in self.space.entries:

@@ -74,12 +74,17 @@ class SweepConfig:
     sampler: str = setting(
         "grid",
         doc="`grid`, or a search that draws `trials` configurations: `random`, `halton` (evenly "
-        "spread), `tpe`, or `cmaes` (for the ranges of one variant)",
+        "spread), `tpe`, `cmaes` (for the ranges of one variant), or `nsga2` (two `objectives`)",
     )
     seeds: list[int] | None = setting(
         None,
         doc="pair ids: trials with the same one share all random streams; null is "
         f"{[*GRID_SEEDS]} for a grid, {[*SEARCH_SEEDS]} for a search",
+    )
+    objectives: list[str] = setting(
+        [],
+        doc="of `nsga2`: the metric that ranks, then what it is held against, `train_flops`, "
+        "`peak_mem_bytes`, `params_total` or `step_ms_p50`",
     )
     trials: int = setting(20, doc="configurations that a search draws")
     retries: int = setting(

@@ -18,7 +18,14 @@ variants:
 {TINY}"""
 
 
-@pytest.mark.parametrize("given", [["sampler=halton"], ["sampler=cmaes"]])
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["sampler=halton"],
+        ["sampler=cmaes"],
+        ["sampler=nsga2", "objectives=[val_loss,params_total]"],
+    ],
+)
 def test_a_search_runs_confirms_and_goes_on_with_more_trials(tmp_path, given):
     space = write(tmp_path, SPACE)
     first = darbench.sweep(space, [*given, "trials=4"], out=tmp_path, workers=2)

@@ -115,7 +115,8 @@ def test_a_killed_cma_es_has_the_generations_of_one_that_was_not(tmp_path):
             "[{routing: dar, params: {query: [static, dynamic], lr_mult: {low: 1, high: 9}}}]",
             "query of dar is a choice",
         ),
-        ("[{routing: add}]", r"and 0 have any \(none\)"),
+        ("[{routing: add}]", "the space has nothing to draw"),
+        ("[{routing: denseformer}]", "denseformer has nothing to draw"),
         (
             "[{routing: dar, params: {lr_mult: {low: 1, high: 9}}}, "
             "{routing: hyper, params: {streams: {low: 1, high: 9}}}]",
