@@ -139,7 +139,7 @@ class Driver:
 
     def take(self) -> Trial:
         trial, self._next = self._next, None
-        self.progress.running += 1
+        self.progress.began(trial)
         self.say(f"started: {trial_name(trial, self._at(trial))}")
         return trial
 
@@ -168,7 +168,6 @@ class Driver:
         if self._worth_another(trial, row):
             self._retried[trial.id] += 1
             return self.put_back(trial, f"{row['status']} ({row['error']}), tried again")
-        self.progress.running -= 1
         self._ended(trial, row)
         if time.monotonic() - self._built > BOARD_EVERY:
             try:
@@ -182,7 +181,7 @@ class Driver:
         if ledger.latest(self.folder / "ledger", trial.id, attempt) is not None:
             self.attempts[trial.id] = attempt
         self._again.append(trial)
-        self.progress.running -= 1
+        self.progress.cut_off(trial)
         self.say(f"{trial_name(trial, self._at(trial))}: {why}")
 
     def _ended(self, trial: Trial, row: Mapping[str, Any]) -> None:

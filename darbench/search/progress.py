@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from darbench.records.trial import Trial
+from darbench.search.pace import seconds_left
 
 
 @dataclass
@@ -21,7 +22,9 @@ class Progress:
     # Of the ground of the last trial: name, metric that ranks, and its mean over seeds.
     best: tuple[str, str, float] | None = None
     event: str = ""
-    _started: float = field(default_factory=time.monotonic)
+    _began: dict[str, float] = field(default_factory=dict)  # of those that run, by trial id
+    _lengths: list[float] = field(default_factory=list)  # of those that ended, in seconds
+    _most: int = 0  # that ran at a time
     # By point of the axes and label.
     _values: dict[str, dict[str, list[float]]] = field(default_factory=dict)
 
@@ -36,13 +39,25 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """The time left at the mean pace so far; None before the first trial has ended."""
-        if not self.ended_now:
-            return None
-        return (time.monotonic() - self._started) / self.ended_now * self.left
+        """The time left by the trials so far; None while too few have ended."""
+        ages = [time.monotonic() - began for began in self._began.values()]
+        return seconds_left(self._lengths, ages, self.left, self._most)
+
+    def began(self, trial: Trial) -> None:
+        self.running += 1
+        self._most = max(self._most, self.running)
+        self._began[trial.id] = time.monotonic()
+
+    def cut_off(self, trial: Trial) -> None:
+        """Note that a trial runs no more, and is to run again."""
+        self.running -= 1
+        del self._began[trial.id]
 
     def ended(self, trial: Trial, row: Mapping[str, Any], at: str = "") -> None:
         """Count a trial by its last row; `at` says on which point of the axes it stands."""
+        if trial.id in self._began:  # not elsewhere
+            self._lengths.append(time.monotonic() - self._began[trial.id])
+            self.cut_off(trial)
         name, metric = trial_name(trial, at), trial.task.rank_by
         if row["status"] == "pruned":
             self.pruned += 1

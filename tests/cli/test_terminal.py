@@ -30,10 +30,13 @@ def rendered(p: Progress) -> str:
 
 
 def test_the_status_shows_counts_best_and_time_left():
-    p = progress(running=2)
-    p.ended(toy_trial(label="add [depth=6]"), ok(0.25))
+    p = progress()
+    for seed in range(5):
+        p.began(toy_trial(pair_id=seed))
+    for seed in range(3):
+        p.ended(toy_trial(label="add [depth=6]", pair_id=seed), ok(0.25))
     text = rendered(p)
-    assert "3/10, 2 running, about 0:0" in text
+    assert "5/10, 2 running, about 0:0" in text
     assert "add [depth=6]: val_loss 0.2500" in text
 
 

@@ -12,15 +12,26 @@ def ok(value: float | None) -> dict:
     return {"status": "ok", "val_loss": value}
 
 
-def test_progress_counts_by_the_last_row(monkeypatch):
-    p = progress(_started=100.0)
+def test_progress_counts_by_the_last_row():
+    p = progress()
     assert (p.left, p.seconds_left) == (8, None)
     p.ended(ADD, ok(0.5))
     p.ended(ADD, {"status": "crashed", "error": "boom"})
     assert (p.done, p.failed, p.left) == (1, 1, 6)
     assert p.event == "crashed: add, seed 0: boom"
-    monkeypatch.setattr("time.monotonic", lambda: 130.0)
-    assert p.seconds_left == 30 / 2 * 6
+
+
+def test_the_time_left_is_told_after_three_trials_here_without_those_cut_off(monkeypatch):
+    p, trials = progress(), [toy_trial(pair_id=seed) for seed in range(5)]
+    for start, trial in enumerate(trials):
+        monkeypatch.setattr("time.monotonic", lambda at=10.0 * start: at)
+        p.began(trial)
+        assert (p.running, p.seconds_left) == (1, None if start < 4 else 10 * 5)
+        monkeypatch.setattr("time.monotonic", lambda at=10.0 * start + 10: at)
+        p.cut_off(trial) if start == 1 else p.ended(trial, ok(0.5))
+    assert (p.running, p.left, p.seconds_left) == (0, 4, 10 * 4)
+    p.ended(ADD, ok(0.5))  # by a worker elsewhere
+    assert (p.running, p.left) == (0, 3)
 
 
 def test_the_best_so_far_is_a_mean_over_seeds():
