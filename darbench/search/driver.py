@@ -24,6 +24,7 @@ from darbench.search.progress import Listener, Progress, trial_name
 from darbench.search.propose import proposer
 from darbench.search.proposer import Exhausted, Proposer
 from darbench.search.space import SearchSpace
+from darbench.search.warm_start import lessons
 from darbench.search.worker import RowWriter, failure
 from darbench.store import declared, importances, ledger
 from darbench.store.claims import Claims
@@ -69,7 +70,8 @@ class Driver:
         """Make the driver of a space's sweep, which continues from the ledger in the folder."""
         rows = ledger.read_ledger(folder / "ledger")
         with _writing(folder):
-            named = proposer(space, rows, declared.read(folder).seeds, KeptVerdicts(folder))
+            kept, others = KeptVerdicts(folder), lessons(space, folder)
+            named = proposer(space, rows, declared.read(folder).seeds, kept, others)
         progress = Progress(total=named.total, skipped=named.skipped)
         return cls(
             proposer=named,

@@ -17,6 +17,7 @@ SWEEP = {
         "sampler",
         "objectives",
         "trials",
+        "warm_start",
         "prune",
         "confirm",
         "controls",

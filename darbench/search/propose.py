@@ -3,7 +3,7 @@
 Its state is not kept on disk: what ran before is read from the ledger.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from darbench.search import seeds
 from darbench.search.chain import Chain
@@ -20,10 +20,12 @@ def proposer(
     rows: list[Row],
     declared: Mapping[str, Iterable[int]] = seeds.NOTHING,
     verdicts: Verdicts | None = None,
+    others: Sequence[Row] = (),
 ) -> Proposer:
     """Return the proposer for a space, given the rows in its ledger and the seeds it declared.
 
-    verdicts: of its pruner, to which its new ones are added.
+    verdicts: of its pruner, to which its new ones are added. others: rows of another search, from
+    which one that adapts learns first.
     BadInput if its seeds would pick and rank the same configurations.
     """
     seeds.need_fresh(space, rows, declared)
@@ -35,5 +37,5 @@ def proposer(
         return Chain([grid, *tunings]) if tunings else grid
     from darbench.search.study import Study  # imports Optuna, which a grid does not need
 
-    studies = [Study(space.on(ground), rows, verdicts) for ground in space.grounds]
+    studies = [Study(space.on(ground), rows, verdicts, others) for ground in space.grounds]
     return studies[0] if len(studies) == 1 else Chain(studies)

@@ -75,8 +75,9 @@ def need_prunable(
     least = 0.5 ** (len(seeds) - 1)  # the p value if all differences have one sign
     if prune.by_seed and (len(seeds) < 3 or least >= prune.level):
         raise BadInput(
-            f"prune.pruner=wilcoxon: {len(seeds)} seeds cannot come below prune.level="
-            f"{prune.level:g} before the last; give at least {_enough(prune.level)} seeds, or "
+            f"prune.pruner=wilcoxon: on {len(seeds)} seed{'s' * (len(seeds) > 1)} it cannot come "
+            f"below prune.level={prune.level:g} before the last; give at least "
+            f"{_enough(prune.level)} seeds, or "
             "another pruner"
         )
     steps = prune.steps(len(seeds), min(checkpoints))

@@ -12,7 +12,7 @@ from darbench.search.domains import Choices, Domain
 from darbench.search.ground import Ground
 from darbench.search.objectives import need_objectives
 from darbench.search.prune import Prune, need_prunable
-from darbench.search.samplers import SAMPLERS, drawable
+from darbench.search.samplers import FIXED, SAMPLERS, drawable
 from darbench.search.trackers.tracking import need_known
 from darbench.search.tune import Tune, need_tunable
 from darbench.search.variants import Configuration, VariantSpec, linked, variant
@@ -33,6 +33,7 @@ class SearchSpace:
     objectives: tuple[str, ...]  # two, or none for the metric that ranks alone
     seeds: tuple[int, ...]
     trials: int  # configurations that a search draws
+    warm_start: str  # the leaderboard whose search it learns from; empty for none
     prune: Prune
     retries: int  # of a trial whose process died, or had no memory left
     notify: str  # a command of the user's; "" is none
@@ -105,6 +106,7 @@ def build_space(config: Mapping[str, Any], signatures: Mapping[str, Signature]) 
         objectives=tuple(config["objectives"]),
         seeds=tuple(config["seeds"]),
         trials=config["trials"],
+        warm_start=config["warm_start"],
         prune=Prune(**config["prune"]),
         retries=config["retries"],
         notify=config["notify"],
@@ -145,6 +147,11 @@ def _check(space: SearchSpace) -> None:
             raise BadInput(f"{key}={list(seeds)}: must be between 0 and {MAX_SEED}")
     ranked = {ground.task.rank_by for ground in space.grounds}
     need_objectives(space.objectives, space.sampler, ranked, bool(space.prune))
+    if space.warm_start and space.sampler in ("grid", *FIXED):
+        raise BadInput(
+            f"warm_start: sampler={space.sampler} learns from no result; add sampler=tpe, or take "
+            "it out"
+        )
     checkpoints = [len(ground.training.checkpoints) for ground in space.grounds]
     need_prunable(space.prune, space.sampler, space.seeds, checkpoints)
     names = [entry.name for entry in space.entries]

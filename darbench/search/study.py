@@ -6,6 +6,7 @@ rebuilt from the ledger, and what a pruner said from the verdicts beside it.
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -25,6 +26,7 @@ from darbench.search.proposer import Declares, Exhausted, Proposer, Row
 from darbench.search.samplers import EVOLVING, FIXED, drawable, sampler
 from darbench.search.space import SearchSpace
 from darbench.search.variants import Configuration
+from darbench.search.warm_start import learnt
 from darbench.store import ledger
 from darbench.store.importances import Importance, point_key
 from darbench.store.verdicts import Verdicts
@@ -36,9 +38,16 @@ class Study(Proposer):
     """A proposer of Optuna's configurations on search seeds, then the best on fresh seeds.
 
     The space has one ground. verdicts: of its pruner, where it has one, and those of other spaces.
+    others: the rows of another search, from which it learns first.
     """
 
-    def __init__(self, space: SearchSpace, rows: list[Row], verdicts: Verdicts | None = None):
+    def __init__(
+        self,
+        space: SearchSpace,
+        rows: list[Row],
+        verdicts: Verdicts | None = None,
+        others: Sequence[Row] = (),
+    ):
         self.space = space
         self._drawing = replace(space, entries=drawable(space.sampler, space.entries))
         self._finished = ledger.finished(rows)
@@ -58,6 +67,10 @@ class Study(Proposer):
         self._most_draws = MOST_DRAWS + len(before)
         directions = ["minimize"] * max(len(space.objectives), 1)
         self._study = optuna.create_study(sampler=self._sampler, directions=directions)
+        columns = space.objectives or (self._metric,)
+        for configuration, means in learnt(self._drawing, others, columns):
+            self._study.enqueue_trial(dict(configuration.point))
+            self._study.tell(self._draw()[0], means)
         for configuration in before:
             self._study.enqueue_trial(dict(configuration.point))
         self._judge = Judge(space, verdicts or Verdicts()) if space.prune else None
@@ -123,10 +136,7 @@ class Study(Proposer):
         for _ in range(self._most_draws):
             if (point := next(self._points, None)) is not None:
                 self._study.enqueue_trial(point)
-            asked = self._study.ask()
-            if self.space.sampler in EVOLVING:
-                _ = asked.relative_params  # a given point is of a generation once this is drawn
-            configuration = self._drawing.draw(partial(_suggest, asked))
+            asked, configuration = self._draw()
             trials = [configuration.trial(seed, "search") for seed in self.space.seeds]
             key = trials[0].config_hash
             if key not in self._drawn:
@@ -148,6 +158,13 @@ class Study(Proposer):
                 self.skipped += 1
                 self._note(drawn, trial, row)
         self._go_on(drawn)
+
+    def _draw(self) -> tuple[optuna.Trial, Configuration]:
+        """Ask the study for a point: the next one that it was given, or one of its own."""
+        asked = self._study.ask()
+        if self.space.sampler in EVOLVING:
+            _ = asked.relative_params  # a given point is of a generation once this is drawn
+        return asked, self._drawing.draw(partial(_suggest, asked))
 
     def _note(self, drawn: Drawn, trial: Trial, row: Row | None) -> None:
         drawn.values[trial.id] = self._value(row, self._metric)

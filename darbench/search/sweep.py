@@ -25,6 +25,7 @@ from darbench.search.proposer import Exhausted
 from darbench.search.resolve import departure
 from darbench.search.space import SearchSpace
 from darbench.search.trackers.tracking import tracking
+from darbench.search.warm_start import lessons
 from darbench.store import declared, ledger, verdicts
 from darbench.store.held import Held
 from darbench.store.leftovers import forget
@@ -85,7 +86,8 @@ def preview(
     folder = Path(out).resolve() / made.name
     rows = ledger.read_ledger(folder / "ledger")
     before = Verdicts(verdicts.read(folder))
-    proposing = proposer(made, rows, declared.read(folder).seeds, before)
+    others = lessons(made, folder)
+    proposing = proposer(made, rows, declared.read(folder).seeds, before, others)
     with suppress(Exhausted):
         proposing.next()  # a study counts finished trials only as it goes
     grid, first = made.sampler == "grid", made.on(made.grounds[0])

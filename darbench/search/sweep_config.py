@@ -104,6 +104,11 @@ class SweepConfig:
         "WANDB_MODE=offline keeps the latter's in the leaderboard's folder",
     )
     confirm: Confirm = field(default_factory=Confirm)
+    warm_start: str = setting(
+        "",
+        doc="another leaderboard, by its name beside this one or its folder, from whose search "
+        "`tpe`, `cmaes` and `nsga2` learn first",
+    )
     prune: Pruned = field(default_factory=Pruned)
     variants: list[Any] = setting(
         [],

@@ -16,7 +16,7 @@ from tests.search.checkpoints import PRUNED
         (["prune.pruner=halving", "prune.factor=1"], "factor must be 2 or more"),
         (["prune.pruner=halving", "prune.after=9"], "has 9 checkpoints, over its 3 seeds"),
         (["prune.pruner=wilcoxon", "prune.level=1.5"], "must be between 0 and 1"),
-        (["prune.pruner=wilcoxon"], "3 seeds cannot come below.*at least 5 seeds"),
+        (["prune.pruner=wilcoxon"], "on 3 seeds it cannot come below.*at least 5 seeds"),
         (["prune.pruner=halving", "prune.level=0.2"], "no effect with prune.pruner=halving"),
         (["prune.pruner=median", "prune.factor=2"], "no effect with prune.pruner=median"),
         (["prune.startup=2"], "no effect with prune.pruner=none"),
