@@ -40,7 +40,6 @@ def _kinds(entry: Entry) -> Iterator[str]:
         yield f"stale: {'of an older source hash' if is_outdated(entry.head) else changed}"
     if entry.split != "confirm":
         yield "search only" if entry.split == "search" else entry.split
-    yield from sorted({o.last["error"] or "pruned" for o in entry.pruned})
 
 
 def _training(entry: Entry, tuned: Collection[str]) -> dict[str, Any]:
@@ -52,6 +51,8 @@ def _missing(entry: Entry, rank_by: str) -> str:
     """What keeps the entry from a rank: first what no sweep will mend."""
     wanted, done = len(entry.required), len(entry.done(rank_by))
     ended = sum(o.status == "ok" for o in entry.trials)
+    if entry.split == "search" and entry.pruned:
+        return entry.pruned[0].last["error"] or "pruned"
     if entry.diverged:
         return f"diverged {entry.diverged} of {wanted}"
     if ended > done:

@@ -12,7 +12,7 @@ from darbench.store.declared import Declared
 from darbench.store.importances import Importance
 from darbench.store.tables import to_frame
 from tests.make.pages import EVIL, scrolled
-from tests.make.rows import BUDGET, entry_rows, failed_row, seed_level
+from tests.make.rows import BUDGET, entry_rows, failed_row, seed_level, trial_rows
 from tests.make.trials import toy_trial
 
 RATIOS = {2: 1.1, 3: 0.9, 4: 1.2, 5: 0.8}  # by span, in the order in which they ended
@@ -54,6 +54,25 @@ def test_the_best_so_far_and_what_it_took():
     wanted = fmean(seed_level(p) * 0.95 * (1 + 0.002 * (p - 1)) for p in (100, 101))
     assert fresh[4] == pytest.approx(wanted) and fresh[0] == pytest.approx(seed_level(100.5))
     assert [each is None for each in fresh] == [False, True, True, True, False, True]
+
+
+def test_what_was_pruned_cost_what_it_had_reached_and_is_marked_without_a_value():
+    trial = toy_trial("dar", params={"span": 7}, split="search")
+    why = "pruned by halving at 2 of 6 checkpoints"
+    half = [
+        *trial_rows(trial, level=0.1, until=0.5, created="2031-05-01T11:00:00"),
+        failed_row(trial, "pruned", why, step=200, created="2031-05-01T11:30:00"),
+    ]
+    board = rank(to_frame([*searched(), *half]))
+    before, found = trajectory(rank(to_frame(searched()))), trajectory(board)
+    assert found[-1].value is None and found[-1].best == before[-1].best
+    assert found[-1].flops == pytest.approx(before[-1].flops + BUDGET / 2, rel=1e-6)
+    (row,) = [row for row in board.rows if row.entry == found[-1].entry]
+    assert row.rank is None and row.mark == f"search only, {why}"
+    fresh = entry_rows("dar", (100, 101), params={"span": 7}, created="2031-05-01T12:00:00")
+    ranked = rank(to_frame([*searched(), *half, *fresh]))  # as `add` is that was pruned
+    (row,) = [row for row in ranked.rows if row.entry == found[-1].entry]
+    assert row.rank is not None and "pruned" not in row.mark
 
 
 def test_a_grid_and_a_coarse_look_are_no_search():

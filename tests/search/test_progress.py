@@ -19,6 +19,9 @@ def test_progress_counts_by_the_last_row():
     p.ended(ADD, {"status": "crashed", "error": "boom"})
     assert (p.done, p.failed, p.left) == (1, 1, 6)
     assert p.event == "crashed: add, seed 0: boom"
+    p.ended(ADD, {"status": "pruned", "error": "pruned by median at 2 of 6 checkpoints"})
+    assert (p.done, p.failed, p.pruned, p.left) == (1, 1, 1, 5)
+    assert p.event == "add, seed 0: pruned by median at 2 of 6 checkpoints"
 
 
 def test_the_time_left_is_told_after_three_trials_here_without_those_cut_off(monkeypatch):

@@ -124,6 +124,36 @@ def test_a_failure_keeps_the_step_that_was_reached(tmp_path, monkeypatch, error,
     assert last_row(writer, trial) == last
 
 
+def test_a_trial_that_is_pruned_ends_after_its_row_and_leaves_no_state(tmp_path):
+    trial, writer = tiny_trial(), RowWriter(folder=tmp_path / "out")
+    asked = []
+
+    def pruned(row):
+        asked.append(row and row["step"])
+        return "pruned by halving at 1 of 6 checkpoints" if row else ""
+
+    first, last = run_trial(trial, writer, pruned=pruned)
+    assert asked == [None, first["step"]] and not first["final"]
+    assert (last["status"], last["step"], last["final"]) == ("pruned", first["step"], True)
+    assert last["error"] == "pruned by halving at 1 of 6 checkpoints" and last["val_loss"] is None
+    assert last_row(writer, trial) == last and not [*(tmp_path / "out").glob("states/*")]
+    assert tail(log_file(writer.folder, trial.id), 1)[0].endswith(last["error"])
+
+
+def test_a_trial_that_is_pruned_before_it_goes_on_makes_no_step(tmp_path, monkeypatch):
+    """It was cut off between the verdict and its last row; one that never began is at step 0."""
+    trial, writer = tiny_trial(), RowWriter(folder=tmp_path / "out")
+    cut_off = run_trial(trial, writer)
+    reached = next(cut_off)["step"]
+    cut_off.close()
+    monkeypatch.setattr(worker, "train", None)
+    (last,) = run_trial(trial, writer, 2, pruned=lambda row: "pruned")
+    assert (last["status"], last["step"], last["attempt"]) == ("pruned", reached, 2)
+    (fresh,) = run_trial(tiny_trial(pair_id=1), writer, pruned=lambda row: "pruned")
+    assert (fresh["status"], fresh["step"], fresh["final"]) == ("pruned", 0, True)
+    assert ledger.finished([last, fresh]).keys() == {ledger.row_key(r) for r in (last, fresh)}
+
+
 def test_a_loss_that_explodes_is_diverged_and_final(tmp_path):
     trial = tiny_trial(lr=1e30, steps=20)
     rows = [*run_trial(trial, RowWriter(folder=tmp_path / "out"))]
