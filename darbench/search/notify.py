@@ -23,7 +23,7 @@ from darbench.search.progress import Listener, Progress
 
 LIMIT_S = 30.0  # after which the command is killed
 SHOWN = 200  # characters of a message
-COUNTS = ("total", "skipped", "done", "failed", "left")
+COUNTS = ("total", "skipped", "done", "failed", "pruned", "left")
 
 
 @contextmanager

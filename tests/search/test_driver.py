@@ -4,9 +4,10 @@ import pytest
 
 from darbench.errors import BadInput
 from darbench.search.driver import LOST, Driver
-from darbench.store import ledger
+from darbench.store import ledger, verdicts
 from tests.make.rows import failed_row, last_row, row_of
 from tests.make.spaces import load
+from tests.search.checkpoints import PRUNED, checkpoint
 from tests.search.drive import GRID
 
 
@@ -109,3 +110,31 @@ def test_a_disk_that_is_full_ends_the_sweep_in_one_line(driving):
 def test_retries_are_none_or_more(tmp_path):
     with pytest.raises(BadInput, match="retries=-1: must be 0 or more"):
         load(tmp_path, GRID, "retries=-1")
+
+
+def test_a_driver_passes_on_what_a_pruner_says_of_a_checkpoint(tmp_path):
+    """By halving, of two configurations at one checkpoint the worse one is stopped."""
+    space = load(tmp_path, PRUNED, "prune.pruner=halving", "trials=2")
+    driver = Driver.of(
+        space, tmp_path / "mine", device="cpu", command="", listener=lambda progress: None
+    )
+    better, worse = taken(driver), taken(driver)
+    for trial, loss in ((better, 0.5), (worse, 1.0)):
+        driver.reached(trial, checkpoint(trial, 0.25, lambda trial, loss=loss: loss))
+    assert (driver.pruned(better), driver.pruned(worse)) == (
+        "",
+        "pruned by halving at 1 of 9 checkpoints",
+    )
+    said = [verdict.pruned for verdict in verdicts.read(tmp_path / "mine")]
+    assert said == [driver.pruned(better), driver.pruned(worse)]
+
+
+def test_a_verdict_that_cannot_be_written_is_one_line(tmp_path):
+    space = load(tmp_path, PRUNED, "prune.pruner=halving")
+    driver = Driver.of(
+        space, tmp_path / "mine", device="cpu", command="", listener=lambda progress: None
+    )
+    trial = taken(driver)
+    (tmp_path / "mine" / verdicts.FILE).mkdir()
+    with pytest.raises(BadInput, match=r"cannot write to .*mine: .* what was written is safe"):
+        driver.reached(trial, checkpoint(trial, 0.25))

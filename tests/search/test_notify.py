@@ -62,7 +62,7 @@ def test_a_command_is_told_of_a_failure_and_of_the_end(script, tmp_path, monkeyp
         "event": "failure",
         "name": "mine",
         "message": what.removeprefix("mine: "),
-        **{"total": 3, "skipped": 1, "done": 0, "failed": 1, "left": 1},
+        **{"total": 3, "skipped": 1, "done": 0, "failed": 1, "pruned": 0, "left": 1},
         "board": "here/mine/index.html",
     }
     assert [*tmp_path.glob("pwned")] == [] and not any("notify" in event for event in events)
